@@ -1,0 +1,18 @@
+"""``python -m meaniou``: the command line, or a sentence that says what it needs."""
+
+import sys
+
+
+def main() -> None:
+    """Runs the command line."""
+    try:
+        from meaniou.cli import main as run
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("click", "PIL"):
+            raise
+        sys.exit(f"The command line needs {error.name}, which is not installed; run: pip install 'meaniou[cli]'")
+    run(prog_name="meaniou")
+
+
+if __name__ == "__main__":
+    main()

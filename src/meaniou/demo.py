@@ -1,0 +1,129 @@
+"""A seed -> a synthetic street scene: its label map, and the map that an imperfect model would answer."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+NAMES = ("road", "sidewalk", "building", "vegetation", "sky", "person", "car", "bicycle", "train")
+ROAD, SIDEWALK, BUILDING, VEGETATION, SKY, PERSON, CAR, BICYCLE, TRAIN = range(len(NAMES))
+VOID = 255
+
+Labels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Something in the scene; middle and half size in shares of the width and height."""
+
+    label: int
+    kind: str  # "box", "disc" or "wedge", which widens from its top down
+    x: float
+    y: float
+    half_width: float
+    half_height: float
+
+
+def scene(seed: int, height: int = 256, width: int = 512) -> tuple[Labels, Labels]:
+    """Prediction and truth of one image, uint8 ``[H, W]`` each.
+
+    Classes are those of ``NAMES``. The truth has a void frame and void contours (255), there is no train anywhere, and a bicycle is only
+    ever predicted. About 1 % of the neighbouring pixels of a full-sized scene differ.
+    """
+    rng = np.random.default_rng(seed)
+    shapes = list(_shapes(rng))
+    truth = _draw(shapes, height, width)
+    answer = _draw(list(_misjudged(shapes, rng)), height, width)
+    return answer, _with_void(truth)
+
+
+def write(folder: Path, images: int, seed: int = 0) -> tuple[Path, Path]:
+    """Writes scenes as PNG masks to ``folder/pred`` and ``folder/target`` and the class names beside them; returns the two folders."""
+    from PIL import Image
+
+    pred, target = folder / "pred", folder / "target"
+    for part in (pred, target):
+        part.mkdir(parents=True, exist_ok=True)
+    for i in range(images):
+        for part, labels in zip((pred, target), scene(seed + i), strict=True):
+            Image.fromarray(labels).save(part / f"scene_{i:03d}.png")
+    (folder / "names.txt").write_text("\n".join(NAMES) + "\n", encoding="utf-8")
+    return pred, target
+
+
+def _shapes(rng: np.random.Generator) -> Iterator[Shape]:
+    horizon = rng.uniform(0.4, 0.5)
+    yield Shape(SKY, "box", 0.5, 0.0, 0.6, horizon + 0.1)
+    for x in np.arange(0.0, 1.1, 0.14):
+        if rng.random() < 0.7:
+            top = rng.uniform(0.05, horizon - 0.05)
+            yield Shape(BUILDING, "box", x, (top + horizon) / 2, rng.uniform(0.05, 0.09), (horizon - top) / 2 + 0.08)
+    for _ in range(rng.integers(2, 6)):
+        yield Shape(
+            VEGETATION,
+            "disc",
+            rng.random(),
+            horizon - rng.uniform(0.0, 0.15),
+            rng.uniform(0.04, 0.12),
+            rng.uniform(0.06, 0.16),
+        )
+    middle = rng.uniform(0.4, 0.6)
+    yield Shape(SIDEWALK, "box", 0.5, (1 + horizon) / 2, 0.6, (1 - horizon) / 2)
+    yield Shape(ROAD, "wedge", middle, (1 + horizon) / 2, 0.5, (1 - horizon) / 2)
+    for _ in range(rng.integers(1, 5)):
+        near = rng.uniform(0.2, 1.0)
+        y = horizon + 0.35 * near * (1 - horizon)
+        yield Shape(CAR, "box", middle + rng.uniform(-0.25, 0.25), y, 0.08 * near, 0.08 * near)
+    for _ in range(rng.integers(0, 5)):
+        near = rng.uniform(0.3, 1.0)
+        yield Shape(
+            PERSON,
+            "disc",
+            rng.choice([0.12, 0.88]) + rng.uniform(-0.1, 0.1),
+            horizon + 0.15 * near,
+            0.015 * near,
+            0.13 * near,
+        )
+
+
+def _misjudged(shapes: list[Shape], rng: np.random.Generator) -> Iterator[Shape]:
+    """The shapes as a model sees them: a little off, small ones sometimes missed, a person sometimes taken for a bicycle."""
+    for shape in shapes:
+        small = shape.half_width < 0.1
+        if small and rng.random() < 0.1:
+            continue
+        label = BICYCLE if shape.label == PERSON and rng.random() < 0.3 else shape.label
+        dx, dy = rng.normal(0, 0.004, 2)
+        grow = rng.normal(1, 0.04 if small else 0.01)
+        yield replace(
+            shape,
+            label=label,
+            x=shape.x + dx,
+            y=shape.y + dy,
+            half_width=shape.half_width * grow,
+            half_height=shape.half_height * grow,
+        )
+
+
+def _draw(shapes: list[Shape], height: int, width: int) -> Labels:
+    labels = np.full((height, width), BUILDING, np.uint8)
+    y, x = (np.arange(height)[:, None] + 0.5) / height, (np.arange(width)[None] + 0.5) / width
+    for shape in shapes:
+        across, down = np.abs(x - shape.x) / shape.half_width, (y - shape.y) / shape.half_height
+        if shape.kind == "disc":
+            inside = across**2 + down**2 <= 1
+        else:
+            inside = (across <= (1 if shape.kind == "box" else (down + 1) / 2 + 0.02)) & (np.abs(down) <= 1)
+        labels[inside] = shape.label
+    return labels
+
+
+def _with_void(truth: Labels) -> Labels:
+    edge = np.zeros(truth.shape, bool)
+    edge[:, 1:] |= truth[:, 1:] != truth[:, :-1]
+    edge[1:] |= truth[1:] != truth[:-1]
+    frame = max(1, truth.shape[0] // 64)
+    edge[:frame] = edge[-frame:] = edge[:, :frame] = edge[:, -frame:] = True
+    return np.where(edge, np.uint8(VOID), truth)

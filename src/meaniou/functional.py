@@ -1,0 +1,84 @@
+"""``(preds, target)`` -> the number or the matrix in one call, from tensors, NumPy arrays or anything with DLPack."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor
+
+from meaniou.counts import count, refuse_outside
+from meaniou.inputs import as_tensor
+from meaniou.labels import Counting, Impl, InputFormat, LabelSpace
+from meaniou.metric import MeanIoU
+
+
+def mean_iou(preds: Any, target: Any, num_classes: int, *, valid: Any = None, **settings: Any) -> Tensor:
+    """Mean IoU of all that is passed, as ``MeanIoU(num_classes, **settings)`` gives it after one update.
+
+    Args:
+        preds: as in :meth:`MeanIoU.update`, or a NumPy array or an object with DLPack, or a list or tuple of these.
+        target: likewise.
+        num_classes: number of classes C, 1 to 4096.
+        valid: bool ``[B]`` or of the target's shape, ``False`` where an image or a pixel is void.
+        settings: the keywords of :class:`MeanIoU`.
+
+    Returns:
+        A ratio 0 .. 1, 0-d, or ``[C]`` with ``average="none"``; NaN where undefined.
+
+    Raises:
+        TypeError: as ``MeanIoU`` and its ``update``.
+        ValueError: as ``MeanIoU``, its ``update`` and its ``compute``.
+
+    Example:
+        >>> import numpy as np
+        >>> from meaniou import mean_iou
+        >>> mean_iou(np.array([[0, 1, 1]]), np.array([[0, 1, 0]]), num_classes=2)
+        tensor(0.5000)
+    """
+    preds, target, valid = _tensors("preds", preds), _tensors("target", target), _tensors("valid", valid)
+    metric = MeanIoU(num_classes, sync_on_compute=False, **settings)
+    first = target[:1] if isinstance(target, Tensor) else next(iter(target), None)
+    if first is not None:
+        metric = metric.to(first.device)
+    metric.update(preds, target, valid)
+    value: Tensor = metric.compute()
+    return value
+
+
+def confusion_matrix(
+    preds: Any,
+    target: Any,
+    num_classes: int,
+    *,
+    valid: Any = None,
+    ignore_index: int | Iterable[int] | None = None,
+    input_format: InputFormat = "auto",
+    threshold: float = 0.5,
+    validate_args: bool = True,
+    impl: Impl = "auto",
+    flow: bool = False,
+) -> Tensor:
+    """Counted pixels, int64 ``[C, C]``, truth in rows and predictions in columns.
+
+    With ``flow``, int64 ``[C + 2, C + 2]``: row C is void, column C no answer, and row and column C + 1 are outside the classes, so that
+    the sum is the number of pixels. The other arguments, and what is raised, are those of :class:`MeanIoU` and its ``update``.
+
+    Example:
+        >>> import torch
+        >>> from meaniou import confusion_matrix
+        >>> confusion_matrix(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 0]), num_classes=2)
+        tensor([[1, 1],
+                [0, 1]])
+    """
+    space, how = LabelSpace.of(num_classes, ignore_index), Counting.of(input_format, threshold, validate_args, impl)
+    counts = count(_tensors("preds", preds), _tensors("target", target), _tensors("valid", valid), space, how)
+    if validate_args and counts.device.type != "cpu":
+        refuse_outside(counts.cpu(), space)
+    return counts if flow else counts[:-2, :-2].clone()
+
+
+def _tensors(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, list | tuple):
+        return [as_tensor(item, f"{name}[{i}]") for i, item in enumerate(value)]
+    return as_tensor(value, name)

@@ -1,0 +1,185 @@
+"""Settings as a user gives them -> two frozen objects, the label space and the policy, made once and passed on whole."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+MAX_CLASSES = 4096
+
+Average = Literal["macro", "micro", "weighted", "none"]
+Unanswered = Literal["miss", "drop", "error"]
+Present = Literal["union", "target"]
+Absent = Literal["skip", "zero", "one", "nan"]
+InputFormat = Literal["auto", "index", "one-hot"]
+Impl = Literal["auto", "portable", "cpu", "cuda"]
+
+ClassNames = Sequence[str] | Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """The classes, the ids that are ignored, and the names: everything that decides into which bin a pixel falls.
+
+    Attributes:
+        num_classes: number of classes C; the class ids are ``0 .. C-1``.
+        ignore: ids that are no class, sorted; inside or outside ``0 .. C-1``, negative ones too.
+        names: one name per class.
+    """
+
+    num_classes: int
+    ignore: tuple[int, ...]
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        num_classes: int,
+        ignore_index: int | Iterable[int] | None = None,
+        class_names: ClassNames | None = None,
+    ) -> "LabelSpace":
+        """Checks the settings of a label space and freezes them; raises ``TypeError`` or ``ValueError`` if one is off."""
+        classes = _integer("num_classes", num_classes)
+        if not 1 <= classes <= MAX_CLASSES:
+            raise ValueError(f"num_classes is {classes}; expected 1 to {MAX_CLASSES}, so check the number of classes.")
+        if ignore_index is None:
+            ignored: set[int] = set()
+        elif isinstance(ignore_index, Iterable):
+            ignored = {_integer("ignore_index", i) for i in ignore_index}
+        else:
+            ignored = {_integer("ignore_index", ignore_index)}
+        for i in sorted(ignored):
+            if not -(2**63) <= i < 2**63:
+                raise ValueError(
+                    f"ignore_index holds {i}; expected ids that fit into int64, so name the id that the maps hold."
+                )
+        return cls(classes, tuple(sorted(ignored)), _names(class_names, classes))
+
+    @property
+    def ignored_classes(self) -> frozenset[int]:
+        """The ignored ids inside ``0 .. C-1``: they are in no mean, and their value is NaN."""
+        return frozenset(i for i in self.ignore if 0 <= i < self.num_classes)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How counts become numbers; none of it changes what is counted.
+
+    Attributes:
+        average: ``"macro"``, ``"micro"``, ``"weighted"`` (by truth area) or ``"none"``.
+        unanswered: what a no-answer on a valid pixel is: a ``"miss"``, void (``"drop"``) or an ``"error"``.
+        present: the classes that enter an average: those in truth or prediction (``"union"``) or in the truth (``"target"``).
+        absent: what a class that is not present brings to macro and none: nothing, 0, 1 or NaN.
+        classes: the classes that enter an average, sorted.
+    """
+
+    average: Average = "macro"
+    unanswered: Unanswered = "miss"
+    present: Present = "union"
+    absent: Absent = "skip"
+    classes: tuple[int, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        space: LabelSpace,
+        *,
+        average: Average | None = "macro",
+        unanswered: Unanswered = "miss",
+        present: Present = "union",
+        absent: Absent = "skip",
+        classes: Iterable[int] | None = None,
+        include_background: bool = True,
+    ) -> "Policy":
+        """Checks the settings of a policy against the label space and freezes them; raises ``TypeError`` or ``ValueError``."""
+        average = "none" if average is None else average
+        one_of("average", average, get_args(Average))
+        one_of("unanswered", unanswered, get_args(Unanswered))
+        one_of("present", present, get_args(Present))
+        one_of("absent", absent, get_args(Absent))
+        flag("include_background", include_background)
+        chosen = set(range(space.num_classes)) if classes is None else {_integer("classes", c) for c in classes}
+        wrong = sorted(c for c in chosen if not 0 <= c < space.num_classes)
+        if wrong:
+            raise ValueError(
+                f"classes holds {wrong[0]}; expected class ids 0 to {space.num_classes - 1}, so drop it or raise num_classes."
+            )
+        if not include_background:
+            chosen.discard(0)
+        chosen -= space.ignored_classes
+        if not chosen:
+            raise ValueError(
+                "No class is left for the mean after classes, include_background and ignore_index; leave at least one class id in."
+            )
+        return cls(average, unanswered, present, absent, tuple(sorted(chosen)))
+
+
+@dataclass(frozen=True)
+class Counting:
+    """How a batch is read and counted; with the label space, all that makes two states of counts comparable.
+
+    Attributes:
+        input_format: how shapes that can be read in two ways are read.
+        threshold: class 1 of two is where a single floating channel is above it.
+        validate_args: whether labels outside the classes raise.
+        impl: the kernel asked for.
+    """
+
+    input_format: InputFormat = "auto"
+    threshold: float = 0.5
+    validate_args: bool = True
+    impl: Impl = "auto"
+
+    @classmethod
+    def of(cls, input_format: InputFormat, threshold: float, validate_args: bool, impl: Impl) -> "Counting":
+        """Checks the settings and freezes them; raises ``TypeError`` or ``ValueError`` if one is off."""
+        one_of("input_format", input_format, get_args(InputFormat))
+        one_of("impl", impl, get_args(Impl))
+        flag("validate_args", validate_args)
+        if isinstance(threshold, bool) or not isinstance(threshold, int | float) or threshold != threshold:
+            raise TypeError(
+                f"threshold is {threshold!r}; expected a number, such as 0.5 for probabilities or 0.0 for logits."
+            )
+        return cls(input_format, float(threshold), validate_args, impl)
+
+
+def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raises ``ValueError`` unless ``value`` is one of ``choices``."""
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}.")
+
+
+def flag(name: str, value: object) -> None:
+    """Raises ``TypeError`` unless ``value`` is a bool."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r} ({type(value).__name__}); expected True or False.")
+
+
+def _integer(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} holds {value!r} ({type(value).__name__}); expected a whole number, so pass an int.")
+    return int(value.__index__())
+
+
+def _names(class_names: ClassNames | None, num_classes: int) -> tuple[str, ...]:
+    if class_names is None:
+        return tuple(str(c) for c in range(num_classes))
+    if isinstance(class_names, str):
+        raise TypeError(f"class_names is the string {class_names!r}; expected a sequence of names, one per class.")
+    if isinstance(class_names, Mapping):
+        if set(class_names) != set(range(num_classes)):
+            raise ValueError(
+                f"class_names has {len(class_names)} keys; expected the {num_classes} class ids 0 to {num_classes - 1}, one name for each."
+            )
+        class_names = [class_names[c] for c in range(num_classes)]
+    names = tuple(name.strip() if isinstance(name, str) else name for name in class_names)
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"class_names holds {name!r}; expected strings that are not empty, one per class.")
+    if len(names) != num_classes:
+        raise ValueError(
+            f"class_names has {len(names)} names; expected {num_classes}, one per class, in the order of their ids."
+        )
+    if len(set(names)) != num_classes:
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"class_names holds {twice!r} more than once; expected names that differ, so rename one.")
+    return names

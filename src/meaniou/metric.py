@@ -1,0 +1,336 @@
+"""Batches -> the state -> a number: the torchmetrics metric, which holds the counts, synchronises them, and computes nothing itself."""
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from meaniou import scores
+from meaniou.counts import Maps, count, refuse_outside, why_not
+from meaniou.distributed import sum_over_ranks
+from meaniou.labels import (
+    Absent,
+    Average,
+    ClassNames,
+    Impl,
+    InputFormat,
+    LabelSpace,
+    Policy,
+    Present,
+    Unanswered,
+    Counting,
+)
+from meaniou.report import Report
+
+
+class MeanIoU(Metric):
+    """Mean Intersection over Union of a whole dataset, from one exact confusion matrix.
+
+    ``compute`` gives a ratio 0 .. 1: a 0-d tensor, or ``[C]`` with ``average="none"``; float32, or float64 where that is PyTorch's default
+    dtype, on the metric's device. NaN means "not defined": a class that is neither in truth nor prediction, an ignored class, or a mean
+    over no class.
+
+    Args:
+        num_classes: number of classes C, 1 to 4096; the ids are ``0 .. C-1``.
+        average: ``"macro"`` (mean over classes), ``"micro"`` (sums over classes, then one ratio), ``"weighted"`` (by truth area), or
+            ``"none"`` / ``None`` for one value per class.
+        ignore_index: id or ids that are void in the truth and no answer in a prediction; inside or outside ``0 .. C-1``.
+        unanswered: what a no-answer on a valid pixel is: a ``"miss"`` of the true class, void (``"drop"``), or an ``"error"``.
+        present: the classes that enter an average: those in truth or prediction (``"union"``), or in the truth (``"target"``).
+        absent: what a class that is not present brings to macro and none: ``"skip"``, ``"zero"``, ``"one"`` or ``"nan"``.
+        classes: only these classes enter the averages; all pixels still count. ``average="none"`` still gives all C.
+        include_background: ``False`` leaves class 0 out of the averages.
+        input_format: ``"auto"``, ``"index"`` (integer maps are labels, whatever their shape; a floating truth holds whole numbers) or
+            ``"one-hot"`` (``[B, C, *]`` class planes; floating predictions are scores).
+        threshold: with two classes and one floating channel, class 1 is where ``preds > threshold`` (for logits: 0.0).
+        class_names: a name per class, as a sequence or ``{id: name}``.
+        validate_args: whether labels outside the classes raise; they are counted aside in any case.
+        impl: the counting kernel: ``"auto"``, ``"portable"``, ``"cpu"`` or ``"cuda"``.
+        kwargs: those of :class:`torchmetrics.Metric`.
+
+    Raises:
+        TypeError: if a setting has the wrong type.
+        ValueError: if a setting is out of range or unknown, or a forced ``impl`` cannot run.
+
+    Example:
+        >>> import torch
+        >>> from meaniou import MeanIoU
+        >>> metric = MeanIoU(num_classes=3, ignore_index=255)
+        >>> metric.update(torch.tensor([[0, 1, 1, 2]]), torch.tensor([[0, 1, 2, 255]]))
+        >>> metric.compute()
+        tensor(0.5000)
+        >>> metric.confmat
+        tensor([[1, 0, 0],
+                [0, 1, 0],
+                [0, 1, 0]])
+    """
+
+    is_differentiable = False
+    higher_is_better = True
+    full_state_update = False
+    plot_lower_bound = 0.0
+    plot_upper_bound = 1.0
+    plot_legend_name = "Class"
+    __jit_unused_properties__: ClassVar[list[str]] = [*Metric.__jit_unused_properties__, "confmat", "_update_count"]
+
+    counts: Tensor
+    settings: Tensor
+    _eager_updates: int
+    _compiled_updates: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        average: Average | None = "macro",
+        ignore_index: int | Iterable[int] | None = None,
+        unanswered: Unanswered = "miss",
+        present: Present = "union",
+        absent: Absent = "skip",
+        classes: Iterable[int] | None = None,
+        include_background: bool = True,
+        input_format: InputFormat = "auto",
+        threshold: float = 0.5,
+        class_names: ClassNames | None = None,
+        validate_args: bool = True,
+        impl: Impl = "auto",
+        **kwargs: Any,
+    ) -> None:
+        if "zero_division" in kwargs:
+            raise TypeError(
+                "zero_division is not an argument of MeanIoU; absent='zero', 'one', 'nan' or 'skip' says what an absent class is."
+            )
+        super().__init__(**kwargs)
+        self.space = LabelSpace.of(num_classes, ignore_index, class_names)
+        self.policy = Policy.of(
+            self.space,
+            average=average,
+            unanswered=unanswered,
+            present=present,
+            absent=absent,
+            classes=classes,
+            include_background=include_background,
+        )
+        self.how = Counting.of(input_format, threshold, validate_args, impl)
+        if reason := why_not(impl):
+            raise ValueError(reason)
+        # Tensors made in inference mode could not be used outside it.
+        with torch.inference_mode(False):
+            size = self.space.num_classes + 2
+            self.add_state("counts", torch.zeros(size, size, dtype=torch.int64), dist_reduce_fx="sum")
+            self.add_state("settings", _encoded(self.space, self.how), dist_reduce_fx="max")
+
+    def update(self, preds: Maps, target: Maps, valid: Maps | None = None) -> None:
+        """Counts a batch; if it is refused, the metric stays as it was.
+
+        Args:
+            preds: labels ``[B, *]`` (bool, uint8, int8, int16, uint16, int32, int64), floating scores ``[B, C, *]`` (the first maximum
+                is the answer, a NaN is no answer), or with two classes one floating channel ``[B, *]`` or ``[B, 1, *]``; or a list or
+                tuple with one such map an image, without the batch dimension.
+            target: labels ``[B, *]``, or ``[B, 1, *]``, or such a list.
+            valid: bool ``[B]`` or of the target's shape, ``False`` where an image or a pixel is void.
+
+        Raises:
+            TypeError: if something is no tensor, or of a dtype that holds neither labels nor scores.
+            ValueError: if shapes or devices do not fit, or can be read in two ways; on the CPU also for labels outside the classes.
+        """
+        counts = count(preds, target, valid, self.space, self.how)
+        if not isinstance(target, Tensor) and not target:
+            return  # an empty sequence is on no device
+        if counts.device != self.counts.device:
+            raise ValueError(
+                f"preds and target are on {counts.device} and the metric is on {self.counts.device}; expected one device, so call "
+                f"metric.to({str(counts.device)!r})."
+            )
+        if self.counts.is_cuda and not torch.compiler.is_compiling() and torch.cuda.is_current_stream_capturing():
+            self.counts.add_(counts)  # so that a replay of the graph accumulates
+        else:
+            self.counts = self.counts + counts
+
+    def compute(self) -> Tensor:
+        """The number that ``average`` asks for, over all batches and ranks.
+
+        Raises:
+            ValueError: if labels outside the classes were counted (unless ``validate_args=False``), or there is a no-answer and
+                ``unanswered="error"``.
+        """
+        value = scores.mean_iou(scores.areas(self._checked_counts(), self.space, self.policy), self.policy)
+        dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
+        return value.to(dtype).to(self.counts.device)
+
+    @property
+    def confmat(self) -> Tensor:
+        """The confusion matrix of this rank, int64 ``[C, C]``, truth in rows; a copy."""
+        return self.counts[:-2, :-2].clone()
+
+    def report(self, *, policy: Policy | None = None) -> Report:
+        """Every number that the counts hold, over all ranks; under another policy without counting again.
+
+        Raises:
+            ValueError: as ``compute``.
+        """
+        with self.sync_context(dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and not self._is_synced):
+            return Report.of(self._checked_counts(), self.space, policy or self.policy)
+
+    def plot(self, val: Any = None, ax: Any = None) -> Any:
+        """Draws a value, several values over time, or the present one, as all torchmetrics do: ``(figure, axes)``."""
+        return self._plot(val, ax)
+
+    def extra_repr(self) -> str:
+        """The settings that a printed metric shows."""
+        return (
+            f"num_classes={self.space.num_classes}, average={self.policy.average!r}, ignore_index={self.space.ignore}"
+        )
+
+    def _checked_counts(self) -> Tensor:
+        """The counts on the CPU, once it is sure that none is a mistake."""
+        counts = self.counts.cpu()
+        if self.how.validate_args:
+            refuse_outside(counts, self.space)
+        return counts
+
+    # What follows mends or completes the base class.
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Counts a batch and gives the value of that batch alone; if the batch is refused, the metric stays as it was."""
+        return self._all_or_nothing(super().forward, *args, **kwargs)
+
+    def merge_state(self, incoming_state: "dict[str, Any] | Metric") -> None:
+        """Adds the counts of another metric, or of its ``metric_state``, that counted under the same settings.
+
+        Raises:
+            TypeError: if it is neither.
+            ValueError: if its settings or shapes differ.
+        """
+        states: Mapping[str, Any]
+        if isinstance(incoming_state, MeanIoU):
+            states, updates = vars(incoming_state), incoming_state.update_count
+        elif isinstance(incoming_state, dict):
+            states, updates = incoming_state, 1
+        else:
+            raise TypeError(
+                f"Got a {type(incoming_state).__name__}; expected a MeanIoU or the metric_state of one, so pass that."
+            )
+        if reason := self._why_not_mine(states):
+            raise ValueError(reason)
+        self.counts = self.counts + states["counts"].to(self.counts.device)
+        self._update_count += updates
+        self._computed = None
+
+    def sync_context(self, *args: Any, should_unsync: bool = True, **kwargs: Any) -> Any:
+        """Holds the sum over ranks inside the context, and the counts of this rank after it, even if something raises."""
+        return self._sync_context(*args, should_unsync=should_unsync, **kwargs)
+
+    @contextmanager
+    def _sync_context(self, *args: Any, should_unsync: bool, **kwargs: Any) -> Iterator[None]:
+        self.sync(*args, **kwargs)
+        try:
+            yield
+        finally:
+            self.unsync(should_unsync=self._is_synced and should_unsync)
+
+    def set_dtype(self, dst_type: str | torch.dtype) -> Self:
+        """Leaves everything as it is: counts are whole numbers, and the dtype of the result does not depend on the model's."""
+        return self
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "") -> Self:
+        def keep_dtype(tensor: Tensor) -> Tensor:
+            moved = fn(tensor)
+            return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
+
+        super()._apply(keep_dtype, exclude_state)
+        return self
+
+    # The base class counts updates in an int attribute, whose value a compiled step would guard, so that each step were compiled anew.
+    # Compiled updates are therefore counted in a tensor. (Leaving update to the interpreter would forbid fullgraph.)
+    @property
+    def _update_count(self) -> int:
+        return self._eager_updates + int(self._compiled_updates)
+
+    @_update_count.setter
+    def _update_count(self, number: int) -> None:
+        if "_compiled_updates" not in self.__dict__:
+            self._compiled_updates = torch.zeros((), dtype=torch.int64, device="cpu")
+        self._eager_updates = number - int(self._compiled_updates)
+
+    def _wrap_update(self, update: Callable[..., None]) -> Callable[..., None]:
+        counted = super()._wrap_update(update)
+
+        @functools.wraps(update)
+        def guarded(*args: Any, **kwargs: Any) -> None:
+            if not torch.compiler.is_compiling():
+                self._all_or_nothing(counted, *args, **kwargs)
+                return
+            with torch.no_grad():
+                update(*args, **kwargs)
+            self._computed = None
+            self._compiled_updates = self._compiled_updates + 1
+
+        return guarded
+
+    def _wrap_compute(self, compute: Callable[[], Tensor]) -> Callable[[], Tensor]:
+        computed = super()._wrap_compute(compute)
+
+        @functools.wraps(compute)
+        def shaped() -> Tensor:
+            value: Tensor = computed()
+            return (
+                value.reshape(-1) if self.policy.average == "none" else value
+            )  # the base class squeezes a single class
+
+        return shaped
+
+    def _all_or_nothing(self, change: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Calls ``change`` and, if it raises, takes back what it set; states are never changed in place."""
+        before = dict(self.__dict__)
+        try:
+            return change(*args, **kwargs)
+        except BaseException:
+            self.__dict__.update(before)
+            raise
+
+    def _sync_dist(self, dist_sync_fn: Callable[..., Any] | None = None, process_group: Any = None) -> None:
+        total = sum_over_ranks({"counts": self.counts}, dist_sync_fn, process_group or self.process_group)
+        self.counts = total["counts"]
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        error_msgs: list[str] = args[-1]
+        states = {name: state_dict[prefix + name] for name in self._defaults if prefix + name in state_dict}
+        if states:
+            if reason := self._why_not_mine(states):
+                error_msgs.append(reason)
+                for name in states:
+                    del state_dict[prefix + name]
+            else:
+                self._computed = None
+                self._update_count = max(self._update_count, int(states["counts"].any()))
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        self.counts = self.counts.to(self.device)
+        self.settings = self.settings.to(self.device)
+
+    def _why_not_mine(self, states: Mapping[str, Any]) -> str:
+        """The reason why states cannot be added to or put in place of these, empty if they can."""
+        for name, mine in (("settings", self.settings), ("counts", self.counts)):
+            theirs = states.get(name)
+            if not isinstance(theirs, Tensor) or theirs.dtype != torch.int64:
+                return f"The state holds no int64 tensor {name!r}; expected the metric_state or state_dict of a MeanIoU, so pass that."
+            if name == "settings" and not torch.equal(theirs.cpu(), mine.cpu()):
+                return f"The state was counted with {_decoded(theirs)} and this metric counts with {_decoded(mine)}; expected the same settings."
+            if theirs.shape != mine.shape:
+                return f"The state {name!r} has the shape {list(theirs.shape)}; expected {list(mine.shape)}, so give both the same num_classes."
+        return ""
+
+
+def _encoded(space: LabelSpace, how: Counting) -> Tensor:
+    """What decides the counts, as the bytes of a JSON text, so that metrics which count differently never look equal."""
+    text = json.dumps({"num_classes": space.num_classes, "ignore_index": space.ignore, **vars(how)})
+    return torch.tensor(list(text.encode()), dtype=torch.int64)
+
+
+def _decoded(settings: Tensor) -> str:
+    return bytes(settings.tolist()).decode(errors="replace")

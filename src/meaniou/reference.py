@@ -1,0 +1,281 @@
+"""Scores and labels -> counts, IoU and means in slow, plain NumPy, written from the definitions as sets of pixels.
+
+A set of pixels is a boolean mask of the target's shape: intersection is ``&``, union ``|``, size ``np.count_nonzero``.
+Nothing here is fast, and nothing is shared with the code that it checks.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+NO_ANSWER = -(2**61) - 1
+"""The label of a pixel whose scores hold NaN; as a prediction it is a no-answer."""
+
+OUTSIDE = -(2**61) - 2
+"""The label of a pixel that is not one-hot: no class, and not ignored."""
+
+Average = Literal["macro", "micro", "weighted", "none"]
+Unanswered = Literal["miss", "drop", "error"]
+Present = Literal["union", "target"]
+Absent = Literal["skip", "zero", "one", "nan"]
+IgnoreIndex = int | Iterable[int] | None
+Labels = NDArray[Any]
+Mask = NDArray[np.bool_]
+
+
+def labels_of_scores(scores: NDArray[Any], num_classes: int) -> NDArray[np.int64]:
+    """The class with the highest score, the first one of equals (-0 equals 0; infinities are ordinary scores).
+
+    From floating ``[B, C, *]`` to int64 ``[B, *]``, ``NO_ANSWER`` where any score of the pixel is NaN. Raises
+    ``ValueError`` if dimension 1 does not have size C.
+
+    >>> labels_of_scores(np.array([[[0.1, 0.5, 0.2], [0.9, 0.5, np.nan]]]), 2)[0, :2]
+    array([1, 0])
+    """
+    if scores.ndim < 2 or scores.shape[1] != num_classes:
+        raise ValueError(f"scores is {scores.shape}; expected [B, {num_classes}, *].")
+    best = scores[:, 0].copy()
+    labels = np.zeros(best.shape, dtype=np.int64)
+    for c in range(1, num_classes):
+        higher = scores[:, c] > best
+        best[higher] = scores[:, c][higher]
+        labels[higher] = c
+    labels[np.isnan(scores).any(axis=1)] = NO_ANSWER
+    return labels
+
+
+def labels_of_threshold(scores: NDArray[Any], threshold: float) -> NDArray[np.int64]:
+    """Class 1 where ``scores > threshold`` (compared in the dtype of the scores), class 0 elsewhere.
+
+    From floating ``[*]``, one channel, to int64 ``[*]``, ``NO_ANSWER`` where the score is NaN.
+
+    >>> labels_of_threshold(np.array([0.2, 0.5, 0.7]), 0.5)
+    array([0, 0, 1])
+    """
+    with np.errstate(over="ignore"):
+        above = scores > threshold
+    return np.where(np.isnan(scores), NO_ANSWER, np.where(above, 1, 0)).astype(np.int64)
+
+
+def labels_of_one_hot(one_hot: NDArray[Any]) -> NDArray[np.int64]:
+    """The channel that holds the only 1 of a pixel.
+
+    From ``[B, C, *]`` of any dtype to int64 ``[B, *]``, ``OUTSIDE`` where a pixel is not exactly one 1 among zeros.
+
+    >>> labels_of_one_hot(np.array([[[1, 0], [0, 1]]]))
+    array([[0, 1]])
+    """
+    num_classes = one_hot.shape[1]
+    one_is_left = np.count_nonzero(one_hot == 0, axis=1) == num_classes - 1
+    labels = np.full(one_is_left.shape, OUTSIDE, dtype=np.int64)
+    for c in range(num_classes):
+        labels[one_is_left & (one_hot[:, c] == 1)] = c
+    return labels
+
+
+def counts(
+    preds: Labels, target: Labels, num_classes: int, ignore_index: IgnoreIndex = (), valid: Mask | None = None
+) -> NDArray[np.int64]:
+    """The confusion matrix with flow bins: rows are truth, columns are predictions, and every pixel is in one cell.
+
+    Args:
+        preds, target: integer or bool labels ``[B, *]`` of one shape; preds may hold ``NO_ANSWER``.
+        num_classes: C.
+        ignore_index: ids that are no class, inside or outside ``0 .. C-1``.
+        valid: bool, of the target's shape or ``[B]``; a pixel that is not valid is void.
+
+    Returns:
+        Pixels, int64 ``[C + 2, C + 2]``. Row C is void, column C is no answer, row and column C + 1 are outside.
+
+    Raises:
+        TypeError, ValueError: a dtype or a shape does not fit.
+
+    Example:
+        >>> counts(np.array([[0, 1, 1]]), np.array([[0, 0, 255]]), 2, ignore_index=255)
+        array([[1, 1, 0, 0],
+               [0, 0, 0, 0],
+               [0, 1, 0, 0],
+               [0, 0, 0, 0]])
+    """
+    void, unanswered = _set_aside(preds, target, _ids(ignore_index), valid)
+    matrix = np.zeros((num_classes + 2, num_classes + 2), dtype=np.int64)
+    for row, truth in _bins(target, num_classes, void):
+        for column, answer in _bins(preds[truth], num_classes, unanswered[truth]):
+            matrix[row, column] = np.count_nonzero(answer)
+    return matrix
+
+
+def class_iou(
+    preds: Labels,
+    target: Labels,
+    num_classes: int,
+    ignore_index: IgnoreIndex = (),
+    valid: Mask | None = None,
+    unanswered: Unanswered = "miss",
+    present: Present = "union",
+    absent: Absent = "skip",
+) -> NDArray[np.float64]:
+    """Size of the intersection over size of the union of T and P, for each class.
+
+    T are the pixels of the class in the truth, P those predicted, both on valid pixels whose truth is a class. A
+    no-answer pixel stays in T (``unanswered="miss"``), is void (``"drop"``) or a ``ValueError`` (``"error"``); an
+    outside prediction stays in T. A class is present if the union, or T (``present="target"``), is not empty; one
+    that is not has NaN (``absent="skip"``, ``"nan"``), 0 (``"zero"``) or 1 (``"one"``). The rest is as in `counts`.
+
+    Returns:
+        Ratios 0..1, float64 ``[C]``. NaN: the class is not present, or its id is ignored.
+
+    Example:
+        >>> class_iou(np.array([[0, 1, 1, 1]]), np.array([[0, 0, 1, 1]]), 3).round(2)
+        array([0.5 , 0.67,  nan])
+    """
+    areas = _areas(preds, target, num_classes, ignore_index, valid, unanswered)
+    return _ratios(areas, _present(areas, present), absent)
+
+
+def mean_iou(
+    preds: Labels,
+    target: Labels,
+    num_classes: int,
+    ignore_index: IgnoreIndex = (),
+    valid: Mask | None = None,
+    unanswered: Unanswered = "miss",
+    present: Present = "union",
+    absent: Absent = "skip",
+    average: Average | None = "macro",
+    classes: Iterable[int] | None = None,
+) -> float | NDArray[np.float64]:
+    """One number from the IoU of the classes in ``classes`` (None: all) that are not ignored, over all pixels together.
+
+    ``"macro"``: mean, where a class that is not present is left out (``absent="skip"``) or brings its value;
+    ``"micro"``: sum of intersections over sum of unions, present classes only; ``"weighted"``: mean over the present
+    classes by truth area; ``"none"`` or None: the result of `class_iou`. The other arguments are those of `class_iou`.
+
+    Returns:
+        Ratio 0..1. NaN: there is nothing to average, or ``absent="nan"`` met a class that is not present.
+
+    Example:
+        >>> mean_iou(np.array([[0, 1, 1, 1]]), np.array([[0, 1, 1, 0]]), 3, average="micro")
+        0.6
+    """
+    average = "none" if average is None else average
+    _one_of("average", average, get_args(Average))
+    areas = _areas(preds, target, num_classes, ignore_index, valid, unanswered)
+    is_present = _present(areas, present)
+    ratios = _ratios(areas, is_present, absent)
+    if average == "none":
+        return ratios
+    chosen = [c for c in (range(num_classes) if classes is None else sorted(set(classes))) if not areas.ignored[c]]
+    found = [c for c in chosen if is_present[c]]
+    if average == "macro":
+        entering = found if absent == "skip" else chosen
+        return _divide(math.fsum(ratios[c] for c in entering), len(entering))
+    if average == "micro":
+        return _divide(sum(areas.intersection[c] for c in found), sum(areas.union[c] for c in found))
+    return _divide(math.fsum(areas.truth[c] * ratios[c] for c in found), sum(areas.truth[c] for c in found))
+
+
+class _Areas(NamedTuple):
+    """Sizes in pixels, one for each class, and whether its id is ignored."""
+
+    intersection: list[int]
+    union: list[int]
+    truth: list[int]
+    ignored: list[bool]
+
+
+def _areas(
+    preds: Labels,
+    target: Labels,
+    num_classes: int,
+    ignore_index: IgnoreIndex,
+    valid: Mask | None,
+    unanswered: Unanswered,
+) -> _Areas:
+    _one_of("unanswered", unanswered, get_args(Unanswered))
+    ignored = _ids(ignore_index)
+    void, silent = _set_aside(preds, target, ignored, valid)
+    counted = _labelled(target, range(num_classes)) & ~void
+    if unanswered == "error" and (counted & silent).any():
+        silent_pixels = np.count_nonzero(counted & silent)
+        raise ValueError(f"preds holds {silent_pixels} pixels without an answer where the truth is a class.")
+    if unanswered == "drop":
+        counted &= ~silent
+    areas = _Areas([], [], [], [])
+    for c in range(num_classes):
+        of_truth, of_preds = counted & (target == c), counted & (preds == c)
+        areas.intersection.append(int(np.count_nonzero(of_truth & of_preds)))
+        areas.union.append(int(np.count_nonzero(of_truth | of_preds)))
+        areas.truth.append(int(np.count_nonzero(of_truth)))
+        areas.ignored.append(c in ignored)
+    return areas
+
+
+def _present(areas: _Areas, present: Present) -> list[bool]:
+    _one_of("present", present, get_args(Present))
+    return [size > 0 for size in (areas.union if present == "union" else areas.truth)]
+
+
+def _ratios(areas: _Areas, is_present: list[bool], absent: Absent) -> NDArray[np.float64]:
+    _one_of("absent", absent, get_args(Absent))
+    value = {"skip": math.nan, "nan": math.nan, "zero": 0.0, "one": 1.0}[absent]
+    ratios = np.full(len(is_present), math.nan)
+    for c, here in enumerate(is_present):
+        if not areas.ignored[c]:
+            ratios[c] = areas.intersection[c] / areas.union[c] if here else value
+    return ratios
+
+
+def _bins(labels: Labels, num_classes: int, aside: Mask) -> Iterator[tuple[int, Mask]]:
+    """Index and pixels of each class that occurs, of those set aside, and of the rest."""
+    yield num_classes, aside
+    rest = ~aside
+    for c in map(int, np.unique(labels[rest])):
+        if 0 <= c < num_classes:
+            pixels = (labels == c) & ~aside
+            yield c, pixels
+            rest = rest & ~pixels
+    yield num_classes + 1, rest
+
+
+def _set_aside(preds: Labels, target: Labels, ignored: frozenset[int], valid: Mask | None) -> tuple[Mask, Mask]:
+    """The void pixels, and those without an answer; a pixel may be both."""
+    for name, labels in (("preds", preds), ("target", target)):
+        if labels.dtype.kind not in "biu":
+            raise TypeError(f"{name} is {labels.dtype}; expected integer or bool labels.")
+    if preds.shape != target.shape:
+        raise ValueError(f"preds is {preds.shape} and target {target.shape}; expected one shape.")
+    void, unanswered = _labelled(target, ignored), _labelled(preds, ignored | {NO_ANSWER})
+    if valid is None:
+        return void, unanswered
+    if valid.dtype != np.bool_:
+        raise TypeError(f"valid is {valid.dtype}; expected bool.")
+    if valid.shape not in (target.shape, target.shape[:1]):
+        raise ValueError(f"valid is {valid.shape}; expected {target.shape} or {target.shape[:1]}.")
+    return void | ~valid.reshape(valid.shape + (1,) * (target.ndim - valid.ndim)), unanswered
+
+
+def _labelled(labels: Labels, ids: Iterable[int]) -> Mask:
+    """The pixels with one of the ids; NumPy compares with a Python int by value, in and out of the dtype's range."""
+    pixels = np.zeros(labels.shape, dtype=np.bool_)
+    for i in ids:
+        pixels |= labels == i
+    return pixels
+
+
+def _ids(ignore_index: IgnoreIndex) -> frozenset[int]:
+    if ignore_index is None:
+        return frozenset()
+    return frozenset(map(int, ignore_index)) if isinstance(ignore_index, Iterable) else frozenset({int(ignore_index)})
+
+
+def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}.")
+
+
+def _divide(numerator: float, denominator: int) -> float:
+    return numerator / denominator if denominator else math.nan
