@@ -1,6 +1,7 @@
 """Mean IoU that is exact, accounts for every pixel, and runs at the speed of memory.
 
-Rows are truth, columns are predictions. Counts are int64 until they become float64 ratios, once. NaN means "not defined", never zero.
+Rows are truth, columns are predictions. Counts are int64 until they become float64 ratios, once.
+NaN means "not defined", never zero.
 """
 
 from importlib.metadata import version

@@ -70,7 +70,7 @@ def score(
 )
 @click.pass_context
 def demonstrate(context: click.Context, folder: Path, images: int) -> None:
-    """Draw street scenes with imperfect predictions into FOLDER, score them, and print the command that does it again."""
+    """Draw street scenes and imperfect predictions into FOLDER, score them, print the command that does it again."""
     try:
         pred, target = demo.write(folder, images)
     except OSError as error:

@@ -1,7 +1,8 @@
 """Views -> counts: registers the operator ``meaniou::count`` with PyTorch, and chooses the kernel that counts.
 
-The operator is opaque to ``torch.compile`` and ``torch.export``. On the CPU it refuses labels outside the classes before anything is
-added to a state; on an accelerator that would be a wait for the device, so there they are counted aside and refused at the end.
+The operator is opaque to ``torch.compile`` and ``torch.export``. On the CPU it refuses labels outside the classes
+before anything is added to a state; on an accelerator that would be a wait for the device, so there they are counted
+aside and refused at the end.
 """
 
 from collections.abc import Sequence
@@ -29,16 +30,19 @@ def why_not(impl: str) -> str:
     """The reason why a kernel cannot run here, empty if it can."""
     if impl in ("auto", "portable"):
         return ""
-    return f"impl={impl!r} cannot run, since this version of meaniou has the portable kernel alone; take impl='auto' or 'portable'."
+    return (
+        f"impl={impl!r} cannot run, since this version of meaniou has the portable kernel alone; take "
+        "impl='auto' or 'portable'."
+    )
 
 
 def count(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, how: Counting) -> Tensor:
-    """Counts of one batch, int64 ``[C + 2, C + 2]``, on its device: two tensors, or two sequences with one map an image.
+    """Counts of one batch, int64 ``[C + 2, C + 2]``, on its device, of tensors or of sequences with one map an image.
 
     Raises:
         TypeError: if something is no tensor, or of a dtype that holds neither labels nor scores.
-        ValueError: if shapes or devices do not fit, or the shapes can be read in two ways; with ``validate_args`` and on the CPU also if
-            a truth, or a prediction where the truth is a class, is outside the classes.
+        ValueError: if shapes or devices do not fit, or the shapes can be read in two ways; with ``validate_args`` and
+            on the CPU also if a truth, or a prediction where the truth is a class, is outside the classes.
     """
     if not isinstance(preds, list | tuple) and not isinstance(target, list | tuple):
         found = views(preds, target, valid, space.num_classes, how.input_format)
@@ -51,11 +55,13 @@ def _count_images(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpa
     for name, maps in lists:
         if name != "valid" and not isinstance(maps, list | tuple):
             raise TypeError(
-                f"{name} is a {type(maps).__name__} beside a sequence; expected one map an image on both sides, so pass two lists."
+                f"{name} is a {type(maps).__name__} beside a sequence; expected one map an image on both sides, "
+                "so pass two lists."
             )
         if len(maps) != len(target):
             raise ValueError(
-                f"{name} has {len(maps)} images and target {len(target)}; expected as many, so check that both are whole."
+                f"{name} has {len(maps)} images and target {len(target)}; expected as many, so check that both "
+                "are whole."
             )
     total: Tensor | None = None
     for i in range(len(target)):
@@ -102,8 +108,9 @@ def _outside(counts: Tensor) -> tuple[int, int]:
 
 def _sentence(side: str, number: int, found: str, num_classes: int) -> str:
     return (
-        f"{side} holds {number:,} pixel{'s' * (number != 1)} outside the classes 0 to {num_classes - 1}{found}; pass ignore_index= if "
-        f"such labels are void, set num_classes= to all classes, or mend the data (validate_args=False only counts such pixels)."
+        f"{side} holds {number:,} pixel{'s' * (number != 1)} outside the classes 0 to {num_classes - 1}{found}; pass "
+        "ignore_index= if such labels are void, set num_classes= to all classes, or mend the data (validate_args=False "
+        "only counts such pixels)."
     )
 
 

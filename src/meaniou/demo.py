@@ -29,8 +29,8 @@ class Shape:
 def scene(seed: int, height: int = 256, width: int = 512) -> tuple[Labels, Labels]:
     """Prediction and truth of one image, uint8 ``[H, W]`` each.
 
-    Classes are those of ``NAMES``. The truth has a void frame and void contours (255), there is no train anywhere, and a bicycle is only
-    ever predicted. About 1 % of the neighbouring pixels of a full-sized scene differ.
+    Classes are those of ``NAMES``. The truth has a void frame and void contours (255), there is no train anywhere, and
+    a bicycle is only ever predicted. At 1024 x 2048, 0.6 % of the neighbouring pixels differ in truth or prediction.
     """
     rng = np.random.default_rng(seed)
     shapes = list(_shapes(rng))
@@ -40,7 +40,7 @@ def scene(seed: int, height: int = 256, width: int = 512) -> tuple[Labels, Label
 
 
 def write(folder: Path, images: int, seed: int = 0) -> tuple[Path, Path]:
-    """Writes scenes as PNG masks to ``folder/pred`` and ``folder/target`` and the class names beside them; returns the two folders."""
+    """Writes PNG masks to ``folder/pred`` and ``folder/target``, the two it returns, and ``folder/names.txt``."""
     from PIL import Image
 
     pred, target = folder / "pred", folder / "target"
@@ -89,7 +89,7 @@ def _shapes(rng: np.random.Generator) -> Iterator[Shape]:
 
 
 def _misjudged(shapes: list[Shape], rng: np.random.Generator) -> Iterator[Shape]:
-    """The shapes as a model sees them: a little off, small ones sometimes missed, a person sometimes taken for a bicycle."""
+    """The shapes as a model sees them: a little off, some small ones missed, some persons taken for bicycles."""
     for shape in shapes:
         small = shape.half_width < 0.1
         if small and rng.random() < 0.1:

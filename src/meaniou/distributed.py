@@ -12,10 +12,11 @@ from torchmetrics.utilities.distributed import gather_all_tensors
 def sum_over_ranks(
     states: dict[str, Tensor], gather: Callable[..., list[Tensor]] | None, group: Any
 ) -> dict[str, Tensor]:
-    """Each int64 state summed over the ranks of ``group`` (``None``: all), on its own device; every rank must call this.
+    """Each int64 state summed over the ranks of ``group`` (``None``: all); every rank must call this.
 
-    Without a ``gather`` of the user's own it is one all-reduce, whatever the number of states and of ranks. With one, ``gather`` is called
-    once as torchmetrics calls a ``dist_sync_fn``: with a tensor and ``group=``, for the list of the tensors of all ranks.
+    Without a ``gather`` of the user's own it is one all-reduce, whatever the number of states and of ranks. With one,
+    ``gather`` is called once as torchmetrics calls a ``dist_sync_fn``: with a tensor and ``group=``, for the list of
+    the tensors of all ranks.
     """
     flat = torch.cat([state.reshape(-1) for state in states.values()])
     if gather is None or gather is gather_all_tensors:

@@ -38,7 +38,8 @@ def pairs(pred: Path, target: Path) -> list[Pair]:
         if alone := sorted(found[kind].keys() - found[other].keys()):
             listed = ", ".join(str(found[kind][name]) for name in alone)
             raise MaskError(
-                f"{len(alone)} of {len(found[kind])} {kind} masks have no {other} of the same name; add or remove: {listed}"
+                f"{len(alone)} of {len(found[kind])} {kind} masks have no {other} of the same name; add or "
+                f"remove: {listed}"
             )
     return [Pair(name, path, found["truth"][name]) for name, path in sorted(found["prediction"].items())]
 
@@ -52,8 +53,8 @@ def read(pair: Pair) -> tuple[torch.Tensor, torch.Tensor]:
     pred, target = _labels(pair.pred), _labels(pair.target)
     if pred.shape != target.shape:
         raise MaskError(
-            f"{pair.pred} is {_size(pred)} and {pair.target} is {_size(target)} (height x width); expected one size, so resize the "
-            f"prediction to that of the truth, with nearest neighbours."
+            f"{pair.pred} is {_size(pred)} and {pair.target} is {_size(target)} (height x width); expected one size, "
+            "so resize the prediction to that of the truth, with nearest neighbours."
         )
     return torch.from_numpy(pred), torch.from_numpy(target)
 
@@ -76,7 +77,8 @@ def _masks(folder: Path) -> dict[str, Path]:
         name = path.relative_to(folder).with_suffix("").as_posix()
         if name in found:
             raise MaskError(
-                f"{found[name]} and {path} have the same name; expected one mask for each image, so remove or rename one."
+                f"{found[name]} and {path} have the same name; expected one mask for each image, so remove or "
+                "rename one."
             )
         found[name] = path
     if not found:
@@ -95,8 +97,8 @@ def _labels(path: Path) -> NDArray[np.generic]:
         with Image.open(path) as image:
             if image.mode not in MODES:
                 raise MaskError(
-                    f"{path} is an image with the channels {', '.join(image.getbands())}; expected one channel that stores class ids (8-bit, "
-                    f"palette, 1-bit or 16-bit), so save the ids, not their colours."
+                    f"{path} is an image with the channels {', '.join(image.getbands())}; expected one channel that "
+                    "stores class ids (8-bit, palette, 1-bit or 16-bit), so save the ids, not their colours."
                 )
             return np.array(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

@@ -59,8 +59,9 @@ def confusion_matrix(
 ) -> Tensor:
     """Counted pixels, int64 ``[C, C]``, truth in rows and predictions in columns.
 
-    With ``flow``, int64 ``[C + 2, C + 2]``: row C is void, column C no answer, and row and column C + 1 are outside the classes, so that
-    the sum is the number of pixels. The other arguments, and what is raised, are those of :class:`MeanIoU` and its ``update``.
+    With ``flow``, int64 ``[C + 2, C + 2]``: row C is void, column C no answer, and row and column C + 1 are outside the
+    classes, so that the sum is the number of pixels. The other arguments, and what is raised, are those of
+    :class:`MeanIoU` and its ``update``.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""``(preds, target, valid)`` -> views of the pixels that a kernel can read, or one sentence why not; nothing is copied."""
+"""``(preds, target, valid)`` -> views that a kernel can read, or one sentence why not; nothing is copied."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -36,7 +36,7 @@ def views(preds: Any, target: Any, valid: Any, num_classes: int, input_format: s
 
 
 def as_tensor(value: Any, name: str) -> Tensor:
-    """A tensor over the memory of a NumPy array or of anything with DLPack; a copy only where PyTorch cannot share that memory.
+    """A tensor over the memory of a NumPy array or of anything with DLPack, or a copy where it cannot be shared.
 
     Raises:
         TypeError: if it is none of these.
@@ -53,7 +53,8 @@ def as_tensor(value: Any, name: str) -> Tensor:
     if hasattr(value, "__dlpack__"):
         return torch.utils.dlpack.from_dlpack(value)
     raise TypeError(
-        f"{name} is a {type(value).__name__}; expected a tensor, a NumPy array or an object with DLPack, so convert it first."
+        f"{name} is a {type(value).__name__}; expected a tensor, a NumPy array or an object with DLPack, so "
+        "convert it first."
     )
 
 
@@ -66,7 +67,8 @@ def _check_tensors(preds: Any, target: Any, valid: Any) -> None:
     for name, value in (("preds", preds), ("target", target)):
         if value.dtype not in LABELS + SCORES:
             raise TypeError(
-                f"{name} is {value.dtype}; expected labels (bool to int64) or floating scores, so convert it, as by .long()."
+                f"{name} is {value.dtype}; expected labels (bool to int64) or floating scores, so convert it, as "
+                "by .long()."
             )
         if value.layout != torch.strided:
             raise TypeError(
@@ -104,8 +106,8 @@ def _index(preds: Tensor, target: Tensor, num_classes: int, input_format: str) -
         if preds.shape[:1] + preds.shape[2:] == target.shape:
             return Views(preds, target, None, "scores", "labels")
         raise ValueError(
-            f"Got {both}; expected scores at the resolution of the truth, so resize them first, as by torch.nn.functional.interpolate("
-            f"preds, size=target.shape[1:], mode='bilinear')."
+            f"Got {both}; expected scores at the resolution of the truth, so resize them first, as by "
+            "torch.nn.functional.interpolate(preds, size=target.shape[1:], mode='bilinear')."
         )
     preds, target = _drop_single(preds, target)
     if preds.shape != target.shape:
@@ -114,7 +116,8 @@ def _index(preds: Tensor, target: Tensor, num_classes: int, input_format: str) -
         return Views(preds, target, None, "labels", "labels")
     if num_classes != 2:
         raise ValueError(
-            f"Got {both}; one floating channel is for two classes, so pass scores [B, {num_classes}, *], or labels as integers."
+            f"Got {both}; one floating channel is for two classes, so pass scores [B, {num_classes}, *], or labels "
+            "as integers."
         )
     return Views(preds, target, None, "threshold", "labels")
 
@@ -129,7 +132,8 @@ def _one_hot(preds: Tensor, target: Tensor, num_classes: int) -> Views:
     for side, form in ((preds, preds_form), (target, target_form)):
         if form != "labels" and (side.dim() < 2 or side.shape[1] != num_classes):
             raise ValueError(
-                f"Got {both}; expected class planes [B, {num_classes}, *], so check dimension 1, or pass 'index' for labels."
+                f"Got {both}; expected class planes [B, {num_classes}, *], so check dimension 1, or pass "
+                "'index' for labels."
             )
         if form == "labels" and side.dtype in SCORES:
             raise TypeError(f"Got {both}; expected integer labels beside class planes, so call .long() on the labels.")
@@ -156,7 +160,8 @@ def _valid(valid: Tensor | None, target: Tensor, shape: torch.Size) -> Tensor | 
     if valid.shape == target.shape and valid.numel() == shape.numel():
         return valid.view(shape)
     raise ValueError(
-        f"valid is {_is(valid)}; expected one value a pixel, {list(shape)}, or one an image, {list(shape[:1])}, so check its shape."
+        f"valid is {_is(valid)}; expected one value a pixel, {list(shape)}, or one an image, {list(shape[:1])}, so "
+        "check its shape."
     )
 
 
@@ -176,7 +181,10 @@ def _drop_single(preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 def _advice(preds: Tensor, target: Tensor, num_classes: int) -> str:
     if preds.dim() > 1 and preds.dim() == target.dim() + 1 and preds.shape[1] == num_classes:
-        return "expected floating scores, or integer class planes with input_format='one-hot', so pass that or preds.argmax(1)"
+        return (
+            "expected floating scores, or integer class planes with input_format='one-hot', so pass that or "
+            "preds.argmax(1)"
+        )
     if target.dim() > 1 and target.dim() == preds.dim() + 1 and target.shape[1] == num_classes:
         return "expected labels [B, *] as target, so pass input_format='one-hot' for class planes"
     if preds.dim() == target.dim() + 1 and preds.shape[0] == num_classes and preds.shape[1:] == target.shape:

@@ -1,4 +1,4 @@
-"""Settings as a user gives them -> two frozen objects, the label space and the policy, made once and passed on whole."""
+"""Settings as a user gives them -> frozen objects (label space, policy, counting), made once and passed on whole."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class LabelSpace:
         ignore_index: int | Iterable[int] | None = None,
         class_names: ClassNames | None = None,
     ) -> "LabelSpace":
-        """Checks the settings of a label space and freezes them; raises ``TypeError`` or ``ValueError`` if one is off."""
+        """Checks the settings and freezes them; raises ``TypeError`` or ``ValueError`` if one is off."""
         classes = _integer("num_classes", num_classes)
         if not 1 <= classes <= MAX_CLASSES:
             raise ValueError(f"num_classes is {classes}; expected 1 to {MAX_CLASSES}, so check the number of classes.")
@@ -67,7 +67,8 @@ class Policy:
     Attributes:
         average: ``"macro"``, ``"micro"``, ``"weighted"`` (by truth area) or ``"none"``.
         unanswered: what a no-answer on a valid pixel is: a ``"miss"``, void (``"drop"``) or an ``"error"``.
-        present: the classes that enter an average: those in truth or prediction (``"union"``) or in the truth (``"target"``).
+        present: the classes that enter an average: those in truth or prediction (``"union"``) or in the truth
+            (``"target"``).
         absent: what a class that is not present brings to macro and none: nothing, 0, 1 or NaN.
         classes: the classes that enter an average, sorted.
     """
@@ -90,7 +91,7 @@ class Policy:
         classes: Iterable[int] | None = None,
         include_background: bool = True,
     ) -> "Policy":
-        """Checks the settings of a policy against the label space and freezes them; raises ``TypeError`` or ``ValueError``."""
+        """Checks the settings against the label space and freezes them; raises ``TypeError`` or ``ValueError``."""
         average = "none" if average is None else average
         one_of("average", average, get_args(Average))
         one_of("unanswered", unanswered, get_args(Unanswered))
@@ -101,14 +102,16 @@ class Policy:
         wrong = sorted(c for c in chosen if not 0 <= c < space.num_classes)
         if wrong:
             raise ValueError(
-                f"classes holds {wrong[0]}; expected class ids 0 to {space.num_classes - 1}, so drop it or raise num_classes."
+                f"classes holds {wrong[0]}; expected class ids 0 to {space.num_classes - 1}, so drop it or raise "
+                "num_classes."
             )
         if not include_background:
             chosen.discard(0)
         chosen -= space.ignored_classes
         if not chosen:
             raise ValueError(
-                "No class is left for the mean after classes, include_background and ignore_index; leave at least one class id in."
+                "No class is left for the mean after classes, include_background and ignore_index; leave at "
+                "least one class id in."
             )
         return cls(average, unanswered, present, absent, tuple(sorted(chosen)))
 
@@ -168,7 +171,8 @@ def _names(class_names: ClassNames | None, num_classes: int) -> tuple[str, ...]:
     if isinstance(class_names, Mapping):
         if set(class_names) != set(range(num_classes)):
             raise ValueError(
-                f"class_names has {len(class_names)} keys; expected the {num_classes} class ids 0 to {num_classes - 1}, one name for each."
+                f"class_names has {len(class_names)} keys; expected the {num_classes} class ids 0 to "
+                f"{num_classes - 1}, one name for each."
             )
         class_names = [class_names[c] for c in range(num_classes)]
     names = tuple(name.strip() if isinstance(name, str) else name for name in class_names)

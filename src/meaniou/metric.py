@@ -1,4 +1,4 @@
-"""Batches -> the state -> a number: the torchmetrics metric, which holds the counts, synchronises them, and computes nothing itself."""
+"""Batches -> the state -> a number: the torchmetrics metric, which holds and synchronises the counts."""
 
 import functools
 import json
@@ -17,13 +17,13 @@ from meaniou.labels import (
     Absent,
     Average,
     ClassNames,
+    Counting,
     Impl,
     InputFormat,
     LabelSpace,
     Policy,
     Present,
     Unanswered,
-    Counting,
 )
 from meaniou.report import Report
 
@@ -31,22 +31,26 @@ from meaniou.report import Report
 class MeanIoU(Metric):
     """Mean Intersection over Union of a whole dataset, from one exact confusion matrix.
 
-    ``compute`` gives a ratio 0 .. 1: a 0-d tensor, or ``[C]`` with ``average="none"``; float32, or float64 where that is PyTorch's default
-    dtype, on the metric's device. NaN means "not defined": a class that is neither in truth nor prediction, an ignored class, or a mean
-    over no class.
+    ``compute`` gives a ratio 0 .. 1: a 0-d tensor, or ``[C]`` with ``average="none"``; float32, or float64 where that
+    is PyTorch's default dtype, on the metric's device. NaN means "not defined": a class that is neither in truth nor
+    prediction, an ignored class, or a mean over no class.
 
     Args:
         num_classes: number of classes C, 1 to 4096; the ids are ``0 .. C-1``.
-        average: ``"macro"`` (mean over classes), ``"micro"`` (sums over classes, then one ratio), ``"weighted"`` (by truth area), or
-            ``"none"`` / ``None`` for one value per class.
-        ignore_index: id or ids that are void in the truth and no answer in a prediction; inside or outside ``0 .. C-1``.
-        unanswered: what a no-answer on a valid pixel is: a ``"miss"`` of the true class, void (``"drop"``), or an ``"error"``.
-        present: the classes that enter an average: those in truth or prediction (``"union"``), or in the truth (``"target"``).
-        absent: what a class that is not present brings to macro and none: ``"skip"``, ``"zero"``, ``"one"`` or ``"nan"``.
+        average: ``"macro"`` (mean over classes), ``"micro"`` (sums over classes, then one ratio), ``"weighted"`` (by
+            truth area), or ``"none"`` / ``None`` for one value per class.
+        ignore_index: id or ids that are void in the truth and no answer in a prediction; inside or outside
+            ``0 .. C-1``.
+        unanswered: what a no-answer on a valid pixel is: a ``"miss"`` of the true class, void (``"drop"``), or an
+            ``"error"``.
+        present: the classes that enter an average: those in truth or prediction (``"union"``), or in the truth
+            (``"target"``).
+        absent: what a class that is not present brings to macro and none: ``"skip"``, ``"zero"``, ``"one"`` or
+            ``"nan"``.
         classes: only these classes enter the averages; all pixels still count. ``average="none"`` still gives all C.
         include_background: ``False`` leaves class 0 out of the averages.
-        input_format: ``"auto"``, ``"index"`` (integer maps are labels, whatever their shape; a floating truth holds whole numbers) or
-            ``"one-hot"`` (``[B, C, *]`` class planes; floating predictions are scores).
+        input_format: ``"auto"``, ``"index"`` (integer maps are labels, whatever their shape; a floating truth holds
+            whole numbers) or ``"one-hot"`` (``[B, C, *]`` class planes; floating predictions are scores).
         threshold: with two classes and one floating channel, class 1 is where ``preds > threshold`` (for logits: 0.0).
         class_names: a name per class, as a sequence or ``{id: name}``.
         validate_args: whether labels outside the classes raise; they are counted aside in any case.
@@ -103,7 +107,8 @@ class MeanIoU(Metric):
     ) -> None:
         if "zero_division" in kwargs:
             raise TypeError(
-                "zero_division is not an argument of MeanIoU; absent='zero', 'one', 'nan' or 'skip' says what an absent class is."
+                "zero_division is not an argument of MeanIoU; absent='zero', 'one', 'nan' or 'skip' says what an "
+                "absent class is."
             )
         super().__init__(**kwargs)
         self.space = LabelSpace.of(num_classes, ignore_index, class_names)
@@ -129,23 +134,24 @@ class MeanIoU(Metric):
         """Counts a batch; if it is refused, the metric stays as it was.
 
         Args:
-            preds: labels ``[B, *]`` (bool, uint8, int8, int16, uint16, int32, int64), floating scores ``[B, C, *]`` (the first maximum
-                is the answer, a NaN is no answer), or with two classes one floating channel ``[B, *]`` or ``[B, 1, *]``; or a list or
-                tuple with one such map an image, without the batch dimension.
+            preds: labels ``[B, *]`` (bool, uint8, int8, int16, uint16, int32, int64), floating scores ``[B, C, *]``
+                (the first maximum is the answer, a NaN is no answer), or with two classes one floating channel
+                ``[B, *]`` or ``[B, 1, *]``; or a list or tuple with one such map an image, without the batch dimension.
             target: labels ``[B, *]``, or ``[B, 1, *]``, or such a list.
             valid: bool ``[B]`` or of the target's shape, ``False`` where an image or a pixel is void.
 
         Raises:
             TypeError: if something is no tensor, or of a dtype that holds neither labels nor scores.
-            ValueError: if shapes or devices do not fit, or can be read in two ways; on the CPU also for labels outside the classes.
+            ValueError: if shapes or devices do not fit, or can be read in two ways; on the CPU also for labels outside
+                the classes.
         """
         counts = count(preds, target, valid, self.space, self.how)
         if not isinstance(target, Tensor) and not target:
             return  # an empty sequence is on no device
         if counts.device != self.counts.device:
             raise ValueError(
-                f"preds and target are on {counts.device} and the metric is on {self.counts.device}; expected one device, so call "
-                f"metric.to({str(counts.device)!r})."
+                f"preds and target are on {counts.device} and the metric is on {self.counts.device}; expected one "
+                f"device, so call metric.to({str(counts.device)!r})."
             )
         if self.counts.is_cuda and not torch.compiler.is_compiling() and torch.cuda.is_current_stream_capturing():
             self.counts.add_(counts)  # so that a replay of the graph accumulates
@@ -156,8 +162,8 @@ class MeanIoU(Metric):
         """The number that ``average`` asks for, over all batches and ranks.
 
         Raises:
-            ValueError: if labels outside the classes were counted (unless ``validate_args=False``), or there is a no-answer and
-                ``unanswered="error"``.
+            ValueError: if labels outside the classes were counted (unless ``validate_args=False``), or there is a
+                no-answer and ``unanswered="error"``.
         """
         value = scores.mean_iou(scores.areas(self._checked_counts(), self.space, self.policy), self.policy)
         dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
@@ -197,7 +203,7 @@ class MeanIoU(Metric):
     # What follows mends or completes the base class.
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Counts a batch and gives the value of that batch alone; if the batch is refused, the metric stays as it was."""
+        """Counts a batch and gives the value of that batch alone; if it is refused, the metric stays as it was."""
         return self._all_or_nothing(super().forward, *args, **kwargs)
 
     def merge_state(self, incoming_state: "dict[str, Any] | Metric") -> None:
@@ -223,7 +229,7 @@ class MeanIoU(Metric):
         self._computed = None
 
     def sync_context(self, *args: Any, should_unsync: bool = True, **kwargs: Any) -> Any:
-        """Holds the sum over ranks inside the context, and the counts of this rank after it, even if something raises."""
+        """Holds the sum over ranks inside, and the counts of this rank again afterwards, even if something raises."""
         return self._sync_context(*args, should_unsync=should_unsync, **kwargs)
 
     @contextmanager
@@ -235,7 +241,7 @@ class MeanIoU(Metric):
             self.unsync(should_unsync=self._is_synced and should_unsync)
 
     def set_dtype(self, dst_type: str | torch.dtype) -> Self:
-        """Leaves everything as it is: counts are whole numbers, and the dtype of the result does not depend on the model's."""
+        """Changes nothing: counts are whole numbers, and the dtype of the result does not follow the model's."""
         return self
 
     def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "") -> Self:
@@ -246,8 +252,9 @@ class MeanIoU(Metric):
         super()._apply(keep_dtype, exclude_state)
         return self
 
-    # The base class counts updates in an int attribute, whose value a compiled step would guard, so that each step were compiled anew.
-    # Compiled updates are therefore counted in a tensor. (Leaving update to the interpreter would forbid fullgraph.)
+    # The base class counts updates in an int attribute, whose value a compiled step would guard, so that each step were
+    # compiled anew. Compiled updates are therefore counted in a tensor. (Leaving update to the interpreter would forbid
+    # fullgraph.)
     @property
     def _update_count(self) -> int:
         return self._eager_updates + int(self._compiled_updates)
@@ -318,16 +325,25 @@ class MeanIoU(Metric):
         for name, mine in (("settings", self.settings), ("counts", self.counts)):
             theirs = states.get(name)
             if not isinstance(theirs, Tensor) or theirs.dtype != torch.int64:
-                return f"The state holds no int64 tensor {name!r}; expected the metric_state or state_dict of a MeanIoU, so pass that."
+                return (
+                    f"The state holds no int64 tensor {name!r}; expected the metric_state or state_dict of a MeanIoU, "
+                    "so pass that."
+                )
             if name == "settings" and not torch.equal(theirs.cpu(), mine.cpu()):
-                return f"The state was counted with {_decoded(theirs)} and this metric counts with {_decoded(mine)}; expected the same settings."
+                return (
+                    f"The state was counted with {_decoded(theirs)} and this metric counts with {_decoded(mine)}; "
+                    "expected the same settings."
+                )
             if theirs.shape != mine.shape:
-                return f"The state {name!r} has the shape {list(theirs.shape)}; expected {list(mine.shape)}, so give both the same num_classes."
+                return (
+                    f"The state {name!r} has the shape {list(theirs.shape)}; expected {list(mine.shape)}, so give "
+                    "both the same num_classes."
+                )
         return ""
 
 
 def _encoded(space: LabelSpace, how: Counting) -> Tensor:
-    """What decides the counts, as the bytes of a JSON text, so that metrics which count differently never look equal."""
+    """What decides the counts, as the bytes of a JSON text: metrics that count differently must never look equal."""
     text = json.dumps({"num_classes": space.num_classes, "ignore_index": space.ignore, **vars(how)})
     return torch.tensor(list(text.encode()), dtype=torch.int64)
 

@@ -33,7 +33,8 @@ class Report:
         classes: one entry per class, in the order of the ids.
         mean_iou, mean_dice, mean_accuracy: means over the classes of the policy, ratios 0 .. 1, NaN if none is defined.
         pixel_accuracy: share of the valid pixels that are right.
-        pixels: ``seen``, and of these ``counted`` (truth and prediction are classes), ``void``, ``no_answer`` and ``outside``.
+        pixels: ``seen``, and of these ``counted`` (truth and prediction are classes), ``void``, ``no_answer`` and
+            ``outside``.
     """
 
     classes: tuple[ClassReport, ...]
@@ -93,7 +94,8 @@ class Report:
         ]
         lines.insert(1, "-" * len(lines[0]))
         means = (
-            f"mIoU {_percent(self.mean_iou)}  mean Dice {_percent(self.mean_dice)}  mean accuracy {_percent(self.mean_accuracy)}  "
+            f"mIoU {_percent(self.mean_iou)}  mean Dice {_percent(self.mean_dice)}  mean accuracy "
+            f"{_percent(self.mean_accuracy)}  "
             f"pixel accuracy {_percent(self.pixel_accuracy)}"
         )
         pixels = "pixels  " + "  ".join(f"{name.replace('_', ' ')} {number:,}" for name, number in self.pixels.items())

@@ -1,4 +1,4 @@
-"""Counts -> IoU and its relatives, and their means: the one place where whole numbers become ratios, in float64 on the CPU."""
+"""Counts -> IoU, its relatives and their means: the one place where whole numbers become float64 ratios, on the CPU."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,8 @@ class Areas:
 def areas(counts: Tensor, space: LabelSpace, policy: Policy) -> Areas:
     """Areas from counts ``[C + 2, C + 2]`` on the CPU.
 
-    Void and outside rows count for no one. The no-answer column is a part of the truth unless it is dropped, the outside column always.
+    Void and outside rows count for no one. The no-answer column is a part of the truth unless it is dropped, the
+    outside column always.
 
     Raises:
         ValueError: if the policy is ``unanswered="error"`` and a valid pixel has no answer.
@@ -34,8 +35,9 @@ def areas(counts: Tensor, space: LabelSpace, policy: Policy) -> Areas:
     unanswered = classes[:, space.num_classes]
     if policy.unanswered == "error" and (number := int(unanswered.sum())):
         raise ValueError(
-            f"The predictions give no answer (an ignored id or a NaN score) on {number:,} valid pixels, and unanswered='error'; "
-            f"mend the predictions, or take unanswered='miss' or 'drop'."
+            f"The predictions give no answer (an ignored id or a NaN score) on {number:,} valid pixels, and "
+            "unanswered='error'; "
+            "mend the predictions, or take unanswered='miss' or 'drop'."
         )
     truth = classes.sum(1)
     if policy.unanswered == "drop":
@@ -46,14 +48,14 @@ def areas(counts: Tensor, space: LabelSpace, policy: Policy) -> Areas:
 
 
 def class_iou(found: Areas, policy: Policy) -> Tensor:
-    """IoU per class, float64 ``[C]``; NaN for an ignored id, and for a class that is not present unless ``absent`` gives a number."""
+    """IoU per class, float64 ``[C]``; NaN for an ignored id, and by ``absent`` for a class that is not present."""
     value = {"skip": torch.nan, "nan": torch.nan, "zero": 0.0, "one": 1.0}[policy.absent]
     iou = torch.where(present(found, policy), ratio(found.intersection, found.union), value)
     return iou.masked_fill(found.ignored, torch.nan)
 
 
 def mean_iou(found: Areas, policy: Policy) -> Tensor:
-    """The number that the policy asks for: float64, 0-d, or ``[C]`` with ``average="none"``; NaN if no class is present."""
+    """The number that the policy asks for: float64, 0-d, or ``[C]`` with ``average="none"``; NaN where undefined."""
     iou = class_iou(found, policy)
     if policy.average == "none":
         return iou
@@ -69,7 +71,7 @@ def mean_iou(found: Areas, policy: Policy) -> Tensor:
 
 
 def class_mean(values: Tensor, policy: Policy) -> Tensor:
-    """Mean of values ``[C]`` over the classes of the policy: of those that are defined, or NaN with ``absent="nan"`` if one is not."""
+    """Mean of values ``[C]`` over the policy's classes, without those that are NaN unless ``absent="nan"``."""
     chosen = values[list(policy.classes)]
     return chosen.mean() if policy.absent == "nan" else chosen.nanmean()
 

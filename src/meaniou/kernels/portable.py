@@ -1,8 +1,8 @@
 """Label or score views -> counts, by PyTorch operators on any device, in tiles that bound the memory.
 
-Each side of a pixel becomes a small code. The two codes name a cell of a table, the cells are counted, and the table is folded into the
-bins: a class, C (void in the truth, no answer in the prediction) or C + 1 (outside). So ignored ids and outside labels cost no pass of
-their own over the map.
+Each side of a pixel becomes a small code. The two codes name a cell of a table, the cells are counted, and the table is
+folded into the bins: a class, C (void in the truth, no answer in the prediction) or C + 1 (outside). So ignored ids and
+outside labels cost no pass of their own over the map.
 """
 
 import math
@@ -15,7 +15,8 @@ from torch import Tensor
 
 Block = tuple[slice, ...]
 
-# Pixels a tile. One core (EPYC, 1 MiB L2), ns/px of uint8 maps: 2.1 at 2^16, 1.6 at 2^17, 1.4 at 2^18, which takes twice the memory.
+# Pixels a tile. One core (EPYC, 1 MiB L2), ns/px of uint8 maps: 2.1 at 2^16, 1.6 at 2^17, 1.4 at 2^18, which takes
+# twice the memory.
 CPU_TILE = 1 << 17
 ACCELERATOR_TILE = 1 << 20
 # Scores a tile, so that what is compared stays in the cache.
@@ -34,7 +35,7 @@ class Side(Protocol):
     shape: torch.Size  # of the map, without the classes
 
     def bins(self) -> Tensor:
-        """Bin of each code, int64 ``[width]``, not to be changed; the last code is that of a pixel which is not valid."""
+        """Bin of each code, int64 ``[width]``, not to be changed; the last code is for pixels that are not valid."""
 
     def read(self, block: Block) -> Tensor:
         """Codes of a block in row-major order, int32 ``[n]``, the caller's own to change."""
@@ -52,8 +53,8 @@ def count(
 ) -> Tensor:
     """Counts of all pixels, int64 ``[C + 2, C + 2]`` with truth in rows, on the device of ``preds``.
 
-    A form is ``"labels"`` (``[*]``), ``"scores"`` or ``"one-hot"`` (``[B, C, *]``) or ``"threshold"`` (floating ``[*]``); ``valid`` is
-    bool of the map's shape.
+    A form is ``"labels"`` (``[*]``), ``"scores"`` or ``"one-hot"`` (``[B, C, *]``) or ``"threshold"`` (floating
+    ``[*]``); ``valid`` is bool of the map's shape.
     """
     maps = (preds, target) if valid is None else (preds, target, valid)
     if not {preds_form, target_form} & {"scores", "one-hot"} and all(m.is_contiguous() for m in maps):
@@ -75,7 +76,7 @@ def side(data: Tensor, form: str, num_classes: int, ignore: Sequence[int], thres
 
 
 def count_on_cpu(truth: Side, prediction: Side, valid: Tensor | None, num_classes: int) -> Tensor:
-    """Counts the cells of the codes and folds their table at the end, or, where that is larger than the map, the bins at once."""
+    """Counts pairs of codes and folds their table at the end, or counts bins at once if that is larger than the map."""
     rows, columns, size = truth.bins(), prediction.bins(), num_classes + 2
     tiles = _tiles(truth, prediction, valid, CPU_TILE, CPU_SCORES)
     width = columns.numel()
@@ -103,8 +104,8 @@ def _add(table: Tensor, cell: Tensor) -> None:
 def count_without_sync(truth: Side, prediction: Side, valid: Tensor | None, num_classes: int) -> Tensor:
     """Counts by ``scatter_add_`` alone, so that nothing asks the device for a value.
 
-    The copies of a cell lie side by side and neighbouring pixels take different ones, or the many pixels of one region would queue for
-    the same cell.
+    The copies of a cell lie side by side and neighbouring pixels take different ones, or the many pixels of one region
+    would queue for the same cell.
     """
     size = num_classes + 2
     copies = max(1, min(64, MAX_COPIED // (size * size)))
@@ -137,8 +138,8 @@ def first_outside(
 class _Labels:
     """A map of labels. Code 0 is the label ``low``; what lies beyond ``low`` and ``high`` is clamped to them.
 
-    The window ``low .. high`` is the whole range of an 8-bit dtype. For a wider one it holds the classes and the near ignored ids, its
-    ends are outside labels, and each far ignored id has a code of its own after it.
+    The window ``low .. high`` is the whole range of an 8-bit dtype. For a wider one it holds the classes and the near
+    ignored ids, its ends are outside labels, and each far ignored id has a code of its own after it.
     """
 
     def __init__(self, data: Tensor, num_classes: int, ignore: Sequence[int]) -> None:
@@ -175,7 +176,7 @@ class _Labels:
 
 
 class _Answers:
-    """A map that is decided pixel by pixel (scores, a threshold, one-hot). The codes are the bins, but for ignored classes."""
+    """A map that is decided pixel by pixel; but for ignored classes, the codes are the bins."""
 
     def __init__(
         self,
@@ -218,7 +219,7 @@ def _made_once(make: Callable[..., Tensor], *settings: Any) -> Tensor:
 
 
 def _made(make: Callable[..., Tensor], device: torch.device, *settings: Any) -> Tensor:
-    """Bins, kept on the CPU; on an accelerator made anew, there, since a copy waits and a captured graph owns what it makes."""
+    """Bins, kept on the CPU; made anew on an accelerator, since copies wait and a captured graph owns what it makes."""
     return _made_once(make, *settings) if device.type == "cpu" else make(*settings, device)
 
 
@@ -234,8 +235,9 @@ def _above(threshold: float, tile: Tensor) -> Tensor:
 def _best(tile: Tensor) -> Tensor:
     """Scores ``[C, n]`` -> the class of the first maximum, C where one of them is NaN.
 
-    The maximum of a pixel with a NaN is NaN and equals nothing, so that no class is found there. Classes that lie side by side
-    (channels last) are the case where ``argmax`` is the faster way on a CPU; elsewhere it takes 4 to 6 times as long.
+    The maximum of a pixel with a NaN is NaN and equals nothing, so that no class is found there. Classes that lie side
+    by side (channels last) are the case where ``argmax`` is the faster way on a CPU; elsewhere it takes 4 to 6 times as
+    long.
     """
     num_classes = tile.shape[0]
     if num_classes > 1 and tile.stride(0) == 1 and tile.device.type == "cpu":
