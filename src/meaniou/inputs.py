@@ -94,8 +94,8 @@ def _index(preds: Tensor, target: Tensor, num_classes: int, input_format: str) -
     one_hot = "pass input_format='one-hot' for class planes, 'index' for labels"
     if target.dtype in SCORES and input_format == "auto":
         raise TypeError(f"target is {_is(target)}; expected integer labels, so call target.long(), or {one_hot}.")
-    planes = target.dim() > 1 and target.shape[1] == num_classes > 1
-    if input_format == "auto" and planes and preds.shape[:2] == target.shape[:2]:
+    planes = preds.dim() == target.dim() > 1 and preds.shape[1] == target.shape[1] == num_classes > 1
+    if input_format == "auto" and planes:
         raise ValueError(
             f"Got {both}, where dimension 1 may be the classes on both sides or a part of the map; {one_hot}."
         )

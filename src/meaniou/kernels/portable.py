@@ -19,8 +19,8 @@ Block = tuple[slice, ...]
 # twice the memory.
 CPU_TILE = 1 << 17
 ACCELERATOR_TILE = 1 << 20
-# Scores a tile, so that what is compared stays in the cache.
-CPU_SCORES = 1 << 20
+# Bytes of the scores of a tile, so that what is compared stays in the cache.
+CPU_SCORES = 1 << 21
 ACCELERATOR_SCORES = 1 << 24
 # Cells of a table that is counted as it is and folded afterwards; beyond, each pixel is sent to its bin at once.
 MAX_TABLE = 1 << 17
@@ -124,7 +124,7 @@ def first_outside(
 ) -> tuple[tuple[int, ...], list[float]]:
     """Index of the first outside pixel and what is stored there; for the sentence of an error, on the CPU."""
     rows, columns, outside = truth.bins(), prediction.bins(), num_classes + 1
-    for block in _blocks(truth.shape, max(1, CPU_SCORES // num_classes)):
+    for block in _blocks(truth.shape, max(1, CPU_TILE // num_classes)):
         row = rows[_masked(truth.read(block), valid, block, rows.numel() - 1)]
         wrong = row == outside if on_truth else (columns[prediction.read(block)] == outside) & (row < num_classes)
         if wrong.any():
@@ -182,19 +182,24 @@ class _Answers:
         self,
         data: Tensor,
         shape: torch.Size,
-        decide: Callable[[Tensor], Tensor],
+        decide: Callable[[Tensor, Tensor], Tensor],
         num_classes: int,
         ignore: Sequence[int],
     ) -> None:
         self.data, self.shape, self.decide, self.num_classes = data, shape, decide, num_classes
         self.ignored = tuple(i for i in ignore if 0 <= i < num_classes)
+        # Room for one tile, reused: fresh memory of this size costs more than what is done in it.
+        self.spare = data.new_empty(0, dtype=torch.float64 if data.dtype == torch.float64 else torch.float32)
 
     def bins(self) -> Tensor:
         return _made(_answer_bins, self.data.device, self.ignored, self.num_classes)
 
     def read(self, block: Block) -> Tensor:
-        classes = self.data.dim() - len(block)
-        return self.decide(_at(self.data, block).reshape(*self.data.shape[:classes], -1)).to(torch.int32)
+        tile = _at(self.data, block)
+        tile = tile.reshape(*tile.shape[: tile.dim() - len(block)], -1)
+        if self.spare.numel() < tile.numel():
+            self.spare = self.spare.new_empty(tile.numel())
+        return self.decide(tile, self.spare[: tile.numel()].view(tile.shape)).to(torch.int32)
 
 
 def _label_bins(low: int, high: int, near: tuple[int, ...], far: int, num_classes: int, device: torch.device) -> Tensor:
@@ -227,40 +232,41 @@ def _holds(dtype: torch.dtype, label: int) -> bool:
     return dtype.is_floating_point or torch.iinfo(dtype).min <= label <= torch.iinfo(dtype).max
 
 
-def _above(threshold: float, tile: Tensor) -> Tensor:
+def _above(threshold: float, tile: Tensor, _spare: Tensor) -> Tensor:
     """Scores ``[n]`` -> 1 where above the threshold, else 0; 2 for NaN."""
     return tile.gt(threshold).to(torch.uint8).masked_fill_(tile.isnan(), 2)
 
 
-def _best(tile: Tensor) -> Tensor:
+def _best(tile: Tensor, spare: Tensor) -> Tensor:
     """Scores ``[C, n]`` -> the class of the first maximum, C where one of them is NaN.
 
     The maximum of a pixel with a NaN is NaN and equals nothing, so that no class is found there. Classes that lie side
-    by side (channels last) are the case where ``argmax`` is the faster way on a CPU; elsewhere it takes 4 to 6 times as
-    long.
+    by side (channels last) are the case where ``argmax`` is the faster way on a CPU; elsewhere it takes 4 to 10 times
+    as long.
     """
-    num_classes = tile.shape[0]
-    if num_classes > 1 and tile.stride(0) == 1 and tile.device.type == "cpu":
-        pixels = tile.t().float() if tile.element_size() < 4 else tile.t()
-        best = pixels.argmax(1, keepdim=True)
-        return best.masked_fill_(pixels.gather(1, best).isnan(), num_classes).squeeze(1)
-    return _first(tile.eq(tile.amax(0)))
+    if tile.shape[0] > 1 and tile.stride(0) == 1 and tile.device.type == "cpu":
+        scores = tile.float() if tile.element_size() < 4 else tile
+        best = scores.argmax(0, keepdim=True)
+        return best.masked_fill_(scores.gather(0, best).isnan(), tile.shape[0]).squeeze(0)
+    scores = spare.copy_(tile) if tile.element_size() < 4 else tile
+    # Into a tensor of the same dtype the comparison is vectorised; to bool it takes five times as long.
+    return _first(torch.eq(scores, scores.amax(0), out=spare))
 
 
-def _only(tile: Tensor) -> Tensor:
+def _only(tile: Tensor, spare: Tensor) -> Tensor:
     """One-hot ``[C, n]`` -> the class, C + 1 where a pixel is not a single 1 among zeros."""
     num_classes = tile.shape[0]
-    first = _first(tile.eq(1)).to(torch.int32)
-    return first.masked_fill_((first == num_classes) | (tile.ne(0).sum(0) != 1), num_classes + 1)
+    single = tile.ne(0).sum(0) == 1
+    spare.copy_(tile)
+    first = _first(torch.eq(spare, 1, out=spare))
+    return first.masked_fill_(~single | (first == num_classes), num_classes + 1)
 
 
 def _first(hit: Tensor) -> Tensor:
-    """Index of the first True in each column of bool ``[C, n]``, C where there is none; ``hit`` is used up."""
+    """Index of the first 1 in each column of ``[C, n]`` zeros and ones, C where there is none; ``hit`` is used up."""
     num_classes = hit.shape[0]
-    dtype = torch.uint8 if num_classes < 256 else torch.int16
-    weight = torch.arange(num_classes, 0, -1, dtype=dtype, device=hit.device)[:, None]
-    weighed = hit.view(torch.uint8).mul_(weight) if dtype == torch.uint8 else hit * weight
-    return num_classes - weighed.amax(0)
+    weight = torch.arange(num_classes, 0, -1, dtype=hit.dtype, device=hit.device)[:, None]
+    return num_classes - hit.mul_(weight).amax(0)
 
 
 def _at(data: Tensor, place: tuple[Any, ...]) -> Tensor:
@@ -272,9 +278,10 @@ def _tiles(
     truth: Side, prediction: Side, valid: Tensor | None, pixels: int, scores: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Codes of truth and prediction, tile after tile."""
-    classes = max(s.data.shape[0] if s.data.dim() > len(s.shape) else 1 for s in (truth, prediction))
+    planes = [side.data for side in (truth, prediction) if side.data.dim() > len(side.shape)]
+    cost = max((data.shape[0] * max(4, data.element_size()) for data in planes), default=1)
     void = truth.bins().numel() - 1 if valid is not None else 0
-    for block in _blocks(truth.shape, max(1, min(pixels, scores // classes))):
+    for block in _blocks(truth.shape, max(1, min(pixels, scores // cost))):
         yield _masked(truth.read(block), valid, block, void), prediction.read(block)
 
 

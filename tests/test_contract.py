@@ -1,0 +1,762 @@
+"""The contract of a torchmetrics metric: states, copies, checkpoints, merging, dtypes, inference mode, collections, wrappers."""
+
+import copy
+import gc
+import io
+import pickle
+import warnings
+from itertools import product
+
+import pytest
+import torch
+from sklearn.metrics import jaccard_score
+from torch import nn
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassJaccardIndex
+from torchmetrics.utilities import check_forward_full_state_property
+from torchmetrics.wrappers import (
+    BootStrapper,
+    ClasswiseWrapper,
+    MetricTracker,
+    MinMaxMetric,
+    MultitaskWrapper,
+    Running,
+)
+
+import meaniou.metric
+from meaniou import MeanIoU, confusion_matrix, mean_iou
+
+# The deprecation of TorchScript, and that of a property of torchmetrics' own, which scripting any of its metrics reads.
+scripts = pytest.mark.filterwarnings(
+    "ignore:`torch.jit.script` is deprecated:DeprecationWarning",
+    "ignore:This property will be removed in 2.0.0. Use `Metric.updated_called`:DeprecationWarning",
+)
+AVERAGES = ["macro", "micro", "weighted", "none"]
+
+
+def label_batches(seed=0, count=4, num_classes=3, void=255):
+    generator = torch.Generator().manual_seed(seed)
+
+    def labels():
+        return torch.randint(0, num_classes, (2, 5, 7), generator=generator)
+
+    return [(labels(), labels().masked_fill(torch.rand(2, 5, 7, generator=generator) < 0.1, void)) for _ in range(count)]
+
+
+def score_batches(seed=0, count=4):
+    generator = torch.Generator().manual_seed(seed)
+    return [(torch.randn(2, 3, 5, 7, generator=generator), target) for _, target in label_batches(seed, count)]
+
+
+def threshold_batches(seed=0, count=4):
+    generator = torch.Generator().manual_seed(seed)
+    return [(torch.rand(2, 1, 5, 7, generator=generator), t) for _, t in label_batches(seed, count, num_classes=2)]
+
+
+def one_hot_batches(seed=0, count=4):
+    def planes(labels):
+        return nn.functional.one_hot(labels, 3).movedim(-1, 1)
+
+    return [(planes(preds), planes(target % 3)) for preds, target in label_batches(seed, count)]
+
+
+def fed(metric, batches):
+    for batch in batches:
+        metric.update(*batch)
+    return metric
+
+
+def assert_same_state(metric, other):
+    assert torch.equal(metric.counts, other.counts)
+    assert metric.counts.dtype == torch.int64
+    assert metric.update_count == other.update_count
+
+
+def assert_equal(value, expected):
+    assert value.dtype == expected.dtype
+    assert torch.equal(value.nan_to_num(-1), expected.nan_to_num(-1))
+
+
+def copies(metric):
+    """The same metric by every way that copies one."""
+    buffer = io.BytesIO()
+    torch.save(metric, buffer)
+    buffer.seek(0)
+    return [
+        pickle.loads(pickle.dumps(metric)),
+        copy.deepcopy(metric),
+        copy.copy(metric),
+        metric.clone(),
+        torch.load(buffer, weights_only=False),
+    ]
+
+
+# --------------------------------------------------------------------------------------------- any settings, any inputs
+
+
+CASES = {
+    **{f"labels, {average}": (label_batches, {"average": average}) for average in AVERAGES},
+    "scores": (score_batches, {"unanswered": "drop", "present": "target"}),
+    "threshold": (threshold_batches, {"num_classes": 2, "threshold": 0.3, "absent": "zero"}),
+    "one-hot": (one_hot_batches, {"input_format": "one-hot", "include_background": False}),
+    "on step": (label_batches, {"dist_sync_on_step": True, "validate_args": False}),
+    "no cache": (score_batches, {"compute_with_cache": False, "sync_on_compute": False, "compute_on_cpu": True}),
+}
+
+
+def made(settings):
+    return MeanIoU(**({"num_classes": 3, "ignore_index": 255} | settings))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_metric_contract(case):
+    make_batches, settings = CASES[case]
+    check_metric_contract(lambda: made(settings), make_batches())
+
+
+def check_metric_contract(make, batches):
+    """What torchmetrics expects of any metric, and where its base class is known to fail."""
+    metric, fresh = make(), make()
+
+    # Nothing to save unless one asks for it; hashable; the constants of the class stay.
+    assert metric.state_dict() == {}
+    assert hash(metric)
+    assert isinstance(hash(metric), int)
+    for name in ("is_differentiable", "higher_is_better", "full_state_update", "plot_lower_bound", "plot_legend_name"):
+        with pytest.raises(RuntimeError, match="Can't change const"):
+            setattr(metric, name, not getattr(metric, name))
+
+    # Each step gives the value of its batch, and all together that of all.
+    for batch in batches:
+        value = metric(*batch)
+        assert_equal(value, fed(make(), [batch]).compute())
+        assert not metric._is_synced
+    total = metric.compute()
+    assert metric.update_count == len(batches)
+    assert_same_state(metric, fed(make(), batches))
+    assert_equal(total, fed(make(), batches).compute())
+    assert_equal(metric.compute(), total)
+    assert not total.requires_grad
+
+    # A copy is equal, independent, and goes on.
+    for twin in copies(metric):
+        assert twin is not metric
+        assert type(twin) is type(metric)
+        assert_same_state(twin, metric)
+        assert_equal(twin.compute(), total)
+        fed(twin, batches[:1])
+        assert twin.update_count == metric.update_count + 1
+        assert_equal(metric.compute(), total)
+        assert_same_state(metric, fed(make(), batches))
+
+    # The parts add up, in any order.
+    merged = fed(make(), batches[2:])
+    merged.compute()
+    merged.merge_state(fed(make(), batches[:2]))
+    assert_same_state(merged, metric)
+    assert_equal(merged.compute(), total)
+
+    # To a checkpoint and back, without a warning.
+    metric.persistent(True)
+    state = metric.state_dict()
+    assert set(state) == {"counts", "settings"}
+    loaded = make()
+    loaded.load_state_dict(state)
+    assert torch.equal(loaded.counts, metric.counts)
+    assert_equal(loaded.compute(), total)
+    metric.persistent(False)
+    assert metric.state_dict() == {}
+
+    # Reset is as new.
+    metric.reset()
+    assert_same_state(metric, fresh)
+    assert not metric.update_called
+    assert metric._computed is None
+    assert metric._forward_cache is None
+    assert_equal(metric(*batches[0]), fed(make(), batches[:1]).compute())
+
+
+@pytest.mark.parametrize("average", ["macro", "micro", "weighted", None])
+@pytest.mark.parametrize("on_step", [False, True])
+@scripts
+def test_as_torchmetrics_tests_its_own(average, on_step):
+    """The steps of ``MetricTester`` of torchmetrics in one process, against scikit-learn."""
+
+    def expected(preds, target):
+        preds, target = preds.flatten(), target.flatten()
+        valid = target != 255
+        labels = sorted({*preds[valid].tolist(), *target[valid].tolist()})
+        score = jaccard_score(target[valid], preds[valid], labels=labels, average=average)
+        return torch.as_tensor(score, dtype=torch.float32)
+
+    batches = label_batches(1, count=5)
+    metric = MeanIoU(3, average=average, ignore_index=255, dist_sync_on_step=on_step)
+    torch.jit.script(metric)
+    clone = metric.clone()
+    assert clone is not metric
+    assert type(clone) is type(metric)
+    metric = pickle.loads(pickle.dumps(metric.to("cpu")))
+    copy.deepcopy(metric)
+    for preds, target in batches:
+        torch.testing.assert_close(metric(preds, target), expected(preds, target), rtol=1e-6, atol=0)
+    assert hash(metric), repr(metric)
+    assert metric.state_dict() == {}
+    total = expected(*(torch.cat(side) for side in zip(*batches, strict=True)))
+    torch.testing.assert_close(metric.compute(), total, rtol=1e-6, atol=0)
+
+
+@scripts
+def test_script_of_a_metric_that_has_counted():
+    metric = fed(MeanIoU(3, ignore_index=255), label_batches())
+    value = metric.compute()
+    torch.jit.script(metric)
+    assert_equal(metric.compute(), value)
+
+
+def test_half_of_the_state_is_enough_in_forward(capsys):
+    preds, target = label_batches()[0]
+    inputs = {"preds": preds, "target": target}
+    check_forward_full_state_property(MeanIoU, {"num_classes": 3, "ignore_index": 255}, inputs, [10, 50], reps=2)
+    # It advises True where the two ways differ, and then says nothing of their times.
+    assert "Partial state for 50 steps took" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("call", ["update", "forward"])
+def test_memory_does_not_grow(call):
+    metric = MeanIoU(3, ignore_index=255)
+    batch = label_batches()[0]
+
+    def after(steps):
+        for _ in range(steps):
+            (metric if call == "forward" else metric.update)(*batch)
+        metric.compute()
+        gc.collect()
+        return len(pickle.dumps(metric)), sum(issubclass(type(item), torch.Tensor) for item in gc.get_objects())
+
+    after(3)
+    size, tensors = after(10)
+    size_later, tensors_later = after(100)
+    assert size_later <= size + 2  # the number of updates itself
+    assert tensors_later == tensors
+
+
+def test_forward_cache_and_value_are_dropped_by_reset():
+    metric = MeanIoU(3, ignore_index=255)
+    metric(*label_batches()[0])
+    metric.compute()
+    metric.reset()
+    with pytest.warns(UserWarning, match="before the ``update`` method"):
+        assert metric.compute().isnan()
+
+
+# ---------------------------------------------------------------------------------------------------------- checkpoints
+
+
+def saved(**settings):
+    metric = fed(made(settings), label_batches(2))
+    metric.persistent(True)
+    return metric.state_dict()
+
+
+def test_load_drops_the_value_that_was_computed():
+    metric = fed(made({}), label_batches(0))
+    before = metric.compute()
+    metric.load_state_dict(saved())
+    expected = fed(made({}), label_batches(2))
+    assert not torch.equal(metric.compute(), before)
+    assert_equal(metric.compute(), expected.compute())
+    fed(metric, label_batches(3))
+    assert torch.equal(metric.counts, fed(expected, label_batches(3)).counts)
+
+
+def test_load_gives_no_warning_and_marks_the_metric_as_updated():
+    metric = made({})
+    metric.load_state_dict(saved())
+    assert metric.update_called
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        metric.compute()
+
+
+def test_loaded_counts_are_not_shared_with_a_running_metric():
+    source = fed(made({}), label_batches(2))
+    source.persistent(True)
+    state = source.state_dict()
+    kept = state["counts"].clone()
+    metric = made({})
+    metric.load_state_dict(state)
+    fed(metric, label_batches(3))
+    assert torch.equal(state["counts"], kept)
+    assert torch.equal(source.counts, kept)
+
+
+REFUSED_STATES = {
+    "classes": lambda: saved(num_classes=4),
+    "ignored ids": lambda: saved(ignore_index=(255, -1)),
+    "threshold": lambda: saved(threshold=0.4),
+    "format": lambda: saved(input_format="index"),
+    "validation": lambda: saved(validate_args=False),
+    "kernel": lambda: saved(impl="portable"),
+    "shape": lambda: saved() | {"counts": torch.zeros(4, 4, dtype=torch.int64)},
+    "dtype": lambda: saved() | {"counts": saved()["counts"].float()},
+    "no tensor": lambda: saved() | {"counts": 3},
+    "garbage in the settings": lambda: saved() | {"settings": torch.tensor([-5, 2**40])},
+    "settings of another shape": lambda: saved() | {"settings": torch.tensor([[1]])},
+    "no settings": lambda: {"counts": saved()["counts"]},
+    "no counts": lambda: {"settings": saved()["settings"]},
+    "another metric": lambda: {"confmat": torch.zeros(3, 3, dtype=torch.int64)},
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_STATES)
+def test_load_refuses_what_was_counted_otherwise(name):
+    metric = fed(made({}), label_batches(0))
+    value = metric.compute()
+    before = metric.clone()
+    state = REFUSED_STATES[name]()
+    keys = set(state)
+    with pytest.raises(RuntimeError, match="Unexpected key" if name == "another metric" else "expected"):
+        metric.load_state_dict(state)
+    assert set(state) == keys
+    assert_same_state(metric, before)
+    assert torch.equal(metric.settings, before.settings)
+    assert_equal(metric.compute(), value)
+    assert_same_state(fed(metric, label_batches(3)), fed(before, label_batches(3)))
+
+
+@pytest.mark.parametrize("name", [name for name in REFUSED_STATES if name != "another metric"])
+@pytest.mark.parametrize("strict", [True, False])
+def test_load_refuses_within_a_model_too(name, strict):
+    model = nn.ModuleDict({"layer": nn.Linear(2, 2), "metric": fed(made({}), label_batches(0))})
+    before = model["metric"].clone()
+    state = model.state_dict() | {f"metric.{key}": value for key, value in REFUSED_STATES[name]().items()}
+    with pytest.raises(RuntimeError, match="expected"):
+        model.load_state_dict(state, strict=strict)
+    assert_same_state(model["metric"], before)
+
+
+def test_checkpoint_of_a_model():
+    model = nn.ModuleDict({"layer": nn.Linear(2, 2), "metric": fed(made({}), label_batches(0))})
+    assert set(model.state_dict()) == {"layer.weight", "layer.bias"}
+    model["metric"].persistent(True)
+    buffer = io.BytesIO()
+    torch.save(model.state_dict(), buffer)
+    buffer.seek(0)
+    twin = nn.ModuleDict({"layer": nn.Linear(2, 2), "metric": made({})})
+    twin.load_state_dict(torch.load(buffer, weights_only=True))
+    assert_equal(twin["metric"].compute(), model["metric"].compute())
+    # An old checkpoint without the metric still loads.
+    model.load_state_dict(nn.ModuleDict({"layer": nn.Linear(2, 2)}).state_dict())
+
+
+# -------------------------------------------------------------------------------------------------------------- merging
+
+
+@pytest.mark.parametrize("how", ["metric", "metric_state", "state_dict", "on step"])
+def test_merge(how):
+    first, second = (fed(made({"dist_sync_on_step": how == "on step"}), label_batches(seed)) for seed in (0, 1))
+    before = first.compute()
+    second.persistent(True)
+    incoming = {"metric_state": second.metric_state, "state_dict": second.state_dict()}.get(how, second)
+    kept = second.counts.clone()
+    first.merge_state(incoming)
+    expected = fed(made({}), label_batches(0) + label_batches(1))
+    assert not torch.equal(first.compute(), before)
+    assert_equal(first.compute(), expected.compute())
+    assert torch.equal(first.counts, expected.counts)
+    assert first.update_count == (8 if incoming is second else 5)
+    assert torch.equal(second.counts, kept)
+    fed(first, label_batches(2))
+    assert torch.equal(second.counts, kept)
+
+
+def test_merge_into_a_fresh_metric_gives_no_warning():
+    metric, other = made({}), fed(made({}), label_batches(1))
+    metric.merge_state(other)
+    assert_equal(metric.compute(), other.compute())
+    assert metric.update_count == 4
+
+
+def test_merge_takes_another_policy():
+    metric = made({"average": "none"})
+    metric.merge_state(fed(made({"absent": "zero", "classes": [1], "class_names": ["a", "b", "c"]}), label_batches(1)))
+    assert_equal(metric.compute(), fed(made({"average": "none"}), label_batches(1)).compute())
+
+
+@pytest.mark.parametrize("name", REFUSED_STATES)
+def test_merge_refuses_what_was_counted_otherwise(name):
+    metric = fed(made({}), label_batches(0))
+    value = metric.compute()
+    before = metric.clone()
+    with pytest.raises(ValueError, match="expected"):
+        metric.merge_state(REFUSED_STATES[name]())
+    assert_same_state(metric, before)
+    assert_equal(metric.compute(), value)
+
+
+@pytest.mark.parametrize("setting", [{"num_classes": 4}, {"ignore_index": 1}, {"validate_args": False}, {"threshold": 0.4}])
+def test_merge_refuses_a_metric_with_other_settings(setting):
+    metric = fed(made({}), label_batches(0))
+    before = metric.clone()
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        metric.merge_state(made(setting))
+    assert_same_state(metric, before)
+
+
+@pytest.mark.parametrize("other", [MulticlassJaccardIndex(3), nn.Linear(1, 1), torch.zeros(5, 5), [], None, 3])
+def test_merge_refuses_other_types(other):
+    metric = fed(made({}), label_batches(0))
+    before = metric.clone()
+    with pytest.raises(TypeError, match=type(other).__name__):
+        metric.merge_state(other)
+    assert_same_state(metric, before)
+
+
+# --------------------------------------------------------------------------------------------------------------- dtypes
+
+CONVERSIONS = {
+    "half": lambda m: m.half(),
+    "float": lambda m: m.float(),
+    "double": lambda m: m.double(),
+    "bfloat16": lambda m: m.bfloat16(),
+    "type": lambda m: m.type(torch.float16),
+    "to float16": lambda m: m.to(torch.float16),
+    "to bfloat16": lambda m: m.to(torch.bfloat16),
+    "to float64": lambda m: m.to(dtype=torch.float64),
+    "to cpu and bfloat16": lambda m: m.to("cpu", torch.bfloat16),
+    "to a tensor's": lambda m: m.to(torch.zeros(1, dtype=torch.float16)),
+    "cpu": lambda m: m.cpu(),
+}
+
+
+@pytest.mark.parametrize("name", [*CONVERSIONS, "set_dtype half", "set_dtype double"])
+@pytest.mark.parametrize("in_a_model", [False, True])
+def test_counts_and_values_keep_their_dtype(name, in_a_model):
+    metric = made({"average": "none"})
+    batches = label_batches(0)
+    cached, total = metric(*batches[0]), metric.compute()
+    if name.startswith("set_dtype"):
+        convert = {"half": torch.float16, "double": torch.float64}[name.split()[1]]
+        assert metric.set_dtype(convert) is metric
+    else:
+        model = nn.Sequential(nn.Linear(2, 2), metric)
+        CONVERSIONS[name](model if in_a_model and name != "type" else metric)
+    assert metric.counts.dtype == metric.settings.dtype == torch.int64
+    assert all(default.dtype == torch.int64 for default in metric._defaults.values())
+    assert_equal(metric._forward_cache, cached)
+    assert_equal(metric.compute(), total)
+    assert metric.dtype == torch.float32
+    fed(metric, batches[1:])
+    assert_equal(metric.compute(), fed(made({"average": "none"}), batches).compute())
+    metric.reset()
+    assert_equal(metric(*batches[0]), cached)
+
+
+def test_half_scores_do_not_change_the_state():
+    for dtype in (torch.float16, torch.bfloat16, torch.float64):
+        metric = made({}).to(dtype)
+        preds, target = score_batches()[0]
+        metric.update(preds.to(dtype), target)
+        assert_equal(metric.compute(), mean_iou(preds.to(dtype).argmax(1), target, 3, ignore_index=255))
+
+
+def test_many_counts_in_one_cell_stay_exact():
+    for start in (2**24, 2**31, 2**53):
+        metric = made({"average": "none"}).to(torch.bfloat16)
+        state = metric.metric_state | {"counts": torch.zeros(5, 5, dtype=torch.int64)}
+        state["counts"][0, 0] = start
+        metric.merge_state(state)
+        metric.update(torch.zeros(1, 1, dtype=torch.uint8), torch.zeros(1, 1, dtype=torch.uint8))
+        assert metric.counts[0, 0] == start + 1
+        assert metric.compute()[0] == 1
+
+
+# ------------------------------------------------------------------------------------------------------- inference mode
+
+
+@pytest.mark.parametrize(("made_in", "updated_in", "computed_in"), list(product([False, True], repeat=3)))
+def test_inference_mode(made_in, updated_in, computed_in):
+    batches = score_batches()
+    with torch.inference_mode(made_in):
+        metric = made({})
+    with torch.inference_mode(updated_in):
+        metric.update(*batches[0])
+        metric(*batches[1])
+    with torch.inference_mode(computed_in):
+        value = metric.compute()
+        metric.report()
+    assert_equal(value, fed(made({}), batches[:2]).compute())
+    # and the other way round
+    with torch.inference_mode(not updated_in):
+        metric.update(*batches[2])
+        metric(*batches[3])
+    with torch.inference_mode(not computed_in):
+        value = metric.compute()
+    assert_equal(value, fed(made({}), batches).compute())
+    for twin in copies(metric):
+        assert_same_state(fed(twin, batches[:1]), fed(made({}), [*batches, batches[0]]))
+    metric.persistent(True)
+    other = made({})
+    other.load_state_dict(metric.state_dict())
+    other.update(*batches[0])
+    other.merge_state(metric)
+    metric.reset()
+    metric.update(*batches[0])
+    assert_same_state(metric, fed(made({}), batches[:1]))
+
+
+def test_scores_that_need_a_gradient():
+    preds, target = score_batches()[0]
+    metric = made({})
+    value = metric(preds.requires_grad_(), target)
+    assert not value.requires_grad
+    assert not metric.counts.requires_grad
+    assert_equal(value, mean_iou(preds.detach(), target, 3, ignore_index=255))
+
+
+# ---------------------------------------------------------------------------------------------------------- collections
+
+
+@pytest.fixture
+def kernel_calls(monkeypatch):
+    """A list that grows by one entry each time a metric counts a batch."""
+    calls, count = [], meaniou.metric.count
+
+    def counted(*args):
+        calls.append(args)
+        return count(*args)
+
+    monkeypatch.setattr(meaniou.metric, "count", counted)
+    return calls
+
+
+SAME_COUNTS = {
+    "macro": {},
+    "micro": {"average": "micro"},
+    "none": {"average": "none"},
+    "weighted": {"average": "weighted", "class_names": ["a", "b", "c"]},
+    "absent": {"absent": "zero"},
+    "present": {"present": "target"},
+    "classes": {"classes": [1, 2]},
+    "foreground": {"include_background": False},
+    "drop": {"unanswered": "drop"},
+}
+
+
+def test_metrics_with_the_same_counts_count_once(kernel_calls):
+    batches = label_batches(count=5)
+    collection = MetricCollection({name: made(settings) for name, settings in SAME_COUNTS.items()})
+    collection.update(*batches[0])
+    assert len(collection.compute_groups) == 1
+    assert len(kernel_calls) == len(SAME_COUNTS)
+    for batch in batches[1:]:
+        collection.compute()
+        collection.update(*batch)
+    assert len(kernel_calls) == len(SAME_COUNTS) + 4
+    values = collection.compute()
+    for name, settings in SAME_COUNTS.items():
+        assert_equal(values[name], fed(made(settings), batches).compute())
+        assert_same_state(collection[name], fed(made(settings), batches))
+
+    collection.reset()
+    fed(collection, batches[:2])
+    values = collection.clone(prefix="val/").compute()
+    for name, settings in SAME_COUNTS.items():
+        assert_equal(values[f"val/{name}"], fed(made(settings), batches[:2]).compute())
+
+
+OTHER_COUNTS = {
+    "ignore_index": ({}, {"ignore_index": (255, 2)}),
+    "no ignore_index": ({}, {"ignore_index": None}),
+    "far ignored ids": ({"ignore_index": 100_000}, {"ignore_index": 100_001}),
+    "num_classes": ({}, {"num_classes": 4}),
+    "threshold": ({"num_classes": 2}, {"num_classes": 2, "threshold": 0.5 + 1e-9}),
+    "input_format": ({}, {"input_format": "index"}),
+    "validate_args": ({}, {"validate_args": False}),
+    "impl": ({}, {"impl": "portable"}),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_COUNTS)
+def test_metrics_that_may_count_otherwise_are_never_merged(name, kernel_calls):
+    one, other = OTHER_COUNTS[name]
+    collection = MetricCollection({"one": made(one), "other": made(other)})
+    same = torch.zeros(1, 5, 7, dtype=torch.int64)  # a first batch in which nothing tells them apart
+    for _ in range(3):
+        collection.update(same, same)
+    assert len(collection.compute_groups) == 2
+    assert len(kernel_calls) == 6
+
+
+def test_an_ignored_id_that_comes_late():
+    batches = [(torch.zeros(1, 4, 5, dtype=torch.int64),) * 2, (label_batches()[0][0], label_batches()[1][0])]
+    collection = MetricCollection({"all": made({}), "without 2": made({"ignore_index": (2, 255)})})
+    values = fed(collection, batches).compute()
+    assert_equal(values["all"], fed(made({}), batches).compute())
+    assert_equal(values["without 2"], fed(made({"ignore_index": (2, 255)}), batches).compute())
+
+
+def test_collection_beside_metrics_of_torchmetrics():
+    batches = label_batches()
+    collection = MetricCollection({"ours": made({}), "theirs": MulticlassJaccardIndex(3, ignore_index=255)})
+    for preds, target in batches:
+        step = collection(preds=preds, target=target, valid=None)
+        torch.testing.assert_close(step["ours"], step["theirs"])
+    values = collection.compute()
+    torch.testing.assert_close(values["ours"], values["theirs"])
+    assert collection.state_dict() == {}
+    collection.persistent(True)
+    twin = MetricCollection({"ours": made({}), "theirs": MulticlassJaccardIndex(3, ignore_index=255)})
+    twin["ours"].load_state_dict({k.removeprefix("ours."): v for k, v in collection.state_dict().items() if "ours" in k})
+    assert_equal(twin["ours"].compute(), values["ours"])
+
+
+def test_collection_of_two_tasks_by_keyword():
+    (preds, target), *_ = label_batches()
+    tasks = MultitaskWrapper({"a": made({}), "b": MetricCollection([made({"average": "micro"})])})
+    tasks.update({"a": preds, "b": target % 3}, {"a": target, "b": target})
+    values = tasks.compute()
+    assert_equal(values["a"], mean_iou(preds, target, 3, ignore_index=255))
+    assert values["b"]["MeanIoU"] == 1
+
+
+# ------------------------------------------------------------------------------------------------------------- wrappers
+
+
+@pytest.mark.parametrize("num_classes", [1, 3])
+@pytest.mark.parametrize("labels", [None, ["sky", "road", "tree"]])
+def test_classwise(num_classes, labels):
+    names = labels[:num_classes] if labels else None
+    batches = [(preds % num_classes, target % num_classes) for preds, target in label_batches()]
+    wrapper = ClasswiseWrapper(MeanIoU(num_classes, average="none"), labels=names, prefix="iou/")
+    step = wrapper(*batches[0])
+    keys = [f"iou/{name}" for name in names or range(num_classes)]
+    assert list(step) == keys
+    fed(wrapper, batches[1:])
+    values = wrapper.compute()
+    assert list(values) == keys
+    assert_equal(torch.stack(list(values.values())), fed(MeanIoU(num_classes, average="none"), batches).compute())
+
+
+def test_classwise_in_a_collection():
+    batches = label_batches()
+    classwise = ClasswiseWrapper(made({"average": "none"}), labels=["a", "b", "c"], prefix="iou_")
+    collection = MetricCollection({"mean": made({}), "each": classwise})
+    for batch in batches:
+        collection.update(*batch)
+    values = collection.compute()
+    assert_equal(values["mean"], fed(made({}), batches).compute())
+    assert set(values) == {"mean", "iou_a", "iou_b", "iou_c"}
+    collection.reset()
+    assert collection["mean"].counts.sum() == 0
+
+
+def test_tracker():
+    tracker = MetricTracker(made({}))
+    values = []
+    for seed in range(3):
+        tracker.increment()
+        for batch in label_batches(seed):
+            tracker.update(*batch)
+        values.append(fed(made({}), label_batches(seed)).compute())
+        assert_equal(tracker.compute(), values[-1])
+    best, step = tracker.best_metric(return_step=True)
+    assert best == max(values).item()
+    assert values[step] == best
+    assert_equal(tracker.compute_all(), torch.stack(values))
+
+
+def test_tracker_of_a_collection():
+    tracker = MetricTracker(MetricCollection({"mean": made({}), "micro": made({"average": "micro"})}))
+    for seed in range(2):
+        tracker.increment()
+        fed(tracker, label_batches(seed))
+    assert set(tracker.best_metric()) == {"mean", "micro"}
+
+
+def test_bootstrapper():
+    torch.manual_seed(0)
+    bootstrap = BootStrapper(made({}), num_bootstraps=8, quantile=torch.tensor([0.0, 1.0]), raw=True)
+    batches = label_batches(count=3)
+    for batch in batches:
+        bootstrap.update(*batch)
+    result = bootstrap.compute()
+    low, high = result["quantile"]
+    assert result["raw"].shape == (8,)
+    assert 0 <= low <= result["mean"] <= high <= 1
+    assert result["std"] > 0
+
+
+def test_min_max():
+    metric = MinMaxMetric(made({}))
+    seen = []
+    for batch in label_batches():
+        metric.update(*batch)
+        seen.append(metric.compute()["raw"].clone())
+    assert_equal(seen[-1], fed(made({}), label_batches()).compute())
+    assert metric.compute()["max"] == max(seen)
+    assert metric.compute()["min"] == min(seen)
+
+
+@pytest.mark.parametrize("call", ["update", "forward"])
+def test_running(call):
+    batches = label_batches(count=5)
+    running = Running(made({}), window=2)
+    for i, batch in enumerate(batches):
+        value = (running if call == "forward" else running.update)(*batch)
+        if call == "forward":
+            assert_equal(value, fed(made({}), [batch]).compute())
+        assert_equal(running.compute(), fed(made({}), batches[max(0, i - 1) : i + 1]).compute())
+    running.reset()
+    running.update(*batches[0])
+    assert_equal(running.compute(), fed(made({}), batches[:1]).compute())
+
+
+def test_arithmetic():
+    one, two = made({}), made({"average": "none"})
+    (preds, target), *_ = label_batches()
+    mean, each = mean_iou(preds, target, 3, ignore_index=255), mean_iou(preds, target, 3, ignore_index=255, average="none")
+    for composed, expected in [
+        (one + 1.0, mean + 1),
+        (100 * one, 100 * mean),
+        (1 - one, 1 - mean),
+        (one / two, mean / each),
+        (two[0], each[0]),
+        (two > one, each > mean),
+        (abs(one), mean),
+    ]:
+        composed.reset()
+        composed.update(preds, target)
+        assert_equal(composed.compute(), expected)
+        assert_equal(composed(preds=preds, target=target), expected)
+        assert composed.state_dict() == {}
+
+
+# --------------------------------------------------------------------------------------------------------------- inputs
+
+
+def test_every_kind_of_input_through_the_metric():
+    (preds, target), *_ = label_batches()
+    scores = nn.functional.one_hot(preds, 3).movedim(-1, 1).float()
+    counts = confusion_matrix(preds, target, 3, ignore_index=255, flow=True)
+    for batch in [
+        (preds, target),
+        (preds.to(torch.uint8), target.to(torch.int16)),
+        (preds[:, None], target[:, None]),
+        (scores, target),
+        (scores.half(), target[:, None]),
+        (list(preds), list(target)),
+        (tuple(scores), tuple(target)),
+    ]:
+        metric = made({})
+        metric(*batch)
+        assert torch.equal(metric.counts, counts)
+
+    planes = nn.functional.one_hot(target % 3, 3).movedim(-1, 1)
+    metric = made({"input_format": "one-hot"})
+    metric.update(scores, planes, valid=target != 255)
+    assert torch.equal(metric.counts, counts)
+
+    batches = threshold_batches()
+    metric = fed(made({"num_classes": 2, "threshold": 0.3}), batches)
+    assert_same_state(metric, fed(made({"num_classes": 2, "threshold": 0.3}), [((p > 0.3).long(), t) for p, t in batches]))

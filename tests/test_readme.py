@@ -1,0 +1,70 @@
+"""Every Python block of the README runs, and prints what the README says that it prints."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FOUND = re.findall(r"^```(\w+)\n(.*?)^```", README, re.M | re.S)
+EXAMPLES = [
+    (code, FOUND[i + 1][1] if FOUND[i + 1][0] == "text" else None)
+    for i, (language, code) in enumerate(FOUND)
+    if language == "python"
+]
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default"}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+@pytest.mark.parametrize(("code", "output"), EXAMPLES, ids=[str(i) for i in range(len(EXAMPLES))])
+def test_example_prints_what_the_readme_says(code: str, output: str | None, tmp_path: Path) -> None:
+    script = tmp_path / "example.py"
+    script.write_text(code, encoding="utf-8")
+    command = [sys.executable]
+    if "init_process_group" in code:
+        command += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    ran = run([*command, str(script)], tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert output is not None
+    assert ran.stdout == output
+
+
+def test_there_are_examples_of_every_kind() -> None:
+    codes = [code for code, _ in EXAMPLES]
+    assert len(codes) == 4
+    assert sum("init_process_group" in code for code in codes) == 1
+    assert sum("lightning" in code for code in codes) == 1
+
+
+def test_first_screen() -> None:
+    lines = README.splitlines()
+    assert lines[4] == "```python"
+    assert lines.index("```", 5) - 5 == 8
+
+
+def test_demo_command_draws_scores_and_can_be_run_again(tmp_path: Path) -> None:
+    ran = run([sys.executable, "-m", "meaniou", "demo", "sample"], tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    command, table = ran.stdout.split("\n\n", 1)
+    again = subprocess.run(
+        command.removeprefix("$ "), shell=True, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert again.stdout == table
+    assert "mIoU" in table
+
+
+def test_speed_table_comes_from_the_results_file() -> None:
+    section = README.split("## Speed")[1].split("\n## ")[0]
+    results = (ROOT / "benchmarks" / "cpu.csv").read_text(encoding="utf-8")
+    numbers = re.findall(r"(?<=\| )\d+\.\d+(?= )", section)
+    assert len(numbers) > 10
+    assert all(re.search(rf"\b{re.escape(number)}\b", results) for number in numbers)
