@@ -51,13 +51,13 @@ def rng():
 
 @pytest.fixture
 def small_tiles(monkeypatch):
-    """Tiles of 8 pixels or 8 pixels' scores, so that small maps meet every border."""
+    """Tiles of 8 pixels, so that small maps meet every border."""
 
     def shrink(num_classes=1):
         monkeypatch.setattr(portable, "CPU_TILE", 8)
         monkeypatch.setattr(portable, "ACCELERATOR_TILE", 8)
-        monkeypatch.setattr(portable, "CPU_SCORES", 8 * num_classes)
-        monkeypatch.setattr(portable, "ACCELERATOR_SCORES", 8 * num_classes)
+        monkeypatch.setattr(portable, "CPU_SCORES", 32 * num_classes)
+        monkeypatch.setattr(portable, "ACCELERATOR_SCORES", 32 * num_classes)
 
     return shrink
 

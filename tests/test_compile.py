@@ -1,0 +1,336 @@
+"""Compiled and exported code that counts, what an import loads, and which module may import which."""
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import meaniou
+from meaniou import MeanIoU, confusion_matrix, mean_iou
+
+SOURCE = Path(meaniou.__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def no_older_graphs(request):
+    if "compiled" in request.keywords or any(word in request.node.name for word in ("compile", "export")):
+        import torch._dynamo
+
+        torch._dynamo.reset()
+        torch._dynamo.utils.counters.clear()
+
+
+def graphs():
+    return torch._dynamo.utils.counters["stats"]["unique_graphs"]
+
+
+def batches(count=12, num_classes=3):
+    """Label maps whose batch, height and width all change."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(2 + i % 3, 5 + i % 4, 7 + i % 5) for i in range(count)]
+    return [tuple(torch.randint(0, num_classes, shape, generator=generator) for _ in range(2)) for shape in shapes]
+
+
+def total(pairs, **settings):
+    """A metric that counted the pairs without a compiler."""
+    metric = MeanIoU(3, **settings)
+    for pair in pairs:
+        metric.update(*pair)
+    return metric
+
+
+def assert_counted(metric, pairs, **settings):
+    expected = total(pairs, **settings)
+    assert torch.equal(metric.counts, expected.counts)
+    assert metric.update_count == len(pairs)
+    assert torch.equal(metric.compute(), expected.compute())
+
+
+# ------------------------------------------------------------------------------------------------------------- compiled
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+@pytest.mark.parametrize("valid", [False, True])
+def test_compiled_update_is_one_graph_for_all_shapes(backend, valid):
+    metric, pairs = MeanIoU(3, ignore_index=255), batches()
+    masks = [(target > 0,) if valid else () for _, target in pairs]
+    update = torch.compile(metric.update, fullgraph=True, dynamic=True, backend=backend)
+    for pair, mask in zip(pairs, masks, strict=True):
+        update(*pair, *mask)
+    voided = [(p, t.masked_fill(~m[0], 255)) if m else (p, t) for (p, t), m in zip(pairs, masks, strict=True)]
+    assert_counted(metric, voided, ignore_index=255)
+    assert graphs() == 1
+
+
+class Step(nn.Module):
+    """A layer and its metric in one compiled step."""
+
+    def __init__(self, **settings):
+        super().__init__()
+        self.layer = nn.Conv2d(2, 3, 1)
+        self.metric = MeanIoU(3, **settings)
+
+    def forward(self, images, target):
+        scores = self.layer(images)
+        self.metric.update(scores, target)
+        return scores.mean()
+
+
+@pytest.mark.parametrize("grow", [False, True])
+def test_compiled_step_is_not_compiled_anew(grow):
+    model = Step(ignore_index=255)
+    step = torch.compile(model, fullgraph=True, backend="eager")
+    pairs = []
+    for i in range(12):
+        images = torch.randn(2, 2, 6 + i % 5 * grow, 7)
+        target = torch.randint(0, 3, (2, *images.shape[2:]))
+        step(images, target).backward()
+        pairs.append((model.layer(images), target))
+        if i % 4 == 3:
+            assert_counted(model.metric, pairs, ignore_index=255)
+    assert graphs() <= 2
+
+
+def test_compiled_and_eager_updates_mix():
+    metric, pairs = MeanIoU(3), batches(6)
+    update = torch.compile(metric.update, fullgraph=True, dynamic=True, backend="eager")
+    for pair in pairs[:2]:
+        update(*pair)
+    value = metric.compute()
+    for pair in pairs[2:4]:
+        metric.update(*pair)
+    metric(*pairs[4])
+    update(*pairs[5])
+    assert not torch.equal(metric.compute(), value)
+    assert_counted(metric, pairs)
+    assert_counted(metric.clone(), pairs)
+    metric.reset()
+    assert metric.update_count == 0
+    update(*pairs[0])
+    assert_counted(metric, pairs[:1])
+    assert graphs() <= 2
+
+
+@pytest.mark.parametrize("inference", [False, True])
+def test_compiled_update_in_inference_mode(inference):
+    with torch.inference_mode(inference):
+        metric = MeanIoU(3)
+    pairs = batches(4)
+    update = torch.compile(metric.update, fullgraph=True, dynamic=True, backend="eager")
+    for i, pair in enumerate(pairs):
+        with torch.inference_mode(i % 2 == 0):
+            update(*pair)
+    assert_counted(metric, pairs)
+
+
+def test_compiled_update_that_is_refused():
+    metric, pairs = MeanIoU(3), batches(3)
+    update = torch.compile(metric.update, fullgraph=True, dynamic=True, backend="eager")
+    update(*pairs[0])
+    update(*pairs[1])
+    with pytest.raises(ValueError, match="preds holds"):
+        update(pairs[2][0] + 3, pairs[2][1])
+    assert_counted(metric, pairs[:2])
+    update(*pairs[2])
+    assert_counted(metric, pairs)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None and shutil.which("g++") is None, reason="inductor needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore:`torch.jit.script(_method)?` is deprecated:DeprecationWarning")
+def test_compiled_by_inductor():
+    metric, pairs = MeanIoU(3), batches(4)
+    update = torch.compile(metric.update, fullgraph=True, dynamic=True)
+    for pair in pairs:
+        update(*pair)
+    assert_counted(metric, pairs)
+
+
+def test_compiled_functions():
+    pairs = batches(3)
+    counts = torch.compile(confusion_matrix, fullgraph=True, dynamic=True, backend="eager")
+    for preds, target in pairs:
+        assert torch.equal(counts(preds, target, num_classes=3), confusion_matrix(preds, target, num_classes=3))
+    assert graphs() == 1
+
+
+class Counted(nn.Module):
+    """Confusion matrix of a batch, as a part of a model."""
+
+    def forward(self, scores, target):
+        return torch.ops.meaniou.count(scores, target, None, "scores", "labels", 3, [255], 0.5, True, "auto")
+
+
+def test_export_keeps_the_operator():
+    batch = torch.export.Dim("batch")
+    pairs = [(torch.randn(b, 3, 8, 9), torch.randint(0, 3, (b, 8, 9))) for b in (2, 5)]
+    program = torch.export.export(Counted(), pairs[0], dynamic_shapes=({0: batch}, {0: batch}))
+    called = [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
+    assert called.count("meaniou.count.default") == 1
+    for scores, target in pairs:
+        expected = confusion_matrix(scores, target, 3, ignore_index=255, flow=True)
+        assert torch.equal(program.module()(scores, target), expected)
+    assert "meaniou.count" in str(program.run_decompositions().graph)
+
+
+# -------------------------------------------------------------------------------------------------- what an import loads
+
+LOADED = """
+import json, sys
+import torch, torchmetrics
+before = set(sys.modules)
+import meaniou
+imported = set(sys.modules) - before
+metric = meaniou.MeanIoU(3, ignore_index=255)
+labels = torch.zeros(2, 5, 7, dtype=torch.int64)
+metric.update(labels, labels)
+metric(labels, labels)
+metric.compute(), metric.report(), metric.reset(), metric.clone(), str(metric)
+meaniou.mean_iou(labels.numpy(), labels.numpy(), num_classes=3)
+used = set(sys.modules) - before - imported
+print(json.dumps([sorted(before), sorted(imported), sorted(used)]))
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    """Names of the modules that torchmetrics loads, then those of ``import meaniou``, then those of its first use."""
+    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return [set(names) for names in json.loads(done.stdout.splitlines()[-1])]
+
+
+def roots(names):
+    return {name.partition(".")[0] for name in names}
+
+
+def test_import_after_torchmetrics_loads_our_modules_alone(loaded):
+    before, imported, _ = loaded
+    assert "meaniou.metric" in imported
+    assert roots(imported) <= {"meaniou", *sys.stdlib_module_names}
+    heavy = {"numba", "triton", "matplotlib", "PIL", "click", "rich", "pandas", "lightning"}
+    assert not roots(imported) & heavy
+    assert not imported & {f"meaniou.{name}" for name in ("files", "cli", "demo", "reference", "__main__")}
+    assert "torch._dynamo" not in before | imported
+
+
+def test_first_use_loads_no_compiler(loaded):
+    used = loaded[2]
+    assert not [name for name in used if name.startswith(("torch._dynamo", "torch._inductor"))]
+    assert not roots(used) & {"numba", "triton", "matplotlib", "PIL", "sympy"}
+
+
+# -------------------------------------------------------------------------------------------- which module imports which
+
+ORDER = [
+    "labels",
+    "inputs",
+    "kernels",
+    "counts",
+    "scores",
+    "report",
+    "distributed",
+    "metric",
+    "functional",
+    "__init__",
+    "files",
+    "demo",
+    "cli",
+    "__main__",
+]
+ALONE = ["kernels", "reference"]  # import nothing of ours
+
+
+def imports(text, ours):
+    """Names of our modules, and roots of others, that the text of a module imports, wherever in it."""
+    mine, others = set(), set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            module = ".".join(filter(None, ["meaniou" if node.level else "", node.module]))
+            names = [f"{module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            root, _, rest = name.partition(".")
+            first = rest.partition(".")[0]
+            if root == "meaniou":
+                mine.add(first if first in ours else "__init__")
+            else:
+                others.add(root)
+    return mine, others
+
+
+def wrong_imports(module, text, ours=(*ORDER, "reference")):
+    """Reasons why a module may not import what it imports."""
+    mine, others = imports(text, ours)
+    if module not in ours:
+        return [f"{module} has no place in the order"]
+    above = [] if module in ALONE else ORDER[: ORDER.index(module)]
+    wrong = [f"{module} imports {name}" for name in sorted(mine) if name not in above]
+    if module == "reference":
+        wrong += [f"reference imports {name}" for name in sorted(others - {"numpy"} - sys.stdlib_module_names)]
+    return wrong
+
+
+def modules():
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        yield parts[0], path
+
+
+@pytest.mark.parametrize(("module", "path"), [pytest.param(*found, id=str(found[1].name)) for found in modules()])
+def test_a_module_imports_those_above_it(module, path):
+    assert wrong_imports(module, path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        ("counts", "from meaniou.metric import MeanIoU"),
+        ("counts", "from meaniou import scores"),
+        ("counts", "import meaniou.report"),
+        ("counts", "import meaniou"),
+        ("labels", "def f():\n    from .inputs import views"),
+        ("metric", "from meaniou import mean_iou"),
+        ("metric", "from meaniou import reference"),
+        ("kernels", "from meaniou.labels import LabelSpace"),
+        ("kernels", "from . import portable"),
+        ("reference", "import torch"),
+        ("reference", "from meaniou import labels"),
+        ("report", "from meaniou.report import Report"),
+        ("helpers", "import torch"),
+    ],
+)
+def test_a_wrong_import_is_noticed(module, text):
+    assert wrong_imports(module, text)
+
+
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        ("metric", "import torch\nfrom meaniou import scores\nfrom meaniou.counts import count"),
+        ("counts", "from meaniou.kernels import portable"),
+        ("cli", "from meaniou import __version__, files"),
+        ("reference", "import math\nimport numpy as np\nfrom numpy.typing import NDArray"),
+    ],
+)
+def test_a_right_import_is_not(module, text):
+    assert wrong_imports(module, text) == []
+
+
+def test_mean_iou_under_a_compiler_is_the_same():
+    """The one-call function makes a metric, so a compiler leaves it to the interpreter; the number stays."""
+    preds, target = batches(1)[0]
+
+    def score(preds, target):
+        return mean_iou(preds + 0, target, num_classes=3)
+
+    assert torch.equal(torch.compile(score, backend="eager")(preds, target), mean_iou(preds, target, num_classes=3))

@@ -1,0 +1,247 @@
+"""Counts -> IoU and means: every policy against the reference, huge counts against fractions, relatives against scikit-learn."""
+
+import math
+from fractions import Fraction
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sklearn
+from support import random_map
+
+from meaniou import reference, scores
+from meaniou.labels import LabelSpace, Policy
+
+AVERAGES = ["macro", "micro", "weighted", "none"]
+PRESENT = ["union", "target"]
+ABSENT = ["skip", "zero", "one", "nan"]
+UNANSWERED = ["miss", "drop"]
+
+
+def every_kind():
+    rng = np.random.default_rng(5)
+    return [random_map(rng, (2, 300), torch.int64, 6, [255]).numpy() for _ in "pt"]
+
+
+def pair(preds, target):
+    return np.array([preds]), np.array([target])
+
+
+MAPS = {  # predictions and truth of six classes; 255 is ignored, and where the name says so a class as well
+    "every kind of label": every_kind(),
+    "absent classes": pair([0, 1, 1, 3], [0, 1, 3, 3]),
+    "only predicted": pair([0, 1, 5, 5], [0, 1, 1, 0]),
+    "only in the truth": pair([0, 1, 1, 0], [0, 1, 5, 5]),
+    "only predicted on void": pair([0, 5, 5, 1], [0, 255, 255, 1]),
+    "only no answers": pair([255, 255, 255], [2, 2, 4]),
+    "some no answers": pair([255, 0, 255, 1, 2], [0, 0, 2, 1, 1]),
+    "one class is never answered": pair([255, 0, 255], [4, 0, 4]),
+    "only outside answers": pair([77, -1, 6], [0, 1, 1]),
+    "outside truth": pair([0, 1, 2], [77, -1, 2]),
+    "all void": pair([0, 1, 2], [255, 255, 255]),
+    "nothing right": pair([1, 2, 3], [0, 1, 2]),
+    "all right": pair([0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5]),
+    "ignored class in the truth": pair([0, 1, 1, 2], [0, 1, 2, 2]),
+    "empty": pair([], []),
+}
+MAPS["empty"] = [side.astype(np.int64) for side in MAPS["empty"]]
+
+
+def found(preds, target, num_classes=6, ignore=(255,), **policy):
+    """Areas and policy of two maps, by the reference's counts."""
+    space = LabelSpace.of(num_classes, ignore)
+    chosen = Policy.of(space, **policy)
+    return scores.areas(torch.from_numpy(reference.counts(preds, target, num_classes, ignore)), space, chosen), chosen
+
+
+def assert_ratios(actual, expected):
+    assert actual.dtype == torch.float64
+    assert actual.tolist() == pytest.approx(np.asarray(expected, dtype=float).tolist(), rel=1e-13, abs=0, nan_ok=True)
+
+
+@pytest.mark.parametrize("classes", [None, [1, 4, 5], [3]], ids=["all classes", "classes 1 4 5", "class 3"])
+@pytest.mark.parametrize("ignore", [(255,), (2, 255), (0, 1, 255)], ids=["void 255", "void 2", "void 0 1"])
+@pytest.mark.parametrize("maps", MAPS)
+def test_every_policy(maps, ignore, classes):
+    preds, target = MAPS[maps]
+    for average, present, absent, unanswered in product(AVERAGES, PRESENT, ABSENT, UNANSWERED):
+        policy = {"present": present, "absent": absent, "unanswered": unanswered}
+        areas, chosen = found(preds, target, 6, ignore, average=average, classes=classes, **policy)
+        expected = reference.mean_iou(preds, target, 6, ignore, average=average, classes=classes, **policy)
+        assert_ratios(scores.mean_iou(areas, chosen), expected)
+        assert_ratios(scores.class_iou(areas, chosen), reference.class_iou(preds, target, 6, ignore, **policy))
+
+
+def test_a_wrong_ratio_is_noticed():
+    right = torch.tensor([0.5, math.nan], dtype=torch.float64)
+    assert_ratios(right, [0.5, math.nan])
+    for wrong in ([0.5 + 1e-12, math.nan], [0.5, 0.0], [math.nan, 0.5], [0.5]):
+        with pytest.raises(AssertionError):
+            assert_ratios(right, wrong)
+    with pytest.raises(AssertionError):
+        assert_ratios(right.float(), [0.5, math.nan])
+
+
+# By hand, class 0: intersection 1, truth 2, predicted 1, union 2. Class 1: 1, 1, 2, 2. Class 2: only predicted. Class 3: absent.
+BY_HAND = pair([0, 1, 1, 2], [0, 0, 1, 255])
+BY_HAND_SEEN = pair([0, 1, 1, 2, 2], [0, 0, 1, 1, 255])  # class 2 is predicted where the truth is class 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "value"),
+    [
+        ({}, (1 / 2 + 1 / 3 + 0) / 3),
+        ({"present": "target"}, (1 / 2 + 1 / 3) / 2),
+        ({"absent": "zero"}, (1 / 2 + 1 / 3 + 0 + 0) / 4),
+        ({"absent": "one"}, (1 / 2 + 1 / 3 + 0 + 1) / 4),
+        ({"absent": "nan"}, math.nan),
+        ({"present": "target", "absent": "one"}, (1 / 2 + 1 / 3 + 1 + 1) / 4),
+        ({"classes": [0, 3]}, 1 / 2),
+        ({"classes": [0, 3], "absent": "zero"}, 1 / 4),
+        ({"classes": [3]}, math.nan),
+        ({"average": "micro"}, 2 / 6),
+        ({"average": "micro", "present": "target"}, 2 / 5),
+        ({"average": "weighted"}, (2 / 2 + 2 / 3) / 4),
+        ({"average": "weighted", "include_background": False}, 1 / 3),
+    ],
+    ids=str,
+)
+def test_by_hand(policy, value):
+    areas, chosen = found(*BY_HAND_SEEN, num_classes=4, **policy)
+    assert areas.intersection.tolist() == [1, 1, 0, 0]
+    assert areas.truth.tolist() == [2, 2, 0, 0]
+    assert areas.predicted.tolist() == [1, 2, 1, 0]
+    assert areas.union.tolist() == [2, 3, 1, 0]
+    assert_ratios(scores.mean_iou(areas, chosen), value)
+
+
+def test_a_prediction_on_void_makes_no_class_present():
+    areas, chosen = found(*BY_HAND, num_classes=4)
+    assert_ratios(scores.class_iou(areas, chosen), [1 / 2, 1 / 2, math.nan, math.nan])
+    assert scores.present(areas, chosen).tolist() == [True, True, False, False]
+
+
+def test_a_dropped_no_answer_is_void():
+    preds, target = pair([255, 0, 255, 1], [0, 0, 2, 1])
+    miss, chosen = found(preds, target, 3, unanswered="miss")
+    assert_ratios(scores.class_iou(miss, chosen), [1 / 2, 1, 0])
+    drop, chosen = found(preds, target, 3, unanswered="drop")
+    assert_ratios(scores.class_iou(drop, chosen), [1, 1, math.nan])
+    # As if the truth were void there.
+    void, chosen = found(preds, np.where(preds == 255, 255, target), 3)
+    assert [x.tolist() for x in (drop.intersection, drop.truth, drop.predicted)] == [
+        x.tolist() for x in (void.intersection, void.truth, void.predicted)
+    ]
+
+
+def test_a_no_answer_that_is_an_error():
+    preds, target = pair([255, 0, 255, 255], [0, 0, 1, 255])
+    with pytest.raises(ValueError, match=r"no answer .* on 2 valid pixels.*unanswered='error'.*'miss' or 'drop'"):
+        found(preds, target, unanswered="error")
+    areas, _ = found(*pair([255, 1], [255, 1]), unanswered="error")  # on a void pixel no answer is asked for
+    assert areas.truth.tolist() == [0, 1, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("huge", [2**24, 2**31, 2**32, 2**40, 2**50], ids=lambda n: f"2**{n.bit_length() - 1}")
+def test_huge_counts_give_exact_ratios(huge):
+    # Rounded to float32, a 2**24 + 1 would be 2**24; in int32, 2**31 would be negative.
+    counts = torch.zeros(5, 5, dtype=torch.int64)
+    counts[0, 0], counts[0, 1], counts[1, 0], counts[1, 1], counts[2, 2] = huge + 1, 1, huge + 3, 1, huge - 1
+    counts[3, 0] = counts[0, 3] = counts[1, 4] = counts[4, 4] = huge + 5
+    space = LabelSpace.of(3)
+    policy = Policy.of(space)
+    areas = scores.areas(counts, space, policy)
+    truth = [huge + 1 + 1 + huge + 5, huge + 3 + 1 + huge + 5, huge - 1]
+    predicted = [huge + 1 + huge + 3, 2, huge - 1]
+    intersection = [huge + 1, 1, huge - 1]
+    union = [t + p - i for t, p, i in zip(truth, predicted, intersection, strict=True)]
+
+    def exact(part, whole):
+        return [float(Fraction(p, w)) for p, w in zip(part, whole, strict=True)]
+
+    assert scores.class_iou(areas, policy).tolist() == exact(intersection, union)
+    assert scores.recall(areas).tolist() == exact(intersection, truth)
+    assert scores.precision(areas).tolist() == exact(intersection, predicted)
+    assert scores.dice(areas).tolist() == exact([2 * i for i in intersection], [t + p for t, p in zip(truth, predicted, strict=True)])
+    assert scores.pixel_accuracy(areas).item() == float(Fraction(sum(intersection), sum(truth)))
+    micro = Policy.of(space, average="micro")
+    assert scores.mean_iou(areas, micro).item() == float(Fraction(sum(intersection), sum(union)))
+    weighted = Policy.of(space, average="weighted")
+    exact_weighted = sum(Fraction(t * i, u) for t, i, u in zip(truth, intersection, union, strict=True)) / sum(truth)
+    assert scores.mean_iou(areas, weighted).item() == pytest.approx(float(exact_weighted), rel=1e-15)
+
+
+def test_areas_leave_the_counts_alone():
+    counts = torch.arange(25).reshape(5, 5)
+    space = LabelSpace.of(3, [1])
+    for unanswered in ("miss", "drop"):
+        policy = Policy.of(space, unanswered=unanswered)
+        scores.mean_iou(scores.areas(counts, space, policy), policy)
+    assert torch.equal(counts, torch.arange(25).reshape(5, 5))
+
+
+@pytest.mark.parametrize("num_classes", [1, 2, 19, 150])
+def test_relatives_against_scikit_learn(num_classes):
+    rng = np.random.default_rng(num_classes)
+    preds, target = (random_map(rng, (4000,), torch.uint8, num_classes, [255]).numpy() for _ in "pt")
+    areas, policy = found(preds, target, num_classes)
+    valid = target < num_classes  # outside labels are no class, as 255 is
+    true = target[valid].astype(int)
+    answer = np.where(preds[valid] < num_classes, preds[valid], num_classes).astype(int)
+    each = {"labels": range(num_classes), "average": None, "zero_division": np.nan}
+    assert_ratios(scores.dice(areas), sklearn.f1_score(true, answer, **each))
+    assert_ratios(scores.precision(areas), sklearn.precision_score(true, answer, **each))
+    assert_ratios(scores.recall(areas), sklearn.recall_score(true, answer, **each))
+    assert_ratios(scores.pixel_accuracy(areas), sklearn.accuracy_score(true, answer))
+    labels = range(num_classes)
+    assert_ratios(scores.class_iou(areas, policy), sklearn.jaccard_score(true, answer, labels=labels, average=None))
+    for average in ("macro", "micro", "weighted"):
+        areas, policy = found(preds, target, num_classes, average=average)
+        expected = sklearn.jaccard_score(true, answer, labels=labels, average=average)
+        assert_ratios(scores.mean_iou(areas, policy), expected)
+
+
+def test_relatives_of_nothing_are_not_defined():
+    areas, _ = found(*MAPS["all void"])
+    for relative in (scores.dice, scores.precision, scores.recall):
+        assert_ratios(relative(areas), [math.nan] * 6)
+    assert_ratios(scores.pixel_accuracy(areas), math.nan)
+
+
+MATRIX = st.integers(1, 5).flatmap(
+    lambda c: st.lists(st.lists(st.integers(0, 2**40) | st.just(0), min_size=c + 2, max_size=c + 2), min_size=c + 2, max_size=c + 2)
+)
+
+
+@settings(deadline=None, max_examples=80)
+@given(MATRIX, st.sampled_from(list(product(PRESENT, ABSENT, AVERAGES, UNANSWERED))))
+def test_what_holds_for_any_counts(matrix, policy):
+    counts = torch.tensor(matrix)
+    space = LabelSpace.of(len(matrix) - 2)
+    chosen = Policy.of(space, **dict(zip(("present", "absent", "average", "unanswered"), policy, strict=True)))
+    areas = scores.areas(counts, space, chosen)
+    value = scores.mean_iou(areas, chosen)
+    assert value.dtype == torch.float64
+    assert value.shape == ((space.num_classes,) if chosen.average == "none" else ())
+    assert bool(((value >= 0) & (value <= 1) | value.isnan()).all())
+    iou, f1 = scores.class_iou(areas, Policy.of(space)), scores.dice(areas)
+    torch.testing.assert_close(f1, 2 * iou / (1 + iou), rtol=1e-12, atol=0, equal_nan=True)
+    for void in (-2, -1):  # what is in the void and outside rows changes nothing
+        other = counts.clone()
+        other[void] += 1000
+        again = scores.mean_iou(scores.areas(other, space, chosen), chosen)
+        torch.testing.assert_close(again, value, rtol=0, atol=0, equal_nan=True)
+
+
+@settings(deadline=None, max_examples=40)
+@given(MATRIX)
+def test_iou_is_symmetric(matrix):
+    counts = torch.tensor(matrix)
+    counts[-2:] = counts[:, -2:] = 0
+    space = LabelSpace.of(len(matrix) - 2)
+    policy = Policy.of(space)
+    there, back = (scores.class_iou(scores.areas(c, space, policy), policy) for c in (counts, counts.T))
+    torch.testing.assert_close(there, back, rtol=0, atol=0, equal_nan=True)
