@@ -13,6 +13,7 @@ from torch import Tensor
 
 from meaniou.inputs import Views, map_shape, views
 from meaniou.kernels import portable
+from meaniou.kernels.sides import side
 from meaniou.labels import Counting, LabelSpace
 
 Maps = Tensor | Sequence[Tensor]
@@ -96,9 +97,9 @@ def _count_views(found: Views, space: LabelSpace, how: Counting) -> Tensor:
 
 def refuse_outside(counts: Tensor, space: LabelSpace) -> None:
     """Raises ``ValueError`` if counts on the CPU hold a label outside the classes that is a mistake."""
-    for side, number in zip(("target", "preds"), _outside(counts), strict=True):
+    for name, number in zip(("target", "preds"), _outside(counts), strict=True):
         if number:
-            raise ValueError(_sentence(side, number, "", space.num_classes))
+            raise ValueError(_sentence(name, number, "", space.num_classes))
 
 
 def _outside(counts: Tensor) -> tuple[int, int]:
@@ -106,9 +107,9 @@ def _outside(counts: Tensor) -> tuple[int, int]:
     return int(counts[-1].sum()), int(counts[:-2, -1].sum())
 
 
-def _sentence(side: str, number: int, found: str, num_classes: int) -> str:
+def _sentence(name: str, number: int, found: str, num_classes: int) -> str:
     return (
-        f"{side} holds {number:,} pixel{'s' * (number != 1)} outside the classes 0 to {num_classes - 1}{found}; pass "
+        f"{name} holds {number:,} pixel{'s' * (number != 1)} outside the classes 0 to {num_classes - 1}{found}; pass "
         "ignore_index= if such labels are void, set num_classes= to all classes, or mend the data (validate_args=False "
         "only counts such pixels)."
     )
@@ -146,8 +147,8 @@ def _count_cpu(
     if validate and int(counts[:-1, :-1].sum()) < map_shape(target, target_form).numel():
         in_truth, in_preds = _outside(counts)
         if in_truth or in_preds:
-            truth = portable.side(target, target_form, num_classes, ignore)
-            prediction = portable.side(preds, preds_form, num_classes, ignore, threshold)
+            truth = side(target, target_form, num_classes, ignore)
+            prediction = side(preds, preds_form, num_classes, ignore, threshold)
             index, stored = portable.first_outside(truth, prediction, valid, num_classes, in_truth > 0)
             name, number = ("target", in_truth) if in_truth else ("preds", in_preds)
             found = f" (the first at index {index}: {stored[0] if len(stored) == 1 else 'no single 1 among zeros'})"

@@ -1,0 +1,164 @@
+"""torchmetrics' base class -> one whose counts are never converted, merged by chance, or left half changed."""
+
+import functools
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from meaniou.distributed import sum_over_ranks
+
+
+class CountingMetric(Metric):
+    """A metric whose state is one int64 tensor of counts, and beside it the settings under which they were counted.
+
+    It completes the base class where that would convert counts to another dtype, merge or load counts of other
+    settings, keep a cached value too long, or stay half changed after an error.
+    """
+
+    __jit_unused_properties__: ClassVar[list[str]] = [*Metric.__jit_unused_properties__, "_update_count"]
+
+    counts: Tensor
+    settings: Tensor
+    _eager_updates: int
+    _compiled_updates: Tensor
+
+    def add_counts(self, shape: tuple[int, ...], **settings: Any) -> None:
+        """Adds the two states; the settings are the bytes of a JSON text, so that different ones never look equal."""
+        text = json.dumps(settings)
+        with torch.inference_mode(False):  # tensors made in inference mode could not be used outside it
+            self.add_state("counts", torch.zeros(shape, dtype=torch.int64), dist_reduce_fx="sum")
+            self.add_state("settings", torch.tensor(list(text.encode()), dtype=torch.int64), dist_reduce_fx="max")
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Counts a batch and gives the value of that batch alone; if it is refused, the metric stays as it was."""
+        return self._all_or_nothing(super().forward, *args, **kwargs)
+
+    def merge_state(self, incoming_state: "dict[str, Any] | Metric") -> None:
+        """Adds the counts of another metric, or of its ``metric_state``, that counted under the same settings.
+
+        Raises:
+            TypeError: if it is neither.
+            ValueError: if its settings or shapes differ.
+        """
+        states: Mapping[str, Any]
+        if isinstance(incoming_state, type(self)):
+            states, updates = vars(incoming_state), incoming_state.update_count
+        elif isinstance(incoming_state, dict):
+            states, updates = incoming_state, 1
+        else:
+            raise TypeError(
+                f"Got a {type(incoming_state).__name__}; expected a {type(self).__name__} or the metric_state of one, "
+                "so pass that."
+            )
+        if reason := self._why_not_mine(states):
+            raise ValueError(reason)
+        self.counts = self.counts + states["counts"].to(self.counts.device)
+        self._update_count += updates
+        self._computed = None
+
+    @contextmanager
+    def sync_context(self, *args: Any, should_unsync: bool = True, **kwargs: Any) -> Iterator[None]:
+        """Holds the sum over ranks inside, and the counts of this rank again afterwards, even if something raises."""
+        self.sync(*args, **kwargs)
+        try:
+            yield
+        finally:
+            self.unsync(should_unsync=self._is_synced and should_unsync)
+
+    def set_dtype(self, dst_type: str | torch.dtype) -> Self:
+        """Changes nothing: counts are whole numbers, and the dtype of the result does not follow the model's."""
+        return self
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "") -> Self:
+        def keep_dtype(tensor: Tensor) -> Tensor:
+            moved = fn(tensor)
+            return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
+
+        super()._apply(keep_dtype, exclude_state)
+        return self
+
+    # The base class counts updates in an int attribute, whose value a compiled step would guard, so that each step were
+    # compiled anew. Compiled updates are therefore counted in a tensor. (Leaving update to the interpreter would forbid
+    # fullgraph.)
+    @property
+    def _update_count(self) -> int:
+        return self._eager_updates + int(self._compiled_updates)
+
+    @_update_count.setter
+    def _update_count(self, number: int) -> None:
+        if "_compiled_updates" not in self.__dict__:
+            self._compiled_updates = torch.zeros((), dtype=torch.int64, device="cpu")
+        self._eager_updates = number - int(self._compiled_updates)
+
+    def _wrap_update(self, update: Callable[..., None]) -> Callable[..., None]:
+        counted = super()._wrap_update(update)
+
+        @functools.wraps(update)
+        def guarded(*args: Any, **kwargs: Any) -> None:
+            if not torch.compiler.is_compiling():
+                self._all_or_nothing(counted, *args, **kwargs)
+                return
+            with torch.no_grad():
+                update(*args, **kwargs)
+            self._computed = None
+            self._compiled_updates = self._compiled_updates + 1
+
+        return guarded
+
+    def _all_or_nothing(self, change: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Calls ``change`` and, if it raises, takes back what it set; states are never changed in place."""
+        before = dict(self.__dict__)
+        try:
+            return change(*args, **kwargs)
+        except BaseException:
+            self.__dict__.update(before)
+            raise
+
+    def _sync_dist(self, dist_sync_fn: Callable[..., Any] | None = None, process_group: Any = None) -> None:
+        total = sum_over_ranks({"counts": self.counts}, dist_sync_fn, process_group or self.process_group)
+        self.counts = total["counts"]
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        error_msgs: list[str] = args[-1]
+        states = {name: state_dict[prefix + name] for name in self._defaults if prefix + name in state_dict}
+        if states:
+            if reason := self._why_not_mine(states):
+                error_msgs.append(reason)
+                for name in states:
+                    del state_dict[prefix + name]
+            else:
+                self._computed = None
+                self._update_count = max(self._update_count, int(states["counts"].any()))
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        self.counts = self.counts.to(self.device)
+        self.settings = self.settings.to(self.device)
+
+    def _why_not_mine(self, states: Mapping[str, Any]) -> str:
+        """The reason why states cannot be added to or put in place of these, empty if they can."""
+        for name, mine in (("settings", self.settings), ("counts", self.counts)):
+            theirs = states.get(name)
+            if not isinstance(theirs, Tensor) or theirs.dtype != torch.int64:
+                return (
+                    f"The state holds no int64 tensor {name!r}; expected the metric_state or state_dict of the same "
+                    "metric, so pass that."
+                )
+            if name == "settings" and not torch.equal(theirs.cpu(), mine.cpu()):
+                return (
+                    f"The state was counted with {_decoded(theirs)} and this metric counts with {_decoded(mine)}; "
+                    "expected the same settings."
+                )
+            if theirs.shape != mine.shape:
+                return (
+                    f"The state {name!r} has the shape {list(theirs.shape)}; expected {list(mine.shape)}, so give "
+                    "both the same num_classes."
+                )
+        return ""
+
+
+def _decoded(settings: Tensor) -> str:
+    return bytes(settings.tolist()).decode(errors="replace")
