@@ -41,7 +41,7 @@ def random_map(
 
 
 def blobs(rng: np.random.Generator, height: int, width: int, num_classes: int) -> tuple[Tensor, Tensor]:
-    """A prediction and a truth, uint8 ``[1, H, W]``, where about 1 % of neighbouring pixels differ: a prediction is a shifted truth."""
+    """A shifted truth as prediction, and the truth, uint8 ``[1, H, W]``; about 1 % of neighbouring pixels differ."""
     cell = 128
     coarse = rng.integers(0, num_classes, size=(-(-height // cell), -(-width // cell)), dtype=np.uint8)
     target = coarse.repeat(cell, 0).repeat(cell, 1)[None, :height, :width].copy()
@@ -51,7 +51,7 @@ def blobs(rng: np.random.Generator, height: int, width: int, num_classes: int) -
 
 
 def random_scores(rng: np.random.Generator, shape: Sequence[int], dtype: torch.dtype, odd: bool = True) -> Tensor:
-    """Scores ``[B, C, *]`` of few values, so that ties are common; with ``odd`` also both zeros, both infinities and NaN."""
+    """Scores ``[B, C, *]`` of few values, so that ties are common; with ``odd`` also both zeros, infinities and NaN."""
     values = [-2.0, -0.5, 0.25, 1.0, 3.0] + [-0.0, 0.0, np.inf, -np.inf] * odd
     scores = rng.choice(np.array(values), size=shape)
     if odd:
@@ -86,6 +86,15 @@ def assert_same_counts(actual: Tensor, expected: Any) -> None:
         true, pred = map(int, wrong[0])
         cells = f"{len(wrong)} cell{'s' * (len(wrong) > 1)} differ{'s' * (len(wrong) == 1)}"
         pytest.fail(f"cell (true={true}, pred={pred}): {actual[true, pred]} != {expected[true, pred]}, {cells}")
+
+
+def assert_sentence(error: pytest.ExceptionInfo[Exception], *parts: str) -> None:
+    """Fails unless the message of an error is one sentence that holds all the parts."""
+    sentence = str(error.value)
+    assert sentence.endswith("."), sentence
+    assert "\n" not in sentence
+    for part in parts:
+        assert part in sentence
 
 
 class NoWait(TorchDispatchMode):

@@ -1,4 +1,4 @@
-"""Views -> counts: every kernel and strategy against the reference, exactly; the refusals; no waits, little memory, no surprise."""
+"""Views -> counts: every strategy against the reference, exactly; the refusals; no waits and little memory."""
 
 import math
 from itertools import product
@@ -25,7 +25,7 @@ from support import (
 )
 
 from meaniou import confusion_matrix, counts, reference
-from meaniou.kernels import portable
+from meaniou.kernels import portable, sides
 
 KERNELS = [portable.count_on_cpu, portable.count_without_sync]
 CLASSES = [1, 2, 17, 19, 150, 256, 1000]
@@ -34,8 +34,8 @@ MEBIBYTE = 1 << 20
 
 def by_kernel(kernel, preds, target, num_classes, ignore=(), valid=None, forms=("labels", "labels"), threshold=0.5):
     """Counts by one of the two ways of the portable kernel, also by the one for accelerators on a CPU."""
-    truth = portable.side(target, forms[1], num_classes, ignore)
-    prediction = portable.side(preds, forms[0], num_classes, ignore, threshold)
+    truth = sides.side(target, forms[1], num_classes, ignore)
+    prediction = sides.side(preds, forms[0], num_classes, ignore, threshold)
     return kernel(truth, prediction, valid, num_classes)
 
 
@@ -58,6 +58,7 @@ def small_tiles(monkeypatch):
         monkeypatch.setattr(portable, "ACCELERATOR_TILE", 8)
         monkeypatch.setattr(portable, "CPU_SCORES", 32 * num_classes)
         monkeypatch.setattr(portable, "ACCELERATOR_SCORES", 32 * num_classes)
+        monkeypatch.setattr(portable, "MAX_COPIED", 1 << 14)
 
     return shrink
 
@@ -110,7 +111,7 @@ def test_maps_hold_what_they_promise(rng):
 @pytest.mark.parametrize("preds_dtype", LABEL_DTYPES, ids=name_of)
 def test_labels_of_every_dtype(rng, small_tiles, kernel, preds_dtype, truth_dtype, num_classes):
     small_tiles()
-    for pixels in (0, 1, 7, 8, 9, 16, 43):
+    for pixels in (0, 1, 7, 8, 9, 16, 43) if num_classes < 256 else (9, 43):
         preds = random_map(rng, (pixels,), preds_dtype, num_classes, [255])
         target = random_map(rng, (pixels,), truth_dtype, num_classes, [255])
         found = by_kernel(kernel, preds, target, num_classes, [255])
@@ -144,7 +145,8 @@ def test_every_strategy_on_a_cpu(rng, monkeypatch, strategy, dtype):
 @pytest.mark.parametrize("num_classes", [1, 2, 17, 19, 256, 1000])
 @pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int8, torch.int64], ids=name_of)
 def test_across_a_real_tile_border(rng, kernel, dtype, num_classes):
-    # The joint table of 8-bit labels has 66,049 cells and is used from as many pixels on; a repeated map has repeated counts.
+    # The joint table of 8-bit labels has 66,049 cells and is used from as many pixels on.
+    # A repeated map has repeated counts.
     small, repeats = 131, portable.CPU_TILE // 131 + 2
     preds, target = (random_map(rng, (small,), dtype, num_classes, [255, 0]) for _ in "pt")
     expected = expected_counts(preds, target, num_classes, [255, 0]) * repeats
@@ -744,7 +746,7 @@ FORMS = {
 @pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int8, torch.uint16, torch.int64], ids=name_of)
 def test_the_accelerator_branch_never_waits(rng, monkeypatch, small_tiles, form, dtype, valid):
     # On an accelerator the bins are made anew for each call, so they are made under the mode as well.
-    monkeypatch.setattr(portable, "_made", lambda make, device, *settings: make(*settings, device))
+    monkeypatch.setattr(sides, "_made", lambda make, device, *settings: make(*settings, device))
     small_tiles(2)
     ids = (-(2**40), -100, 1, 255, 2**40)
     labels, other = (random_map(rng, (2, 5, 7), dtype, 2, ids) for _ in "pt")
@@ -789,37 +791,45 @@ def test_the_meter_sees_memory():
     assert peak_bytes(lambda: torch.nn.functional.one_hot(x[:100_000].long(), 19)) > 4 * MEBIBYTE
 
 
-MEMORY = {  # truth, classes, scores
-    "uint8 C=19": ((8, 1024, 1024), torch.uint8, 19, None),
-    "int64 C=19": ((8, 1024, 1024), torch.int64, 19, None),
-    "int64 C=1000": ((4, 1024, 1024), torch.int64, 1000, None),
-    "uint8 one row of pixels": ((8 * MEBIBYTE,), torch.uint8, 19, None),
-    "float32 C=19": ((1, 1024, 1024), torch.int64, 19, torch.float32),
-    "bfloat16 C=19": ((1, 1024, 1024), torch.uint8, 19, torch.bfloat16),
-    "float64 C=19": ((1, 512, 1024), torch.uint8, 19, torch.float64),
-    "float32 C=150": ((1, 256, 512), torch.uint8, 150, torch.float32),
-    "float16 C=300": ((1, 256, 256), torch.uint8, 300, torch.float16),
-}
-
-
 def memory_limit(num_classes):
     return 4 * MEBIBYTE + 2 * 8 * (num_classes + 2) ** 2
 
 
-@pytest.mark.parametrize("valid", [False, True], ids=["all valid", "some valid"])
-@pytest.mark.parametrize("layout", ["contiguous", "transposed", "sliced", "channels_last"])
+MEMORY = {  # map, dtype of the truth, classes, dtype of the scores, layout
+    "uint8 C=19": ((8, 1024, 1024), torch.uint8, 19, None, "contiguous"),
+    "int64 C=19": ((8, 1024, 1024), torch.int64, 19, None, "contiguous"),
+    "uint8 C=19 in one row": ((1, 8 * MEBIBYTE), torch.uint8, 19, None, "contiguous"),
+    "uint8 C=19 sliced": ((2, 1024, 1024), torch.uint8, 19, None, "sliced"),
+    "int64 C=19 transposed": ((2, 1024, 1024), torch.int64, 19, None, "transposed"),
+    "int64 C=1000": ((2, 1024, 1024), torch.int64, 1000, None, "contiguous"),
+    "float32 C=19": ((1, 1024, 1024), torch.int64, 19, torch.float32, "contiguous"),
+    "float32 C=19 channels_last": ((1, 1024, 1024), torch.int64, 19, torch.float32, "channels_last"),
+    "float32 C=19 sliced": ((1, 512, 512), torch.uint8, 19, torch.float32, "from_a_larger"),
+    "float32 C=19 transposed": ((1, 512, 512), torch.uint8, 19, torch.float32, "transposed"),
+    "bfloat16 C=19": ((1, 512, 512), torch.uint8, 19, torch.bfloat16, "contiguous"),
+    "bfloat16 C=19 channels_last": ((1, 512, 512), torch.uint8, 19, torch.bfloat16, "channels_last"),
+    "float64 C=19": ((1, 512, 512), torch.uint8, 19, torch.float64, "contiguous"),
+    "float64 C=19 transposed": ((1, 512, 512), torch.uint8, 19, torch.float64, "transposed"),
+    "float32 C=150": ((1, 256, 512), torch.uint8, 150, torch.float32, "contiguous"),
+    "float16 C=300": ((1, 256, 256), torch.uint8, 300, torch.float16, "contiguous"),
+    "float16 C=300 channels_last": ((1, 256, 256), torch.uint8, 300, torch.float16, "channels_last"),
+}
+
+
 @pytest.mark.parametrize("case", MEMORY)
-def test_memory_of_an_update(case, layout, valid):
-    shape, dtype, num_classes, scores = MEMORY[case]
-    if layout != "contiguous" and len(shape) == 1:
-        pytest.skip("one dimension has one layout")
+def test_memory_of_an_update(case):
+    shape, dtype, num_classes, scores, layout = MEMORY[case]
     generator = torch.Generator().manual_seed(1)
-    target = torch.randint(0, min(num_classes, 256), shape, dtype=dtype, generator=generator)
-    preds = target if scores is None else torch.randn(1, num_classes, *shape[1:], generator=generator).to(scores)
-    preds, target = LAYOUTS[layout](preds), target if scores else LAYOUTS[layout](target)
-    mask = torch.ones(shape, dtype=torch.bool) if valid else None
-    peak = peak_bytes(lambda: confusion_matrix(preds, target, num_classes, valid=mask, flow=True))
-    assert peak <= memory_limit(num_classes), f"{peak / MEBIBYTE:.2f} MiB"
+    target = torch.randint(0, min(num_classes, 256), (1, *shape[1:]), dtype=dtype, generator=generator)
+    target = target.repeat(shape[0], *[1] * len(shape[1:]))
+    mask = torch.ones(shape, dtype=torch.bool)
+    if scores is None:
+        preds = target = LAYOUTS[layout](target)
+    else:
+        preds = LAYOUTS[layout](torch.rand(1, num_classes, *shape[1:], generator=generator).to(scores))
+    for valid in (None, mask):
+        peak = peak_bytes(lambda valid=valid: confusion_matrix(preds, target, num_classes, valid=valid, flow=True))
+        assert peak <= memory_limit(num_classes), f"{peak / MEBIBYTE:.2f} MiB"
 
 
 def test_memory_of_one_hot_planes():

@@ -6,17 +6,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from support import assert_sentence
 
 from meaniou.labels import MAX_CLASSES, Counting, LabelSpace, Policy
-
-
-def assert_sentence(error, *parts):
-    """The message is a sentence that holds all the parts."""
-    sentence = str(error.value)
-    assert sentence.endswith(".")
-    assert "\n" not in sentence
-    for part in parts:
-        assert part in sentence
 
 
 def test_a_label_space():
@@ -34,7 +26,9 @@ def test_names_are_the_ids_unless_given():
 
 
 @pytest.mark.parametrize(
-    "ignore", [255, np.int64(255), np.uint8(255), torch.tensor(255), [255], (255,), {255}, np.array([255]), range(255, 256)], ids=type
+    "ignore",
+    [255, np.int64(255), np.uint8(255), torch.tensor(255), [255], (255,), {255}, np.array([255]), range(255, 256)],
+    ids=type,
 )
 def test_ignored_ids_of_any_kind(ignore):
     assert LabelSpace.of(2, ignore).ignore == (255,)

@@ -3,6 +3,7 @@
 from itertools import product
 
 import matplotlib
+import numpy as np
 import pytest
 import torch
 
@@ -454,6 +455,14 @@ def test_report_accounts_for_every_pixel():
     assert pixels["seen"] == 3 * 2 * 5 * 7 == sum(n for name, n in pixels.items() if name != "seen")
     assert pixels["void"] == metric.counts[3].sum()
     assert pixels["no_answer"] == metric.counts[:3, 3].sum()
+
+
+@pytest.mark.parametrize("number", [np.int64(3), np.uint8(3), torch.tensor(3)])
+def test_numbers_of_other_libraries(number):
+    ones = np.ones((2, 5, 7), dtype=np.int64)
+    metric = MeanIoU(number, ignore_index=[number], classes=[number - 1], threshold=0.25)
+    assert MeanIoU(3, ignore_index=3, threshold=0.25).settings.equal(metric.settings)
+    assert mean_iou(ones, ones, num_classes=number) == 1
 
 
 @pytest.mark.parametrize("average", ["macro", "none"])

@@ -1,4 +1,4 @@
-"""Counts -> IoU and means: every policy against the reference, huge counts against fractions, relatives against scikit-learn."""
+"""Counts -> IoU and means: against the reference under every policy, against fractions, against scikit-learn."""
 
 import math
 from fractions import Fraction
@@ -85,9 +85,12 @@ def test_a_wrong_ratio_is_noticed():
         assert_ratios(right.float(), [0.5, math.nan])
 
 
-# By hand, class 0: intersection 1, truth 2, predicted 1, union 2. Class 1: 1, 1, 2, 2. Class 2: only predicted. Class 3: absent.
-BY_HAND = pair([0, 1, 1, 2], [0, 0, 1, 255])
-BY_HAND_SEEN = pair([0, 1, 1, 2, 2], [0, 0, 1, 1, 255])  # class 2 is predicted where the truth is class 1
+# class  intersection  truth  predicted  union  IoU
+#   0         1          2        1        2    1/2
+#   1         1          2        2        3    1/3
+#   2         0          0        1        1     0    only predicted; the prediction on the void pixel is no one's
+#   3         0          0        0        0     -
+BY_HAND = pair([0, 1, 1, 2, 2], [0, 0, 1, 1, 255])
 
 
 @pytest.mark.parametrize(
@@ -110,7 +113,7 @@ BY_HAND_SEEN = pair([0, 1, 1, 2, 2], [0, 0, 1, 1, 255])  # class 2 is predicted 
     ids=str,
 )
 def test_by_hand(policy, value):
-    areas, chosen = found(*BY_HAND_SEEN, num_classes=4, **policy)
+    areas, chosen = found(*BY_HAND, num_classes=4, **policy)
     assert areas.intersection.tolist() == [1, 1, 0, 0]
     assert areas.truth.tolist() == [2, 2, 0, 0]
     assert areas.predicted.tolist() == [1, 2, 1, 0]
@@ -119,7 +122,7 @@ def test_by_hand(policy, value):
 
 
 def test_a_prediction_on_void_makes_no_class_present():
-    areas, chosen = found(*BY_HAND, num_classes=4)
+    areas, chosen = found(*pair([0, 1, 1, 2], [0, 0, 1, 255]), num_classes=4)
     assert_ratios(scores.class_iou(areas, chosen), [1 / 2, 1 / 2, math.nan, math.nan])
     assert scores.present(areas, chosen).tolist() == [True, True, False, False]
 
@@ -165,7 +168,9 @@ def test_huge_counts_give_exact_ratios(huge):
     assert scores.class_iou(areas, policy).tolist() == exact(intersection, union)
     assert scores.recall(areas).tolist() == exact(intersection, truth)
     assert scores.precision(areas).tolist() == exact(intersection, predicted)
-    assert scores.dice(areas).tolist() == exact([2 * i for i in intersection], [t + p for t, p in zip(truth, predicted, strict=True)])
+    assert scores.dice(areas).tolist() == exact(
+        [2 * i for i in intersection], [t + p for t, p in zip(truth, predicted, strict=True)]
+    )
     assert scores.pixel_accuracy(areas).item() == float(Fraction(sum(intersection), sum(truth)))
     micro = Policy.of(space, average="micro")
     assert scores.mean_iou(areas, micro).item() == float(Fraction(sum(intersection), sum(union)))
@@ -212,7 +217,9 @@ def test_relatives_of_nothing_are_not_defined():
 
 
 MATRIX = st.integers(1, 5).flatmap(
-    lambda c: st.lists(st.lists(st.integers(0, 2**40) | st.just(0), min_size=c + 2, max_size=c + 2), min_size=c + 2, max_size=c + 2)
+    lambda c: st.lists(
+        st.lists(st.integers(0, 2**40) | st.just(0), min_size=c + 2, max_size=c + 2), min_size=c + 2, max_size=c + 2
+    )
 )
 
 

@@ -34,9 +34,13 @@ def mean_iou(preds: Any, target: Any, num_classes: int, *, valid: Any = None, **
         >>> mean_iou(np.array([[0, 1, 1]]), np.array([[0, 1, 0]]), num_classes=2)
         tensor(0.5000)
     """
-    preds, target, valid = _tensors("preds", preds), _tensors("target", target), _tensors("valid", valid)
+    preds, target, valid = (
+        _tensors("preds", preds),
+        _tensors("target", target),
+        None if valid is None else _tensors("valid", valid),
+    )
     metric = MeanIoU(num_classes, sync_on_compute=False, **settings)
-    first = target[:1] if isinstance(target, Tensor) else next(iter(target), None)
+    first = target if isinstance(target, Tensor) else next(iter(target), None)
     if first is not None:
         metric = metric.to(first.device)
     metric.update(preds, target, valid)
@@ -71,15 +75,19 @@ def confusion_matrix(
                 [0, 1]])
     """
     space, how = LabelSpace.of(num_classes, ignore_index), Counting.of(input_format, threshold, validate_args, impl)
-    counts = count(_tensors("preds", preds), _tensors("target", target), _tensors("valid", valid), space, how)
+    counts = count(
+        _tensors("preds", preds),
+        _tensors("target", target),
+        None if valid is None else _tensors("valid", valid),
+        space,
+        how,
+    )
     if validate_args and counts.device.type != "cpu":
         refuse_outside(counts.cpu(), space)
     return counts if flow else counts[:-2, :-2].clone()
 
 
 def _tensors(name: str, value: Any) -> Any:
-    if value is None:
-        return None
     if isinstance(value, list | tuple):
         return [as_tensor(item, f"{name}[{i}]") for i, item in enumerate(value)]
     return as_tensor(value, name)

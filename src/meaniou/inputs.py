@@ -44,11 +44,12 @@ def as_tensor(value: Any, name: str) -> Tensor:
     if isinstance(value, Tensor):
         return value
     if isinstance(value, np.ndarray):
-        if value.dtype.kind not in "biuf":
+        if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
             raise TypeError(
                 f"{name} is an array of {value.dtype}; expected integers, bool or floating scores, so convert it first."
             )
-        shareable = value.flags.writeable and value.dtype.isnative and all(s >= 0 for s in value.strides)
+        strides = all(s >= 0 and s % value.itemsize == 0 for s in value.strides)
+        shareable = value.flags.writeable and value.dtype.isnative and strides
         return torch.from_numpy(value if shareable else value.astype(value.dtype.newbyteorder("="), order="C"))
     if hasattr(value, "__dlpack__"):
         return torch.utils.dlpack.from_dlpack(value)
@@ -102,7 +103,7 @@ def _index(preds: Tensor, target: Tensor, num_classes: int, input_format: str) -
     scores = preds.dtype in SCORES
     if scores and preds.dim() == target.dim() and _single(target) and preds.shape[1] == num_classes:
         target = target.squeeze(1)
-    if scores and preds.dim() == target.dim() + 1 and preds.shape[1] == num_classes and target.dim():
+    if scores and preds.dim() == target.dim() + 1 > 1 and preds.shape[1] == num_classes:
         if preds.shape[:1] + preds.shape[2:] == target.shape:
             return Views(preds, target, None, "scores", "labels")
         raise ValueError(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 MAX_CLASSES = 4096
 
@@ -13,6 +13,7 @@ Absent = Literal["skip", "zero", "one", "nan"]
 InputFormat = Literal["auto", "index", "one-hot"]
 Impl = Literal["auto", "portable", "cpu", "cuda"]
 
+T = TypeVar("T")
 ClassNames = Sequence[str] | Mapping[int, str]
 
 
@@ -43,7 +44,7 @@ class LabelSpace:
             raise ValueError(f"num_classes is {classes}; expected 1 to {MAX_CLASSES}, so check the number of classes.")
         if ignore_index is None:
             ignored: set[int] = set()
-        elif isinstance(ignore_index, Iterable):
+        elif isinstance(ignore_index, Iterable) and getattr(ignore_index, "ndim", 1) > 0:
             ignored = {_integer("ignore_index", i) for i in ignore_index}
         else:
             ignored = {_integer("ignore_index", ignore_index)}
@@ -98,7 +99,11 @@ class Policy:
         one_of("present", present, get_args(Present))
         one_of("absent", absent, get_args(Absent))
         flag("include_background", include_background)
-        chosen = set(range(space.num_classes)) if classes is None else {_integer("classes", c) for c in classes}
+        chosen = (
+            set(range(space.num_classes))
+            if classes is None
+            else {_integer("classes", c) for c in _each("classes", classes)}
+        )
         wrong = sorted(c for c in chosen if not 0 <= c < space.num_classes)
         if wrong:
             raise ValueError(
@@ -163,6 +168,12 @@ def _integer(name: str, value: Any) -> int:
     return int(value.__index__())
 
 
+def _each(name: str, values: Iterable[T]) -> Iterable[T]:
+    if not isinstance(values, Iterable):
+        raise TypeError(f"{name} is {values!r} ({type(values).__name__}); expected several of them, so pass a list.")
+    return values
+
+
 def _names(class_names: ClassNames | None, num_classes: int) -> tuple[str, ...]:
     if class_names is None:
         return tuple(str(c) for c in range(num_classes))
@@ -175,7 +186,7 @@ def _names(class_names: ClassNames | None, num_classes: int) -> tuple[str, ...]:
                 f"{num_classes - 1}, one name for each."
             )
         class_names = [class_names[c] for c in range(num_classes)]
-    names = tuple(name.strip() if isinstance(name, str) else name for name in class_names)
+    names = tuple(name.strip() if isinstance(name, str) else name for name in _each("class_names", class_names))
     for name in names:
         if not isinstance(name, str) or not name:
             raise TypeError(f"class_names holds {name!r}; expected strings that are not empty, one per class.")

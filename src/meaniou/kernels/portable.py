@@ -113,10 +113,8 @@ def _tiles(
     truth: Side, prediction: Side, valid: Tensor | None, pixels: int, scores: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Codes of truth and prediction, tile after tile."""
-    planes = [side.data for side in (truth, prediction) if side.data.dim() > len(side.shape)]
-    cost = max((data.shape[0] * max(4, data.element_size()) for data in planes), default=1)
     void = truth.bins().numel() - 1 if valid is not None else 0
-    for block in _blocks(truth.shape, max(1, min(pixels, scores // cost))):
+    for block in _blocks(truth.shape, max(1, min(pixels, scores // max(truth.cost, prediction.cost)))):
         yield _masked(truth.read(block), valid, block, void), prediction.read(block)
 
 

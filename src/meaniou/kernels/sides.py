@@ -19,6 +19,7 @@ class Side(Protocol):
 
     data: Tensor
     shape: torch.Size  # of the map, without the classes
+    cost: int  # bytes of scratch a pixel
 
     def bins(self) -> Tensor:
         """Bin of each code, int64 ``[width]``, not to be changed; the last code is for pixels that are not valid."""
@@ -43,6 +44,8 @@ class _Labels:
     The window ``low .. high`` is the whole range of an 8-bit dtype. For a wider one it holds the classes and the near
     ignored ids, its ends are outside labels, and each far ignored id has a code of its own after it.
     """
+
+    cost = 8
 
     def __init__(self, data: Tensor, num_classes: int, ignore: Sequence[int]) -> None:
         self.data, self.shape, self.num_classes = data, data.shape, num_classes
@@ -90,8 +93,11 @@ class _Answers:
     ) -> None:
         self.data, self.shape, self.decide, self.num_classes = data, shape, decide, num_classes
         self.ignored = tuple(i for i in ignore if 0 <= i < num_classes)
-        # Room for one tile, reused: fresh memory of this size costs more than what is done in it.
+        # Room for one tile, reused: fresh memory of this size costs more than what is done in it. A tile that does not
+        # lie flat is copied beside it.
         self.spare = data.new_empty(0, dtype=torch.float64 if data.dtype == torch.float64 else torch.float32)
+        flat = data.dim() == len(shape) or data.movedim(0, 1).is_contiguous()
+        self.cost = data.shape[: data.dim() - len(shape)].numel() * self.spare.element_size() * (1 if flat else 2)
 
     def bins(self) -> Tensor:
         return _made(_answer_bins, self.data.device, self.ignored, self.num_classes)
@@ -131,7 +137,11 @@ def _made(make: Callable[..., Tensor], device: torch.device, *settings: Any) -> 
 
 
 def _holds(dtype: torch.dtype, label: int) -> bool:
-    return dtype.is_floating_point or torch.iinfo(dtype).min <= label <= torch.iinfo(dtype).max
+    """Whether a dtype can store a label exactly; a comparison with another one would first round or overflow it."""
+    if dtype.is_floating_point:
+        odd, digits = abs(label) // max(1, label & -label), 1 - round(math.log2(torch.finfo(dtype).eps))
+        return odd.bit_length() <= digits and abs(label) <= torch.finfo(dtype).max
+    return torch.iinfo(dtype).min <= label <= torch.iinfo(dtype).max
 
 
 def _above(threshold: float, tile: Tensor, _spare: Tensor) -> Tensor:
@@ -158,9 +168,8 @@ def _best(tile: Tensor, spare: Tensor) -> Tensor:
 def _only(tile: Tensor, spare: Tensor) -> Tensor:
     """One-hot ``[C, n]`` -> the class, C + 1 where a pixel is not a single 1 among zeros."""
     num_classes = tile.shape[0]
-    single = tile.ne(0).sum(0) == 1
-    spare.copy_(tile)
-    first = _first(torch.eq(spare, 1, out=spare))
+    single = torch.ne(spare.copy_(tile), 0, out=spare).sum(0) == 1
+    first = _first(torch.eq(spare.copy_(tile), 1, out=spare))
     return first.masked_fill_(~single | (first == num_classes), num_classes + 1)
 
 

@@ -1,0 +1,432 @@
+"""Checks that run in each of several processes with a gloo group; ``test_distributed.py`` starts them and reads what they found.
+
+A check is a function ``check_*(rank, world)`` that asserts. All ranks run all checks in the order of this file.
+"""
+
+import json
+import time
+import traceback
+import warnings
+from datetime import timedelta
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassConfusionMatrix
+from torchmetrics.utilities.exceptions import TorchMetricsUserError
+
+from meaniou import MeanIoU
+from meaniou.report import Report
+
+SHARES = {2: (3, 2), 3: (3, 0, 2)}  # batches of each rank: not as many, and one rank with none
+TIMEOUT = timedelta(seconds=30)
+
+
+def batches(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+
+    def labels():
+        drawn = torch.randint(0, 4, (2, 6, 7), generator=generator)
+        return drawn.masked_fill(drawn == 3, 255)
+
+    return [(labels(), labels()) for _ in range(6)]
+
+
+def share(rank, world, seed=0):
+    """The batches of a rank: no batch is counted twice, and none is left out of the first five."""
+    start = sum(SHARES[world][:rank])
+    return batches(seed)[start : start + SHARES[world][rank]]
+
+
+def made(**settings):
+    return MeanIoU(3, ignore_index=255, **settings)
+
+
+def fed(metric, pairs):
+    for pair in pairs:
+        metric.update(*pair)
+    return metric
+
+
+def alone(pairs, **settings):
+    """The same, counted in this process without the others."""
+    return fed(made(sync_on_compute=False, **settings), pairs)
+
+
+def computed(metric):
+    """The value; a rank without a batch is warned by torchmetrics, and no other."""
+    if metric.update_called:
+        return metric.compute()
+    with pytest.warns(UserWarning, match="before the ``update`` method"):
+        return metric.compute()
+
+
+def assert_equal(value, expected):
+    assert value.dtype == expected.dtype
+    assert torch.equal(value.nan_to_num(-1), expected.nan_to_num(-1)), f"{value} != {expected}"
+
+
+def assert_own(metric, pairs):
+    """The metric holds what this rank counted, and goes on."""
+    assert not metric._is_synced
+    assert metric.update_count == len(pairs)
+    assert torch.equal(metric.counts, alone(pairs).counts)
+
+
+# --------------------------------------------------------------------------------------------------------------- checks
+
+
+def check_shares_of_any_size(rank, world):
+    for average in ("macro", "micro", "weighted", "none"):
+        mine = share(rank, world)
+        metric = fed(made(average=average), mine)
+        assert_equal(computed(metric), alone(batches()[:5], average=average).compute())
+        assert_own(metric, mine)
+        assert_equal(computed(metric), alone(batches()[:5], average=average).compute())
+        # One more batch on the last rank alone: every rank must compute anew.
+        extra = batches()[5:] if rank == world - 1 else []
+        fed(metric, extra)
+        metric._computed = None
+        assert_equal(computed(metric), alone(batches(), average=average).compute())
+        assert_own(metric, mine + extra)
+        metric.reset()
+        assert_own(metric, [])
+
+
+def check_sync_in_each_forward(rank, world):
+    metric, seen = made(dist_sync_on_step=True), []
+    for i in range(2):
+        of_all = [batches(seed)[i] for seed in range(world)]
+        seen += of_all
+        assert_equal(metric(*of_all[rank]), alone(of_all).compute())
+        assert_own(metric, [batches(rank)[j] for j in range(i + 1)])
+    assert_equal(metric.compute(), alone(seen).compute())
+    assert_own(metric, batches(rank)[:2])
+
+
+def check_forward_without_sync(rank, world):
+    metric = made()
+    for i in range(2):
+        assert_equal(metric(*batches(rank)[i]), alone(batches(rank)[i : i + 1]).compute())
+    assert_equal(metric.compute(), alone([pair for r in range(world) for pair in batches(r)[:2]]).compute())
+
+
+def check_no_sync_on_compute(rank, world):
+    pairs = batches(rank)[: rank + 1]
+    metric = fed(made(sync_on_compute=False), pairs)
+    with collectives() as calls:
+        assert_equal(metric.compute(), alone(pairs).compute())
+        metric.report()
+    assert calls == []
+
+
+def check_dist_sync_fn(rank, world):
+    calls = []
+
+    def gather(tensor, group=None):
+        calls.append((tensor.dtype, group))
+        parts = [torch.zeros_like(tensor) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, tensor)
+        return parts
+
+    mine = share(rank, world)
+    metric = fed(made(dist_sync_fn=gather, process_group=dist.group.WORLD), mine)
+    assert_equal(computed(metric), alone(batches()[:5]).compute())
+    assert calls == [(torch.int64, dist.group.WORLD)]
+    assert_own(metric, mine)
+
+
+def check_process_group(rank, world):
+    members = [0, world - 1]
+    group = dist.new_group(members)  # every rank takes part in making it
+    if rank in members:
+        metric = fed(made(process_group=group), batches(rank)[:2])
+        expected = alone([pair for r in members for pair in batches(r)[:2]])
+        assert_equal(metric.compute(), expected.compute())
+        assert metric.report() == alone_report(expected)
+        assert_own(metric, batches(rank)[:2])
+        with metric.sync_context(process_group=group):
+            assert torch.equal(metric.counts, expected.counts)
+        assert_own(metric, batches(rank)[:2])
+
+
+def alone_report(metric):
+    return Report.of(metric.counts, metric.space, metric.policy)
+
+
+def check_sync_and_unsync(rank, world):
+    mine, total = share(rank, world), alone(batches()[:5])
+    metric = fed(made(), mine)
+    metric.persistent(True)
+    metric.sync()
+    assert metric._is_synced
+    assert torch.equal(metric.counts, total.counts)
+    assert torch.equal(metric.state_dict()["counts"], total.counts)
+    with pytest.raises(TorchMetricsUserError, match="already been synced"):
+        metric.sync()
+    with pytest.raises(TorchMetricsUserError, match="synced"):
+        metric(*batches()[0])
+    assert torch.equal(metric.counts, total.counts)
+    metric.unsync()
+    assert_own(metric, mine)
+    with pytest.raises(TorchMetricsUserError, match="un-synced"):
+        metric.unsync()
+    with metric.sync_context():
+        assert torch.equal(metric.counts, total.counts)
+    assert_own(metric, mine)
+    with pytest.raises(KeyError), metric.sync_context():
+        raise KeyError
+    assert_own(metric, mine)
+    metric.sync(should_sync=False)
+    assert_own(metric, mine)
+    assert_equal(computed(metric), total.compute())
+
+
+def check_compute_that_raises_on_all_ranks(rank, world):
+    no_answer = (torch.full((1, 2), 255), torch.zeros(1, 2, dtype=torch.int64))
+    mine = [no_answer] if rank == 0 else [(torch.zeros(1, 2, dtype=torch.int64),) * 2]
+    metric = fed(made(unanswered="error"), mine)
+    for call in (metric.compute, metric.report, metric.compute):
+        with pytest.raises(ValueError, match="no answer .* on 2 valid pixels"):
+            call()
+        assert_own(metric, mine)
+    metric.reset()
+    right = [(target, target) for _, target in share(rank, world)]
+    fed(metric, right)
+    assert_equal(computed(metric), torch.tensor(1 / 2).new_tensor(1.0))
+    assert_own(metric, right)
+
+
+def check_outside_labels_of_one_rank(rank, world):
+    metric = fed(made(), batches(rank)[:1])
+    if rank == world - 1:
+        counts = metric.counts.clone()
+        counts[1, -1] = 6  # as an accelerator counts them, which does not wait
+        metric.counts = counts
+    with pytest.raises(ValueError, match="preds holds 6 pixels outside"):
+        metric.compute()
+    assert not metric._is_synced
+    metric.reset()
+    fed(metric, batches(rank)[:1])
+    assert_equal(metric.compute(), alone([batches(r)[0] for r in range(world)]).compute())
+
+
+def check_report(rank, world):
+    mine = share(rank, world)
+    metric, total = fed(made(class_names=["a", "b", "c"]), mine), alone(batches()[:5], class_names=["a", "b", "c"])
+    assert metric.report() == total.report()
+    assert metric.report().pixels["seen"] == 5 * 2 * 6 * 7
+    policy = alone([], absent="zero", present="target").policy
+    assert metric.report(policy=policy) == total.report(policy=policy)
+    assert_own(metric, mine)
+
+
+def check_collection(rank, world):
+    settings = {"macro": {}, "none": {"average": "none"}, "foreground": {"ignore_index": (0, 255)}}
+    collection = MetricCollection({name: MeanIoU(3, **({"ignore_index": 255} | s)) for name, s in settings.items()})
+    pairs = batches(rank)[: rank + 2]
+    of_all = [pair for r in range(world) for pair in batches(r)[: r + 2]]
+    for upto in (1, rank + 2):
+        for pair in pairs[collection["macro"].update_count : upto]:
+            collection.update(*pair)
+        expected = of_all if upto > 1 else [batches(r)[0] for r in range(world)]
+        for name, value in collection.compute().items():
+            ours = {"ignore_index": 255} | settings[name] | {"sync_on_compute": False}
+            assert_equal(value, fed(MeanIoU(3, **ours), expected).compute())
+    assert len(collection.compute_groups) == 2
+    assert torch.equal(collection["none"].counts, alone(pairs).counts)
+    assert collection["none"].update_count == len(pairs)
+
+
+def check_one_collective(rank, world):
+    mine = share(rank, world)
+    metric = fed(made(), mine)
+    with collectives() as calls:
+        computed(metric)
+    assert calls == [("all_reduce", (3 + 2) ** 2 * 8)]
+    with collectives() as calls:
+        computed(metric)  # from the cache
+    assert calls == []
+    with collectives() as calls:
+        metric.report()
+    assert calls == [("all_reduce", 200)]
+    with collectives() as calls:
+        fed(metric, mine)
+        metric(*batches()[0])
+    assert calls == []
+    large = MeanIoU(150)
+    large.update(batches()[0][1] % 150, batches()[0][1] % 150)
+    with collectives() as calls:
+        large.compute()
+    assert calls == [("all_reduce", 152**2 * 8)]
+
+
+def check_that_collectives_are_noticed(rank, world):
+    metric = MulticlassConfusionMatrix(3, ignore_index=255, validate_args=False)
+    fed(metric, [(pair[1] % 3, pair[1]) for pair in batches(rank)[:1]])
+    with collectives() as calls:
+        metric.compute()
+    names = [name for name, _ in calls]
+    assert "barrier" in names
+    assert len([name for name in names if name.startswith("all_gather")]) >= 1
+
+
+def check_a_model_under_ddp(rank, world):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Conv2d(1, 3, 1)
+            self.metric = made()
+
+        def forward(self, target):
+            images = target[:, None].float() / 255
+            scores = self.layer(images)
+            return scores, self.metric(scores, target)
+
+    torch.manual_seed(0)
+    model = nn.parallel.DistributedDataParallel(Model())
+    seen = []
+    for _, target in batches(rank)[:2]:
+        scores, _ = model(target)
+        scores.mean().backward()
+        seen.append((scores.detach(), target))
+    total = [torch.zeros(5, 5, dtype=torch.int64) for _ in range(world)]
+    dist.all_gather(total, alone(seen).counts)
+    with model.module.metric.sync_context():
+        assert torch.equal(model.module.metric.counts, torch.stack(total).sum(0))
+    assert_own(model.module.metric, seen)
+
+
+def check_a_sync_that_fails(rank, world):
+    def broken(tensor, group=None):
+        raise RuntimeError("lost a rank")
+
+    pairs = batches(rank)[:1]
+    metric = fed(made(), pairs)
+    for call in (lambda: metric.sync(dist_sync_fn=broken), lambda: metric.sync_context(dist_sync_fn=broken).__enter__()):
+        with pytest.raises(RuntimeError, match="lost a rank"):
+            call()
+        assert not metric._is_synced
+        assert torch.equal(metric.counts, alone(pairs).counts)
+    assert_equal(metric.compute(), alone([batches(r)[0] for r in range(world)]).compute())
+    assert_own(metric, pairs)
+
+
+def check_report_while_synced(rank, world):
+    metric, total = fed(made(), share(rank, world)), alone(batches()[:5])
+    metric.sync()
+    for _ in range(2):
+        assert metric.report() == total.report()
+        assert metric._is_synced, "the report ended a sync that it did not begin"
+        assert torch.equal(metric.counts, total.counts)
+    metric.unsync()
+    assert_own(metric, share(rank, world))
+
+
+# ------------------------------------------------------------------------------------------------------------ machinery
+
+
+class collectives:
+    """Records the collectives of ``torch.distributed`` that are called, as ``(name, bytes)``."""
+
+    NAMES = (
+        "all_gather",
+        "all_gather_coalesced",
+        "all_gather_into_tensor",
+        "all_gather_object",
+        "all_reduce",
+        "all_to_all",
+        "all_to_all_single",
+        "barrier",
+        "broadcast",
+        "broadcast_object_list",
+        "gather",
+        "gather_object",
+        "monitored_barrier",
+        "recv",
+        "reduce",
+        "reduce_scatter",
+        "reduce_scatter_tensor",
+        "scatter",
+        "send",
+    )
+
+    def __enter__(self):
+        calls = []
+
+        def recorded(name, function):
+            def call(*args, **kwargs):
+                sizes = [x.numel() * x.element_size() for x in (*args, *kwargs.values()) if isinstance(x, torch.Tensor)]
+                calls.append((name, sum(sizes)))
+                return function(*args, **kwargs)
+
+            return call
+
+        self.patches = [
+            patch.object(dist, name, recorded(name, getattr(dist, name))) for name in self.NAMES if hasattr(dist, name)
+        ]
+        for replaced in self.patches:
+            replaced.start()
+        return calls
+
+    def __exit__(self, *_):
+        for replaced in self.patches:
+            replaced.stop()
+
+
+CHECKS = [name for name in globals() if name.startswith("check_")]
+
+
+def run_all(rank, worlds, folder):
+    """Runs the checks on one rank, in a group of each size; see ``run``."""
+    torch.set_num_threads(1)
+    for world in worlds:
+        if rank < world:
+            run(rank, world, folder)
+
+
+def run(rank, world, folder):
+    """Runs the checks in a new group and writes ``{name: traceback, or "" if all is well}``; stops at the first that fails."""
+    found = {}
+    address = f"file://{folder}/group-of-{world}"
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=world, timeout=TIMEOUT)
+    try:
+        for name in CHECKS:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                try:
+                    globals()[name](rank, world)
+                    dist.barrier()
+                except BaseException:
+                    found[name] = traceback.format_exc()
+                    break
+                found[name] = ""
+    finally:
+        result(folder, rank, world).write_text(json.dumps(found), encoding="utf-8")
+        dist.destroy_process_group()
+
+
+def result(folder, rank, world):
+    return Path(folder, f"rank-{rank}-of-{world}.json")
+
+
+def start(worlds, folder, seconds=120):
+    """Starts the processes, waits for them, ends them if they take too long; gives what each rank of each group found."""
+    context = torch.multiprocessing.start_processes(
+        run_all, args=(worlds, str(folder)), nprocs=max(worlds), join=False, start_method="spawn"
+    )
+    end = time.monotonic() + seconds
+    try:
+        while not context.join(timeout=1):
+            if time.monotonic() > end:
+                raise TimeoutError(f"the ranks took more than {seconds} s")
+    finally:
+        for process in context.processes:
+            if process.is_alive():
+                process.kill()
+                process.join()
+    return {w: [json.loads(result(folder, rank, w).read_text(encoding="utf-8")) for rank in range(w)] for w in worlds}

@@ -1,0 +1,62 @@
+"""Real processes with a gloo group: whatever the shares of the ranks, the result is that of one process, to the last pixel."""
+
+import json
+
+import pytest
+import torch
+
+import ranks
+from meaniou.distributed import sum_over_ranks
+
+pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="this PyTorch has no gloo")
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What each rank found, in a group of two and in one of three; the processes are started once."""
+    return ranks.start(tuple(ranks.SHARES), tmp_path_factory.mktemp("ranks"))
+
+
+@pytest.mark.parametrize("world", ranks.SHARES)
+@pytest.mark.parametrize("check", ranks.CHECKS)
+def test_in_several_processes(found, world, check):
+    assert_passed(found[world], check)
+
+
+def assert_passed(results, check):
+    wrong = [f"rank {rank}:\n{result[check]}" for rank, result in enumerate(results) if result.get(check)]
+    assert not wrong, "\n".join(wrong)
+    absent = [rank for rank, result in enumerate(results) if check not in result]
+    assert not absent, f"ranks {absent} did not come to this check; see those before it"
+
+
+def test_a_check_can_fail(tmp_path, monkeypatch):
+    def check_wrong(rank, world):
+        raise AssertionError("one is not two")
+
+    monkeypatch.setattr(ranks, "CHECKS", ["check_right", "check_wrong", "check_late"])
+    monkeypatch.setattr(ranks, "check_right", lambda rank, world: None, raising=False)
+    monkeypatch.setattr(ranks, "check_wrong", check_wrong, raising=False)
+    ranks.run(0, 1, tmp_path)
+    results = [json.loads(ranks.result(tmp_path, 0, 1).read_text())]
+    assert_passed(results, "check_right")
+    with pytest.raises(AssertionError, match="one is not two"):
+        assert_passed(results, "check_wrong")
+    with pytest.raises(AssertionError, match="did not come"):
+        assert_passed(results, "check_late")
+
+
+def test_states_are_summed_together_by_one_gather():
+    states = {"a": torch.arange(6).view(2, 3), "b": torch.tensor(2**53 + 1), "c": torch.zeros(0, 4, dtype=torch.int64)}
+    calls = []
+
+    def gather(flat, group):
+        calls.append(group)
+        return [flat, flat, flat]
+
+    total = sum_over_ranks(states, gather, "a group")
+    assert calls == ["a group"]
+    assert list(total) == list(states)
+    for name, state in states.items():
+        assert total[name].dtype == torch.int64
+        assert torch.equal(total[name], 3 * state)

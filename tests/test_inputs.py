@@ -1,0 +1,721 @@
+"""(preds, target, valid) -> views: every shape that is accepted, and one sentence for each that is not."""
+
+import numpy as np
+import pytest
+import torch
+from support import (
+    LABEL_DTYPES,
+    SCORE_DTYPES,
+    as_numpy,
+    assert_same_counts,
+    assert_sentence,
+    expected_counts,
+    name_of,
+    random_map,
+    random_scores,
+)
+
+from meaniou import confusion_matrix, mean_iou, reference
+from meaniou.inputs import as_tensor, views
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(11)
+
+
+def labels_of(rng, *shape, classes=3):
+    return torch.from_numpy(rng.integers(0, classes, size=shape))
+
+
+def planes_of(labels, classes=3):
+    return torch.nn.functional.one_hot(labels, classes).movedim(-1, 1)
+
+
+def same_memory(view, whole):
+    return view.untyped_storage().data_ptr() == whole.untyped_storage().data_ptr() and view.dtype == whole.dtype
+
+
+# What is accepted. Three classes but for the threshold.
+
+MAPS = {
+    "images": (5,),
+    "lines": (2, 5),
+    "maps": (2, 4, 5),
+    "volumes": (2, 4, 2, 5),
+    "more": (2, 4, 2, 2, 3),
+    "one pixel": (),
+}
+
+
+@pytest.mark.parametrize("shape", MAPS)
+def test_labels(rng, shape):
+    preds, target = labels_of(rng, *MAPS[shape]), labels_of(rng, *MAPS[shape])
+    found = views(preds, target, None, 3, "auto")
+    assert (found.preds_form, found.target_form, found.valid) == ("labels", "labels", None)
+    assert same_memory(found.preds, preds)
+    assert same_memory(found.target, target)
+    expected = expected_counts(preds.reshape(-1), target.reshape(-1), 3)
+    assert_same_counts(confusion_matrix(preds, target, 3, flow=True), expected)
+    assert_same_counts(confusion_matrix(preds, target, 3), expected[:3, :3])
+
+
+@pytest.mark.parametrize("channels", ["target", "preds", "both"])
+@pytest.mark.parametrize("shape", ["lines", "maps", "volumes"])
+def test_labels_with_a_lone_channel(rng, shape, channels):
+    preds, target = labels_of(rng, *MAPS[shape]), labels_of(rng, *MAPS[shape])
+    expected = expected_counts(preds, target, 3)
+    preds = preds[:, None] if channels != "target" else preds
+    target = target[:, None] if channels != "preds" else target
+    found = views(preds, target, None, 3, "auto")
+    assert same_memory(found.preds, preds)
+    assert same_memory(found.target, target)
+    assert found.preds.shape == found.target.shape
+    assert_same_counts(confusion_matrix(preds, target, 3, flow=True), expected)
+
+
+@pytest.mark.parametrize("dtype", SCORE_DTYPES, ids=name_of)
+@pytest.mark.parametrize("shape", ["images", "lines", "maps", "volumes", "more"])
+def test_scores(rng, shape, dtype):
+    target = labels_of(rng, *MAPS[shape])
+    scores = random_scores(rng, (target.shape[0], 3, *target.shape[1:]), dtype)
+    expected = reference.counts(reference.labels_of_scores(as_numpy(scores), 3), target.numpy(), 3)
+    truths = [target] if shape == "images" else [target, target[:, None]]
+    for truth in truths:
+        for input_format in ("auto", "index"):
+            found = views(scores, truth, None, 3, input_format)
+            assert (found.preds_form, found.target_form) == ("scores", "labels")
+            assert same_memory(found.preds, scores)
+            assert same_memory(found.target, truth)
+            assert found.target.shape == target.shape
+            assert_same_counts(confusion_matrix(scores, truth, 3, flow=True, input_format=input_format), expected)
+
+
+def test_scores_of_images_beside_a_column_of_labels(rng):
+    scores, target = random_scores(rng, (5, 3), torch.float32), labels_of(rng, 5, 1)
+    expected = reference.counts(reference.labels_of_scores(scores.numpy(), 3), target[:, 0].numpy(), 3)
+    assert_same_counts(confusion_matrix(scores, target, 3, flow=True), expected)
+
+
+def test_maps_as_high_as_there_are_classes(rng):
+    # Scores have one dimension more than the truth, so nothing is ambiguous.
+    scores, target = random_scores(rng, (2, 3, 3, 4), torch.float32), labels_of(rng, 2, 3, 4)
+    expected = reference.counts(reference.labels_of_scores(scores.numpy(), 3), target.numpy(), 3)
+    assert_same_counts(confusion_matrix(scores, target, 3, flow=True), expected)
+    expected = expected_counts(target, target.flip(0), 3)
+    assert_same_counts(confusion_matrix(target, target.flip(0), 3, flow=True, input_format="index"), expected)
+    assert_same_counts(confusion_matrix(target[:, None], target.flip(0), 3, flow=True, input_format="index"), expected)
+
+
+@pytest.mark.parametrize("channels", ["none", "target", "preds", "both"])
+@pytest.mark.parametrize("shape", ["lines", "maps", "volumes"])
+def test_one_floating_channel_for_two_classes(rng, shape, channels):
+    target = labels_of(rng, *MAPS[shape], classes=2)
+    logits = random_scores(rng, target.shape, torch.float32)
+    expected = reference.counts(reference.labels_of_threshold(logits.numpy(), 0.0), target.numpy(), 2)
+    preds = logits[:, None] if channels in ("preds", "both") else logits
+    truth = target[:, None] if channels in ("target", "both") else target
+    found = views(preds, truth, None, 2, "auto")
+    assert (found.preds_form, found.target_form) == ("threshold", "labels")
+    assert same_memory(found.preds, preds)
+    assert_same_counts(confusion_matrix(preds, truth, 2, flow=True, threshold=0.0), expected)
+
+
+def test_one_class(rng):
+    zeros = torch.zeros(2, 1, 4, dtype=torch.int64)
+    scores = torch.randn(2, 1, 4, generator=torch.Generator().manual_seed(1))
+    for preds in (zeros, zeros[:, 0], scores):
+        for target in (zeros, zeros[:, 0]):
+            assert confusion_matrix(preds, target, 1).tolist() == [[8]]
+            assert mean_iou(preds, target, 1) == 1
+
+
+ONE_HOT = {  # which sides have class planes
+    "both sides": (True, True),
+    "truth": (False, True),
+    "preds": (True, False),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64], ids=name_of)
+@pytest.mark.parametrize("sides", ONE_HOT)
+@pytest.mark.parametrize("shape", ["images", "lines", "maps", "volumes"])
+def test_one_hot(rng, shape, sides, dtype):
+    preds, target = labels_of(rng, *MAPS[shape]), labels_of(rng, *MAPS[shape])
+    expected = expected_counts(preds, target, 3)
+    on_preds, on_truth = ONE_HOT[sides]
+    preds = planes_of(preds).to(dtype) if on_preds else preds
+    target = planes_of(target).to(dtype) if on_truth else target
+    found = views(preds, target, None, 3, "one-hot")
+    assert found.preds_form == ("one-hot" if on_preds else "labels")
+    assert found.target_form == ("one-hot" if on_truth else "labels")
+    assert same_memory(found.target, target)
+    assert_same_counts(confusion_matrix(preds, target, 3, flow=True, input_format="one-hot"), expected)
+
+
+def test_floating_planes_are_scores_in_preds_and_one_hot_in_the_truth(rng):
+    scores, target = random_scores(rng, (2, 3, 9), torch.float32), labels_of(rng, 2, 9)
+    expected = reference.counts(reference.labels_of_scores(scores.numpy(), 3), target.numpy(), 3)
+    for truth in (planes_of(target), planes_of(target).float(), target, target[:, None]):
+        found = views(scores, truth, None, 3, "one-hot")
+        assert found.preds_form == "scores"
+        assert_same_counts(confusion_matrix(scores, truth, 3, flow=True, input_format="one-hot"), expected)
+
+
+def test_a_lone_channel_beside_planes(rng):
+    labels, target = labels_of(rng, 2, 4, 5), labels_of(rng, 2, 4, 5)
+    expected = expected_counts(labels, target, 3)
+    assert_same_counts(
+        confusion_matrix(labels[:, None], planes_of(target), 3, flow=True, input_format="one-hot"), expected
+    )
+    assert_same_counts(
+        confusion_matrix(planes_of(labels), target[:, None], 3, flow=True, input_format="one-hot"), expected
+    )
+
+
+@pytest.mark.parametrize("form", ["labels", "scores", "one-hot truth"])
+@pytest.mark.parametrize("shape", ["images", "lines", "maps", "volumes"])
+def test_valid(rng, shape, form):
+    labels, target = labels_of(rng, *MAPS[shape]), labels_of(rng, *MAPS[shape])
+    mask, image = torch.from_numpy(rng.random(MAPS[shape]) < 0.5), torch.from_numpy(rng.random(MAPS[shape][:1]) < 0.5)
+    preds = planes_of(labels).float() if form == "scores" else labels
+    truth = planes_of(target) if form == "one-hot truth" else target
+    settings = {"flow": True, "input_format": "one-hot" if form == "one-hot truth" else "auto"}
+    cases = [(mask, truth), (image, truth)]
+    if form != "one-hot truth" and shape != "images":
+        cases.append((mask[:, None], truth[:, None]))
+        cases.append((mask, truth[:, None]))
+    for valid, side in cases:
+        expected = expected_counts(labels, target, 3, (), valid.reshape(MAPS[shape]) if valid.dim() > 1 else valid)
+        assert_same_counts(confusion_matrix(preds, side, 3, valid=valid, **settings), expected)
+        assert same_memory(views(preds, side, valid, 3, settings["input_format"]).valid, valid)
+
+
+def test_valid_of_one_pixel():
+    one = torch.tensor(1)
+    assert confusion_matrix(one, one, 2, valid=torch.tensor(False), flow=True)[2, 1] == 1
+    assert confusion_matrix(one, one, 2, valid=torch.tensor(True), flow=True)[1, 1] == 1
+
+
+def test_every_second_image_is_valid(rng):
+    labels = labels_of(rng, 3, 4)
+    valid = torch.tensor([True, True, False, False, True])[::2]
+    assert_same_counts(
+        confusion_matrix(labels, labels, 3, valid=valid, flow=True), expected_counts(labels, labels, 3, (), valid)
+    )
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 4), (0, 4, 5), (3, 0, 5)], ids=name_of)
+def test_nothing(shape):
+    empty = torch.zeros(shape, dtype=torch.int64)
+    scores = torch.zeros(shape[0], 3, *shape[1:])
+    image, mask = torch.zeros(shape[:1], dtype=torch.bool), torch.zeros(shape, dtype=torch.bool)
+    for preds in (empty, scores):
+        for valid in (None, image, mask):
+            assert_same_counts(
+                confusion_matrix(preds, empty, 3, valid=valid, flow=True), np.zeros((5, 5), dtype=np.int64)
+            )
+        assert mean_iou(preds, empty, 3).isnan()
+    planes = scores.long()
+    assert confusion_matrix(empty, planes, 3, input_format="one-hot").sum() == 0
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_no_images(kind):
+    for valid in (None, kind()):
+        assert_same_counts(
+            confusion_matrix(kind(), kind(), 3, valid=valid, flow=True), np.zeros((5, 5), dtype=np.int64)
+        )
+    assert mean_iou(kind(), kind(), 3).isnan()
+
+
+SIZES = [(4, 5), (7, 2), (1, 1), (0, 3), (3, 6)]
+
+
+@pytest.mark.parametrize(
+    "kinds", [(list, list), (tuple, tuple), (list, tuple)], ids=lambda k: "-".join(x.__name__ for x in k)
+)
+@pytest.mark.parametrize("form", ["labels", "scores", "threshold", "one-hot"])
+@pytest.mark.parametrize("valid", ["none", "maps", "images"])
+def test_images_of_any_size(rng, form, valid, kinds):
+    classes = 2 if form == "threshold" else 9
+    target = [random_map(rng, size, torch.uint8, classes, [255]).clamp(0, classes - 1) for size in SIZES]
+    if form == "labels":
+        preds = labels = [random_map(rng, size, torch.int64, classes).clamp(0, classes - 1) for size in SIZES]
+        labels = [x.numpy() for x in labels]
+    elif form == "threshold":
+        preds = [random_scores(rng, size, torch.float32) if 0 not in size else torch.zeros(size) for size in SIZES]
+        labels = [reference.labels_of_threshold(x.numpy(), 0.5) for x in preds]
+    else:
+        preds = [random_scores(rng, (1, classes, *size), torch.float32)[0] for size in SIZES]
+        labels = [reference.labels_of_scores(x[None].numpy(), classes)[0] for x in preds]
+    masks = {
+        "none": None,
+        "maps": [torch.from_numpy(rng.random(size) < 0.5) for size in SIZES],
+        "images": [torch.tensor(i != 1) for i in range(len(SIZES))],
+    }[valid]
+    expected = 0
+    for i, (label, truth) in enumerate(zip(labels, target, strict=True)):
+        mask = None if masks is None else masks[i].expand(SIZES[i]).numpy()
+        expected = expected + reference.counts(label, truth.numpy(), classes, (), mask)
+    truth = [planes_of(t[None].long(), classes)[0] for t in target] if form == "one-hot" else target
+    settings = {"flow": True, "input_format": "one-hot" if form == "one-hot" else "auto"}
+    found = confusion_matrix(kinds[0](preds), kinds[1](truth), classes, valid=masks and kinds[1](masks), **settings)
+    assert_same_counts(found, expected)
+    if form == "labels":
+        arrays = [x.numpy() for x in preds], tuple(x.numpy() for x in truth), masks and [x.numpy() for x in masks]
+        assert_same_counts(confusion_matrix(*arrays[:2], classes, valid=arrays[2], **settings), expected)
+
+
+def test_scores_that_require_a_gradient(rng):
+    scores = random_scores(rng, (2, 3, 9), torch.float32, odd=False)
+    target = labels_of(rng, 2, 9)
+    for classes, preds in ((3, scores), (3, scores.half()), (2, scores[:, 0])):
+        truth = target.clamp(0, classes - 1)
+        plain = confusion_matrix(preds, truth, classes)
+        grown = preds.clone().requires_grad_()
+        assert_same_counts(confusion_matrix(grown, truth, classes), plain)
+        assert mean_iou(grown, truth, classes) == mean_iou(preds, truth, classes)
+        with torch.inference_mode():
+            assert_same_counts(confusion_matrix(preds.clone(), truth.clone(), classes), plain)
+
+
+# Arrays.
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "int16", "uint16", "int32", "int64"])
+def test_arrays_of_labels(rng, dtype):
+    preds, target = rng.integers(0, 2, size=(2, 2, 40)).astype(dtype)
+    assert_same_counts(confusion_matrix(preds, target, 3, flow=True), reference.counts(preds, target, 3))
+    assert as_tensor(preds, "preds").data_ptr() == preds.ctypes.data
+    expected = reference.mean_iou(preds, target, 3)
+    assert mean_iou(preds, target, 3).item() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_arrays_of_scores(rng, dtype):
+    scores = random_scores(rng, (2, 3, 40), torch.float64).numpy().astype(dtype)
+    target = rng.integers(0, 3, size=(2, 40))
+    expected = reference.counts(reference.labels_of_scores(scores, 3), target, 3)
+    assert_same_counts(confusion_matrix(scores, target, 3, flow=True), expected)
+
+
+def read_only(x):
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
+def field_of_records(x):
+    records = np.zeros(x.shape, dtype=[("before", "u1"), ("label", x.dtype)])
+    records["label"] = x
+    return records["label"]
+
+
+def misaligned(x):
+    memory = np.zeros(x.nbytes + 1, dtype=np.uint8)[1:]
+    memory[:] = np.frombuffer(x.tobytes(), dtype=np.uint8)
+    return memory.view(x.dtype).reshape(x.shape)
+
+
+ARRAYS = {
+    "read-only": read_only,
+    "negative strides": lambda x: x[::-1, ::-1].copy()[::-1, ::-1],
+    "big-endian": lambda x: x.astype(x.dtype.newbyteorder(">")),
+    "little-endian": lambda x: x.astype(x.dtype.newbyteorder("<")),
+    "big-endian and read-only": lambda x: read_only(x.astype(x.dtype.newbyteorder(">"))),
+    "Fortran order": np.asfortranarray,
+    "every second": lambda x: np.repeat(x, 2, axis=1)[:, ::2],
+    "broadcast": lambda x: np.broadcast_to(x[:1], x.shape),
+    "field of records": field_of_records,
+    "misaligned": misaligned,
+}
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int64", "float16", "float32"])
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_arrays_of_every_kind(rng, kind, dtype):
+    target = ARRAYS[kind](rng.integers(0, 3, size=(2, 40)).astype("int32" if dtype.startswith("float") else dtype))
+    if dtype.startswith("float"):
+        preds = ARRAYS[kind](random_scores(rng, (2, 120), torch.float32, odd=False).numpy().astype(dtype))
+        preds = (
+            preds.reshape(2, 3, 40)
+            if kind in ("read-only", "big-endian")
+            else np.moveaxis(preds.reshape(2, 40, 3), 2, 1)
+        )
+        labels = reference.labels_of_scores(preds, 3)
+    else:
+        preds = labels = ARRAYS[kind](rng.integers(0, 3, size=(2, 40)).astype(dtype))
+    expected = reference.counts(np.ascontiguousarray(labels), np.ascontiguousarray(target), 3)
+    assert_same_counts(confusion_matrix(preds, target, 3, flow=True), expected)
+    valid = ARRAYS[kind](rng.random((2, 40)) < 0.5) if "endian" not in kind else None
+    if valid is not None:
+        masked = reference.counts(
+            np.ascontiguousarray(labels), np.ascontiguousarray(target), 3, (), np.ascontiguousarray(valid)
+        )
+        assert_same_counts(confusion_matrix(preds, target, 3, valid=valid, flow=True), masked)
+
+
+def test_an_array_of_one_pixel():
+    assert confusion_matrix(np.array(1), np.array(0), 2).tolist() == [[0, 1], [0, 0]]
+    assert mean_iou(np.array(1), np.array(1), 2) == 1
+    assert mean_iou(torch.tensor(1), torch.tensor(1), 2) == 1
+
+
+class Exchanged:
+    """Memory that is offered by DLPack alone."""
+
+    def __init__(self, tensor):
+        self.tensor = tensor
+
+    def __dlpack__(self, **settings):
+        return self.tensor.__dlpack__(**settings)
+
+    def __dlpack_device__(self):
+        return self.tensor.__dlpack_device__()
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.float32, torch.bfloat16], ids=name_of)
+def test_objects_with_dlpack(rng, dtype):
+    target = labels_of(rng, 2, 40)
+    preds = random_scores(rng, (2, 3, 40), dtype) if dtype.is_floating_point else labels_of(rng, 2, 40).to(dtype)
+    expected = confusion_matrix(preds, target, 3)
+    assert_same_counts(confusion_matrix(Exchanged(preds), Exchanged(target), 3), expected)
+    assert_same_counts(confusion_matrix([Exchanged(preds[0])], (Exchanged(target[0]),), 3)[:0], expected[:0])
+    assert_same_counts(confusion_matrix(list(map(Exchanged, preds)), list(map(Exchanged, target)), 3), expected)
+    assert as_tensor(Exchanged(preds), "preds").data_ptr() == preds.data_ptr()
+
+
+# What is refused.
+
+INT, FLOAT = torch.int64, torch.float32
+
+
+def zeros(*shape, dtype=INT, device="cpu"):
+    return torch.zeros(shape, dtype=dtype, device=device)
+
+
+REFUSED = {  # preds, target, settings, exception, what the sentence says
+    "floating truth": (
+        zeros(2, 4),
+        zeros(2, 4, dtype=FLOAT),
+        {},
+        TypeError,
+        ["target is float32 [2, 4]", "integer labels", "target.long()"],
+    ),
+    "floating truth beside scores": (
+        zeros(2, 3, 4, dtype=FLOAT),
+        zeros(2, 4, dtype=torch.float64),
+        {},
+        TypeError,
+        ["target is float64 [2, 4]", "target.long()"],
+    ),
+    "floating planes": (
+        zeros(2, 3, 4, dtype=FLOAT),
+        zeros(2, 3, 4, dtype=FLOAT),
+        {},
+        TypeError,
+        ["float32 [2, 3, 4]", "'one-hot'"],
+    ),
+    "planes on both sides": (
+        zeros(2, 3, 4),
+        zeros(2, 3, 4),
+        {},
+        ValueError,
+        ["preds int64 [2, 3, 4]", "target int64 [2, 3, 4]", "num_classes=3", "'one-hot'", "'index'"],
+    ),
+    "scores that could be one-hot": (
+        zeros(2, 3, 4, dtype=FLOAT),
+        zeros(2, 3, 4),
+        {},
+        ValueError,
+        ["preds float32 [2, 3, 4]", "'one-hot'"],
+    ),
+    "two scores for each of two": (
+        zeros(2, 2, dtype=FLOAT),
+        zeros(2, 2),
+        {},
+        ValueError,
+        ["num_classes=2", "'one-hot'", "'index'"],
+    ),
+    "planes of bool": (
+        zeros(2, 3, 4, dtype=torch.bool),
+        zeros(2, 3, 4, dtype=torch.bool),
+        {},
+        ValueError,
+        ["bool", "'one-hot'"],
+    ),
+    "integer planes beside labels": (
+        zeros(2, 3, 4),
+        zeros(2, 4),
+        {},
+        ValueError,
+        ["floating scores", "input_format='one-hot'", "argmax"],
+    ),
+    "labels beside planes": (
+        zeros(2, 4),
+        zeros(2, 3, 4),
+        {},
+        ValueError,
+        ["labels [B, *] as target", "input_format='one-hot'"],
+    ),
+    "another resolution": (
+        zeros(2, 3, 4, 4, dtype=FLOAT),
+        zeros(2, 8, 8),
+        {},
+        ValueError,
+        ["preds float32 [2, 3, 4, 4]", "target int64 [2, 8, 8]", "torch.nn.functional.interpolate"],
+    ),
+    "another resolution with a channel": (
+        zeros(2, 3, 4, 4, dtype=FLOAT),
+        zeros(2, 1, 8, 8),
+        {},
+        ValueError,
+        ["torch.nn.functional.interpolate"],
+    ),
+    "labels of another resolution": (
+        zeros(2, 4, 4),
+        zeros(2, 8, 8),
+        {},
+        ValueError,
+        ["int64 [2, 4, 4]", "int64 [2, 8, 8]", "one shape"],
+    ),
+    "another batch": (zeros(2, 4), zeros(3, 4), {}, ValueError, ["[2, 4]", "[3, 4]", "one shape"]),
+    "another number of classes": (
+        zeros(2, 5, 4, dtype=FLOAT),
+        zeros(2, 4),
+        {},
+        ValueError,
+        ["[2, 5, 4]", "num_classes=5"],
+    ),
+    "no batch": (zeros(3, 4, 4, dtype=FLOAT), zeros(4, 4), {}, ValueError, ["preds[None]", "target[None]"]),
+    "one channel for three classes": (
+        zeros(2, 4, dtype=FLOAT),
+        zeros(2, 4),
+        {},
+        ValueError,
+        ["two classes", "[B, 3, *]"],
+    ),
+    "one more channel for three classes": (
+        zeros(2, 1, 4, dtype=FLOAT),
+        zeros(2, 4),
+        {},
+        ValueError,
+        ["two classes", "[B, 3, *]"],
+    ),
+    "a score for one pixel": (zeros(3, dtype=FLOAT), zeros(), {}, ValueError, ["[3]", "[]"]),
+    "one side is one pixel": (zeros(), zeros(4), {}, ValueError, ["[]", "[4]"]),
+    "uint32 preds": (zeros(4, dtype=torch.uint32), zeros(4), {}, TypeError, ["preds is torch.uint32", "int64"]),
+    "uint64 target": (zeros(4), zeros(4, dtype=torch.uint64), {}, TypeError, ["target is torch.uint64", "int64"]),
+    "complex preds": (zeros(4, dtype=torch.complex64), zeros(4), {}, TypeError, ["preds is torch.complex64"]),
+    "complex target": (zeros(4), zeros(4, dtype=torch.complex128), {}, TypeError, ["target is torch.complex128"]),
+    "float8 preds": (zeros(4, dtype=torch.float8_e5m2), zeros(4), {}, TypeError, ["preds is torch.float8_e5m2"]),
+    "sparse preds": (zeros(2, 4).to_sparse(), zeros(2, 4), {}, TypeError, ["preds", "torch.sparse_coo", ".to_dense()"]),
+    "sparse target": (
+        zeros(2, 4),
+        zeros(2, 4).to_sparse(),
+        {},
+        TypeError,
+        ["target", "torch.sparse_coo", ".to_dense()"],
+    ),
+    "another device": (
+        zeros(4),
+        zeros(4, device="meta"),
+        {},
+        ValueError,
+        ["target is on meta", "preds on cpu", "move"],
+    ),
+    "another device for preds": (
+        zeros(4, device="meta"),
+        zeros(4),
+        {},
+        ValueError,
+        ["target is on cpu", "preds on meta"],
+    ),
+    "valid on another device": (
+        zeros(4),
+        zeros(4),
+        {"valid": zeros(4, dtype=torch.bool, device="meta")},
+        ValueError,
+        ["valid is on meta", "preds on cpu"],
+    ),
+    "valid of integers": (
+        zeros(4),
+        zeros(4),
+        {"valid": zeros(4)},
+        TypeError,
+        ["valid is torch.int64", "bool", "valid.bool()"],
+    ),
+    "valid of floats": (zeros(4), zeros(4), {"valid": zeros(4, dtype=FLOAT)}, TypeError, ["valid is torch.float32"]),
+    "valid of another shape": (
+        zeros(2, 4, 5),
+        zeros(2, 4, 5),
+        {"valid": zeros(2, 4, dtype=torch.bool)},
+        ValueError,
+        ["bool [2, 4]", "[2, 4, 5]", "[2]"],
+    ),
+    "valid of another batch": (
+        zeros(2, 4),
+        zeros(2, 4),
+        {"valid": zeros(3, dtype=torch.bool)},
+        ValueError,
+        ["bool [3]", "[2, 4]", "[2]"],
+    ),
+    "valid of one value": (zeros(2, 4), zeros(2, 4), {"valid": torch.tensor(True)}, ValueError, ["bool []", "[2, 4]"]),
+    "valid with a channel that nothing else has": (
+        zeros(2, 4, 5),
+        zeros(2, 4, 5),
+        {"valid": zeros(2, 1, 4, 5, dtype=torch.bool)},
+        ValueError,
+        ["bool [2, 1, 4, 5]"],
+    ),
+    "valid of class planes": (
+        zeros(2, 3, 4, dtype=FLOAT),
+        zeros(2, 4),
+        {"valid": zeros(2, 3, 4, dtype=torch.bool)},
+        ValueError,
+        ["bool [2, 3, 4]", "[2, 4]"],
+    ),
+    "one-hot of no planes": (
+        zeros(2, 4),
+        zeros(2, 4),
+        {"input_format": "one-hot"},
+        ValueError,
+        ["[B, 3, *]", "'index'"],
+    ),
+    "one-hot of other planes": (
+        zeros(2, 4),
+        zeros(2, 5, 4),
+        {"input_format": "one-hot"},
+        ValueError,
+        ["[2, 5, 4]", "[B, 3, *]"],
+    ),
+    "one-hot of another size": (
+        zeros(2, 5),
+        zeros(2, 3, 4),
+        {"input_format": "one-hot"},
+        ValueError,
+        ["[2, 5]", "[2, 3, 4]", "same map"],
+    ),
+    "one-hot beside floats": (
+        zeros(2, 4, dtype=FLOAT),
+        zeros(2, 3, 4),
+        {"input_format": "one-hot"},
+        TypeError,
+        ["integer labels", ".long()"],
+    ),
+    "one-hot of one pixel": (zeros(), zeros(), {"input_format": "one-hot"}, ValueError, ["[B, 3, *]"]),
+    "planes as an index": (zeros(2, 3, 4), zeros(2, 4), {"input_format": "index"}, ValueError, ["[2, 3, 4]", "[2, 4]"]),
+    "a sequence beside a tensor": ([zeros(4)], zeros(1, 4), {}, TypeError, ["target is a Tensor", "two lists"]),
+    "a tensor beside a sequence": (zeros(1, 4), (zeros(4),), {}, TypeError, ["preds is a Tensor", "two lists"]),
+    "fewer predictions": ([zeros(4)], [zeros(4), zeros(4)], {}, ValueError, ["preds has 1 images", "target 2"]),
+    "fewer truths": ([zeros(4), zeros(4)], [zeros(4)], {}, ValueError, ["preds has 2 images", "target 1"]),
+    "fewer valids": (
+        [zeros(4)] * 2,
+        [zeros(4)] * 2,
+        {"valid": [torch.tensor(True)]},
+        ValueError,
+        ["valid has 1 images", "target 2"],
+    ),
+    "a sequence of valids beside tensors": (
+        zeros(1, 4),
+        zeros(1, 4),
+        {"valid": [torch.tensor(True)]},
+        TypeError,
+        ["valid is a list"],
+    ),
+    "a bad image": (
+        [zeros(4), zeros(5)],
+        [zeros(4), zeros(4)],
+        {},
+        ValueError,
+        ["Image 1 of the sequence", "[1, 5]", "[1, 4]"],
+    ),
+    "a bad valid of an image": (
+        [zeros(4)] * 2,
+        [zeros(4)] * 2,
+        {"valid": [torch.tensor(True), zeros(4)]},
+        TypeError,
+        ["Image 1 of the sequence", "valid is torch.int64"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_refusal(case):
+    preds, target, settings, kind, parts = REFUSED[case]
+    for call in (confusion_matrix, mean_iou):
+        with pytest.raises(kind) as error:
+            call(preds, target, 3 if "num_classes=2" not in parts else 2, **settings)
+        assert_sentence(error, *parts)
+
+
+@pytest.mark.parametrize("side", ["preds", "target", "valid"])
+@pytest.mark.parametrize("value", [3, 2.5, "mask.png", {"a": 1}, object()], ids=lambda v: type(v).__name__)
+def test_what_is_no_array(side, value):
+    sides = {"preds": zeros(4), "target": zeros(4), "valid": None, side: value}
+    for call in (confusion_matrix, mean_iou):
+        with pytest.raises(TypeError) as error:
+            call(**sides, num_classes=3)
+        assert_sentence(error, f"{side} is a {type(value).__name__}", "NumPy", "DLPack")
+
+
+@pytest.mark.parametrize("side", ["preds", "target"])
+def test_nothing_at_all_is_no_array(side):
+    sides = {"preds": zeros(4), "target": zeros(4), side: None}
+    for call in (confusion_matrix, mean_iou):
+        with pytest.raises(TypeError) as error:
+            call(**sides, num_classes=3)
+        assert_sentence(error, f"{side} is a NoneType")
+
+
+def test_a_list_of_numbers_is_no_image():
+    with pytest.raises(TypeError) as error:
+        mean_iou([0, 1, 1], [0, 1, 0], 2)
+    assert_sentence(error, "preds[0] is a int")
+
+
+@pytest.mark.parametrize(
+    ("array", "shown"),
+    [
+        (np.zeros(4, dtype=complex), "complex128"),
+        (np.array(["a", "b"]), "<U1"),
+        (np.array([None, 1]), "object"),
+        (np.zeros(4, dtype="datetime64[s]"), "datetime64[s]"),
+        (np.zeros(4, dtype=[("a", "u1")]), "a"),
+        (np.zeros(4, dtype=np.uint32), "uint32"),
+        (np.zeros(4, dtype=np.uint64), "uint64"),
+        (np.zeros(4, dtype=">u4"), "u"),
+        (np.zeros(4, dtype=np.longdouble), "float128"),
+    ],
+    ids=lambda a: str(getattr(a, "dtype", "")),
+)
+def test_arrays_that_hold_no_labels(array, shown):
+    if shown == "float128" and np.longdouble == np.float64:
+        pytest.skip("longdouble is float64 on this machine")
+    target = np.zeros(array.shape, dtype=int)
+    for sides in ({"preds": array, "target": target}, {"preds": target, "target": array}):
+        name = "preds" if sides["preds"] is array else "target"
+        with pytest.raises(TypeError) as error:
+            mean_iou(**sides, num_classes=3)
+        assert_sentence(error, name, shown)
+
+
+def test_the_metric_takes_tensors_alone():
+    for preds, target, valid, name in (
+        (np.zeros(4, dtype=int), zeros(4), None, "preds is a ndarray"),
+        (zeros(4), np.zeros(4, dtype=int), None, "target is a ndarray"),
+        (zeros(4), zeros(4), np.ones(4, dtype=bool), "valid is a ndarray"),
+    ):
+        with pytest.raises(TypeError) as error:
+            views(preds, target, valid, 3, "auto")
+        assert_sentence(error, name, "torch.Tensor")
+
+
+def test_every_label_dtype_beside_every_score_dtype(rng):
+    for labels in LABEL_DTYPES:
+        for dtype in SCORE_DTYPES:
+            target = labels_of(rng, 2, 9, classes=2).to(labels)
+            scores = random_scores(rng, (2, 2, 9), dtype)
+            expected = reference.counts(reference.labels_of_scores(as_numpy(scores), 2), target.numpy(), 2)
+            assert_same_counts(confusion_matrix(scores, target, 2, flow=True), expected)
