@@ -1,4 +1,4 @@
-"""Checks that run in each of several processes with a gloo group; ``test_distributed.py`` starts them and reads what they found.
+"""Checks that run in several processes with a gloo group; ``test_distributed.py`` starts them and reads what they found.
 
 A check is a function ``check_*(rank, world)`` that asserts. All ranks run all checks in the order of this file.
 """
@@ -191,7 +191,7 @@ def check_compute_that_raises_on_all_ranks(rank, world):
     mine = [no_answer] if rank == 0 else [(torch.zeros(1, 2, dtype=torch.int64),) * 2]
     metric = fed(made(unanswered="error"), mine)
     for call in (metric.compute, metric.report, metric.compute):
-        with pytest.raises(ValueError, match="no answer .* on 2 valid pixels"):
+        with pytest.raises(ValueError, match=r"no answer .* on 2 valid pixels"):
             call()
         assert_own(metric, mine)
     metric.reset()
@@ -307,7 +307,10 @@ def check_a_sync_that_fails(rank, world):
 
     pairs = batches(rank)[:1]
     metric = fed(made(), pairs)
-    for call in (lambda: metric.sync(dist_sync_fn=broken), lambda: metric.sync_context(dist_sync_fn=broken).__enter__()):
+    for call in (
+        lambda: metric.sync(dist_sync_fn=broken),
+        lambda: metric.sync_context(dist_sync_fn=broken).__enter__(),
+    ):
         with pytest.raises(RuntimeError, match="lost a rank"):
             call()
         assert not metric._is_synced
@@ -390,7 +393,7 @@ def run_all(rank, worlds, folder):
 
 
 def run(rank, world, folder):
-    """Runs the checks in a new group and writes ``{name: traceback, or "" if all is well}``; stops at the first that fails."""
+    """Runs the checks in a new group and writes ``{name: traceback or ""}``; stops at the first that fails."""
     found = {}
     address = f"file://{folder}/group-of-{world}"
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=world, timeout=TIMEOUT)
@@ -415,7 +418,7 @@ def result(folder, rank, world):
 
 
 def start(worlds, folder, seconds=120):
-    """Starts the processes, waits for them, ends them if they take too long; gives what each rank of each group found."""
+    """Starts the processes, ends them if they take too long, and gives what each rank of each group found."""
     context = torch.multiprocessing.start_processes(
         run_all, args=(worlds, str(folder)), nprocs=max(worlds), join=False, start_method="spawn"
     )

@@ -192,7 +192,7 @@ def test_export_keeps_the_operator():
     assert "meaniou.count" in str(program.run_decompositions().graph)
 
 
-# -------------------------------------------------------------------------------------------------- what an import loads
+# ------------------------------------------------------------------------------------------------- what an import loads
 
 LOADED = """
 import json, sys
@@ -239,7 +239,7 @@ def test_first_use_loads_no_compiler(loaded):
     assert not roots(used) & {"numba", "triton", "matplotlib", "PIL", "sympy"}
 
 
-# -------------------------------------------------------------------------------------------- which module imports which
+# ------------------------------------------------------------------------------------------- which module imports which
 
 ORDER = [
     "labels",
@@ -258,7 +258,10 @@ ORDER = [
     "cli",
     "__main__",
 ]
-ALONE = {"kernels": ["kernels"], "reference": []}  # import nothing of ours, except that a kernel may import its neighbour
+ALONE = {
+    "kernels": ["kernels"],
+    "reference": [],
+}  # import nothing of ours, except that a kernel may import its neighbour
 
 
 def imports(text, ours):

@@ -1,4 +1,4 @@
-"""The contract of a torchmetrics metric: states, copies, checkpoints, merging, dtypes, inference mode, collections, wrappers."""
+"""The contract of a torchmetrics metric: copies, checkpoints, merging, dtypes, inference mode, collections, wrappers."""
 
 import copy
 import gc
@@ -40,7 +40,9 @@ def label_batches(seed=0, count=4, num_classes=3, void=255):
     def labels():
         return torch.randint(0, num_classes, (2, 5, 7), generator=generator)
 
-    return [(labels(), labels().masked_fill(torch.rand(2, 5, 7, generator=generator) < 0.1, void)) for _ in range(count)]
+    return [
+        (labels(), labels().masked_fill(torch.rand(2, 5, 7, generator=generator) < 0.1, void)) for _ in range(count)
+    ]
 
 
 def score_batches(seed=0, count=4):
@@ -394,7 +396,9 @@ def test_merge_refuses_what_was_counted_otherwise(name):
     assert_equal(metric.compute(), value)
 
 
-@pytest.mark.parametrize("setting", [{"num_classes": 4}, {"ignore_index": 1}, {"validate_args": False}, {"threshold": 0.4}])
+@pytest.mark.parametrize(
+    "setting", [{"num_classes": 4}, {"ignore_index": 1}, {"validate_args": False}, {"threshold": 0.4}]
+)
 def test_merge_refuses_a_metric_with_other_settings(setting):
     metric = fed(made({}), label_batches(0))
     before = metric.clone()
@@ -607,7 +611,9 @@ def test_collection_beside_metrics_of_torchmetrics():
     assert collection.state_dict() == {}
     collection.persistent(True)
     twin = MetricCollection({"ours": made({}), "theirs": MulticlassJaccardIndex(3, ignore_index=255)})
-    twin["ours"].load_state_dict({k.removeprefix("ours."): v for k, v in collection.state_dict().items() if "ours" in k})
+    twin["ours"].load_state_dict(
+        {k.removeprefix("ours."): v for k, v in collection.state_dict().items() if "ours" in k}
+    )
     assert_equal(twin["ours"].compute(), values["ours"])
 
 
@@ -715,7 +721,10 @@ def test_running(call):
 def test_arithmetic():
     one, two = made({}), made({"average": "none"})
     (preds, target), *_ = label_batches()
-    mean, each = mean_iou(preds, target, 3, ignore_index=255), mean_iou(preds, target, 3, ignore_index=255, average="none")
+    mean, each = (
+        mean_iou(preds, target, 3, ignore_index=255),
+        mean_iou(preds, target, 3, ignore_index=255, average="none"),
+    )
     for composed, expected in [
         (one + 1.0, mean + 1),
         (100 * one, 100 * mean),
@@ -759,4 +768,6 @@ def test_every_kind_of_input_through_the_metric():
 
     batches = threshold_batches()
     metric = fed(made({"num_classes": 2, "threshold": 0.3}), batches)
-    assert_same_state(metric, fed(made({"num_classes": 2, "threshold": 0.3}), [((p > 0.3).long(), t) for p, t in batches]))
+    assert_same_state(
+        metric, fed(made({"num_classes": 2, "threshold": 0.3}), [((p > 0.3).long(), t) for p, t in batches])
+    )

@@ -1,11 +1,11 @@
-"""Real processes with a gloo group: whatever the shares of the ranks, the result is that of one process, to the last pixel."""
+"""Real processes with a gloo group: whatever the shares of the ranks, the result is exactly that of one process."""
 
 import json
 
 import pytest
+import ranks
 import torch
 
-import ranks
 from meaniou.distributed import sum_over_ranks
 
 pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="this PyTorch has no gloo")

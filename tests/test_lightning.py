@@ -19,7 +19,6 @@ from meaniou import MeanIoU, mean_iou
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`isinstance\\(treespec, LeafSpec\\)` is deprecated:FutureWarning"),
     pytest.mark.filterwarnings("ignore:The '[a-z_]+' does not have many workers:UserWarning"),
-    pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty:UserWarning"),
 ]
 QUIET = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
 SETTINGS = {"num_classes": 3, "ignore_index": 255}
@@ -45,7 +44,7 @@ def loader(indices, batch_size=2):
 
 
 class Segmenter(LightningModule):
-    """A model whose scores for image ``i`` are those of ``maps(i)``, times a weight that is trained but stays positive."""
+    """A model whose scores for image ``i`` are those of ``maps(i)``, times a weight that stays positive."""
 
     def __init__(self, **settings):
         super().__init__()
@@ -77,7 +76,7 @@ def trainer_in(tmp_path, **settings):
     return Trainer(default_root_dir=tmp_path, **(QUIET | {"devices": 1, "enable_checkpointing": False} | settings))
 
 
-# -------------------------------------------------------------------------------------------------------- one process
+# ---------------------------------------------------------------------------------------------------------- one process
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-true", "64-true", "bf16-mixed"])
@@ -199,7 +198,7 @@ def test_resume_in_the_middle_of_an_epoch(tmp_path, persistent):
     assert logged(rest, "train/miou").item() == exact(range(0 if persistent else 6, 10)).item()
 
 
-# ------------------------------------------------------------------------------------------------------- two processes
+# -------------------------------------------------------------------------------------------------------- two processes
 
 SHARES = [(0, 1, 2, 3, 4), (5, 6, 7)]  # images of each rank: three batches and two
 
@@ -216,9 +215,16 @@ def validate_in_two_processes(folder):
 
 
 def test_two_processes_log_the_number_of_the_whole_set(tmp_path):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MASTER_", "LOCAL_RANK", "NODE_RANK", "WORLD"))}
+    environment = {
+        k: v for k, v in os.environ.items() if not k.startswith(("MASTER_", "LOCAL_RANK", "NODE_RANK", "WORLD"))
+    }
     done = subprocess.run(
-        [sys.executable, __file__, str(tmp_path)], capture_output=True, text=True, timeout=150, env=environment, cwd=tmp_path
+        [sys.executable, __file__, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=150,
+        env=environment,
+        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
     expected = exact(range(8)).item()

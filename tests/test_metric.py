@@ -60,7 +60,7 @@ def assert_usable(metric):
     assert metric.update_count == updates + 2
 
 
-# ------------------------------------------------------------------------------------------------------------- numbers
+# -------------------------------------------------------------------------------------------------------------- numbers
 
 
 @pytest.mark.parametrize("average", ["macro", "micro", "weighted", "none", None])
@@ -90,8 +90,8 @@ def test_every_way_gives_the_same_number(average, settings):
 
 
 def test_dataset_is_not_the_mean_of_images():
-    # Two images of 41 x 50 = 2050 pixels. In the first, 2049 pixels of class 0 are found and the only pixel of class 1 is
-    # missed; the second is the same with the classes exchanged.
+    # Two images of 41 x 50 = 2050 pixels. In the first, 2049 pixels of class 0 are found and the only pixel of class 1
+    # is missed; the second is the same with the classes exchanged.
     #   each image: IoU 2049/2050 and 0/1, mean 2049/4100 = 0.49976
     #   dataset: per class 2049 found, 1 missed, 1 too many: 2049/2051 = 0.99902
     target = torch.stack([torch.zeros(41, 50), torch.ones(41, 50)]).long()
@@ -185,7 +185,7 @@ def test_valid_and_keywords():
     assert metric.counts.sum() == target.numel()
 
 
-# ------------------------------------------------------------------------------------------------------------ settings
+# ------------------------------------------------------------------------------------------------------------- settings
 
 TYPE_ERRORS = [
     ({"num_classes": None}, "num_classes"),
@@ -330,7 +330,7 @@ def test_an_ignored_prediction_on_a_valid_pixel_is_a_miss(validate_args):
     assert torch.equal(metric.compute().nan_to_num(-1), torch.tensor([1 / 3, 1, -1]))
 
 
-# --------------------------------------------------------------------------------------------- a refusal changes nothing
+# -------------------------------------------------------------------------------------------- a refusal changes nothing
 
 REFUSED = {
     "outside prediction": (torch.full((1, 4), 3), torch.zeros(1, 4, dtype=torch.int64)),

@@ -20,7 +20,12 @@ class CountingMetric(Metric):
     settings, keep a cached value too long, or stay half changed after an error.
     """
 
-    __jit_unused_properties__: ClassVar[list[str]] = [*Metric.__jit_unused_properties__, "_update_count"]
+    __jit_unused_properties__: ClassVar[list[str]] = [
+        *Metric.__jit_unused_properties__,
+        "_update_count",
+        "update_called",
+        "update_count",
+    ]
 
     counts: Tensor
     settings: Tensor
@@ -34,6 +39,7 @@ class CountingMetric(Metric):
             self.add_state("counts", torch.zeros(shape, dtype=torch.int64), dist_reduce_fx="sum")
             self.add_state("settings", torch.tensor(list(text.encode()), dtype=torch.int64), dist_reduce_fx="max")
 
+    @torch.jit.unused
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Counts a batch and gives the value of that batch alone; if it is refused, the metric stays as it was."""
         return self._all_or_nothing(super().forward, *args, **kwargs)
@@ -110,6 +116,10 @@ class CountingMetric(Metric):
 
         return guarded
 
+    def __hash__(self) -> int:
+        # A compiler that meets the making of a metric asks for its hash before the states are there.
+        return super().__hash__() if "_defaults" in self.__dict__ else id(self)
+
     def _all_or_nothing(self, change: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Calls ``change`` and, if it raises, takes back what it set; states are never changed in place."""
         before = dict(self.__dict__)
@@ -161,4 +171,4 @@ class CountingMetric(Metric):
 
 
 def _decoded(settings: Tensor) -> str:
-    return bytes(settings.tolist()).decode(errors="replace")
+    return bytes(byte % 256 for byte in settings.flatten().tolist()).decode(errors="replace")

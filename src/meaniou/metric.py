@@ -117,7 +117,9 @@ class MeanIoU(CountingMetric):
         if reason := why_not(impl):
             raise ValueError(reason)
         size = self.space.num_classes + 2
-        self.add_counts((size, size), num_classes=num_classes, ignore_index=self.space.ignore, **vars(self.how))
+        self.add_counts(
+            (size, size), num_classes=self.space.num_classes, ignore_index=self.space.ignore, **vars(self.how)
+        )
 
     def update(self, preds: Maps, target: Maps, valid: Maps | None = None) -> None:
         """Counts a batch; if it is refused, the metric stays as it was.
@@ -169,7 +171,10 @@ class MeanIoU(CountingMetric):
         Raises:
             ValueError: as ``compute``.
         """
-        with self.sync_context(dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and not self._is_synced):
+        alone = not self._is_synced
+        with self.sync_context(
+            dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and alone, should_unsync=alone
+        ):
             return Report.of(self._checked_counts(), self.space, policy or self.policy)
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
