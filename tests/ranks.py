@@ -1,4 +1,4 @@
-"""Checks that run in several processes with a gloo group; ``test_distributed.py`` starts them and reads what they found.
+"""Checks that run in processes with a gloo group; ``test_distributed.py`` starts them and reads what they found.
 
 A check is a function ``check_*(rank, world)`` that asserts. All ranks run all checks in the order of this file.
 """

@@ -1,4 +1,4 @@
-"""The contract of a torchmetrics metric: copies, checkpoints, merging, dtypes, inference mode, collections, wrappers."""
+"""The contract with torchmetrics: copies, checkpoints, merging, dtypes, inference mode, collections, wrappers."""
 
 import copy
 import gc
@@ -483,6 +483,7 @@ def test_inference_mode(made_in, updated_in, computed_in):
     batches = score_batches()
     with torch.inference_mode(made_in):
         metric = made({})
+    assert not any(state.is_inference() for state in (*metric.metric_state.values(), *metric._defaults.values()))
     with torch.inference_mode(updated_in):
         metric.update(*batches[0])
         metric(*batches[1])
@@ -504,6 +505,7 @@ def test_inference_mode(made_in, updated_in, computed_in):
     other.load_state_dict(metric.state_dict())
     other.update(*batches[0])
     other.merge_state(metric)
+    assert torch.equal(other.counts, fed(made({}), [*batches, *batches, batches[0]]).counts)
     metric.reset()
     metric.update(*batches[0])
     assert_same_state(metric, fed(made({}), batches[:1]))

@@ -71,7 +71,7 @@ def _count_images(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpa
             counts = _count_views(views(*image, space.num_classes, how.input_format), space, how)
         except (TypeError, ValueError) as error:
             raise type(error)(f"Image {i} of the sequence: {error}") from None
-        total = counts if total is None else total + counts
+        total = counts if total is None else total.add_(counts)
     return torch.zeros(space.num_classes + 2, space.num_classes + 2, dtype=torch.int64) if total is None else total
 
 
@@ -115,7 +115,7 @@ def _sentence(name: str, number: int, found: str, num_classes: int) -> str:
     )
 
 
-def _count_any(
+def _count(
     preds: Tensor,
     target: Tensor,
     valid: Tensor | None,
@@ -127,32 +127,20 @@ def _count_any(
     validate: bool,
     impl: str,
 ) -> Tensor:
-    return portable.count(preds, target, valid, preds_form, target_form, num_classes, ignore, threshold)
-
-
-def _count_cpu(
-    preds: Tensor,
-    target: Tensor,
-    valid: Tensor | None,
-    preds_form: str,
-    target_form: str,
-    num_classes: int,
-    ignore: list[int],
-    threshold: float,
-    validate: bool,
-    impl: str,
-) -> Tensor:
-    counts = _count_any(preds, target, valid, preds_form, target_form, num_classes, ignore, threshold, validate, impl)
+    counts = portable.count(preds, target, valid, preds_form, target_form, num_classes, ignore, threshold)
+    if not validate or preds.device.type != "cpu":
+        return counts
     # One sum tells that there is nothing outside, in half the time of looking at both sides.
-    if validate and int(counts[:-1, :-1].sum()) < map_shape(target, target_form).numel():
-        in_truth, in_preds = _outside(counts)
-        if in_truth or in_preds:
-            truth = side(target, target_form, num_classes, ignore)
-            prediction = side(preds, preds_form, num_classes, ignore, threshold)
-            index, stored = portable.first_outside(truth, prediction, valid, num_classes, in_truth > 0)
-            name, number = ("target", in_truth) if in_truth else ("preds", in_preds)
-            found = f" (the first at index {index}: {stored[0] if len(stored) == 1 else 'no single 1 among zeros'})"
-            raise ValueError(_sentence(name, number, found, num_classes))
+    if int(counts[:-1, :-1].sum()) == map_shape(target, target_form).numel():
+        return counts
+    in_truth, in_preds = _outside(counts)
+    if in_truth or in_preds:
+        truth = side(target, target_form, num_classes, ignore)
+        prediction = side(preds, preds_form, num_classes, ignore, threshold)
+        index, stored = portable.first_outside(truth, prediction, valid, num_classes, in_truth > 0)
+        name, number = ("target", in_truth) if in_truth else ("preds", in_preds)
+        found = f" (the first at index {index}: {stored[0] if len(stored) == 1 else 'no single 1 among zeros'})"
+        raise ValueError(_sentence(name, number, found, num_classes))
     return counts
 
 
@@ -161,7 +149,6 @@ def _count_fake(preds: Tensor, *rest: object) -> Tensor:
     return preds.new_empty((size, size), dtype=torch.int64)
 
 
-_library.impl("count", _count_any, "CompositeExplicitAutograd")
-_library.impl("count", _count_cpu, "CPU")
+_library.impl("count", _count, "CompositeExplicitAutograd")  # every device without a kernel of its own
 torch.library.register_fake("meaniou::count", _count_fake, lib=_library)
 _operator = torch.ops.meaniou.count.default
