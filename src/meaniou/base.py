@@ -50,7 +50,9 @@ class CountingMetric(Metric):
         Raises:
             TypeError: if it is neither.
             ValueError: if its settings or shapes differ.
+            RuntimeError: if this metric holds the sum over ranks, between ``sync`` and ``unsync``.
         """
+        self._refuse_if_synced()
         states: Mapping[str, Any]
         if isinstance(incoming_state, type(self)):
             states, updates = vars(incoming_state), incoming_state.update_count
@@ -106,6 +108,7 @@ class CountingMetric(Metric):
 
         @functools.wraps(update)
         def guarded(*args: Any, **kwargs: Any) -> None:
+            self._refuse_if_synced()
             if not torch.compiler.is_compiling():
                 self._all_or_nothing(counted, *args, **kwargs)
                 return
@@ -145,8 +148,15 @@ class CountingMetric(Metric):
                 self._computed = None
                 self._update_count = max(self._update_count, int(states["counts"].any()))
         super()._load_from_state_dict(state_dict, prefix, *args)
-        self.counts = self.counts.to(self.device)
-        self.settings = self.settings.to(self.device)
+        # A copy: the tensors are still the ones of whoever loads them.
+        self.counts = self.counts.to(self.device, copy=True)
+        self.settings = self.settings.to(self.device, copy=True)
+
+    def _refuse_if_synced(self) -> None:
+        if self._is_synced:
+            raise RuntimeError(
+                "The metric holds the sum over ranks, and unsync() would drop what is added to it; call unsync() first."
+            )
 
     def _why_not_mine(self, states: Mapping[str, Any]) -> str:
         """The reason why states cannot be added to or put in place of these, empty if they can."""
@@ -167,6 +177,8 @@ class CountingMetric(Metric):
                     f"The state {name!r} has the shape {list(theirs.shape)}; expected {list(mine.shape)}, so give "
                     "both the same num_classes."
                 )
+            if name == "counts" and bool((theirs < 0).any()):
+                return "The state holds negative counts; expected numbers of pixels, so pass a state that was counted."
         return ""
 
 
