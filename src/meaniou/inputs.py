@@ -1,6 +1,7 @@
 """``(preds, target, valid)`` -> views that a kernel can read, or one sentence why not; nothing is copied."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -91,14 +92,14 @@ def _check_tensors(preds: Any, target: Any, valid: Any) -> None:
 
 def _index(preds: Tensor, target: Tensor, num_classes: int, input_format: str) -> Views:
     """Maps of labels, with scores or labels as predictions."""
-    both = f"preds {_is(preds)} and target {_is(target)} with num_classes={num_classes}"
+    got = partial(_got, preds, target, num_classes)  # text is made for errors only
     one_hot = "pass input_format='one-hot' for class planes, 'index' for labels"
     if target.dtype in SCORES and input_format == "auto":
         raise TypeError(f"target is {_is(target)}; expected integer labels, so call target.long(), or {one_hot}.")
     planes = preds.dim() == target.dim() > 1 and preds.shape[1] == target.shape[1] == num_classes > 1
     if input_format == "auto" and planes:
         raise ValueError(
-            f"Got {both}, where dimension 1 may be the classes on both sides or a part of the map; {one_hot}."
+            f"{got()}, where dimension 1 may be the classes on both sides or a part of the map; {one_hot}."
         )
     scores = preds.dtype in SCORES
     if scores and preds.dim() == target.dim() and _single(target) and preds.shape[1] == num_classes:
@@ -107,17 +108,17 @@ def _index(preds: Tensor, target: Tensor, num_classes: int, input_format: str) -
         if preds.shape[:1] + preds.shape[2:] == target.shape:
             return Views(preds, target, None, "scores", "labels")
         raise ValueError(
-            f"Got {both}; expected scores at the resolution of the truth, so resize them first, as by "
+            f"{got()}; expected scores at the resolution of the truth, so resize them first, as by "
             "torch.nn.functional.interpolate(preds, size=target.shape[1:], mode='bilinear')."
         )
     preds, target = _drop_single(preds, target)
     if preds.shape != target.shape:
-        raise ValueError(f"Got {both}; {_advice(preds, target, num_classes)}.")
+        raise ValueError(f"{got()}; {_advice(preds, target, num_classes)}.")
     if not scores:
         return Views(preds, target, None, "labels", "labels")
     if num_classes != 2:
         raise ValueError(
-            f"Got {both}; one floating channel is for two classes, so pass scores [B, {num_classes}, *], or labels "
+            f"{got()}; one floating channel is for two classes, so pass scores [B, {num_classes}, *], or labels "
             "as integers."
         )
     return Views(preds, target, None, "threshold", "labels")
@@ -125,7 +126,7 @@ def _index(preds: Tensor, target: Tensor, num_classes: int, input_format: str) -
 
 def _one_hot(preds: Tensor, target: Tensor, num_classes: int) -> Views:
     """Class planes on one side or both; floating predictions are scores, since their planes need not be 0 and 1."""
-    both = f"preds {_is(preds)} and target {_is(target)} with num_classes={num_classes} and input_format='one-hot'"
+    got = partial(_got, preds, target, num_classes)
     if num_classes > 1:
         preds, target = (side.squeeze(1) if _single(side) else side for side in (preds, target))
     preds_form = "labels" if preds.dim() < target.dim() else "scores" if preds.dtype in SCORES else "one-hot"
@@ -133,14 +134,16 @@ def _one_hot(preds: Tensor, target: Tensor, num_classes: int) -> Views:
     for side, form in ((preds, preds_form), (target, target_form)):
         if form != "labels" and (side.dim() < 2 or side.shape[1] != num_classes):
             raise ValueError(
-                f"Got {both}; expected class planes [B, {num_classes}, *], so check dimension 1, or pass "
+                f"{got()} and input_format='one-hot'; expected class planes [B, {num_classes}, *], so check dimension 1, or pass "
                 "'index' for labels."
             )
         if form == "labels" and side.dtype in SCORES:
-            raise TypeError(f"Got {both}; expected integer labels beside class planes, so call .long() on the labels.")
+            raise TypeError(
+                f"{got()} and input_format='one-hot'; expected integer labels beside class planes, so call .long() on the labels."
+            )
     if map_shape(preds, preds_form) != map_shape(target, target_form):
         raise ValueError(
-            f"Got {both}; expected the same map [B, *] on both sides, so check the batch and the resolution."
+            f"{got()} and input_format='one-hot'; expected the same map [B, *] on both sides, so check the batch and the resolution."
         )
     return Views(preds, target, None, preds_form, target_form)
 
@@ -193,6 +196,10 @@ def _advice(preds: Tensor, target: Tensor, num_classes: int) -> str:
     if preds.dim() == target.dim() + 1 and preds.shape[:1] + preds.shape[2:] == target.shape:
         return f"expected one score a class, so set num_classes={preds.shape[1]} or pass {num_classes} channels"
     return f"expected maps of one shape, or scores [B, {num_classes}, *] for a truth [B, *], so check both shapes"
+
+
+def _got(preds: Tensor, target: Tensor, num_classes: int) -> str:
+    return f"Got preds {_is(preds)} and target {_is(target)} with num_classes={num_classes}"
 
 
 def _is(side: Tensor) -> str:
