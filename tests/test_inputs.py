@@ -719,3 +719,17 @@ def test_every_label_dtype_beside_every_score_dtype(rng):
             scores = random_scores(rng, (2, 2, 9), dtype)
             expected = reference.counts(reference.labels_of_scores(as_numpy(scores), 2), target.numpy(), 2)
             assert_same_counts(confusion_matrix(scores, target, 2, flow=True), expected)
+
+
+def test_a_masked_array_loses_no_mask():
+    masked = np.ma.masked_array([0, 1, 1], [False, True, False])
+    with pytest.raises(TypeError) as error:
+        mean_iou(masked, np.array([0, 1, 1]), 2)
+    assert_sentence(error, "preds is a masked array", "preds.mask")
+
+
+def test_another_batch_is_no_question_of_resolution():
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        mean_iou(torch.zeros(2, 3, 4, 5), torch.zeros(3, 4, 5, dtype=torch.long), 3)
+    assert_sentence(error, "as many images on both sides")
+    assert "interpolate" not in str(error.value)

@@ -44,6 +44,10 @@ def as_tensor(value: Any, name: str) -> Tensor:
     """
     if isinstance(value, Tensor):
         return value
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array; expected plain labels, so pass {name}.data, and ~{name}.mask as valid."
+        )
     if isinstance(value, np.ndarray):
         if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
             raise TypeError(
@@ -107,9 +111,11 @@ def _index(preds: Tensor, target: Tensor, num_classes: int, input_format: str) -
     if scores and preds.dim() == target.dim() + 1 > 1 and preds.shape[1] == num_classes:
         if preds.shape[:1] + preds.shape[2:] == target.shape:
             return Views(preds, target, None, "scores", "labels")
+        if preds.shape[0] != target.shape[0]:
+            raise ValueError(f"{got()}; expected as many images on both sides, so check the batch.")
         raise ValueError(
             f"{got()}; expected scores at the resolution of the truth, so resize them first, as by "
-            "torch.nn.functional.interpolate(preds, size=target.shape[1:], mode='bilinear')."
+            "torch.nn.functional.interpolate(preds, size=target.shape[1:])."
         )
     preds, target = _drop_single(preds, target)
     if preds.shape != target.shape:
@@ -134,16 +140,18 @@ def _one_hot(preds: Tensor, target: Tensor, num_classes: int) -> Views:
     for side, form in ((preds, preds_form), (target, target_form)):
         if form != "labels" and (side.dim() < 2 or side.shape[1] != num_classes):
             raise ValueError(
-                f"{got()} and input_format='one-hot'; expected class planes [B, {num_classes}, *], so check dimension 1, or pass "
-                "'index' for labels."
+                f"{got()} and input_format='one-hot'; expected class planes [B, {num_classes}, *], so check dimension "
+                "1, or pass 'index' for labels."
             )
         if form == "labels" and side.dtype in SCORES:
             raise TypeError(
-                f"{got()} and input_format='one-hot'; expected integer labels beside class planes, so call .long() on the labels."
+                f"{got()} and input_format='one-hot'; expected integer labels beside class planes, so call "
+                ".long() on the labels."
             )
     if map_shape(preds, preds_form) != map_shape(target, target_form):
         raise ValueError(
-            f"{got()} and input_format='one-hot'; expected the same map [B, *] on both sides, so check the batch and the resolution."
+            f"{got()} and input_format='one-hot'; expected the same map [B, *] on both sides, so "
+            "check the batch and the resolution."
         )
     return Views(preds, target, None, preds_form, target_form)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, TypeVar, get_args
 
 MAX_CLASSES = 4096
@@ -143,7 +144,7 @@ class Counting:
         one_of("input_format", input_format, get_args(InputFormat))
         one_of("impl", impl, get_args(Impl))
         flag("validate_args", validate_args)
-        if isinstance(threshold, bool) or not isinstance(threshold, int | float) or threshold != threshold:
+        if isinstance(threshold, bool) or not isinstance(threshold, Real) or threshold != threshold:
             raise TypeError(
                 f"threshold is {threshold!r}; expected a number, such as 0.5 for probabilities or 0.0 for logits."
             )
