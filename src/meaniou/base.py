@@ -101,7 +101,7 @@ class CountingMetric(Metric):
     def _update_count(self, number: int) -> None:
         if "_compiled_updates" not in self.__dict__:
             self._compiled_updates = torch.zeros((), dtype=torch.int64, device="cpu")
-        self._eager_updates = number - int(self._compiled_updates)
+        self.__dict__["_eager_updates"] = number - int(self._compiled_updates)  # a Module's setattr takes 3 µs
 
     def _wrap_update(self, update: Callable[..., None]) -> Callable[..., None]:
         counted = super()._wrap_update(update)
