@@ -36,8 +36,9 @@ class CountingMetric(Metric):
         """Adds the two states; the settings are the bytes of a JSON text, so that different ones never look equal."""
         text = json.dumps(settings)
         with torch.inference_mode(False):  # tensors made in inference mode could not be used outside it
-            self.add_state("counts", torch.zeros(shape, dtype=torch.int64), dist_reduce_fx="sum")
+            # The settings come first: torchmetrics 1.6 forms its compute groups by the first state alone.
             self.add_state("settings", torch.tensor(list(text.encode()), dtype=torch.int64), dist_reduce_fx="max")
+            self.add_state("counts", torch.zeros(shape, dtype=torch.int64), dist_reduce_fx="sum")
 
     @torch.jit.unused
     def forward(self, *args: Any, **kwargs: Any) -> Any:

@@ -45,7 +45,7 @@ def count(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, how:
         ValueError: if shapes or devices do not fit, or the shapes can be read in two ways; with ``validate_args`` and
             on the CPU also if a truth, or a prediction where the truth is a class, is outside the classes.
     """
-    if not isinstance(preds, list | tuple) and not isinstance(target, list | tuple):
+    if not isinstance(preds, (list, tuple)) and not isinstance(target, (list, tuple)):
         found = views(preds, target, valid, space.num_classes, how.input_format)
         return _count_views(found, space, how)
     return _count_images(preds, target, valid, space, how)
@@ -54,7 +54,7 @@ def count(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, how:
 def _count_images(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, how: Counting) -> Tensor:
     lists = [("preds", preds), ("target", target)] + ([] if valid is None else [("valid", valid)])
     for name, maps in lists:
-        if name != "valid" and not isinstance(maps, list | tuple):
+        if name != "valid" and not isinstance(maps, (list, tuple)):
             raise TypeError(
                 f"{name} is a {type(maps).__name__} beside a sequence; expected one map an image on both sides, "
                 "so pass two lists."

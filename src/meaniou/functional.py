@@ -88,6 +88,6 @@ def confusion_matrix(
 
 
 def _tensors(name: str, value: Any) -> Any:
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [as_tensor(item, f"{name}[{i}]") for i, item in enumerate(value)]
     return as_tensor(value, name)

@@ -1,6 +1,6 @@
 """``(preds, target, valid)`` -> views that a kernel can read, or one sentence why not; nothing is copied."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -33,7 +33,8 @@ def views(preds: Any, target: Any, valid: Any, num_classes: int, input_format: s
     _check_tensors(preds, target, valid)
     one_hot = input_format == "one-hot"
     found = _one_hot(preds, target, num_classes) if one_hot else _index(preds, target, num_classes, input_format)
-    return replace(found, valid=_valid(valid, target, map_shape(found.target, found.target_form)))
+    mask = _valid(valid, target, map_shape(found.target, found.target_form))
+    return Views(found.preds, found.target, mask, found.preds_form, found.target_form)
 
 
 def as_tensor(value: Any, name: str) -> Tensor:

@@ -14,6 +14,15 @@ Absent = Literal["skip", "zero", "one", "nan"]
 InputFormat = Literal["auto", "index", "one-hot"]
 Impl = Literal["auto", "portable", "cpu", "cuda"]
 
+CHOICES: dict[str, tuple[str, ...]] = {
+    "average": get_args(Average),
+    "unanswered": get_args(Unanswered),
+    "present": get_args(Present),
+    "absent": get_args(Absent),
+    "input_format": get_args(InputFormat),
+    "impl": get_args(Impl),
+}
+
 T = TypeVar("T")
 ClassNames = Sequence[str] | Mapping[int, str]
 
@@ -95,10 +104,10 @@ class Policy:
     ) -> "Policy":
         """Checks the settings against the label space and freezes them; raises ``TypeError`` or ``ValueError``."""
         average = "none" if average is None else average
-        one_of("average", average, get_args(Average))
-        one_of("unanswered", unanswered, get_args(Unanswered))
-        one_of("present", present, get_args(Present))
-        one_of("absent", absent, get_args(Absent))
+        one_of("average", average)
+        one_of("unanswered", unanswered)
+        one_of("present", present)
+        one_of("absent", absent)
         flag("include_background", include_background)
         chosen = (
             set(range(space.num_classes))
@@ -141,8 +150,8 @@ class Counting:
     @classmethod
     def of(cls, input_format: InputFormat, threshold: float, validate_args: bool, impl: Impl) -> "Counting":
         """Checks the settings and freezes them; raises ``TypeError`` or ``ValueError`` if one is off."""
-        one_of("input_format", input_format, get_args(InputFormat))
-        one_of("impl", impl, get_args(Impl))
+        one_of("input_format", input_format)
+        one_of("impl", impl)
         flag("validate_args", validate_args)
         if isinstance(threshold, bool) or not isinstance(threshold, Real) or threshold != threshold:
             raise TypeError(
@@ -151,10 +160,10 @@ class Counting:
         return cls(input_format, float(threshold), validate_args, impl)
 
 
-def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Raises ``ValueError`` unless ``value`` is one of ``choices``."""
-    if value not in choices:
-        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}.")
+def one_of(name: str, value: object) -> None:
+    """Raises ``ValueError`` unless ``value`` is one of the choices of that name."""
+    if value not in CHOICES[name]:
+        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, CHOICES[name]))}.")
 
 
 def flag(name: str, value: object) -> None:

@@ -56,7 +56,7 @@ def labels_of_threshold(scores: NDArray[Any], threshold: float) -> NDArray[np.in
     array([0, 0, 1])
     """
     with np.errstate(over="ignore"):
-        above = scores > threshold
+        above = scores > scores.dtype.type(threshold)
     return np.where(np.isnan(scores), NO_ANSWER, np.where(above, 1, 0)).astype(np.int64)
 
 
