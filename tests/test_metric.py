@@ -479,3 +479,18 @@ def test_plot(average):
     assert metric.plot([metric.compute(), metric(*maps(7)[0])], ax=given)[1] is given
     assert metric.plot(metric.compute())[1] is not given
     pyplot.close("all")
+
+
+@pytest.mark.parametrize("num_classes", [3, 100], ids=str)
+def test_the_default_device_is_not_asked_for_scratch(num_classes):
+    target = torch.tensor([[0, 1, 2, 2]])
+    scores = torch.nn.functional.one_hot(target, num_classes).movedim(-1, 1).float()
+    metric = MeanIoU(num_classes)
+    with torch.device("meta"):
+        metric.update(scores, target)
+        metric.update(target, target)
+        metric.update([], [])
+        assert metric.compute().device.type == "cpu"
+        assert metric.report().mean_iou == 1.0
+        assert mean_iou(target, target, num_classes) == 1.0
+    assert metric.counts.device.type == "cpu"

@@ -72,7 +72,9 @@ def _count_images(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpa
         except (TypeError, ValueError) as error:
             raise type(error)(f"Image {i} of the sequence: {error}") from None
         total = counts if total is None else total.add_(counts)
-    return torch.zeros(space.num_classes + 2, space.num_classes + 2, dtype=torch.int64) if total is None else total
+    if total is None:
+        return torch.zeros(space.num_classes + 2, space.num_classes + 2, dtype=torch.int64, device="cpu")
+    return total
 
 
 def _one(image: Any) -> Any:

@@ -1,6 +1,7 @@
 """``(preds, target)`` -> the number or the matrix in one call, from tensors, NumPy arrays or anything with DLPack."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Any
 
 from torch import Tensor
@@ -39,10 +40,9 @@ def mean_iou(preds: Any, target: Any, num_classes: int, *, valid: Any = None, **
         _tensors("target", target),
         None if valid is None else _tensors("valid", valid),
     )
-    metric = MeanIoU(num_classes, sync_on_compute=False, **settings)
     first = target if isinstance(target, Tensor) else next(iter(target), None)
-    if first is not None:
-        metric = metric.to(first.device)
+    with nullcontext() if first is None else first.device:
+        metric = MeanIoU(num_classes, sync_on_compute=False, **settings)
     metric.update(preds, target, valid)
     value: Tensor = metric.compute()
     return value

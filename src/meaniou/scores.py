@@ -42,7 +42,7 @@ def areas(counts: Tensor, space: LabelSpace, policy: Policy) -> Areas:
     truth = classes.sum(1)
     if policy.unanswered == "drop":
         truth = truth - unanswered
-    ignored = torch.zeros(space.num_classes, dtype=torch.bool)
+    ignored = torch.zeros_like(truth, dtype=torch.bool)
     ignored[list(space.ignored_classes)] = True
     return Areas(classes.diagonal(), truth, classes.sum(0)[: space.num_classes], ignored)
 

@@ -55,13 +55,13 @@ def count_on_cpu(truth: Side, prediction: Side, valid: Tensor | None, num_classe
     tiles = _tiles(truth, prediction, valid, CPU_TILE, CPU_SCORES)
     width = columns.numel()
     if rows.numel() * width <= min(MAX_TABLE, truth.shape.numel()):
-        table = torch.zeros(rows.numel() * width, dtype=torch.int64)
+        table = rows.new_zeros(rows.numel() * width)
         for row, column in tiles:
             _add(table, row.mul_(width).add_(column))
         by_row = table.new_zeros(size, width).index_add_(0, rows, table.view(-1, width))
         return table.new_zeros(size, size).index_add_(1, columns, by_row)
     rows = rows * size
-    counts = torch.zeros(size * size, dtype=torch.int64)
+    counts = rows.new_zeros(size * size)
     for row, column in tiles:
         _add(counts, rows.index_select(0, row).add_(columns.index_select(0, column)))
     return counts.view(size, size)
@@ -72,7 +72,7 @@ def _add(table: Tensor, cell: Tensor) -> None:
     if table.numel() <= min(MAX_TABLE, cell.numel()):
         table += torch.bincount(cell, minlength=table.numel())
     else:
-        table.scatter_add_(0, cell.long(), torch.ones((), dtype=torch.int64).expand(cell.shape))
+        table.scatter_add_(0, cell.long(), table.new_ones(()).expand(cell.shape))
 
 
 def count_without_sync(truth: Side, prediction: Side, valid: Tensor | None, num_classes: int) -> Tensor:
