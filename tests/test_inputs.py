@@ -733,3 +733,19 @@ def test_another_batch_is_no_question_of_resolution():
         mean_iou(torch.zeros(2, 3, 4, 5), torch.zeros(3, 4, 5, dtype=torch.long), 3)
     assert_sentence(error, "as many images on both sides")
     assert "interpolate" not in str(error.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64], ids=str)
+def test_a_part_of_the_map_is_never_read_as_class_planes(dtype):
+    """Found by fuzzing: both lone channels were dropped, and then the width of 2 was taken for the two classes."""
+    preds, target = torch.zeros(3, 1, 2, dtype=dtype), torch.zeros(3, 1, 2, dtype=torch.long)
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        confusion_matrix(preds, target, 2, input_format="one-hot")
+    assert_sentence(error, "expected class planes [B, 2, *]")
+
+
+def test_labels_with_a_lone_channel_beside_class_planes():
+    labels = torch.tensor([[[0, 1, 1, 0]]])
+    planes = torch.nn.functional.one_hot(labels[:, 0], 2).movedim(-1, 1)
+    for preds, target in ((planes, labels), (labels, planes)):
+        assert confusion_matrix(preds, target, 2, input_format="one-hot").tolist() == [[2, 0], [0, 2]]

@@ -134,8 +134,11 @@ def _index(preds: Tensor, target: Tensor, num_classes: int, input_format: str) -
 def _one_hot(preds: Tensor, target: Tensor, num_classes: int) -> Views:
     """Class planes on one side or both; floating predictions are scores, since their planes need not be 0 and 1."""
     got = partial(_got, preds, target, num_classes)
-    if num_classes > 1:
-        preds, target = (side.squeeze(1) if _single(side) else side for side in (preds, target))
+    if preds.dim() == target.dim() > 1 and num_classes > 1:  # labels [B, 1, *] beside class planes [B, C, *]
+        if _single(target) and preds.shape[1] == num_classes:
+            target = target.squeeze(1)
+        elif _single(preds) and target.shape[1] == num_classes:
+            preds = preds.squeeze(1)
     preds_form = "labels" if preds.dim() < target.dim() else "scores" if preds.dtype in SCORES else "one-hot"
     target_form = "labels" if target.dim() < preds.dim() else "one-hot"
     for side, form in ((preds, preds_form), (target, target_form)):
