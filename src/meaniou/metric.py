@@ -168,6 +168,8 @@ class MeanIoU(CountingMetric):
     def report(self, *, policy: Policy | None = None) -> Report:
         """Every number that the counts hold, over all ranks; under another policy without counting again.
 
+        In a process group every rank must call it, also where one alone prints: it waits for the others.
+
         Raises:
             ValueError: as ``compute``.
         """
