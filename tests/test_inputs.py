@@ -403,6 +403,15 @@ REFUSED = {  # preds, target, settings, exception, what the sentence says
         TypeError,
         ["target is float32 [2, 4]", "integer labels", "target.long()"],
     ),
+    "sides in the wrong order": (
+        zeros(2, 4),
+        zeros(2, 3, 4, dtype=FLOAT),
+        {},
+        TypeError,
+        ["target float32 [2, 3, 4]", "the prediction first"],
+    ),
+    "classes last": (zeros(2, 4, 5, 3, dtype=FLOAT), zeros(2, 4, 5), {}, ValueError, ["preds.movedim(-1, 1)"]),
+    "labels as floats": (zeros(2, 4, dtype=FLOAT), zeros(2, 4), {}, ValueError, ["preds.long()"]),
     "floating truth beside scores": (
         zeros(2, 3, 4, dtype=FLOAT),
         zeros(2, 4, dtype=torch.float64),

@@ -1,5 +1,7 @@
 """The public class: its numbers, its settings, what it refuses, and that a refusal changes nothing."""
 
+import inspect
+import pickle
 from itertools import product
 
 import matplotlib
@@ -8,8 +10,8 @@ import pytest
 import torch
 
 from meaniou import MeanIoU, confusion_matrix, mean_iou, reference
-from meaniou.counts import why_not
-from meaniou.labels import LabelSpace, Policy
+from meaniou.counts import OutsideError, why_not
+from meaniou.labels import LabelSpace, Policy, Settings
 
 matplotlib.use("Agg")
 
@@ -283,9 +285,38 @@ def test_settings_that_are_taken():
 def test_repr():
     text = repr(MeanIoU(3, average="micro", ignore_index=[255, -1]))
     assert text == "MeanIoU(num_classes=3, average='micro', ignore_index=(-1, 255))"
+    text = repr(MeanIoU(3, absent="zero", include_background=False, threshold=0))
+    assert text == (
+        "MeanIoU(num_classes=3, average='macro', ignore_index=(), absent='zero', classes=(1, 2), threshold=0.0)"
+    )
+
+
+def test_the_function_names_every_keyword_of_the_metric():
+    of_metric = inspect.signature(MeanIoU).parameters
+    keywords = {name for name, parameter in of_metric.items() if parameter.kind is parameter.KEYWORD_ONLY}
+    assert set(Settings.__annotations__) == keywords
+    assert all(Settings.__annotations__[name] == of_metric[name].annotation for name in keywords)
 
 
 # ------------------------------------------------------------------------------------------- labels outside the classes
+
+
+@pytest.mark.parametrize("side", ["preds", "target"])
+def test_the_foreground_of_a_binary_mask_is_not_taken_for_void(side):
+    mask = torch.tensor([[0, 255, 255, 0]], dtype=torch.uint8)
+    labels = (mask > 0).long()
+    with pytest.raises(ValueError, match=f"holds 2 pixels.*{side} > 0; otherwise pass ignore_index="):
+        MeanIoU(2).update(**{"preds": labels, "target": labels, side: mask})
+    with pytest.raises(ValueError, match="outside") as error:  # no such advice where 255 is one of more classes
+        MeanIoU(3).update(labels, mask)
+    assert "> 0" not in str(error.value)
+
+
+def test_the_error_of_outside_labels_survives_pickling():
+    with pytest.raises(OutsideError) as error:
+        MeanIoU(2).update(torch.tensor([255]), torch.tensor([0]))
+    again = pickle.loads(pickle.dumps(error.value))
+    assert (type(again), str(again)) == (OutsideError, str(error.value))
 
 
 @pytest.mark.parametrize("wrong", WRONG)
@@ -445,6 +476,7 @@ def test_report_under_another_policy():
     for settings in ({"classes": [0]}, {"unanswered": "drop"}, {"include_background": False}):
         policy = Policy.of(metric.space, **settings)
         other = filled(**settings)
+        assert metric.report(policy=settings) == metric.report(policy=policy)
         assert metric.report(policy=policy).mean_iou == other.report().mean_iou != metric.report().mean_iou
         assert metric.report(policy=policy).mean_iou == pytest.approx(other.compute().item(), rel=1e-6)
 
@@ -494,3 +526,10 @@ def test_the_default_device_is_not_asked_for_scratch(num_classes):
         assert metric.report().mean_iou == 1.0
         assert mean_iou(target, target, num_classes) == 1.0
     assert metric.counts.device.type == "cpu"
+
+
+def test_a_rule_of_a_report_that_is_no_rule():
+    with pytest.raises(TypeError, match="absnt"):
+        filled().report(policy={"absnt": "zero"})
+    with pytest.raises(ValueError, match="absent is 'none'"):
+        filled().report(policy={"absent": "none"})

@@ -27,6 +27,26 @@ _library.define(
 )
 
 
+class OutsideError(ValueError):
+    """Labels outside the classes that are a mistake in the data or the settings.
+
+    Attributes:
+        side: which map holds them.
+        fact: how many, and on the CPU where the first is and what is stored there.
+        cure: words for a mistake that can be told from what is stored, empty for none.
+    """
+
+    def __init__(self, side: str, fact: str, cure: str = "") -> None:
+        super().__init__(side, fact, cure)
+        self.side, self.fact, self.cure = side, fact, cure
+
+    def __str__(self) -> str:
+        return (
+            f"{self.side} {self.fact}; {self.cure}pass ignore_index= if such labels are void, set num_classes= to all "
+            "classes, or mend the data (validate_args=False only counts such pixels)."
+        )
+
+
 def why_not(impl: str) -> str:
     """The reason why a kernel cannot run here, empty if it can."""
     if impl in ("auto", "portable"):
@@ -69,6 +89,8 @@ def _count_images(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpa
         try:
             image = (_one(preds[i]), _one(target[i]), None if valid is None else _one(valid[i]))
             counts = _count_views(views(*image, space.num_classes, how.input_format), space, how)
+        except OutsideError as error:
+            raise OutsideError(f"Image {i} of the sequence: {error.side}", error.fact, error.cure) from None
         except (TypeError, ValueError) as error:
             raise type(error)(f"Image {i} of the sequence: {error}") from None
         total = counts if total is None else total.add_(counts)
@@ -98,10 +120,10 @@ def _count_views(found: Views, space: LabelSpace, how: Counting) -> Tensor:
 
 
 def refuse_outside(counts: Tensor, space: LabelSpace) -> None:
-    """Raises ``ValueError`` if counts on the CPU hold a label outside the classes that is a mistake."""
+    """Raises ``OutsideError`` if counts on the CPU hold a label outside the classes that is a mistake."""
     for name, number in zip(("target", "preds"), _outside(counts), strict=True):
         if number:
-            raise ValueError(_sentence(name, number, "", space.num_classes))
+            raise OutsideError(name, _fact(number, space.num_classes))
 
 
 def _outside(counts: Tensor) -> tuple[int, int]:
@@ -109,12 +131,8 @@ def _outside(counts: Tensor) -> tuple[int, int]:
     return int(counts[-1].sum()), int(counts[:-2, -1].sum())
 
 
-def _sentence(name: str, number: int, found: str, num_classes: int) -> str:
-    return (
-        f"{name} holds {number:,} pixel{'s' * (number != 1)} outside the classes 0 to {num_classes - 1}{found}; pass "
-        "ignore_index= if such labels are void, set num_classes= to all classes, or mend the data (validate_args=False "
-        "only counts such pixels)."
-    )
+def _fact(number: int, num_classes: int) -> str:
+    return f"holds {number:,} pixel{'s' * (number != 1)} outside the classes 0 to {num_classes - 1}"
 
 
 def _count(
@@ -142,7 +160,10 @@ def _count(
         index, stored = portable.first_outside(truth, prediction, valid, num_classes, in_truth > 0)
         name, number = ("target", in_truth) if in_truth else ("preds", in_preds)
         found = f" (the first at index {index}: {stored[0] if len(stored) == 1 else 'no single 1 among zeros'})"
-        raise ValueError(_sentence(name, number, found, num_classes))
+        # Masks of 0 and 255: as an ignored id the foreground would be void, and the number plausible and wrong.
+        binary = num_classes == 2 and stored == [255]
+        cure = f"if 255 is the foreground of a binary mask, pass {name} > 0; otherwise " if binary else ""
+        raise OutsideError(name, _fact(number, num_classes) + found, cure)
     return counts
 
 

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Unpack
 
 from torch import Tensor
 
 from meaniou.counts import count, refuse_outside
 from meaniou.inputs import as_tensor
-from meaniou.labels import Counting, Impl, InputFormat, LabelSpace
+from meaniou.labels import Counting, Impl, InputFormat, LabelSpace, Settings
 from meaniou.metric import MeanIoU
 
 
-def mean_iou(preds: Any, target: Any, num_classes: int, *, valid: Any = None, **settings: Any) -> Tensor:
+def mean_iou(preds: Any, target: Any, num_classes: int, *, valid: Any = None, **settings: Unpack[Settings]) -> Tensor:
     """Mean IoU of all that is passed, as ``MeanIoU(num_classes, **settings)`` gives it after one update.
 
     Args:

@@ -99,6 +99,8 @@ def _index(preds: Tensor, target: Tensor, num_classes: int, input_format: str) -
     """Maps of labels, with scores or labels as predictions."""
     got = partial(_got, preds, target, num_classes)  # text is made for errors only
     one_hot = "pass input_format='one-hot' for class planes, 'index' for labels"
+    if target.dtype in SCORES and preds.dtype in LABELS and target.dim() == preds.dim() + 1 and input_format == "auto":
+        raise TypeError(f"{got()}; expected the labels as target, so pass the prediction first, or {one_hot}.")
     if target.dtype in SCORES and input_format == "auto":
         raise TypeError(f"target is {_is(target)}; expected integer labels, so call target.long(), or {one_hot}.")
     planes = preds.dim() == target.dim() > 1 and preds.shape[1] == target.shape[1] == num_classes > 1
@@ -126,7 +128,7 @@ def _index(preds: Tensor, target: Tensor, num_classes: int, input_format: str) -
     if num_classes != 2:
         raise ValueError(
             f"{got()}; one floating channel is for two classes, so pass scores [B, {num_classes}, *], or labels "
-            "as integers."
+            "as integers, by preds.long()."
         )
     return Views(preds, target, None, "threshold", "labels")
 
@@ -205,6 +207,8 @@ def _advice(preds: Tensor, target: Tensor, num_classes: int) -> str:
         return "expected labels [B, *] as target, so pass input_format='one-hot' for class planes"
     if preds.dim() == target.dim() + 1 and preds.shape[0] == num_classes and preds.shape[1:] == target.shape:
         return "expected a batch, so pass preds[None] and target[None]"
+    if preds.dim() == target.dim() + 1 > 2 and preds.shape[:-1] == target.shape and preds.shape[-1] == num_classes:
+        return "expected the classes in dimension 1, so pass preds.movedim(-1, 1)"
     if preds.dim() == target.dim() + 1 and preds.shape[:1] + preds.shape[2:] == target.shape:
         return f"expected one score a class, so set num_classes={preds.shape[1]} or pass {num_classes} channels"
     return f"expected maps of one shape, or scores [B, {num_classes}, *] for a truth [B, *], so check both shapes"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypedDict, TypeVar, get_args
 
 MAX_CLASSES = 4096
 
@@ -25,6 +25,23 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 T = TypeVar("T")
 ClassNames = Sequence[str] | Mapping[int, str]
+
+
+class Settings(TypedDict, total=False):
+    """The keywords of ``MeanIoU``, for functions that pass them on."""
+
+    average: Average | None
+    ignore_index: int | Iterable[int] | None
+    unanswered: Unanswered
+    present: Present
+    absent: Absent
+    classes: Iterable[int] | None
+    include_background: bool
+    input_format: InputFormat
+    threshold: float
+    class_names: ClassNames | None
+    validate_args: bool
+    impl: Impl
 
 
 @dataclass(frozen=True)

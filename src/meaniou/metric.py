@@ -1,7 +1,7 @@
 """Batches -> the state -> a number: the torchmetrics metric, which holds and synchronises the counts."""
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -51,7 +51,8 @@ class MeanIoU(CountingMetric):
         threshold: with two classes and one floating channel, class 1 is where ``preds > threshold`` (for logits: 0.0).
         class_names: a name per class, as a sequence or ``{id: name}``.
         validate_args: whether labels outside the classes raise; they are counted aside in any case.
-        impl: the counting kernel: ``"auto"``, ``"portable"``, ``"cpu"`` or ``"cuda"``.
+        impl: the counting kernel: ``"auto"`` or ``"portable"`` (``"cpu"`` and ``"cuda"`` are names of kernels to come,
+            and raise).
         kwargs: those of :class:`torchmetrics.Metric`.
 
     Raises:
@@ -165,29 +166,41 @@ class MeanIoU(CountingMetric):
         """The confusion matrix of this rank, int64 ``[C, C]``, truth in rows; a copy."""
         return self.counts[:-2, :-2].clone()
 
-    def report(self, *, policy: Policy | None = None) -> Report:
+    def report(self, *, policy: Policy | Mapping[str, Any] | None = None) -> Report:
         """Every number that the counts hold, over all ranks; under another policy without counting again.
 
         In a process group every rank must call it, also where one alone prints: it waits for the others.
 
+        Args:
+            policy: the rules that differ, as ``{"absent": "zero"}`` (``average``, ``unanswered``, ``present``,
+                ``absent``, ``classes``, ``include_background``), or a whole policy.
+
         Raises:
-            ValueError: as ``compute``.
+            TypeError: if a rule is unknown.
+            ValueError: as ``compute``, or if a rule has an unknown value.
         """
+        if not isinstance(policy, Policy):
+            policy = Policy.of(self.space, **{**vars(self.policy), **(policy or {})})
         alone = not self._is_synced
         with self.sync_context(
             dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and alone, should_unsync=alone
         ):
-            return Report.of(self._checked_counts(), self.space, policy or self.policy)
+            return Report.of(self._checked_counts(), self.space, policy)
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Draws a value, several values over time, or the present one, as all torchmetrics do: ``(figure, axes)``."""
         return self._plot(val, ax)
 
     def extra_repr(self) -> str:
-        """The settings that a printed metric shows."""
-        return (
-            f"num_classes={self.space.num_classes}, average={self.policy.average!r}, ignore_index={self.space.ignore}"
-        )
+        """The settings that a printed metric shows: the first ones, and those that are not the default."""
+        always = {
+            "num_classes": self.space.num_classes,
+            "average": self.policy.average,
+            "ignore_index": self.space.ignore,
+        }
+        usual = vars(Policy.of(self.space)) | vars(Counting())
+        others = {k: v for k, v in (vars(self.policy) | vars(self.how)).items() if k not in always and v != usual[k]}
+        return ", ".join(f"{name}={value!r}" for name, value in (always | others).items())
 
     def _checked_counts(self) -> Tensor:
         """The counts on the CPU, once it is sure that none is a mistake."""
