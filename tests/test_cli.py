@@ -1,17 +1,22 @@
 """The command line on folders that are good and bad."""
 
 import json
+import struct
 import subprocess
 import sys
+import threading
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from meaniou import demo, reference
+from meaniou import MeanIoU, demo, files, reference
 from meaniou.cli import main
+from meaniou.report import Report
 
 OPTIONS = ["--num-classes", "9", "--ignore-index", "255"]
 
@@ -83,6 +88,26 @@ def missing(pred: Path, _: Path) -> None:
     pred.rename(pred.parent / "elsewhere")
 
 
+def a_file(pred: Path, _: Path) -> None:
+    missing(pred, _)
+    pred.write_text("")
+
+
+def photographs(_: Path, target: Path) -> None:
+    for path in target.iterdir():
+        path.rename(path.with_suffix(".jpg"))
+
+
+def both_alone(pred: Path, target: Path) -> None:
+    (pred / "scene_001.png").unlink()
+    (pred / "scene_002.png").unlink()
+    (target / "scene_000.png").unlink()
+
+
+def a_loop(pred: Path, _: Path) -> None:
+    (pred / "again").symlink_to(pred)
+
+
 def no_masks(pred: Path, _: Path) -> None:
     for path in pred.iterdir():
         path.unlink()
@@ -102,6 +127,70 @@ def other_size(pred: Path, _: Path) -> None:
 
 def colours(pred: Path, _: Path) -> None:
     save(pred / "scene_001.png", np.zeros((256, 512, 3), np.uint8))
+
+
+def colours_of_a_palette_with_alpha(pred: Path, _: Path) -> None:
+    save(pred / "scene_001.png", np.zeros((256, 512, 2), np.uint8))
+
+
+def bomb(pred: Path, _: Path) -> None:
+    Image.new("1", (20_000, 20_000)).save(pred / "scene_001.png")
+
+
+def other_kind(pred: Path, suffix: str) -> Path:
+    (pred / "scene_001.png").unlink()
+    return pred / f"scene_001.{suffix}"
+
+
+def frames(pred: Path, _: Path) -> None:
+    frame = Image.new("L", (4, 4))
+    frame.save(other_kind(pred, "tif"), save_all=True, append_images=[frame])
+
+
+def inverted(pred: Path, _: Path) -> None:
+    Image.new("1", (4, 4)).save(other_kind(pred, "tif"), tiffinfo={262: 0})
+
+
+def jpeg_by_another_name(_: Path, target: Path) -> None:
+    Image.new("L", (4, 4)).save(target / "scene_002.png", format="JPEG")
+
+
+def array_of_scores(pred: Path, _: Path) -> None:
+    np.save(other_kind(pred, "npy"), np.zeros((4, 4), np.float32))
+
+
+def array_of_objects(pred: Path, _: Path) -> None:
+    np.save(other_kind(pred, "npy"), np.array([[1, "a"]], dtype=object), allow_pickle=True)
+
+
+def array_cut_off(pred: Path, _: Path) -> None:
+    path = other_kind(pred, "npy")
+    np.save(path, np.zeros((256, 512), np.uint8))
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def array_without_room(pred: Path, _: Path) -> None:
+    header = {"descr": "|u1", "fortran_order": False, "shape": (2**60,)}
+    with other_kind(pred, "npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+
+
+def several_arrays(pred: Path, _: Path) -> None:
+    np.savez(other_kind(pred, "npz"), a=np.zeros(3, int), b=np.zeros(3, int))
+
+
+def archive_cut_off(pred: Path, _: Path) -> None:
+    path = other_kind(pred, "npz")
+    np.savez(path, a=np.zeros(3, int))
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def wide_labels(pred: Path, _: Path) -> None:
+    np.save(other_kind(pred, "npy"), np.zeros((256, 512), np.uint64))
+
+
+def outside_truth(_: Path, target: Path) -> None:
+    save(target / "scene_002.png", np.full((256, 512), 9, np.uint8))
 
 
 def truncated(pred: Path, _: Path) -> None:
@@ -124,23 +213,47 @@ def outside(pred: Path, _: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (missing, ["pred is no folder"]),
-        (no_masks, ["pred holds no mask"]),
+        (missing, ["pred does not exist"]),
+        (a_file, ["pred is a file"]),
+        (no_masks, ["pred holds no mask but no file"]),
+        (photographs, ["target holds no mask but 3 .jpg", ".png"]),
         (alone, ["1 of 3 truth masks have no prediction", "scene_001.png"]),
+        (
+            both_alone,
+            ["1 of 1 prediction masks", "scene_000.png", "2 of 2 truth masks", "scene_001.png, ", "scene_002"],
+        ),
+        (a_loop, ["again", "the same folder"]),
         (same_name, ["scene_001.PNG", "scene_001.png", "same name"]),
         (other_size, ["scene_001.png is 5 x 7", "256 x 512"]),
         (colours, ["scene_001.png", "R, G, B", "class ids"]),
+        (colours_of_a_palette_with_alpha, ["scene_001.png", "L, A", "class ids"]),
+        (bomb, ["scene_001.png has too many pixels", "tiles"]),
+        (frames, ["scene_001.tif holds 2 images"]),
+        (inverted, ["scene_001.tif", "stored as 1;I"]),
         (truncated, ["scene_001.png cannot be read"]),
-        (empty, ["scene_002.png cannot be read"]),
-        (text, ["scene_002.png cannot be read"]),
-        (outside, ["scene_001.png", "preds holds", "outside the classes 0 to 8", "77"]),
+        (empty, ["scene_002.png is no image, or an empty one"]),
+        (text, ["scene_002.png is no image"]),
+        (jpeg_by_another_name, ["scene_002.png is no image"]),
+        (array_of_scores, ["scene_001.npy holds float32 4 x 4", "argmax"]),
+        (array_of_objects, ["scene_001.npy cannot be read"]),
+        (array_cut_off, ["scene_001.npy cannot be read"]),
+        (array_without_room, ["scene_001.npy cannot be read"]),
+        (several_arrays, ["scene_001.npz holds 2 arrays (a, b)"]),
+        (archive_cut_off, ["scene_001.npz cannot be read"]),
+        (wide_labels, ["scene_001.npy", "uint64"]),
+        (outside, ["scene_001.png holds 122,170 pixels outside the classes 0 to 8", "(4, 4): 77", "--ignore-index"]),
+        (outside_truth, ["target/scene_002.png holds", "--num-classes"]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_bad_folders_end_with_one_sentence(folders: tuple[Path, Path], spoil: object, words: list[str]) -> None:
     spoil(*folders)
-    ran = invoke(*folders, *OPTIONS)
+    output = folders[0].parent / "report.txt"
+    ran = invoke(*folders, *OPTIONS, "--output", output)
     assert ran.exit_code == 2
+    assert sorted(path.name for path in output.parent.iterdir() if path.is_file() and path != folders[0]) == [
+        "names.txt"
+    ]
     assert ran.stdout == ""
     assert ran.stderr.startswith("Error: ")
     assert len(ran.stderr.splitlines()) == 1
@@ -150,9 +263,17 @@ def test_bad_folders_end_with_one_sentence(folders: tuple[Path, Path], spoil: ob
 
 def test_settings_that_are_off_end_with_one_sentence(folders: tuple[Path, Path], tmp_path: Path) -> None:
     for words, expected in (
-        (["--num-classes", "5000"], "num_classes is 5000"),
-        (["--num-classes", "2", "--class-names", tmp_path / "names.txt"], "class_names has 9 names"),
+        (["--num-classes", "5000"], "5000 is not in the range 1<=x<=4096"),
+        (
+            ["--num-classes", "2", "--class-names", tmp_path / "names.txt"],
+            "names.txt holds 9 names and --num-classes is",
+        ),
         (["--num-classes", "2", "--class-names", tmp_path / "none.txt"], "cannot be read"),
+        ([], "pass --num-classes, or --class-names"),
+        (["--num-classes", "9", "--group", "flat"], "expected NAME=CLASS,CLASS"),
+        (["--num-classes", "9", "--group", "flat=0,9"], "The group 'flat' holds [0, 9]"),
+        (["--num-classes", "9", "--ignore-index", str(2**63)], "is not in the range"),
+        (["--num-classes", "1", "--ignore-index", "0"], "No class is left"),
     ):
         ran = invoke(*folders, *words)
         assert (ran.exit_code, ran.stdout) == (2, "")
@@ -185,3 +306,212 @@ def test_without_the_extra_a_sentence_says_what_to_install() -> None:
     assert ran.returncode == 1
     assert "pip install 'meaniou[cli]'" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def packed(depth: int, rows: list[bytes], width: int) -> bytes:
+    """A grey PNG of so many bits a pixel, which Pillow reads but does not write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, len(rows), depth, 0, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row for row in rows))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(("depth", "row", "stored"), [(2, b"\x1b", [0, 1, 2, 3]), (4, b"\x01\x3f", [0, 1, 3, 15])])
+def test_few_bits_are_read_as_stored(tmp_path: Path, depth: int, row: bytes, stored: list[int]) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(packed(depth, [row], 4))
+    assert np.asarray(Image.open(path)).tolist() != [stored]  # Pillow spreads them over 0 to 255
+    assert files.labels(path).tolist() == [stored]
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.int32])
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+def test_tiff(tmp_path: Path, dtype: type, compression: str | None) -> None:
+    labels = np.array([[0, 1, 1], [1, 0, 1]]).astype(dtype)
+    Image.fromarray(labels).save(tmp_path / "a.tif", compression=compression)
+    found = files.labels(tmp_path / "a.tif")
+    assert np.array_equal(found, labels)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+@pytest.mark.parametrize("dtype", ["bool", "u1", "<i2", ">i2", ">u2", "<i8", ">i8"])
+def test_arrays(tmp_path: Path, suffix: str, dtype: str) -> None:
+    labels = np.array([[0, 1, 1], [1, 0, 0]]).astype(dtype)
+    for side in ("pred", "target"):
+        (tmp_path / side).mkdir()
+        save_array = np.save if suffix == "npy" else np.savez_compressed
+        save_array(tmp_path / side / f"a.{suffix}", np.asfortranarray(labels))
+    ran = invoke(tmp_path / "pred", tmp_path / "target", "--num-classes", 2, "--format", "json")
+    assert ran.exit_code == 0, ran.output
+    assert json.loads(ran.stdout)["pixels"]["counted"] == 6
+    assert json.loads(ran.stdout)["mean_iou"] == 1.0
+
+
+def test_names_that_differ_by_a_suffix(tmp_path: Path) -> None:
+    for city in ("a", "b"):
+        save(tmp_path / "pred" / city / "x_pred.png", np.array([[0, 1]], np.uint8))
+        save(tmp_path / "pred" / city / "x_color.png", np.zeros((2, 2, 3), np.uint8))
+        save(tmp_path / "target" / city / "x_gtFine_labelTrainIds.png", np.array([[0, 1]], np.uint8))
+        (tmp_path / "target" / city / "x_gtFine_polygons.json").write_text("{}")
+    words = [tmp_path / "pred", tmp_path / "target", "--num-classes", 2, "--format", "json"]
+    for pred, target in (("_pred", "_gtFine_labelTrainIds"), ("_pred.png", "_gtFine_labelTrainIds.png")):
+        ran = invoke(*words, "--pred-suffix", pred, "--target-suffix", target)
+        assert ran.exit_code == 0, ran.output
+        assert json.loads(ran.stdout)["pixels"]["seen"] == 4
+    ran = invoke(*words, "--pred-suffix", "_answer", "--target-suffix", "_gtFine_labelTrainIds")
+    assert ran.exit_code == 2
+    assert "holds no mask but 4 .png; expected files that end in _answer" in ran.stderr
+
+
+def test_masks_behind_a_link_are_found(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "part").symlink_to(folders[0])
+    (tmp_path / "truth").mkdir()
+    folders[1].rename(tmp_path / "truth" / "part")
+    assert [pair.name for pair in files.pairs(tmp_path / "linked", tmp_path / "truth")] == [
+        f"part/scene_00{i}" for i in range(3)
+    ]
+
+
+@pytest.mark.parametrize("jobs", [1, 3, 8])
+def test_read_in_order_with_as_many_in_memory_as_threads(
+    folders: tuple[Path, Path], jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, alive, most = threading.Lock(), 0, 0
+    read = files.read
+
+    def watched(pair: files.Pair) -> object:
+        nonlocal alive, most
+        with lock:
+            alive += 1
+            most = max(most, alive)
+        return read(pair)
+
+    monkeypatch.setattr(files, "read", watched)
+    listed = files.pairs(*folders) * 5
+    names = []
+    for pair, _, _ in files.read_all(listed, jobs):
+        names.append(pair.name)
+        with lock:
+            alive -= 1
+    assert names == [pair.name for pair in listed]
+    assert most <= jobs + 1  # those being read, and the one that is counted
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "latex", "csv", "json"])
+def test_formats_and_output_are_those_of_the_report(folders: tuple[Path, Path], tmp_path: Path, form: str) -> None:
+    words = ["--class-names", tmp_path / "names.txt", "--ignore-index", 255, "--group", "flat=road,1", "--format", form]
+    printed = invoke(*folders, *words, "--jobs", 3)
+    written = invoke(*folders, *words, "--jobs", 1, "--output", tmp_path / "report")
+    assert (printed.exit_code, written.exit_code) == (0, 0)
+    assert (printed.stderr, written.output) == ("", "")
+    assert (tmp_path / "report").read_text(encoding="utf-8") == printed.stdout
+    metric = MeanIoU(9, ignore_index=255, class_names=demo.NAMES)
+    for seed in range(3):
+        metric.update(*(torch.from_numpy(side) for side in demo.scene(seed)))
+    report = metric.report(groups={"flat": [0, 1]})
+    expected = {"text": str, "markdown": Report.to_markdown, "latex": Report.to_latex, "csv": Report.to_csv}
+    assert printed.stdout == (expected | {"json": Report.to_json})[form](report) + "\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["names.txt", "pred", "report", "target"]
+
+
+def test_rules_of_the_mean(folders: tuple[Path, Path]) -> None:
+    metric = MeanIoU(9, ignore_index=255, present="target", absent="zero")
+    for seed in range(3):
+        metric.update(*(torch.from_numpy(side) for side in demo.scene(seed)))
+    ran = invoke(*folders, *OPTIONS, "--present", "target", "--absent", "zero", "--format", "json")
+    assert json.loads(ran.stdout) == metric.report().to_dict()
+    save(folders[0] / "scene_000.png", np.full((256, 512), 255, np.uint8))
+    ran = invoke(*folders, *OPTIONS, "--unanswered", "error")
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "no answer" in ran.stderr
+
+
+def test_the_same_folder_twice_is_warned_of(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(folders[0])
+    ran = invoke(folders[0], tmp_path / "link", *OPTIONS, "--format", "json")
+    assert ran.exit_code == 0
+    assert json.loads(ran.stdout)["mean_iou"] == 1.0
+    assert ran.stderr.startswith("Warning: ")
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_the_foreground_of_a_binary_mask(tmp_path: Path) -> None:
+    for side in ("pred", "target"):
+        save(tmp_path / side / "a.png", np.array([[0, 255]], np.uint8))
+    ran = invoke(tmp_path / "pred", tmp_path / "target", "--num-classes", 2)
+    assert ran.exit_code == 2
+    assert "target/a.png holds 1 pixel outside" in ran.stderr
+    assert "save it as ids 0 and 1 if 255 is the foreground" in ran.stderr
+
+
+def test_a_report_that_cannot_be_written(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    ran = invoke(*folders, *OPTIONS, "--output", tmp_path / "none" / "report")
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "none/report cannot be written (No such file or directory)" in ran.stderr
+    ran = invoke(*folders, *OPTIONS, "--output", tmp_path / "pred")
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "pred cannot be written (Is a directory)" in ran.stderr
+
+
+def test_a_report_that_is_half_written_leaves_no_file(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "report").write_text("of before")
+
+    def full(path: Path, *_: object, **__: object) -> None:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    ran = invoke(*folders, *OPTIONS, "--output", tmp_path / "report")
+    monkeypatch.undo()
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "report cannot be written (No space left on device)" in ran.stderr
+    assert (tmp_path / "report").read_text() == "of before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["names.txt", "pred", "report", "target"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("words", [[], ["--output", "/dev/full"]], ids=["standard output", "a device"])
+def test_a_full_disk(folders: tuple[Path, Path], words: list[str]) -> None:
+    command = [sys.executable, "-m", "meaniou", *map(str, folders), *OPTIONS, *words]
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ran.returncode == 2
+    assert "cannot be written (No space left on device)" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+    assert not Path("/dev/full").is_file()
+
+
+def test_interrupted(folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MeanIoU, "update", interrupt)
+    ran = invoke(*folders, *OPTIONS, "--output", tmp_path / "report")
+    assert (ran.exit_code, ran.stdout) == (130, "")
+    assert ran.stderr.startswith("Interrupted")
+    assert not (tmp_path / "report").exists()
+
+
+def test_debug_shows_where_an_error_arose(folders: tuple[Path, Path]) -> None:
+    outside(*folders)
+    command = [sys.executable, "-m", "meaniou", *map(str, folders), *OPTIONS, "--debug"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert "Traceback" in ran.stderr
+    assert "scene_001.png holds" in ran.stderr
+
+
+def test_demo_replaces_scenes_and_nothing_else(tmp_path: Path) -> None:
+    for images in (3, 2):
+        assert invoke("demo", tmp_path / "sample", "--images", images).exit_code == 0
+        assert len(list((tmp_path / "sample" / "pred").iterdir())) == images
+    save(tmp_path / "sample" / "pred" / "mine.png", np.zeros((2, 2), np.uint8))
+    ran = invoke("demo", tmp_path / "sample")
+    assert ran.exit_code == 2
+    assert "mine.png is there" in ran.stderr

@@ -247,6 +247,7 @@ ORDER = [
     "kernels",
     "counts",
     "scores",
+    "tables",
     "report",
     "distributed",
     "base",

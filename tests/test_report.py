@@ -1,14 +1,26 @@
-"""The report: numbers against the reference and scikit-learn, and its three forms."""
+"""The report: numbers against the reference and scikit-learn, and its forms."""
 
+import csv
+import html
+import io
 import json
 import math
+import re
 
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, f1_score, jaccard_score, precision_score, recall_score
+from markdown_it import MarkdownIt
+from sklearn.metrics import (
+    accuracy_score,
+    cohen_kappa_score,
+    f1_score,
+    jaccard_score,
+    precision_score,
+    recall_score,
+)
 
-from meaniou import MeanIoU, demo
+from meaniou import MeanIoU, demo, reference
 from meaniou.labels import Policy
 from meaniou.report import Report
 
@@ -79,7 +91,9 @@ def test_text_is_in_percent_with_two_decimals(metric: MeanIoU) -> None:
     assert len({len(line) for line in lines[:11]}) == 1
     road = metric.report().classes[demo.ROAD]
     assert lines[2].split()[:2] == ["road", f"{100 * road.iou:.2f}"]
-    assert lines[-2].startswith(f"mIoU {100 * metric.report().mean_iou:.2f}")
+    assert lines[12].split()[:2] == ["mean", f"{100 * metric.report().mean_iou:.2f}"]
+    assert lines[-7].split()[0] == "mIoU"
+    assert lines[-5].split()[0] == f"{100 * metric.report().mean_iou:.2f}"
 
 
 def test_json_has_full_fractions_and_null(metric: MeanIoU) -> None:
@@ -95,4 +109,194 @@ def test_report_of_nothing() -> None:
     report = MeanIoU(2).report()
     assert isinstance(report, Report)
     assert math.isnan(report.mean_iou)
-    assert "mIoU -" in str(report)
+    assert str(report).splitlines()[-5].split() == ["-"] * 6
+
+
+def merged(labels: np.ndarray, members: list[int]) -> np.ndarray:
+    """The map in which a group is class 1 and all other classes are class 0; what is no class stays as it is."""
+    return np.where(labels == 255, 255, np.isin(labels, members).astype(np.uint8))
+
+
+GROUPS = {"flat": [0, 1], "things": ["person", 6, "bicycle"], "lost": ["train"], "all": range(9)}
+
+
+def test_groups_are_those_of_merged_maps(metric: MeanIoU) -> None:
+    preds, target = (np.stack(side) for side in zip(*(demo.scene(s, 64, 128) for s in range(8)), strict=True))
+    preds[:, :9] = 255  # no answer
+    full = MeanIoU(9, ignore_index=255, class_names=demo.NAMES)
+    full.update(torch.from_numpy(preds), torch.from_numpy(target))
+    for rules in ({}, {"unanswered": "drop"}, {"absent": "zero"}, {"absent": "one", "present": "target"}):
+        kept = {k: v for k, v in rules.items() if k != "average"}
+        report = full.report(groups=GROUPS, policy=rules)
+        assert [g.name for g in report.groups] == list(GROUPS)
+        for group in report.groups:
+            ids = [demo.NAMES.index(name) for name in group.classes]
+            mean = reference.mean_iou(preds, target, 9, 255, classes=ids, **kept)
+            assert group.mean_iou == pytest.approx(mean, rel=1e-12, nan_ok=True)
+            alone = reference.class_iou(merged(preds, ids), merged(target, ids), 2, 255, **kept)[1]
+            assert group.merged_iou == pytest.approx(alone, rel=1e-12, nan_ok=True)
+    assert math.isnan(report.harmonic_mean)
+
+
+def test_harmonic_mean_of_two_groups(metric: MeanIoU) -> None:
+    seen, unseen = [0, 1, 2], [5, 6]
+    report = metric.report(groups={"seen": seen, "unseen": unseen})
+    a, b = (metric.report(policy={"classes": ids}).mean_iou for ids in (seen, unseen))
+    assert report.harmonic_mean == pytest.approx(2 / (1 / a + 1 / b), rel=1e-12)
+    assert metric.report(groups={"a": [7], "b": [7]}).harmonic_mean == 0.0
+    assert math.isnan(metric.report(groups={"a": [0], "b": ["train"]}).harmonic_mean)
+    assert "harmonic mean" in str(report)
+
+
+def test_an_ignored_id_is_in_no_group() -> None:
+    metric = MeanIoU(3, ignore_index=1)
+    metric.update(torch.tensor([0, 1, 2, 1]), torch.tensor([0, 1, 2, 2]))
+    groups = metric.report(groups={"two": [1, 2], "none": [1]}).groups
+    assert [g.classes for g in groups] == [("2",), ()]
+    assert groups[0].mean_iou == groups[0].merged_iou == 0.5
+    assert math.isnan(groups[1].mean_iou)
+    assert math.isnan(groups[1].merged_iou)
+
+
+@pytest.mark.parametrize(
+    ("groups", "error", "words"),
+    [
+        ([0, 1], TypeError, "groups is a list"),
+        ({"a": "road"}, TypeError, "a list of classes"),
+        ({"a": 3}, TypeError, "pass a list"),
+        ({"": [0]}, TypeError, "expected a name"),
+        ({"a": [1.5]}, TypeError, "whole number"),
+        ({"a": []}, ValueError, "at least one class"),
+        ({"a": [0, 9]}, ValueError, r"\[0, 9\]"),
+        ({"a": [-1]}, ValueError, "ids 0 to 8"),
+        ({"a": ["boat"]}, ValueError, "boat"),
+    ],
+)
+def test_groups_that_are_off(metric: MeanIoU, groups: object, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        metric.report(groups=groups)
+
+
+def test_confusions_cost_what_righting_them_gains(metric: MeanIoU) -> None:
+    report = metric.report()
+    assert len(report.confusions) == 10
+    costs = [c.iou_cost for c in report.confusions]
+    assert costs == sorted(costs, reverse=True)
+    for c in report.confusions:
+        truth, predicted = demo.NAMES.index(c.truth), demo.NAMES.index(c.predicted)
+        assert c.pixels == metric.confmat[truth, predicted] > 0
+        assert c.share == pytest.approx(c.pixels / report.classes[truth].truth, rel=1e-12)
+        other = metric.clone()
+        other.counts[truth, predicted] -= c.pixels
+        other.counts[truth, truth] += c.pixels
+        gained = other.report().classes[truth].iou - report.classes[truth].iou
+        assert c.iou_cost == pytest.approx(gained, rel=1e-9)
+    # No other mistake costs more than the last of them.
+    wrong = (
+        metric.confmat.double() / (metric.confmat.sum(0) + metric.confmat.sum(1) - metric.confmat.diagonal())[:, None]
+    )
+    wrong.fill_diagonal_(0)
+    assert sorted(wrong.nan_to_num().flatten().tolist(), reverse=True)[:10] == pytest.approx(costs, rel=1e-12)
+
+
+def test_confusions_with_what_is_no_class() -> None:
+    metric = MeanIoU(2, ignore_index=255, validate_args=False, class_names=["a", "b"])
+    metric.update(torch.tensor([0, 255, 255, 7, 1, 0, 9]), torch.tensor([0, 0, 0, 0, 1, 255, 255]))
+    found = [(c.truth, c.predicted, c.pixels, c.share, c.iou_cost) for c in metric.report().confusions]
+    assert found == [("a", "(no answer)", 2, 0.5, 0.5), ("a", "(outside)", 1, 0.25, 0.25)]
+    found = metric.report(policy={"unanswered": "drop"}).confusions
+    assert [(c.predicted, c.pixels, c.share) for c in found] == [("(outside)", 1, 0.5)]
+
+
+def test_frequency_weighted_iou_and_kappa_are_those_of_scikit_learn(metric: MeanIoU, pixels) -> None:
+    preds, target = pixels
+    report = metric.report()
+    weighted = jaccard_score(target, preds, average="weighted", zero_division=0)
+    assert report.frequency_weighted_iou == pytest.approx(weighted, rel=1e-12)
+    assert report.kappa == pytest.approx(cohen_kappa_score(target, preds), rel=1e-12)
+
+
+def test_kappa_beyond_the_range_of_int64_and_where_it_is_undefined() -> None:
+    metric = MeanIoU(2)
+    metric.counts[:2, :2] = torch.tensor([[2**61, 2**60], [2**60, 2**61]])
+    assert metric.report().kappa == pytest.approx(1 / 3, rel=1e-15)
+    assert math.isnan(MeanIoU(2).report().kappa)
+    metric.reset()
+    metric.update(torch.tensor([1, 1]), torch.tensor([1, 1]))
+    assert math.isnan(metric.report().kappa)
+    metric.update(torch.tensor([0]), torch.tensor([1]))
+    assert metric.report().kappa == 0.0
+
+
+def test_csv_holds_full_fractions_and_empty_cells(metric: MeanIoU) -> None:
+    report = metric.report(groups=GROUPS)
+    rows = list(csv.DictReader(io.StringIO(report.to_csv())))
+    assert [row["kind"] for row in rows] == ["class"] * 9 + ["mean"] + ["group mean"] * 4 + ["group merged"] * 4
+    for row, known in zip(rows, report.classes, strict=False):
+        assert row["name"] == known.name
+        for name in ("iou", "dice", "precision", "recall"):
+            value = getattr(known, name)
+            assert row[name] == ("" if math.isnan(value) else repr(value))
+        assert int(row["truth"]) == known.truth
+    assert (rows[9]["iou"], rows[9]["recall"]) == (repr(report.mean_iou), repr(report.mean_accuracy))
+    assert [row["iou"] for row in rows[10:14]] == [
+        ("" if math.isnan(g.mean_iou) else repr(g.mean_iou)) for g in report.groups
+    ]
+
+
+AWKWARD = ["a|b", "50% & more_", "line\nbreak", "<b>*x*</b>", "back\\slash", "[0]", 'é,"q"', "#{~^}", "=1+1"]
+
+
+def test_awkward_names_stay_in_their_cells() -> None:
+    metric = MeanIoU(9, class_names=AWKWARD)
+    metric.update(torch.arange(9), torch.arange(9))
+    report = metric.report()
+    shown = [" ".join(name.split()) for name in AWKWARD]
+    text = str(report).splitlines()
+    assert [line.split("  ")[0] for line in text[2:11]] == shown
+    assert [row["name"] for row in csv.DictReader(io.StringIO(report.to_csv()))][:9] == AWKWARD
+    rendered = MarkdownIt("commonmark").enable("table").render(report.to_markdown())
+    cells = [html.unescape(cell) for cell in re.findall(r"<tr>\n<td>(.*?)</td>", rendered)]
+    assert cells[:10] == [*shown, "<strong>mean</strong>"]
+    latex = report.to_latex()
+    assert r"50\% \& more\_ & 100.00" in latex
+    assert r"{[}0] & 100.00" in latex
+    assert r"\#\{\textasciitilde{}\textasciicircum{}\} &" in latex
+    for line in latex.splitlines():
+        assert re.fullmatch(r"\\(begin|end|hline).*|(.*[^\\] & )+.* \\\\|", line), line
+
+
+def test_latex_and_markdown_are_rectangles(metric: MeanIoU) -> None:
+    report = metric.report(groups=GROUPS)
+    for table in report.to_markdown().split("\n\n"):
+        assert len({line.count("|") for line in table.splitlines()}) == 1
+    for table in report.to_latex().split("\n\n"):
+        lines = table.splitlines()
+        columns = len(re.fullmatch(r"\\begin{tabular}{([lr]+)}", lines[0])[1])
+        assert {line.count("&") + 1 for line in lines if line.endswith("\\\\")} == {columns}
+        assert lines[-1] == r"\end{tabular}"
+
+
+def test_scalars_have_the_same_names_whatever_was_seen(metric: MeanIoU) -> None:
+    report = metric.report(groups={"a": [0], "b": [1]})
+    scalars = report.scalars(prefix="val/")
+    assert scalars["val/mean_iou"] == report.mean_iou
+    assert scalars["val/iou/road"] == report.classes[0].iou
+    assert scalars["val/merged_iou/a"] == report.classes[0].iou
+    assert math.isnan(scalars["val/iou/train"])
+    empty = MeanIoU(9, class_names=demo.NAMES).report(groups={"a": [0], "b": [1]})
+    assert list(empty.scalars(prefix="val/")) == list(scalars)
+    assert all(isinstance(value, float) for value in scalars.values())
+
+
+def test_rules_are_told(metric: MeanIoU) -> None:
+    rules = metric.report(policy={"absent": "zero", "classes": [0, 2]}).to_dict()["rules"]
+    assert rules == {
+        "num_classes": 9,
+        "ignore_index": [255],
+        "average": "macro",
+        "unanswered": "miss",
+        "present": "union",
+        "absent": "zero",
+        "classes": [0, 2],
+    }

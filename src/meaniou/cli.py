@@ -1,15 +1,33 @@
-"""The command line: two folders of masks -> the report, on the terminal or as JSON."""
+"""The command line: two folders of masks -> the report, on the terminal or in a file."""
 
+import os
 import shlex
 import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
+import torch
+from PIL import Image
 
 from meaniou import __version__, demo, files
+from meaniou.counts import OutsideError
+from meaniou.labels import CHOICES, MAX_CLASSES
 from meaniou.metric import MeanIoU
+from meaniou.report import Report
 
 FOLDER = click.Path(path_type=Path)
+FORMS: dict[str, Callable[[Report], str]] = {
+    "text": str,
+    "markdown": Report.to_markdown,
+    "latex": Report.to_latex,
+    "csv": Report.to_csv,
+    "json": Report.to_json,
+}
+INTERRUPTED = 130  # as the shell reports a command that was ended by Ctrl-C
 
 
 class ScoreByDefault(click.Group):
@@ -25,42 +43,202 @@ class ScoreByDefault(click.Group):
 @click.group(cls=ScoreByDefault)
 @click.version_option(__version__)
 def main() -> None:
-    """Mean Intersection over Union of folders of masks: meaniou PRED TARGET --num-classes 21 --ignore-index 255"""
+    """Mean Intersection over Union of folders of masks.
+
+    meaniou PRED TARGET --num-classes 21 --ignore-index 255 is short for meaniou score PRED TARGET ...; see
+    meaniou score --help.
+    """
 
 
 @main.command()
 @click.argument("pred", type=FOLDER)
 @click.argument("target", type=FOLDER)
-@click.option("--num-classes", type=click.IntRange(1), required=True, help="Number of classes C; the ids are 0 to C-1.")
 @click.option(
-    "--ignore-index", type=int, multiple=True, help="An id that is void in the truth; may be given several times."
+    "--num-classes",
+    type=click.IntRange(1, MAX_CLASSES),
+    help="Number of classes C; the ids are 0 to C-1. Not needed beside --class-names.",
+)
+@click.option(
+    "--ignore-index",
+    type=click.IntRange(-(2**63), 2**63 - 1),
+    multiple=True,
+    help="An id that is void in the truth and no answer in a prediction; may be given several times.",
 )
 @click.option("--class-names", type=FOLDER, help="A text file with one name a line, in the order of the ids.")
+@click.option("--pred-suffix", default="", help="End of the names of predictions, such as _pred.png.")
+@click.option("--target-suffix", default="", help="End of the names of truths, such as _gtFine_labelTrainIds.png.")
+@click.option("--group", multiple=True, metavar="NAME=CLASS,...", help="A group of classes, ids or names, to report.")
+@click.option(
+    "--unanswered",
+    type=click.Choice(CHOICES["unanswered"]),
+    default="miss",
+    show_default=True,
+    help="What a prediction of an ignored id on a valid pixel is.",
+)
+@click.option(
+    "--present",
+    type=click.Choice(CHOICES["present"]),
+    default="union",
+    show_default=True,
+    help="Classes that enter the mean: those in truth or prediction, or in the truth.",
+)
+@click.option(
+    "--absent",
+    type=click.Choice(CHOICES["absent"]),
+    default="skip",
+    show_default=True,
+    help="What a class that is not present brings to the mean.",
+)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json"]),
+    type=click.Choice(list(FORMS)),
     default="text",
     show_default=True,
-    help="json has full fractions.",
+    help="csv and json hold full fractions, the others percent.",
 )
-def score(
-    pred: Path, target: Path, num_classes: int, ignore_index: tuple[int, ...], class_names: Path | None, form: str
-) -> None:
-    """Score the masks in the folder PRED against those in the folder TARGET, paired by name."""
+@click.option("--output", type=FOLDER, help="A file for the report, instead of the terminal.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=lambda: min(8, os.cpu_count() or 1),
+    show_default="as many as there are cores, up to 8",
+    help="Threads that read files; each has one pair in memory.",
+)
+@click.option("--debug", is_flag=True, help="Show where in the code an error arose.")
+@click.pass_context
+def score(context: click.Context, /, debug: bool, **options: Any) -> None:
+    """Score the masks in the folder PRED against those in the folder TARGET, paired by path and name.
+
+    Masks are PNG or TIFF images of one channel that store class ids (palettes too), .npy or .npz.
+    """
     try:
-        names = None if class_names is None else files.names(class_names)
-        metric = MeanIoU(num_classes, ignore_index=ignore_index, class_names=names, input_format="index")
-        for pair in files.pairs(pred, target):
-            labels = files.read(pair)
-            try:
-                metric.update(*labels)
-            except ValueError as error:
-                raise files.MaskError(f"{pair.pred} against {pair.target}: {error}") from error
-    except (ValueError, TypeError) as error:
+        _score(**options)
+    except (ValueError, TypeError, OSError) as error:
+        if debug:
+            raise
+        _discard_output()
         raise _BadInput(str(error)) from error
-    report = metric.report()
-    click.echo(report.to_json() if form == "json" else str(report))
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        click.echo("Interrupted; nothing was written.", err=True)
+        context.exit(INTERRUPTED)
+
+
+def _score(
+    pred: Path,
+    target: Path,
+    num_classes: int | None,
+    ignore_index: tuple[int, ...],
+    class_names: Path | None,
+    pred_suffix: str,
+    target_suffix: str,
+    group: tuple[str, ...],
+    form: str,
+    output: Path | None,
+    jobs: int,
+    **policy: Any,
+) -> None:
+    names = None if class_names is None else files.names(class_names)
+    if num_classes is None and names is None:
+        raise ValueError(
+            "The number of classes is not known; pass --num-classes, or --class-names with one name a line."
+        )
+    if names is not None and num_classes not in (None, len(names)):
+        raise ValueError(
+            f"{class_names} holds {len(names)} names and --num-classes is {num_classes}; expected one name a class, so "
+            "mend the file or leave the option out."
+        )
+    metric = MeanIoU(
+        num_classes or len(names or ()),
+        ignore_index=ignore_index,
+        class_names=names,
+        input_format="index",
+        **policy,
+    )
+    groups = dict(_group(text) for text in group)
+    metric.report(groups=groups)  # a group that is off ends here, not after the last file
+    found = files.pairs(pred, target, pred_suffix, target_suffix)
+    if pred.samefile(target) and pred_suffix == target_suffix:
+        click.echo(f"Warning: {pred} and {target} are the same folder, so each mask is its own truth.", err=True)
+    with _one_thread(), _progress(len(found)) as advance:
+        for pair, preds, truth in files.read_all(found, jobs):
+            _update(metric, pair, preds, truth)
+            advance(1)
+    text = FORMS[form](metric.report(groups=groups))
+    try:
+        if output is None:
+            click.echo(text)
+        elif output.exists() and not output.is_file():  # a pipe or a device is no file to be replaced
+            output.write_text(text + "\n", encoding="utf-8")
+        else:
+            _write(output.resolve(), text + "\n")
+    except OSError as error:
+        raise files.MaskError(
+            f"{output or 'The standard output'} cannot be written ({error.strerror}); expected a place with room that "
+            "may be written to, so name another by --output."
+        ) from error
+
+
+def _update(metric: MeanIoU, pair: files.Pair, preds: torch.Tensor, truth: torch.Tensor) -> None:
+    try:
+        metric.update(preds, truth)
+    except OutsideError as error:
+        path = pair.pred if error.side == "preds" else pair.target
+        binary = error.cure and "save it as ids 0 and 1 if 255 is the foreground of a binary mask; otherwise "
+        raise files.MaskError(
+            f"{path} {error.fact}; {binary}pass --ignore-index if such labels are void, set --num-classes to all "
+            "classes, or mend the file."
+        ) from error
+    except (TypeError, ValueError) as error:
+        raise files.MaskError(f"{pair.pred} against {pair.target}: {error}") from error
+
+
+def _group(text: str) -> tuple[str, list[int | str]]:
+    name, equals, members = text.partition("=")
+    if not equals:
+        raise ValueError(f"--group is {text!r}; expected NAME=CLASS,CLASS, such as flat=0,1.")
+    return name, [int(m) if m.strip().isdecimal() else m.strip() for m in members.split(",") if m.strip()]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """PyTorch's own threads would take the cores from those that decode; large images are meant."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _progress(pairs: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, nothing in a pipe."""
+    with click.progressbar(length=pairs, label="masks", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        yield bar.update
+
+
+def _write(output: Path, text: str) -> None:
+    """Writes aside and renames, so that the file is whole or not there."""
+    aside = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        aside.write_text(text, encoding="utf-8", newline="\n")
+        aside.replace(output)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def _discard_output() -> None:
+    """Sends what could not be written nowhere, or the interpreter would try again when it ends, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @main.command(name="demo")
@@ -68,8 +246,7 @@ def score(
 @click.option(
     "--images", type=click.IntRange(1), default=8, show_default=True, help="How many street scenes are drawn."
 )
-@click.pass_context
-def demonstrate(context: click.Context, folder: Path, images: int) -> None:
+def demonstrate(folder: Path, images: int) -> None:
     """Draw street scenes and imperfect predictions into FOLDER, score them, print the command that does it again."""
     try:
         pred, target = demo.write(folder, images)
@@ -78,17 +255,9 @@ def demonstrate(context: click.Context, folder: Path, images: int) -> None:
             f"{folder} cannot be written ({error.strerror}); expected a folder that can, so name another."
         ) from error
     names = folder / "names.txt"
-    options = ["--num-classes", str(len(demo.NAMES)), "--ignore-index", str(demo.VOID), "--class-names", str(names)]
-    click.echo("$ " + shlex.join([sys.executable, "-m", "meaniou", str(pred), str(target), *options]) + "\n")
-    context.invoke(
-        score,
-        pred=pred,
-        target=target,
-        num_classes=len(demo.NAMES),
-        ignore_index=(demo.VOID,),
-        class_names=names,
-        form="text",
-    )
+    words = [str(pred), str(target), "--ignore-index", str(demo.VOID), "--class-names", str(names)]
+    click.echo("$ " + shlex.join([sys.executable, "-m", "meaniou", *words]) + "\n")
+    score.main(words, standalone_mode=False)
 
 
 class _BadInput(click.ClickException):

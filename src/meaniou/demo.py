@@ -1,5 +1,6 @@
 """A seed -> a synthetic street scene: its label map, and the map that an imperfect model would answer."""
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,12 +41,21 @@ def scene(seed: int, height: int = 256, width: int = 512) -> tuple[Labels, Label
 
 
 def write(folder: Path, images: int, seed: int = 0) -> tuple[Path, Path]:
-    """Writes PNG masks to ``folder/pred`` and ``folder/target``, the two it returns, and ``folder/names.txt``."""
+    """Writes PNG masks to ``folder/pred`` and ``folder/target``, the two it returns, and ``folder/names.txt``.
+
+    Raises:
+        FileExistsError: if something else lies there, which would be scored too; scenes of before are replaced.
+    """
     from PIL import Image
 
     pred, target = folder / "pred", folder / "target"
     for part in (pred, target):
         part.mkdir(parents=True, exist_ok=True)
+        before = list(part.iterdir())
+        if others := [path for path in before if not path.match("scene_*.png")]:
+            raise FileExistsError(errno.EEXIST, f"{others[0]} is there", str(folder))
+        for path in before:
+            path.unlink()
     for i in range(images):
         for part, labels in zip((pred, target), scene(seed + i), strict=True):
             Image.fromarray(labels).save(part / f"scene_{i:03d}.png")

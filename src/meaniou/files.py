@@ -1,17 +1,30 @@
-"""Two folders of masks -> pairs of label maps, one pair in memory at a time."""
+"""Two folders of masks -> pairs of label maps, as many in memory as are being read."""
 
-from collections.abc import Iterator
+import itertools
+import os
+import zipfile
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
 
-SUFFIXES = (".png",)
-# Pillow's modes whose stored values are labels: 1 bit, 8 bit, palette (the index, not its colour), 16 and 32 bit.
-MODES = ("1", "L", "P", "I;16", "I;16B", "I;16L", "I;16N", "I")
+from meaniou.inputs import as_tensor
+
+IMAGES, ARRAYS = (".png", ".tif", ".tiff"), (".npy", ".npz")
+SUFFIXES = (*IMAGES, *ARRAYS)
+# How Pillow names what a file stores -> the factor by which it spreads the stored values over 8 bits (2 and 4 bit);
+# the index into a palette, 1, 8, 16 and 32 bit come as they are. Inverted values (";I") and colours are no labels.
+STORED = {"1": 1, "L": 1, "L;2": 85, "L;4": 17} | dict.fromkeys(("P", "P;1", "P;2", "P;4"), 1)
+STORED |= dict.fromkeys(("I;16", "I;16B", "I;16L", "I;16N", "I;16S", "I;16BS", "I;16NS", "I;12"), 1)
+STORED |= dict.fromkeys(("I", "I;32", "I;32B", "I;32N", "I;32S", "I;32BS", "I;32NS"), 1)
+
+Labels = NDArray[np.generic]
 
 
 class MaskError(ValueError):
@@ -27,54 +40,101 @@ class Pair:
     target: Path
 
 
-def pairs(pred: Path, target: Path) -> list[Pair]:
+def pairs(pred: Path, target: Path, pred_suffix: str = "", target_suffix: str = "") -> list[Pair]:
     """Pairs the masks of two folders by relative path and stem, in the order of their names.
 
+    A suffix is the end of the file names that count, such as ``"_gtFine_labelIds.png"`` or ``"_pred"``; it is no part
+    of the name, and other files are left out.
+
     Raises:
-        MaskError: if a folder is missing, holds no masks, holds a name twice, or holds a mask without a partner.
+        MaskError: if a folder is missing, cannot be listed, holds no masks, holds a name twice, or holds a mask without
+            a partner.
     """
-    found = {"prediction": _masks(pred), "truth": _masks(target)}
-    for kind, other in (("prediction", "truth"), ("truth", "prediction")):
-        if alone := sorted(found[kind].keys() - found[other].keys()):
-            listed = ", ".join(str(found[kind][name]) for name in alone)
-            raise MaskError(
-                f"{len(alone)} of {len(found[kind])} {kind} masks have no {other} of the same name; add or "
-                f"remove: {listed}"
-            )
+    found = {"prediction": _masks(pred, pred_suffix), "truth": _masks(target, target_suffix)}
+    alone = [
+        f"{len(names)} of {len(found[kind])} {kind} masks have no {other} of the same name: "
+        + ", ".join(str(found[kind][name]) for name in names)
+        for kind, other in (("prediction", "truth"), ("truth", "prediction"))
+        if (names := sorted(found[kind].keys() - found[other].keys()))
+    ]
+    if alone:
+        raise MaskError("; ".join(alone) + "; add the partners, remove these, or name the suffixes that differ.")
     return [Pair(name, path, found["truth"][name]) for name, path in sorted(found["prediction"].items())]
 
 
-def read(pair: Pair) -> tuple[torch.Tensor, torch.Tensor]:
-    """The label maps ``[H, W]`` of prediction and truth, in the dtype in which they are stored.
+def read_all(listed: Iterable[Pair], jobs: int) -> Iterator[tuple[Pair, Tensor, Tensor]]:
+    """Reads pairs with so many threads (decoding leaves the interpreter free) and gives them in order.
 
     Raises:
-        MaskError: if a file cannot be read or holds no labels, or if the sizes differ.
+        MaskError: as ``read``, for the first pair that cannot be read.
     """
-    pred, target = _labels(pair.pred), _labels(pair.target)
+    coming: deque[tuple[Pair, Future[tuple[Tensor, Tensor]]]] = deque()
+    waiting = iter(listed)
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        coming.extend((pair, pool.submit(read, pair)) for pair in itertools.islice(waiting, jobs))
+        while coming:
+            pair, labels = coming.popleft()
+            preds, target = labels.result()
+            coming.extend((pair, pool.submit(read, pair)) for pair in itertools.islice(waiting, 1))
+            yield pair, preds, target
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def read(pair: Pair) -> tuple[Tensor, Tensor]:
+    """The label maps of prediction and truth, in the dtype in which they are stored.
+
+    Raises:
+        MaskError: if a file cannot be read or holds no labels, or if the shapes differ.
+    """
+    pred, target = labels(pair.pred), labels(pair.target)
     if pred.shape != target.shape:
         raise MaskError(
             f"{pair.pred} is {_size(pred)} and {pair.target} is {_size(target)} (height x width); expected one size, "
             "so resize the prediction to that of the truth, with nearest neighbours."
         )
-    return torch.from_numpy(pred), torch.from_numpy(target)
+    return as_tensor(pred, str(pair.pred)), as_tensor(target, str(pair.target))
+
+
+def labels(path: Path) -> Labels:
+    """The label map in a file; raises ``MaskError`` if it cannot be read or holds no labels."""
+    try:
+        return _array(path) if path.suffix.lower() in ARRAYS else _image(path)
+    except MaskError:
+        raise
+    except UnidentifiedImageError as error:
+        raise MaskError(f"{path} is no image, or an empty one; expected a whole mask, so save it again.") from error
+    except Image.DecompressionBombError as error:
+        raise MaskError(
+            f"{path} has too many pixels to be a mask that is meant ({error}); if it is, save it in tiles or as .npy."
+        ) from error
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        raise MaskError(f"{path} cannot be read ({error}); expected a whole mask, so save it again.") from error
 
 
 def names(path: Path) -> list[str]:
     """The class names in a text file, one a line; raises ``MaskError`` if it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise MaskError(f"{path} cannot be read ({error}); expected a text file with one class name a line.") from error
 
 
-def _masks(folder: Path) -> dict[str, Path]:
+def _masks(folder: Path, suffix: str) -> dict[str, Path]:
     if not folder.is_dir():
-        raise MaskError(
-            f"{folder} is no folder; expected a folder of masks ({', '.join(SUFFIXES)}), so check the path."
-        )
+        state = "is a file" if folder.exists() else "does not exist"
+        raise MaskError(f"{folder} {state}; expected a folder of masks ({', '.join(SUFFIXES)}), so check the path.")
     found: dict[str, Path] = {}
+    others: Counter[str] = Counter()
     for path in _files(folder):
-        name = path.relative_to(folder).with_suffix("").as_posix()
+        relative = path.relative_to(folder)
+        stem = relative.with_suffix("").as_posix()
+        ending = next((end for end in (path.suffix, "") if f"{stem}{end}".endswith(suffix)), None)
+        if path.suffix.lower() not in SUFFIXES or ending is None:
+            others[path.suffix or path.name] += 1
+            continue
+        name = f"{stem}{ending}".removesuffix(suffix) if suffix else stem
         if name in found:
             raise MaskError(
                 f"{found[name]} and {path} have the same name; expected one mask for each image, so remove or "
@@ -82,32 +142,61 @@ def _masks(folder: Path) -> dict[str, Path]:
             )
         found[name] = path
     if not found:
-        raise MaskError(
-            f"{folder} holds no mask ({', '.join(SUFFIXES)}); expected one for each image, so check the path."
-        )
+        held = ", ".join(f"{number} {kind}" for kind, number in others.most_common(3)) or "no file"
+        wanted = f"files that end in {suffix}" if suffix else f"one mask for each image ({', '.join(SUFFIXES)})"
+        raise MaskError(f"{folder} holds no mask but {held}; expected {wanted}, so check the path.")
     return found
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    yield from (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file())
+    """All files below a folder, through links too, by name; a link that leads back ends with its name."""
+    seen: dict[Path, str] = {}
+    for root, folders, found in os.walk(folder, onerror=_refuse, followlinks=True):
+        real = Path(root).resolve()
+        if real in seen:
+            raise MaskError(f"{root} and {seen[real]} are the same folder; expected each once, so remove the link.")
+        seen[real] = root
+        folders.sort()
+        yield from (Path(root, name) for name in sorted(found))
 
 
-def _labels(path: Path) -> NDArray[np.generic]:
-    try:
-        with Image.open(path) as image:
-            if image.mode not in MODES:
+def _refuse(error: OSError) -> None:
+    raise MaskError(f"{error.filename} cannot be listed ({error.strerror}); expected a folder that can be read.")
+
+
+def _image(path: Path) -> Labels:
+    with Image.open(path, formats=("PNG", "TIFF")) as image:
+        told = image.tile[0][3] if image.tile else None  # a plain tuple in older versions
+        stored = str(told[0] if isinstance(told, tuple) else told)
+        if stored not in STORED:
+            raise MaskError(
+                f"{path} is an image with the channels {', '.join(image.getbands())} (stored as {stored}); "
+                "expected one channel that stores class ids (8-bit, palette, 1-bit or 16-bit), so save the ids, not "
+                "their colours."
+            )
+        if (frames := getattr(image, "n_frames", 1)) != 1:
+            raise MaskError(f"{path} holds {frames} images; expected one mask a file, so save them one by one.")
+        found = np.asarray(image)
+        return found if STORED[stored] == 1 else found // np.uint8(STORED[stored])
+
+
+def _array(path: Path) -> Labels:
+    with path.open("rb") as file:  # np.load itself would leave a bad archive open
+        found = np.load(file, allow_pickle=False)
+        if isinstance(found, np.lib.npyio.NpzFile):
+            if len(found.files) != 1:
                 raise MaskError(
-                    f"{path} is an image with the channels {', '.join(image.getbands())}; expected one channel that "
-                    "stores class ids (8-bit, palette, 1-bit or 16-bit), so save the ids, not their colours."
+                    f"{path} holds {len(found.files)} arrays ({', '.join(found.files)}); expected one, so save the "
+                    "labels alone."
                 )
-            return np.array(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, MaskError):
-            raise
+            found = found[found.files[0]]
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "biu" or found.ndim == 0:
         raise MaskError(
-            f"{path} cannot be read as an image ({error}); expected a whole mask, so save it again."
-        ) from error
+            f"{path} holds {getattr(found, 'dtype', type(found).__name__)} {_size(np.asarray(found))}; expected a map "
+            "of labels, so save integers, as by argmax."
+        )
+    return found
 
 
-def _size(labels: NDArray[np.generic]) -> str:
-    return " x ".join(map(str, labels.shape))
+def _size(found: Labels) -> str:
+    return " x ".join(map(str, found.shape))

@@ -25,6 +25,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 T = TypeVar("T")
 ClassNames = Sequence[str] | Mapping[int, str]
+Groups = Mapping[str, Iterable[int | str]]
 
 
 class Settings(TypedDict, total=False):
@@ -175,6 +176,33 @@ class Counting:
                 f"threshold is {threshold!r}; expected a number, such as 0.5 for probabilities or 0.0 for logits."
             )
         return cls(input_format, float(threshold), validate_args, impl)
+
+
+def groups_of(space: LabelSpace, groups: Groups | None) -> dict[str, tuple[int, ...]]:
+    """Groups of classes by name, each as sorted ids without the ignored ones; classes are given by id or by name.
+
+    Raises:
+        TypeError: if the groups are no mapping of names to several classes.
+        ValueError: if a group is empty or holds what is no class.
+    """
+    if not isinstance(groups or {}, Mapping):
+        raise TypeError(f"groups is a {type(groups).__name__}; expected {{name: [classes]}}, so pass a dict.")
+    ids = {name: i for i, name in enumerate(space.names)}
+    found = {}
+    for name, members in (groups or {}).items():
+        if not isinstance(name, str) or not name.strip() or isinstance(members, str):
+            raise TypeError(
+                f"groups holds {name!r}: {members!r}; expected a name and a list of classes for each group."
+            )
+        listed = list(_each("groups", members))
+        chosen = {ids.get(m, -1) if isinstance(m, str) else _integer("groups", m) for m in listed}
+        if not chosen or not 0 <= min(chosen) <= max(chosen) < space.num_classes:
+            raise ValueError(
+                f"The group {name!r} holds {listed!r}; expected at least one class, ids 0 to "
+                f"{space.num_classes - 1} or names of class_names, so mend its list."
+            )
+        found[name.strip()] = tuple(sorted(chosen - space.ignored_classes))
+    return found
 
 
 def one_of(name: str, value: object) -> None:

@@ -15,6 +15,7 @@ from meaniou.labels import (
     Average,
     ClassNames,
     Counting,
+    Groups,
     Impl,
     InputFormat,
     LabelSpace,
@@ -166,7 +167,7 @@ class MeanIoU(CountingMetric):
         """The confusion matrix of this rank, int64 ``[C, C]``, truth in rows; a copy."""
         return self.counts[:-2, :-2].clone()
 
-    def report(self, *, policy: Policy | Mapping[str, Any] | None = None) -> Report:
+    def report(self, *, policy: Policy | Mapping[str, Any] | None = None, groups: Groups | None = None) -> Report:
         """Every number that the counts hold, over all ranks; under another policy without counting again.
 
         In a process group every rank must call it, also where one alone prints: it waits for the others.
@@ -174,10 +175,11 @@ class MeanIoU(CountingMetric):
         Args:
             policy: the rules that differ, as ``{"absent": "zero"}`` (``average``, ``unanswered``, ``present``,
                 ``absent``, ``classes``, ``include_background``), or a whole policy.
+            groups: classes by group, as ``{"seen": [0, 1], "unseen": ["train"]}``, ids or names; overlap is allowed.
 
         Raises:
             TypeError: if a rule is unknown.
-            ValueError: as ``compute``, or if a rule has an unknown value.
+            ValueError: as ``compute``, or if a rule has an unknown value, or a group holds what is no class.
         """
         if not isinstance(policy, Policy):
             policy = Policy.of(self.space, **{**vars(self.policy), **(policy or {})})
@@ -185,7 +187,7 @@ class MeanIoU(CountingMetric):
         with self.sync_context(
             dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and alone, should_unsync=alone
         ):
-            return Report.of(self._checked_counts(), self.space, policy)
+            return Report.of(self._checked_counts(), self.space, policy, groups)
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Draws a value, several values over time, or the present one, as all torchmetrics do: ``(figure, axes)``."""

@@ -1,14 +1,20 @@
-"""Counts and names -> a frozen record of every number, as a table and as plain values."""
+"""Counts and names -> a frozen record of every number, as tables and as plain values."""
 
+import csv
+import io
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import Tensor
 
-from meaniou import scores
-from meaniou.labels import LabelSpace, Policy
+from meaniou import scores, tables
+from meaniou.labels import Groups, LabelSpace, Policy, groups_of
+from meaniou.tables import Table, percent
+
+TOP = 10
 
 
 @dataclass(frozen=True)
@@ -26,27 +32,68 @@ class ClassReport:
 
 
 @dataclass(frozen=True)
-class Report:
-    """Per class, over classes, and the account of all pixels seen.
+class GroupReport:
+    """A group of classes: the mean IoU of its classes, and the IoU of the group taken as one class."""
+
+    name: str
+    classes: tuple[str, ...]
+    mean_iou: float
+    merged_iou: float
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Pixels of one class that were taken for another, or got no answer.
 
     Attributes:
-        classes: one entry per class, in the order of the ids.
-        mean_iou, mean_dice, mean_accuracy: means over the classes of the policy, ratios 0 .. 1, NaN if none is defined.
-        pixel_accuracy: share of the valid pixels that are right.
-        pixels: ``seen``, and of these ``counted`` (truth and prediction are classes), ``void``, ``no_answer`` and
-            ``outside``.
+        truth, predicted: names; ``"(no answer)"`` and ``"(outside)"`` are predictions that are no class.
+        pixels: how many.
+        share: of the pixels of the true class, 0 .. 1.
+        iou_cost: what the IoU of the true class would gain if these pixels were right, 0 .. 1.
     """
 
-    classes: tuple[ClassReport, ...]
+    truth: str
+    predicted: str
+    pixels: int
+    share: float
+    iou_cost: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Every number that one matrix of counts holds.
+
+    Attributes:
+        mean_iou, mean_dice, mean_accuracy: means over the classes of the policy, ratios 0 .. 1, NaN if none is defined.
+        pixel_accuracy: share of the valid pixels that are right.
+        frequency_weighted_iou: mean IoU by truth area, as ``average="weighted"``.
+        kappa: Cohen's, -1 .. 1.
+        classes: one entry per class, in the order of the ids.
+        groups: one entry per group that was asked for.
+        harmonic_mean: of the mean IoU of two groups; NaN unless there are two.
+        confusions: the mistakes that cost most IoU, the costliest first.
+        pixels: ``seen``, and of these ``counted`` (truth and prediction are classes), ``void``, ``no_answer`` and
+            ``outside``.
+        rules: the settings under which all this holds.
+    """
+
     mean_iou: float
     mean_dice: float
     mean_accuracy: float
     pixel_accuracy: float
+    frequency_weighted_iou: float
+    kappa: float
+    classes: tuple[ClassReport, ...]
+    groups: tuple[GroupReport, ...]
+    harmonic_mean: float
+    confusions: tuple[Confusion, ...]
     pixels: dict[str, int]
+    rules: dict[str, Any]
 
     @classmethod
-    def of(cls, counts: Tensor, space: LabelSpace, policy: Policy) -> "Report":
-        """The report of counts ``[C + 2, C + 2]`` on the CPU; raises as ``scores.areas``."""
+    def of(cls, counts: Tensor, space: LabelSpace, policy: Policy, groups: Groups | None = None) -> "Report":
+        """The report of counts ``[C + 2, C + 2]`` on the CPU; raises as ``scores.areas`` and ``labels.groups_of``."""
+        members = groups_of(space, groups)
         found = scores.areas(counts, space, policy)
         iou = scores.class_iou(found, policy)
         dice, precision, recall = (
@@ -54,52 +101,119 @@ class Report:
         )
         columns = (iou, dice, precision, recall, found.truth, found.predicted, found.intersection)
         rows = zip(space.names, *(column.tolist() for column in columns), strict=True)
+        means = {name: float(scores.class_mean(iou, policy, ids)) for name, ids in members.items()}
+        named = (*space.names, "(no answer)", "(outside)")
         return cls(
-            classes=tuple(ClassReport(*row) for row in rows),
             mean_iou=float(scores.class_mean(iou, policy)),
             mean_dice=float(scores.class_mean(dice, policy)),
             mean_accuracy=float(scores.class_mean(recall, policy)),
             pixel_accuracy=float(scores.pixel_accuracy(found)),
+            frequency_weighted_iou=float(scores.weighted_iou(found, policy)),
+            kappa=scores.kappa(found),
+            classes=tuple(ClassReport(*row) for row in rows),
+            groups=tuple(
+                GroupReport(
+                    name, tuple(space.names[i] for i in ids), means[name], scores.merged_iou(found, ids, policy)
+                )
+                for name, ids in members.items()
+            ),
+            harmonic_mean=scores.harmonic_mean(*means.values()) if len(means) == 2 else math.nan,
+            confusions=tuple(
+                Confusion(named[truth], named[predicted], pixels, share, cost)
+                for truth, predicted, pixels, share, cost in scores.confusions(counts, found, policy, TOP)
+            ),
             pixels=_account(counts),
+            rules={"num_classes": space.num_classes, "ignore_index": list(space.ignore), **_plain(asdict(policy))},
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Full fractions; ``None`` where a number is undefined."""
-        means = {
-            name: _number(getattr(self, name)) for name in ("mean_iou", "mean_dice", "mean_accuracy", "pixel_accuracy")
-        }
-        return means | {
-            "classes": [{k: _number(v) for k, v in vars(c).items()} for c in self.classes],
-            "pixels": dict(self.pixels),
-        }
+        found: dict[str, Any] = _plain(asdict(self))
+        return found
 
     def to_json(self) -> str:
         """The same as JSON, ``null`` where a number is undefined."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
 
+    def to_csv(self) -> str:
+        """A row for each class, their means, and each group, in full fractions; empty where a number is undefined."""
+        ratios = ("iou", "dice", "precision", "recall")
+        areas = ("truth", "predicted", "intersection")
+        rows = [("class", c.name, *(getattr(c, name) for name in (*ratios, *areas))) for c in self.classes]
+        rows += [("mean", "mean", self.mean_iou, self.mean_dice, None, self.mean_accuracy)]
+        rows += [("group mean", g.name, g.mean_iou) for g in self.groups]
+        rows += [("group merged", g.name, g.merged_iou) for g in self.groups]
+        file = io.StringIO()
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("kind", "name", *ratios, *areas))
+        writer.writerows([_plain(value) for value in row] + [None] * (9 - len(row)) for row in rows)
+        return file.getvalue().rstrip("\n")
+
+    def to_markdown(self) -> str:
+        """Tables of GitHub's Markdown, in percent with two decimals, ``-`` where a number is undefined."""
+        return tables.markdown(self._tables())
+
+    def to_latex(self) -> str:
+        """A LaTeX ``tabular`` for each table, in percent with two decimals, ``-`` where a number is undefined."""
+        return tables.latex(self._tables())
+
     def __str__(self) -> str:
-        """A table in percent with two decimals, ``-`` where a number is undefined."""
-        head = ["class", "IoU", "Dice", "precision", "recall", "truth px", "predicted px"]
+        """Tables in percent with two decimals, ``-`` where a number is undefined."""
+        return tables.text(self._tables())
+
+    def scalars(self, prefix: str = "") -> dict[str, float]:
+        """Flat names and ratios for a logger, NaN where undefined: the same names on every rank and in every epoch.
+
+        Example:
+            >>> import torch
+            >>> from meaniou import MeanIoU
+            >>> metric = MeanIoU(2, class_names=["road", "car"])
+            >>> metric.update(torch.tensor([0, 1, 1, 1]), torch.tensor([0, 1, 1, 0]))
+            >>> scalars = metric.report().scalars(prefix="val/")
+            >>> scalars["val/mean_iou"], scalars["val/iou/road"]
+            (0.5833333333333333, 0.5)
+        """
+        names = ("mean_iou", "mean_dice", "mean_accuracy", "pixel_accuracy", "frequency_weighted_iou", "kappa")
+        found = {name: getattr(self, name) for name in names}
+        found |= {f"iou/{c.name}": c.iou for c in self.classes}
+        found |= {f"mean_iou/{g.name}": g.mean_iou for g in self.groups}
+        found |= {f"merged_iou/{g.name}": g.merged_iou for g in self.groups}
+        if len(self.groups) == 2:
+            found["harmonic_mean"] = self.harmonic_mean
+        return {prefix + name: value for name, value in found.items()}
+
+    def _tables(self) -> Iterator[Table]:
         ratios = ("iou", "dice", "precision", "recall")
         rows = [
-            [c.name, *(_percent(getattr(c, r)) for r in ratios), f"{c.truth:,}", f"{c.predicted:,}"]
+            (c.name, *(percent(getattr(c, r)) for r in ratios), f"{c.truth:,}", f"{c.predicted:,}")
             for c in self.classes
         ]
-        widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-        lines = [
-            "  ".join(
-                cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        mean = ("mean", percent(self.mean_iou), percent(self.mean_dice), "", percent(self.mean_accuracy), "", "")
+        header = ("class", "IoU", "Dice", "precision", "recall", "truth px", "predicted px")
+        yield Table(header, (*rows, mean), mean=True)
+        if self.groups:
+            yield Table(("group", "mean IoU", "merged IoU"), tuple(self._group_rows()))
+        if self.confusions:
+            found = tuple(
+                (c.truth, c.predicted, f"{c.pixels:,}", percent(c.share), percent(c.iou_cost)) for c in self.confusions
             )
-            for row in [head, *rows]
-        ]
-        lines.insert(1, "-" * len(lines[0]))
-        means = (
-            f"mIoU {_percent(self.mean_iou)}  mean Dice {_percent(self.mean_dice)}  mean accuracy "
-            f"{_percent(self.mean_accuracy)}  "
-            f"pixel accuracy {_percent(self.pixel_accuracy)}"
-        )
-        pixels = "pixels  " + "  ".join(f"{name.replace('_', ' ')} {number:,}" for name, number in self.pixels.items())
-        return "\n".join([*lines, "", means, pixels])
+            yield Table(("truth", "taken for", "pixels", "% of truth", "IoU cost"), found, words=2)
+        others = {
+            "mIoU": self.mean_iou,
+            "mean Dice": self.mean_dice,
+            "mean accuracy": self.mean_accuracy,
+            "pixel accuracy": self.pixel_accuracy,
+            "frequency-weighted IoU": self.frequency_weighted_iou,
+            "kappa": self.kappa,
+        }
+        yield Table(tuple(others), (tuple(map(percent, others.values())),), words=0)
+        seen = {f"{name.replace('_', ' ')} px": f"{number:,}" for name, number in self.pixels.items()}
+        yield Table(tuple(seen), (tuple(seen.values()),), words=0)
+
+    def _group_rows(self) -> Iterator[tuple[str, str, str]]:
+        yield from ((g.name, percent(g.mean_iou), percent(g.merged_iou)) for g in self.groups)
+        if len(self.groups) == 2:
+            yield "harmonic mean", percent(self.harmonic_mean), ""
 
 
 def _account(counts: Tensor) -> dict[str, int]:
@@ -117,9 +231,10 @@ def _account(counts: Tensor) -> dict[str, int]:
     }
 
 
-def _number(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _percent(value: float) -> str:
-    return "-" if math.isnan(value) else f"{100 * value:.2f}"
+def _plain(value: Any) -> Any:
+    """The same with ``None`` for NaN and lists for tuples."""
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

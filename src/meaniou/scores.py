@@ -1,5 +1,7 @@
 """Counts -> IoU, its relatives and their means: the one place where whole numbers become float64 ratios, on the CPU."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,12 +12,16 @@ from meaniou.labels import LabelSpace, Policy
 
 @dataclass(frozen=True)
 class Areas:
-    """Pixels per class under a policy, int64 ``[C]`` each, and the account of all pixels seen."""
+    """Pixels per class under a policy, int64 ``[C]`` each: what the ratios are made of."""
 
-    intersection: Tensor
+    confmat: Tensor  # int64 [C, C], truth in rows
     truth: Tensor
     predicted: Tensor
     ignored: Tensor  # bool: the id is ignored and so no class
+
+    @property
+    def intersection(self) -> Tensor:
+        return self.confmat.diagonal()
 
     @property
     def union(self) -> Tensor:
@@ -44,7 +50,8 @@ def areas(counts: Tensor, space: LabelSpace, policy: Policy) -> Areas:
         truth = truth - unanswered
     ignored = torch.zeros_like(truth, dtype=torch.bool)
     ignored[list(space.ignored_classes)] = True
-    return Areas(classes.diagonal(), truth, classes.sum(0)[: space.num_classes], ignored)
+    confmat = classes[:, : space.num_classes]
+    return Areas(confmat, truth, confmat.sum(0), ignored)
 
 
 def class_iou(found: Areas, policy: Policy) -> Tensor:
@@ -61,18 +68,28 @@ def mean_iou(found: Areas, policy: Policy) -> Tensor:
         return iou
     if policy.average == "macro":
         return class_mean(iou, policy)
+    if policy.average == "weighted":
+        return weighted_iou(found, policy)
+    chosen = _in_the_mean(found, policy)
+    return ratio(found.intersection[chosen].sum(), found.union[chosen].sum())
+
+
+def weighted_iou(found: Areas, policy: Policy) -> Tensor:
+    """Frequency-weighted IoU: the mean over the policy's classes that are present, by truth area."""
+    chosen = _in_the_mean(found, policy)
+    truth = found.truth[chosen].double()
+    return (truth * class_iou(found, policy)[chosen]).sum() / truth.sum()
+
+
+def _in_the_mean(found: Areas, policy: Policy) -> Tensor:
     chosen = torch.zeros_like(found.ignored)
     chosen[list(policy.classes)] = True
-    chosen &= present(found, policy)
-    if policy.average == "micro":
-        return ratio(found.intersection[chosen].sum(), found.union[chosen].sum())
-    truth = found.truth[chosen].double()
-    return (truth * iou[chosen]).sum() / truth.sum()
+    return chosen & present(found, policy)
 
 
-def class_mean(values: Tensor, policy: Policy) -> Tensor:
-    """Mean of values ``[C]`` over the policy's classes, without those that are NaN unless ``absent="nan"``."""
-    chosen = values[list(policy.classes)]
+def class_mean(values: Tensor, policy: Policy, classes: Sequence[int] | None = None) -> Tensor:
+    """Mean of values ``[C]`` over the policy's classes, or those given, without NaN ones unless ``absent="nan"``."""
+    chosen = values[list(policy.classes if classes is None else classes)]
     return chosen.mean() if policy.absent == "nan" else chosen.nanmean()
 
 
@@ -104,3 +121,48 @@ def recall(found: Areas) -> Tensor:
 def pixel_accuracy(found: Areas) -> Tensor:
     """Share of the valid pixels that are right."""
     return ratio(found.intersection.sum(), found.truth.sum())
+
+
+def kappa(found: Areas) -> float:
+    """Cohen's kappa of truth and prediction: agreement beyond chance, -1 .. 1; NaN where chance alone agrees in full.
+
+    In Python's whole numbers, since the products pass 2^63.
+    """
+    number, right = int(found.truth.sum()), int(found.intersection.sum())
+    chance = sum(t * p for t, p in zip(found.truth.tolist(), found.predicted.tolist(), strict=True))
+    return (number * right - chance) / (number**2 - chance) if number**2 > chance else math.nan
+
+
+def merged_iou(found: Areas, classes: Sequence[int], policy: Policy) -> float:
+    """IoU of several classes taken as one, so that a confusion among them is none; as for a class where not present.
+
+    The category score of the Cityscapes scripts (evalPixelLevelSemanticLabeling.py).
+    """
+    if not classes:
+        return math.nan
+    members = list(classes)
+    block = found.confmat[members][:, members].sum()[None, None]
+    group = Areas(block, found.truth[members].sum()[None], found.predicted[members].sum()[None], torch.tensor([False]))
+    return float(class_iou(group, policy))
+
+
+def harmonic_mean(a: float, b: float) -> float:
+    """``2ab / (a + b)``, 0 where both are 0; what zero-shot work makes of its seen and unseen classes."""
+    return 2 * a * b / (a + b) if a + b else 0.0
+
+
+def confusions(counts: Tensor, found: Areas, policy: Policy, number: int) -> list[tuple[int, int, int, float, float]]:
+    """The costliest mistakes: truth, prediction (C: no answer, C + 1: outside), pixels, share of the truth, IoU cost.
+
+    The cost is what the IoU of the true class would gain if these pixels were right: they are already in its union.
+    """
+    wrong = counts[:-2].clone()
+    wrong.fill_diagonal_(0)
+    if policy.unanswered == "drop":
+        wrong[:, -2] = 0
+    truth, predicted = wrong.nonzero(as_tuple=True)
+    pixels = wrong[truth, predicted]
+    cost, share = ratio(pixels, found.union[truth]), ratio(pixels, found.truth[truth])
+    first = cost.argsort(descending=True, stable=True)[:number]
+    columns = (truth, predicted, pixels, share, cost)
+    return list(zip(*(column[first].tolist() for column in columns), strict=True))
