@@ -170,6 +170,13 @@ def check_sync_and_unsync(rank, world):
         metric.sync()
     with pytest.raises(TorchMetricsUserError, match="synced"):
         metric(*batches()[0])
+    for change in (
+        lambda: metric.update(*batches()[0]),
+        lambda: metric.merge_state(made()),
+        lambda: metric.load_state_dict(metric.state_dict()),
+    ):
+        with pytest.raises(RuntimeError, match=r"call unsync\(\) first"):
+            change()
     assert torch.equal(metric.counts, total.counts)
     metric.unsync()
     assert_own(metric, mine)

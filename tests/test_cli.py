@@ -1,6 +1,7 @@
 """The command line on folders that are good and bad."""
 
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -125,6 +126,14 @@ def other_size(pred: Path, _: Path) -> None:
     save(pred / "scene_001.png", np.zeros((5, 7), np.uint8))
 
 
+def a_pipe(pred: Path, _: Path) -> None:
+    os.mkfifo(other_kind(pred, "png"))
+
+
+def a_link_to_nothing(pred: Path, _: Path) -> None:
+    other_kind(pred, "png").symlink_to(pred / "nothing")
+
+
 def colours(pred: Path, _: Path) -> None:
     save(pred / "scene_001.png", np.zeros((256, 512, 3), np.uint8))
 
@@ -223,6 +232,8 @@ def outside(pred: Path, _: Path) -> None:
             ["1 of 1 prediction masks", "scene_000.png", "2 of 2 truth masks", "scene_001.png, ", "scene_002"],
         ),
         (a_loop, ["again", "the same folder"]),
+        (a_pipe, ["scene_001.png is no file that can be read"]),
+        (a_link_to_nothing, ["scene_001.png is no file that can be read"]),
         (same_name, ["scene_001.PNG", "scene_001.png", "same name"]),
         (other_size, ["scene_001.png is 5 x 7", "256 x 512"]),
         (colours, ["scene_001.png", "R, G, B", "class ids"]),
@@ -271,6 +282,7 @@ def test_settings_that_are_off_end_with_one_sentence(folders: tuple[Path, Path],
         (["--num-classes", "2", "--class-names", tmp_path / "none.txt"], "cannot be read"),
         ([], "pass --num-classes, or --class-names"),
         (["--num-classes", "9", "--group", "flat"], "expected NAME=CLASS,CLASS"),
+        (["--num-classes", "9", "--group", "flat=0", "--group", "flat=1"], "each name once"),
         (["--num-classes", "9", "--group", "flat=0,9"], "The group 'flat' holds [0, 9]"),
         (["--num-classes", "9", "--ignore-index", str(2**63)], "is not in the range"),
         (["--num-classes", "1", "--ignore-index", "0"], "No class is left"),
@@ -374,6 +386,12 @@ def test_masks_behind_a_link_are_found(folders: tuple[Path, Path], tmp_path: Pat
     assert [pair.name for pair in files.pairs(tmp_path / "linked", tmp_path / "truth")] == [
         f"part/scene_00{i}" for i in range(3)
     ]
+
+
+def test_names_are_lines_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "names.txt"
+    path.write_bytes("\ufeffa\u2028b\r\nc \x0b d\n\n".encode())
+    assert files.names(path) == ["a\u2028b", "c \x0b d"]
 
 
 @pytest.mark.parametrize("jobs", [1, 3, 8])

@@ -1,5 +1,6 @@
 """A Lightning trainer that logs the metric; run as a script, this file is one of two processes of such a trainer."""
 
+import json
 import os
 import subprocess
 import sys
@@ -162,6 +163,31 @@ def test_collection_and_classes(tmp_path):
         assert torch.equal(torch.stack(each), exact(indices, average="none"))
 
 
+class Reporting(Segmenter):
+    """Logs every number of the report beside the metric, of which Lightning asks a value of its own afterwards."""
+
+    def on_validation_epoch_end(self):
+        super().on_validation_epoch_end()
+        self.log_dict(self.metric.report(groups={"some": [0, 1]}).scalars(prefix="val/"), sync_dist=True)
+
+
+def scalars_of(indices):
+    metric = MeanIoU(**SETTINGS)
+    preds, target = (list(side) for side in zip(*(maps(i) for i in indices), strict=True))
+    metric.update(preds, target)
+    return metric.report(groups={"some": [0, 1]}).scalars(prefix="val/")
+
+
+def test_scalars_of_the_report(tmp_path):
+    trainer, model = trainer_in(tmp_path), Reporting()
+    for indices in (range(5), range(5, 9)):
+        trainer.validate(model, loader(indices), verbose=False)
+        expected = scalars_of(indices)
+        assert set(trainer.callback_metrics) == {"val/miou", *expected}
+        assert {name: logged(trainer, name).item() for name in expected} == pytest.approx(expected, rel=1e-6)
+        assert logged(trainer).item() == exact(indices).item()
+
+
 @pytest.mark.parametrize("persistent", [True, False])
 @pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch ended:UserWarning")
 def test_resume_in_the_middle_of_an_epoch(tmp_path, persistent):
@@ -204,7 +230,7 @@ SHARES = [(0, 1, 2, 3, 4), (5, 6, 7)]  # images of each rank: three batches and 
 
 
 def validate_in_two_processes(folder):
-    class Shared(Segmenter):
+    class Shared(Reporting):
         def val_dataloader(self):
             return loader(SHARES[self.global_rank])
 
@@ -212,6 +238,8 @@ def validate_in_two_processes(folder):
     model = Shared()
     trainer.validate(model, verbose=False)
     Path(folder, f"rank{trainer.global_rank}").write_text(f"{logged(trainer).item()!r} {model.epochs}")
+    scalars = {name: value.item() for name, value in trainer.callback_metrics.items() if name != "val/miou"}
+    Path(folder, f"scalars{trainer.global_rank}").write_text(json.dumps(scalars))
 
 
 def test_two_processes_log_the_number_of_the_whole_set(tmp_path):
@@ -230,6 +258,9 @@ def test_two_processes_log_the_number_of_the_whole_set(tmp_path):
     expected = exact(range(8)).item()
     found = [(tmp_path / f"rank{rank}").read_text() for rank in range(2)]
     assert found == [f"{expected!r} [3]", f"{expected!r} [2]"]
+    for rank in range(2):
+        scalars = json.loads((tmp_path / f"scalars{rank}").read_text())
+        assert scalars == pytest.approx(scalars_of(range(8)), rel=1e-6)
 
 
 if __name__ == "__main__":

@@ -164,6 +164,7 @@ def test_an_ignored_id_is_in_no_group() -> None:
         ([0, 1], TypeError, "groups is a list"),
         ({"a": "road"}, TypeError, "a list of classes"),
         ({"a": 3}, TypeError, "pass a list"),
+        ({"a": [0], " a": [1]}, ValueError, "'a' more than once"),
         ({"": [0]}, TypeError, "expected a name"),
         ({"a": [1.5]}, TypeError, "whole number"),
         ({"a": []}, ValueError, "at least one class"),

@@ -134,14 +134,13 @@ class CountingMetric(Metric):
             raise
 
     def _sync_dist(self, dist_sync_fn: Callable[..., Any] | None = None, process_group: Any = None) -> None:
-        total = sum_over_ranks({"counts": self.counts}, dist_sync_fn, process_group or self.process_group)
-        self.counts = total["counts"]
+        self.counts = sum_over_ranks(self.counts, dist_sync_fn, process_group or self.process_group)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         error_msgs: list[str] = args[-1]
         states = {name: state_dict[prefix + name] for name in self._defaults if prefix + name in state_dict}
         if states:
-            if reason := self._why_not_mine(states):
+            if reason := self._why_not_now() or self._why_not_mine(states):
                 error_msgs.append(reason)
                 for name in states:
                     del state_dict[prefix + name]
@@ -154,10 +153,14 @@ class CountingMetric(Metric):
         self.settings = self.settings.to(self.device, copy=True)
 
     def _refuse_if_synced(self) -> None:
+        if reason := self._why_not_now():
+            raise RuntimeError(reason)
+
+    def _why_not_now(self) -> str:
+        """The reason why counts cannot change at this moment, empty if they can."""
         if self._is_synced:
-            raise RuntimeError(
-                "The metric holds the sum over ranks, and unsync() would drop what is added to it; call unsync() first."
-            )
+            return "The metric holds the sum over ranks, and unsync() would drop what is new; call unsync() first."
+        return ""
 
     def _why_not_mine(self, states: Mapping[str, Any]) -> str:
         """The reason why states cannot be added to or put in place of these, empty if they can."""

@@ -46,7 +46,7 @@ def main() -> None:
     """Mean Intersection over Union of folders of masks.
 
     meaniou PRED TARGET --num-classes 21 --ignore-index 255 is short for meaniou score PRED TARGET ...; see
-    meaniou score --help.
+    meaniou score --help. A folder that has the name of a command is written ./score.
     """
 
 
@@ -157,7 +157,7 @@ def _score(
         input_format="index",
         **policy,
     )
-    groups = dict(_group(text) for text in group)
+    groups = _groups(group)
     metric.report(groups=groups)  # a group that is off ends here, not after the last file
     found = files.pairs(pred, target, pred_suffix, target_suffix)
     if pred.samefile(target) and pred_suffix == target_suffix:
@@ -195,11 +195,14 @@ def _update(metric: MeanIoU, pair: files.Pair, preds: torch.Tensor, truth: torch
         raise files.MaskError(f"{pair.pred} against {pair.target}: {error}") from error
 
 
-def _group(text: str) -> tuple[str, list[int | str]]:
-    name, equals, members = text.partition("=")
-    if not equals:
-        raise ValueError(f"--group is {text!r}; expected NAME=CLASS,CLASS, such as flat=0,1.")
-    return name, [int(m) if m.strip().isdecimal() else m.strip() for m in members.split(",") if m.strip()]
+def _groups(texts: tuple[str, ...]) -> dict[str, list[int | str]]:
+    found: dict[str, list[int | str]] = {}
+    for text in texts:
+        name, equals, members = text.partition("=")
+        if not equals or name in found:
+            raise ValueError(f"--group is {text!r}; expected NAME=CLASS,CLASS, such as flat=0,1, and each name once.")
+        found[name] = [int(m) if m.strip().isdecimal() else m.strip() for m in members.split(",") if m.strip()]
+    return found
 
 
 @contextmanager

@@ -116,7 +116,7 @@ def labels(path: Path) -> Labels:
 def names(path: Path) -> list[str]:
     """The class names in a text file, one a line; raises ``MaskError`` if it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8-sig").rstrip().splitlines()
+        return path.read_text(encoding="utf-8-sig").rstrip().split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise MaskError(f"{path} cannot be read ({error}); expected a text file with one class name a line.") from error
 
@@ -135,6 +135,8 @@ def _masks(folder: Path, suffix: str) -> dict[str, Path]:
             others[path.suffix or path.name] += 1
             continue
         name = f"{stem}{ending}".removesuffix(suffix) if suffix else stem
+        if not path.is_file():
+            raise MaskError(f"{path} is no file that can be read; expected a mask, so remove it or mend the link.")
         if name in found:
             raise MaskError(
                 f"{found[name]} and {path} have the same name; expected one mask for each image, so remove or "

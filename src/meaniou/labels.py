@@ -201,6 +201,10 @@ def groups_of(space: LabelSpace, groups: Groups | None) -> dict[str, tuple[int, 
                 f"The group {name!r} holds {listed!r}; expected at least one class, ids 0 to "
                 f"{space.num_classes - 1} or names of class_names, so mend its list."
             )
+        if name.strip() in found:
+            raise ValueError(
+                f"groups holds {name.strip()!r} more than once; expected names that differ, so rename one."
+            )
         found[name.strip()] = tuple(sorted(chosen - space.ignored_classes))
     return found
 

@@ -31,7 +31,8 @@ class MeanIoU(CountingMetric):
 
     ``compute`` gives a ratio 0 .. 1: a 0-d tensor, or ``[C]`` with ``average="none"``; float32, or float64 where that
     is PyTorch's default dtype, on the metric's device. NaN means "not defined": a class that is neither in truth nor
-    prediction, an ignored class, or a mean over no class.
+    prediction, an ignored class, or a mean over no class. Like any torchmetrics metric it is for one thread; threads
+    that count side by side take one each and ``merge_state`` at the end.
 
     Args:
         num_classes: number of classes C, 1 to 4096; the ids are ``0 .. C-1``.
