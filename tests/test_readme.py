@@ -1,7 +1,9 @@
 """Every Python block of the README runs, and prints what the README says that it prints."""
 
+import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -30,19 +32,20 @@ def test_example_prints_what_the_readme_says(code: str, output: str | None, tmp_
     script = tmp_path / "example.py"
     script.write_text(code, encoding="utf-8")
     command = [sys.executable]
-    if "init_process_group" in code:
+    if "init_process_group" in code or "Accelerator" in code:
         command += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     ran = run([*command, str(script)], tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert output is not None
-    assert ran.stdout == output
+    # torch 2.8 prints how gloo connects its ranks.
+    assert re.sub(r"^.*(\[Gloo\] Rank|connected to \d+ peer ranks).*\n", "", ran.stdout, flags=re.M) == output
 
 
 def test_there_are_examples_of_every_kind() -> None:
     codes = [code for code, _ in EXAMPLES]
-    assert len(codes) == 4
-    assert sum("init_process_group" in code for code in codes) == 1
-    assert sum("lightning" in code for code in codes) == 1
+    assert len(codes) == 6
+    for word in ("init_process_group", "import lightning", "Accelerator(", ".report("):
+        assert any(word in code for code in codes), word
 
 
 def test_first_screen() -> None:
@@ -60,6 +63,27 @@ def test_demo_command_draws_scores_and_can_be_run_again(tmp_path: Path) -> None:
     )
     assert again.stdout == table
     assert "mIoU" in table
+
+
+def test_commands_on_the_folders_of_the_demo(tmp_path: Path) -> None:
+    assert run([sys.executable, "-m", "meaniou", "demo", "sample"], tmp_path).returncode == 0
+    lines = [line for language, block in FOUND if language == "bash" for line in block.splitlines()]
+    commands = [line for line in lines if line.startswith(".venv/bin/python -m meaniou")]
+    assert len(commands) == 3
+    for command in commands:
+        ran = run([sys.executable, *shlex.split(command)[1:]], tmp_path)
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert ("mIoU" in ran.stdout) != ("--output" in command)
+    assert json.loads((tmp_path / "report.json").read_text())["classes"][0]["name"] == "road"
+
+
+def test_sentences_of_refusals_are_those_of_the_code() -> None:
+    section = README.split("## When it refuses")[1].split("\n## ")[0]
+    quoted = re.findall(r"^\| `([^`]+)` \|", section, re.M)
+    code = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    code = re.sub(r'"\s+f?"', "", code)  # joins the parts of a sentence that stands in several lines
+    assert len(quoted) > 10
+    assert [words for words in quoted if words not in code] == []
 
 
 def test_speed_table_comes_from_the_results_file() -> None:
