@@ -1,5 +1,6 @@
 """Seeded maps, a comparison of counts that says where they differ, and meters for waits and memory."""
 
+import tracemalloc
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -127,12 +128,17 @@ class Recorder(TorchDispatchMode):
 
 
 def peak_bytes(call: Callable[[], Any]) -> int:
-    """The most memory that PyTorch held for ``call`` at any time, beyond what it held before."""
+    """The most memory that PyTorch and that NumPy held for ``call`` at any time, beyond what they held before."""
+    tracemalloc.start()
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as run:
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
         call()
+        of_numpy = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
     events = [e for e in run.profiler.kineto_results.events() if e.name() == "[memory]"]
     held = peak = 0
     for event in sorted(events, key=lambda e: e.start_ns()):
         held += event.nbytes()
         peak = max(peak, held)
-    return peak
+    return peak + of_numpy

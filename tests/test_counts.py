@@ -25,15 +25,17 @@ from support import (
 )
 
 from meaniou import confusion_matrix, counts, reference
-from meaniou.kernels import portable, sides
+from meaniou.kernels import cpu, portable, sides
 
-KERNELS = [portable.count_on_cpu, portable.count_without_sync]
+KERNELS = [portable.count_on_cpu, portable.count_without_sync, cpu.count]
 CLASSES = [1, 2, 17, 19, 150, 256, 1000]
 MEBIBYTE = 1 << 20
 
 
 def by_kernel(kernel, preds, target, num_classes, ignore=(), valid=None, forms=("labels", "labels"), threshold=0.5):
-    """Counts by one of the two ways of the portable kernel, also by the one for accelerators on a CPU."""
+    """Counts by the compiled kernel, or by one of the two ways of the portable one, on a CPU each."""
+    if kernel is cpu.count:
+        return kernel(preds, target, valid, *forms, num_classes, ignore, threshold)
     truth = sides.side(target, forms[1], num_classes, ignore)
     prediction = sides.side(preds, forms[0], num_classes, ignore, threshold)
     return kernel(truth, prediction, valid, num_classes)
@@ -879,6 +881,6 @@ def test_fake_tensors_tell_shape_dtype_and_device(form):
     assert OPERATOR(*meta).device.type == "meta"
 
 
-def test_the_operator_knows_no_other_kernel_yet():
-    assert counts.why_not("auto") == counts.why_not("portable") == ""
+def test_the_operator_knows_no_kernel_for_cuda_yet():
+    assert counts.why_not("auto") == counts.why_not("portable") == counts.why_not("cpu") == ""
     assert "impl='cuda'" in counts.why_not("cuda")

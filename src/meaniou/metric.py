@@ -9,7 +9,7 @@ from torch import Tensor
 
 from meaniou import scores
 from meaniou.base import CountingMetric
-from meaniou.counts import Maps, count, refuse_outside, why_not
+from meaniou.counts import Maps, count, kernel, refuse_outside, why_not
 from meaniou.labels import (
     Absent,
     Average,
@@ -53,8 +53,8 @@ class MeanIoU(CountingMetric):
         threshold: with two classes and one floating channel, class 1 is where ``preds > threshold`` (for logits: 0.0).
         class_names: a name per class, as a sequence or ``{id: name}``.
         validate_args: whether labels outside the classes raise; they are counted aside in any case.
-        impl: the counting kernel: ``"auto"`` or ``"portable"`` (``"cpu"`` and ``"cuda"`` are names of kernels to come,
-            and raise).
+        impl: the counting kernel: ``"auto"``, ``"portable"`` (PyTorch's operators, on any device) or ``"cpu"`` (needs
+            the extra ``cpu``); ``"cuda"`` is the name of one to come. :attr:`kernel` tells which one counts.
         kwargs: those of :class:`torchmetrics.Metric`.
 
     Raises:
@@ -80,7 +80,7 @@ class MeanIoU(CountingMetric):
     plot_lower_bound = 0.0
     plot_upper_bound = 1.0
     plot_legend_name = "Class"
-    __jit_unused_properties__: ClassVar[list[str]] = [*CountingMetric.__jit_unused_properties__, "confmat"]
+    __jit_unused_properties__: ClassVar[list[str]] = [*CountingMetric.__jit_unused_properties__, "confmat", "kernel"]
 
     def __init__(
         self,
@@ -167,6 +167,11 @@ class MeanIoU(CountingMetric):
     def confmat(self) -> Tensor:
         """The confusion matrix of this rank, int64 ``[C, C]``, truth in rows; a copy."""
         return self.counts[:-2, :-2].clone()
+
+    @property
+    def kernel(self) -> str:
+        """The kernel that counts on the metric's device: ``"portable"`` or ``"cpu"``."""
+        return kernel(self.how.impl, self.counts.device).__name__.rpartition(".")[2]
 
     def report(self, *, policy: Policy | Mapping[str, Any] | None = None, groups: Groups | None = None) -> Report:
         """Every number that the counts hold, over all ranks; under another policy without counting again.

@@ -52,17 +52,17 @@ def count(
 def count_on_cpu(truth: Side, prediction: Side, valid: Tensor | None, num_classes: int) -> Tensor:
     """Counts pairs of codes and folds their table at the end, or counts bins at once if that is larger than the map."""
     rows, columns, size = truth.bins(), prediction.bins(), num_classes + 2
-    tiles = _tiles(truth, prediction, valid, CPU_TILE, CPU_SCORES)
+    parts = tiles(truth, prediction, valid, CPU_TILE, CPU_SCORES)
     width = columns.numel()
     if rows.numel() * width <= min(MAX_TABLE, truth.shape.numel()):
         table = rows.new_zeros(rows.numel() * width)
-        for row, column in tiles:
+        for row, column in parts:
             _add(table, row.mul_(width).add_(column))
         by_row = table.new_zeros(size, width).index_add_(0, rows, table.view(-1, width))
         return table.new_zeros(size, size).index_add_(1, columns, by_row)
     rows = rows * size
     counts = rows.new_zeros(size * size)
-    for row, column in tiles:
+    for row, column in parts:
         _add(counts, rows.index_select(0, row).add_(columns.index_select(0, column)))
     return counts.view(size, size)
 
@@ -86,7 +86,7 @@ def count_without_sync(truth: Side, prediction: Side, valid: Tensor | None, num_
     rows, columns = truth.bins() * (size * copies), prediction.bins() * copies
     counts = rows.new_zeros(size * size * copies)
     one = rows.new_ones(())
-    for row, column in _tiles(truth, prediction, valid, ACCELERATOR_TILE, ACCELERATOR_SCORES):
+    for row, column in tiles(truth, prediction, valid, ACCELERATOR_TILE, ACCELERATOR_SCORES):
         cell = rows.index_select(0, row).add_(columns.index_select(0, column))
         cell.add_(torch.arange(cell.numel(), device=cell.device).remainder_(copies))
         counts.scatter_add_(0, cell, one.expand(cell.shape))
@@ -98,7 +98,7 @@ def first_outside(
 ) -> tuple[tuple[int, ...], list[float]]:
     """Index of the first outside pixel and what is stored there; for the sentence of an error, on the CPU."""
     rows, columns, outside = truth.bins(), prediction.bins(), num_classes + 1
-    for block in _blocks(truth.shape, max(1, CPU_TILE // num_classes)):
+    for block in blocks(truth.shape, max(1, CPU_TILE // num_classes)):
         row = rows[_masked(truth.read(block), valid, block, rows.numel() - 1)]
         wrong = row == outside if on_truth else (columns[prediction.read(block)] == outside) & (row < num_classes)
         if wrong.any():
@@ -109,12 +109,12 @@ def first_outside(
     raise AssertionError("no pixel is outside")
 
 
-def _tiles(
+def tiles(
     truth: Side, prediction: Side, valid: Tensor | None, pixels: int, scores: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Codes of truth and prediction, tile after tile."""
     void = truth.bins().numel() - 1 if valid is not None else 0
-    for block in _blocks(truth.shape, max(1, min(pixels, scores // max(truth.cost, prediction.cost)))):
+    for block in blocks(truth.shape, max(1, min(pixels, scores // max(truth.cost, prediction.cost)))):
         yield _masked(truth.read(block), valid, block, void), prediction.read(block)
 
 
@@ -123,7 +123,7 @@ def _masked(codes: Tensor, valid: Tensor | None, block: Block, void: int) -> Ten
     return codes if valid is None else codes.masked_fill_(~valid[block].reshape(-1), void)
 
 
-def _blocks(shape: Sequence[int], limit: int) -> Iterator[Block]:
+def blocks(shape: Sequence[int], limit: int) -> Iterator[Block]:
     """Slices that cover ``shape`` in row-major order, each of at most ``limit`` elements."""
     if not shape:
         yield ()
@@ -135,4 +135,4 @@ def _blocks(shape: Sequence[int], limit: int) -> Iterator[Block]:
         yield from ((slice(start, min(start + step, shape[0])), *rest) for start in range(0, shape[0], step))
         return
     for i in range(shape[0]):
-        yield from ((slice(i, i + 1), *block) for block in _blocks(shape[1:], limit))
+        yield from ((slice(i, i + 1), *block) for block in blocks(shape[1:], limit))

@@ -24,6 +24,7 @@ class Side(Protocol):
 
     data: Tensor
     shape: torch.Size  # of the map, without the classes
+    num_classes: int
     cost: int  # bytes of scratch a pixel
 
     def bins(self) -> Tensor:
@@ -36,14 +37,14 @@ class Side(Protocol):
 def side(data: Tensor, form: str, num_classes: int, ignore: Sequence[int], threshold: float = math.nan) -> Side:
     """The reader of a tensor in one of the four forms."""
     if form == "labels":
-        return _Labels(data, num_classes, ignore)
+        return Labels(data, num_classes, ignore)
     if form == "threshold":
         return _Answers(data, data.shape, partial(_above, threshold), num_classes, ignore)
     data = data.movedim(1, 0)
     return _Answers(data, data.shape[1:], _best if form == "scores" else _only, num_classes, ignore)
 
 
-class _Labels:
+class Labels:
     """A map of labels. Code 0 is the label ``low``; what lies beyond ``low`` and ``high`` is clamped to them.
 
     The window ``low .. high`` is the whole range of an 8-bit dtype. For a wider one it holds the classes and the near
@@ -51,6 +52,11 @@ class _Labels:
     """
 
     cost = 8
+
+    @property
+    def window(self) -> tuple[int, int, tuple[int, ...], tuple[int, ...], int]:
+        """Lowest and highest label of the window, ignored ids in and beyond it, and the number of classes."""
+        return self.low, self.high, self.near, tuple(self.far), self.num_classes
 
     def __init__(self, data: Tensor, num_classes: int, ignore: Sequence[int]) -> None:
         self.data, self.shape, self.num_classes = data, data.shape, num_classes
@@ -65,9 +71,7 @@ class _Labels:
             self.low, self.high = min([*self.near, 0]) - 1, max([*self.near, num_classes - 1]) + 1
 
     def bins(self) -> Tensor:
-        return _made(
-            _label_bins, self.data.device, self.low, self.high, tuple(self.near), len(self.far), self.num_classes
-        )
+        return _made(label_bins, self.data.device, self.low, self.high, self.near, len(self.far), self.num_classes)
 
     def read(self, block: Block) -> Tensor:
         tile = self.data[block].reshape(-1)
@@ -120,7 +124,8 @@ class _Answers:
         return self.spare[: shape.numel()].view(shape)
 
 
-def _label_bins(low: int, high: int, near: tuple[int, ...], far: int, num_classes: int, device: torch.device) -> Tensor:
+def label_bins(low: int, high: int, near: tuple[int, ...], far: int, num_classes: int, device: torch.device) -> Tensor:
+    """Bins of the labels ``low .. high``, of so many far ignored ids, and of the code for pixels that are not valid."""
     label = torch.arange(low, high + 1 + far + 1, device=device)
     bins = label.masked_fill((label < 0) | (label >= num_classes), num_classes + 1)
     for i in near:

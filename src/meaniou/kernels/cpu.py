@@ -1,0 +1,209 @@
+"""Label or score views on the CPU -> counts, by loops that Numba compiled, on as many threads as PyTorch has.
+
+What lies flat in memory is read where it lies. Anything else (strided views, masks, one-hot planes, thresholds, classes
+that lie side by side) goes through a small buffer, block after block.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from meaniou.kernels import jit, portable
+from meaniou.kernels.portable import blocks, tiles
+from meaniou.kernels.sides import Block, Labels, Side, at, label_bins, side
+
+Array = NDArray[Any]
+Add = Callable[[int, int, Array], None]  # adds the pixels from start to stop to the counts
+
+BYTES = (torch.bool, torch.uint8, torch.int8)
+INFINITY = {torch.float16: np.int16(0x7C00), torch.bfloat16: np.int16(0x7F80)}  # as bits
+# Pixels of label maps, and scores, for which another thread is worth its start of about 50 µs.
+LABELS_PER_THREAD, SCORES_PER_THREAD = 1 << 19, 1 << 20
+# Bytes of the counts that other threads have of their own.
+MAX_COPIED = 1 << 20
+# Pixels whose running maximum is held: 8 bytes each, twice in the cache of the first level.
+SCORE_TILE = 1 << 13
+# A buffer that labels or scores are copied to is this part of a tile of the portable kernel: two are held at a time.
+SHARE = 4
+# Images with fewer pixels are read class by class too slowly.
+MIN_PIXELS = 64
+NO_FAR = np.empty(0, np.int64)
+
+
+def count(
+    preds: Tensor,
+    target: Tensor,
+    valid: Tensor | None,
+    preds_form: str,
+    target_form: str,
+    num_classes: int,
+    ignore: Sequence[int],
+    threshold: float,
+) -> Tensor:
+    """Counts of all pixels, int64 ``[C + 2, C + 2]`` with truth in rows; arguments are those of the portable kernel."""
+    preds, target = preds.detach(), target.detach()
+    truth = side(target, target_form, num_classes, ignore)
+    prediction = side(preds, preds_form, num_classes, ignore, threshold)
+    counts = np.zeros((num_classes + 2) ** 2, np.int64)
+    if truth.shape.numel():
+        if not isinstance(truth, Labels) or target.is_floating_point() or valid is not None:
+            _count_codes(truth, prediction, valid, counts)
+        elif isinstance(prediction, Labels):
+            _count_maps(truth, prediction, counts)
+        elif preds_form == "scores" and preds[0, 0].numel() >= MIN_PIXELS:
+            _count_scores(truth, prediction, preds, counts)
+        else:
+            _count_codes(truth, prediction, None, counts)
+    return torch.from_numpy(counts.reshape(num_classes + 2, num_classes + 2))
+
+
+def _count_maps(truth: Labels, prediction: Labels, counts: Array) -> None:
+    if truth.data.is_contiguous() and prediction.data.is_contiguous():
+        add = _of_maps(truth, truth.data.view(-1), prediction, prediction.data.view(-1))
+        _share_out(add, truth.shape.numel(), LABELS_PER_THREAD, counts)
+        return
+    for block in blocks(truth.shape, max(1, portable.CPU_TILE // SHARE)):
+        target, preds = _flat(truth.data, block), _flat(prediction.data, block)
+        _of_maps(truth, target, prediction, preds)(0, target.numel(), counts)
+
+
+def _of_maps(truth: Labels, target: Tensor, prediction: Labels, preds: Tensor) -> Add:
+    size = truth.num_classes + 2
+    if target.dtype in BYTES and preds.dtype in BYTES:
+        rows, cols = _byte_table(*truth.window, size), _byte_table(*prediction.window, 1)
+        return partial(_add_bytes, _aligned(preds), _aligned(target), rows, cols)
+    tables = (*_table(*truth.window, size), *_table(*prediction.window, 1))
+    return partial(_add_labels, _array(preds), _array(target), tables)
+
+
+def _add_bytes(preds: Array, target: Array, rows: Array, cols: Array, start: int, stop: int, counts: Array) -> None:
+    jit.count_bytes(preds, target, start, stop, rows, cols, counts)
+
+
+def _add_labels(preds: Array, target: Array, tables: tuple[Any, ...], start: int, stop: int, counts: Array) -> None:
+    jit.count_labels(preds, target, start, stop, *tables, counts)
+
+
+def _count_scores(truth: Labels, prediction: Side, preds: Tensor, counts: Array) -> None:
+    if truth.data.is_contiguous() and preds[0, 0].is_contiguous():
+        extent = 1 + sum((n - 1) * stride for n, stride in zip(preds.shape, preds.stride(), strict=True))
+        flat = preds.as_strided((extent,), (1,), preds.storage_offset())
+        add = _of_scores(truth, truth.data.view(-1), prediction, flat, preds[0, 0].numel(), *preds.stride()[:2])
+        _share_out(add, truth.shape.numel(), SCORES_PER_THREAD // preds.shape[1], counts)
+        return
+    for block in blocks(truth.shape, max(1, portable.CPU_SCORES // (SHARE * preds.shape[1] * preds.element_size()))):
+        target = _flat(truth.data, block)
+        scores = at(prediction.data, block).reshape(preds.shape[1], -1).contiguous().view(-1)
+        pixels = target.numel()
+        _of_scores(truth, target, prediction, scores, pixels, 0, pixels)(0, pixels, counts)
+
+
+def _of_scores(
+    truth: Labels, target: Tensor, prediction: Side, flat: Tensor, pixels: int, image_stride: int, class_stride: int
+) -> Add:
+    """Counts scores that lie flat, those of class c for image b from ``b * image_stride + c * class_stride`` on."""
+    scores = (flat.view(torch.int16) if flat.dtype in INFINITY else flat).numpy()
+    shape = (image_stride, class_stride, truth.num_classes, pixels, INFINITY.get(flat.dtype, np.int16(0)))
+    tables = (*_table(*truth.window, truth.num_classes + 2), prediction.bins().numpy(), NO_FAR)
+    return partial(_add_scores, scores, shape, _array(target), tables)
+
+
+def _add_scores(
+    scores: Array, shape: tuple[Any, ...], target: Array, tables: tuple[Any, ...], start: int, stop: int, counts: Array
+) -> None:
+    best, answer = np.empty(SCORE_TILE, scores.dtype), np.empty(SCORE_TILE, np.int32)
+    jit.count_scores(scores, *shape, target, start, stop, *tables, counts, best, answer)
+
+
+def _count_codes(truth: Side, prediction: Side, valid: Tensor | None, counts: Array) -> None:
+    """Counts whatever has a reader, by way of its codes."""
+    rows, cols = truth.bins().numpy() * (truth.num_classes + 2), prediction.bins().numpy()
+    for row, column in tiles(truth, prediction, valid, portable.CPU_TILE, portable.CPU_SCORES):
+        codes = column.numpy(), row.numpy()
+        jit.count_labels(*codes, 0, row.numel(), rows, 0, NO_FAR, cols, 0, NO_FAR, counts)
+
+
+def _flat(data: Tensor, block: Block) -> Tensor:
+    return data[block].reshape(-1).contiguous()
+
+
+def _array(labels: Tensor) -> Array:
+    return (labels.view(torch.uint8) if labels.dtype == torch.bool else labels).numpy()
+
+
+def _aligned(labels: Tensor) -> Array:
+    """The bytes of labels, at an address that can be read in words."""
+    return (labels if labels.data_ptr() % 8 == 0 else labels.clone()).view(torch.uint8).numpy()
+
+
+@lru_cache(maxsize=64)
+def _table(
+    low: int, high: int, near: tuple[int, ...], far: tuple[int, ...], num_classes: int, scale: int
+) -> tuple[Array, int, Array]:
+    """Bins of the window of labels from ``low`` on, then of the far ones, times ``scale``."""
+    bins = label_bins(low, high, near, len(far), num_classes, torch.device("cpu")).numpy()
+    return bins[:-1] * scale, low, np.array(far, np.int64)
+
+
+@lru_cache(maxsize=64)
+def _byte_table(
+    low: int, high: int, near: tuple[int, ...], far: tuple[int, ...], num_classes: int, scale: int
+) -> Array:
+    """The same for each of the 256 bytes that may be stored: the negative labels of int8 are the upper half."""
+    bins, _, _ = _table(low, high, near, far, num_classes, scale)
+    stored = np.arange(256)
+    labels = np.where(stored > 127, stored - 256, stored) if low < 0 else np.minimum(stored, high)
+    table: Array = bins[labels - low]
+    return table
+
+
+# Numba's own threads are of no use here: its work queue ends the process when two Python threads enter, and its OpenMP
+# layer does so in a forked child.
+_lock = threading.Lock()
+_pool: ThreadPoolExecutor | None = None
+
+
+def _share_out(add: Add, total: int, grain: int, counts: Array) -> None:
+    """Adds all pixels to ``counts``, by as many threads as PyTorch has; this one is one of them."""
+    threads = min(torch.get_num_threads(), total // grain, 1 + MAX_COPIED // counts.nbytes)
+    if threads <= 1:
+        add(0, total, counts)
+        return
+    step = max(64, total // (4 * threads) // 64 * 64)
+    starts = iter(range(0, total, step))
+
+    def work(mine: Array) -> Array:
+        for start in starts:  # of all threads together
+            add(start, min(start + step, total), mine)
+        return mine
+
+    others = [_threads(threads - 1).submit(work, np.zeros_like(counts)) for _ in range(threads - 1)]
+    work(counts)
+    for other in others:
+        counts += other.result()
+
+
+def _threads(number: int) -> ThreadPoolExecutor:
+    global _pool
+    with _lock:
+        if _pool is None or _pool._max_workers < number:
+            _pool = ThreadPoolExecutor(number, thread_name_prefix="meaniou")  # one that was too small ends when idle
+        return _pool
+
+
+def _after_fork() -> None:
+    """A child has none of its parent's threads."""
+    global _lock, _pool
+    _lock, _pool = threading.Lock(), None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

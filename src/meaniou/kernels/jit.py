@@ -1,0 +1,191 @@
+"""Flat arrays -> counts, in loops that Numba compiles for the dtypes in use; nothing here knows of tensors or threads.
+
+``rows`` and ``cols`` hold the part of a cell's index that a code stands for, so that a pixel is counted in
+``counts[rows[truth] + cols[prediction]]``. Neighbouring pixels are mostly alike, so whole blocks of one pair are found
+first, by comparisons that run many pixels at a time, and counted at once.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+from numba.extending import overload
+
+ONES, BYTE = np.uint64(0x0101010101010101), np.uint64(255)
+BLOCK, PART = 64, 8
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compiled at the first call of a signature, free of the interpreter's lock, kept on disk if that is possible."""
+    try:
+        return njit(cache=True, nogil=True, error_model="numpy")(function)
+    except RuntimeError:  # there is no folder that can be written
+        return njit(nogil=True, error_model="numpy")(function)
+
+
+@compiled
+def count_bytes(preds, target, start, stop, rows, cols, counts):
+    """Bytes, aligned to eight, which are read as uint64; ``start`` is a multiple of 64, the tables have 256 entries."""
+    words = preds.size // 8
+    preds8, target8 = preds[: 8 * words].view(np.uint64), target[: 8 * words].view(np.uint64)
+    whole = stop - (stop - start) % 64
+    for block in range(start // 8, whole // 8, 8):
+        a, b = preds8[block] & BYTE, target8[block] & BYTE
+        differ = np.uint64(0)
+        for m in range(block, block + 8):
+            differ |= (preds8[m] ^ (a * ONES)) | (target8[m] ^ (b * ONES))
+        if differ == 0:
+            counts[rows[b] + cols[a]] += 64
+            continue
+        for m in range(block, block + 8):
+            x, y = preds8[m], target8[m]
+            a, b = x & BYTE, y & BYTE
+            if x == a * ONES and y == b * ONES:
+                counts[rows[b] + cols[a]] += 8
+            else:
+                for byte in range(8):
+                    shift = np.uint64(8 * byte)
+                    counts[rows[(y >> shift) & BYTE] + cols[(x >> shift) & BYTE]] += 1
+    for i in range(whole, stop):
+        counts[rows[target[i]] + cols[preds[i]]] += 1
+
+
+@compiled
+def count_labels(preds, target, start, stop, rows, row_low, row_far, cols, col_low, col_far, counts):
+    """Labels of any two dtypes; see ``_code`` for the windows of labels."""
+    whole = stop - (stop - start) % BLOCK
+    for block in range(start, whole, BLOCK):
+        if _alike(preds, target, block, BLOCK):
+            col = cols[_code(preds[block], col_low, cols.size, col_far)]
+            counts[rows[_code(target[block], row_low, rows.size, row_far)] + col] += BLOCK
+            continue
+        for part in range(block, block + BLOCK, PART):
+            if _alike(preds, target, part, PART):
+                col = cols[_code(preds[part], col_low, cols.size, col_far)]
+                counts[rows[_code(target[part], row_low, rows.size, row_far)] + col] += PART
+                continue
+            for i in range(part, part + PART):
+                col = cols[_code(preds[i], col_low, cols.size, col_far)]
+                counts[rows[_code(target[i], row_low, rows.size, row_far)] + col] += 1
+    for i in range(whole, stop):
+        col = cols[_code(preds[i], col_low, cols.size, col_far)]
+        counts[rows[_code(target[i], row_low, rows.size, row_far)] + col] += 1
+
+
+@njit(nogil=True, inline="always")
+def _alike(preds, target, start, number):
+    """Whether so many pixels are all of one pair; without an early end, so that it is a few wide instructions."""
+    a, b = preds[start], target[start]
+    differ = (a ^ a) | (b ^ b)
+    for i in range(start + 1, start + number):
+        differ |= (preds[i] ^ a) | (target[i] ^ b)
+    return differ == 0
+
+
+@njit(nogil=True, inline="always")
+def _code(label, low, size, far):
+    """Place of a label in its table: a window from ``low`` on, whose ends stand for all beyond, then the far labels."""
+    place = np.uint64(np.int64(label)) - np.uint64(low)
+    return np.int64(place) if place < np.uint64(size - far.size) else _code_beyond(np.int64(label), low, size, far)
+
+
+@compiled
+def _code_beyond(label, low, size, far):
+    for i in range(far.size):
+        if label == far[i]:
+            return size - far.size + i
+    return np.int64(0) if label < low else size - far.size - 1
+
+
+@compiled
+def count_scores(
+    scores, image_stride, class_stride, num_classes, pixels, nan_above,
+    target, start, stop, rows, row_low, row_far, cols, no_far, counts, best, answer,
+):  # fmt: skip
+    """Scores whose pixels lie side by side, beside labels: a running maximum over tiles of the size of ``best``.
+
+    ``scores`` is flat: those of class c for image b begin at ``b * image_stride + c * class_stride``. Pixels are
+    numbered over all images. Half types come as int16, where ``nan_above`` holds the bits of infinity.
+    """
+    while start < stop:
+        image = start // pixels
+        n = min(best.size, (image + 1) * pixels - start, stop - start)
+        first = image * image_stride + start - image * pixels
+        top, found = best[:n], answer[:n]
+        undefined = _begin(scores[first : first + n], nan_above, top, found)
+        c = 1
+        while c < num_classes:
+            place = first + c * class_stride
+            follows = place + class_stride if c + 1 < num_classes else place  # the last one twice is the last one
+            one, other = scores[place : place + n], scores[follows : follows + n]
+            undefined |= _raise_by_two(one, other, nan_above, top, found, c)
+            c += 2
+        if undefined:
+            _void_undefined(scores, first, class_stride, num_classes, nan_above, found)
+        count_labels(found, target[start : start + n], 0, n, rows, row_low, row_far, cols, 0, no_far, counts)
+        start += n
+
+
+@compiled
+def _begin(scores, nan_above, top, found):
+    undefined = False
+    for i in range(top.size):
+        top[i] = rank(scores[i])
+        found[i] = 0
+        undefined |= is_nan(scores[i], nan_above)
+    return undefined
+
+
+@compiled
+def _raise_by_two(first, second, nan_above, top, found, c):
+    """Takes two classes into the maximum, the first of equal ones; gives whether one of their scores is NaN."""
+    undefined = False
+    for i in range(top.size):
+        a, b, old = rank(first[i]), rank(second[i]), top[i]
+        new = b if b > a else a
+        label = np.int32(c + 1) if b > a else np.int32(c)
+        found[i] = label if new > old else found[i]
+        top[i] = new if new > old else old
+        undefined |= is_nan(first[i], nan_above) | is_nan(second[i], nan_above)
+    return undefined
+
+
+@compiled
+def _void_undefined(scores, first, class_stride, num_classes, nan_above, found):
+    """The answer is ``num_classes``, which is none, where a score is NaN."""
+    for i in range(found.size):
+        for c in range(num_classes):
+            if is_nan(scores[first + c * class_stride + i], nan_above):
+                found[i] = num_classes
+                break
+
+
+def rank(score):
+    """What compares as the score does."""
+    raise NotImplementedError
+
+
+def is_nan(score, nan_above):
+    """Whether a score is NaN."""
+    raise NotImplementedError
+
+
+@overload(rank, inline="always")
+def _rank(score):
+    if isinstance(score, types.Float):
+        return lambda score: score
+
+    def of_half(score):
+        # Sign and magnitude -> two's complement; both zeros become 0.
+        sign = np.int16(score >> np.int16(15))
+        return np.int16(np.int16(np.int16(score & np.int16(0x7FFF)) ^ sign) - sign)
+
+    return of_half
+
+
+@overload(is_nan, inline="always")
+def _is_nan(score, nan_above):
+    if isinstance(score, types.Float):
+        return lambda score, nan_above: score != score
+    return lambda score, nan_above: np.int16(score & np.int16(0x7FFF)) > nan_above
