@@ -134,6 +134,20 @@ def a_link_to_nothing(pred: Path, _: Path) -> None:
     other_kind(pred, "png").symlink_to(pred / "nothing")
 
 
+def turned(pred: Path, _: Path) -> None:
+    save(pred / "scene_001.png", np.zeros((512, 256), np.uint8))
+
+
+def another_dimension(pred: Path, _: Path) -> None:
+    np.save(other_kind(pred, "npy"), np.zeros((1, 256, 512), np.uint8))
+
+
+def another_folder(pred: Path, _: Path) -> None:
+    (pred / "below").mkdir()
+    for path in pred.glob("*.png"):
+        path.rename(pred / "below" / path.name)
+
+
 def colours(pred: Path, _: Path) -> None:
     save(pred / "scene_001.png", np.zeros((256, 512, 3), np.uint8))
 
@@ -224,7 +238,7 @@ def outside(pred: Path, _: Path) -> None:
     [
         (missing, ["pred does not exist"]),
         (a_file, ["pred is a file"]),
-        (no_masks, ["pred holds no mask but no file"]),
+        (no_masks, ["pred holds no file; expected one mask"]),
         (photographs, ["target holds no mask but 3 .jpg", ".png"]),
         (alone, ["1 of 3 truth masks have no prediction", "scene_001.png"]),
         (
@@ -235,7 +249,10 @@ def outside(pred: Path, _: Path) -> None:
         (a_pipe, ["scene_001.png is no file that can be read"]),
         (a_link_to_nothing, ["scene_001.png is no file that can be read"]),
         (same_name, ["scene_001.PNG", "scene_001.png", "same name"]),
-        (other_size, ["scene_001.png is 5 x 7", "256 x 512"]),
+        (other_size, ["scene_001.png is 5 x 7", "256 x 512", "resize"]),
+        (turned, ["scene_001.png is 512 x 256", "axes are swapped"]),
+        (another_dimension, ["scene_001.npy is 1 x 256 x 512", "without dimensions of size 1"]),
+        (another_folder, ["3 of 3 prediction masks", "the folders below do not"]),
         (colours, ["scene_001.png", "R, G, B", "class ids"]),
         (colours_of_a_palette_with_alpha, ["scene_001.png", "L, A", "class ids"]),
         (bomb, ["scene_001.png has too many pixels", "tiles"]),
@@ -283,8 +300,8 @@ def test_settings_that_are_off_end_with_one_sentence(folders: tuple[Path, Path],
         ([], "pass --num-classes, or --class-names"),
         (["--num-classes", "9", "--group", "flat"], "expected NAME=CLASS,CLASS"),
         (["--num-classes", "9", "--group", "flat=0", "--group", "flat=1"], "each name once"),
-        (["--num-classes", "9", "--group", "flat=0,9"], "The group 'flat' holds [0, 9]"),
-        (["--num-classes", "9", "--ignore-index", str(2**63)], "is not in the range"),
+        (["--num-classes", "9", "--group", "flat=0,9"], "The group 'flat' holds 9"),
+        (["--num-classes", "9", "--ignore-index", str(2**63)], "fit into int64"),
         (["--num-classes", "1", "--ignore-index", "0"], "No class is left"),
     ):
         ran = invoke(*folders, *words)
@@ -390,6 +407,10 @@ def test_masks_behind_a_link_are_found(folders: tuple[Path, Path], tmp_path: Pat
 
 def test_names_are_lines_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "names.txt"
+    for text, fault in (("a\n\nb", "Line 2 of .* is empty"), ("a\nb\na ", "Line 3 of .* names 'a' a second time")):
+        path.write_text(text)
+        with pytest.raises(files.MaskError, match=fault):
+            files.names(path)
     path.write_bytes("\ufeffa\u2028b\r\nc \x0b d\n\n".encode())
     assert files.names(path) == ["a\u2028b", "c \x0b d"]
 
@@ -455,6 +476,15 @@ def test_the_same_folder_twice_is_warned_of(folders: tuple[Path, Path], tmp_path
     assert json.loads(ran.stdout)["mean_iou"] == 1.0
     assert ran.stderr.startswith("Warning: ")
     assert len(ran.stderr.splitlines()) == 1
+
+
+def test_folders_in_the_wrong_order_are_warned_of(folders: tuple[Path, Path]) -> None:
+    ran = invoke(*folders[::-1], *OPTIONS)
+    assert ran.exit_code == 0
+    assert "as they would be if PRED and TARGET were swapped" in ran.stderr
+    names = folders[0].parent / "names.txt"
+    ran = invoke(*folders, "--class-names", names)
+    assert f"name all classes in {names}" in ran.stderr
 
 
 def test_the_foreground_of_a_binary_mask(tmp_path: Path) -> None:
@@ -529,7 +559,10 @@ def test_demo_replaces_scenes_and_nothing_else(tmp_path: Path) -> None:
     for images in (3, 2):
         assert invoke("demo", tmp_path / "sample", "--images", images).exit_code == 0
         assert len(list((tmp_path / "sample" / "pred").iterdir())) == images
-    save(tmp_path / "sample" / "pred" / "mine.png", np.zeros((2, 2), np.uint8))
-    ran = invoke("demo", tmp_path / "sample")
-    assert ran.exit_code == 2
-    assert "mine.png is there" in ran.stderr
+    for mine in (tmp_path / "sample" / "mine.png", tmp_path / "sample" / "pred" / "mine.png"):
+        save(mine, np.zeros((2, 2), np.uint8))
+        ran = invoke("demo", tmp_path / "sample")
+        assert ran.exit_code == 2
+        assert "mine.png is there" in ran.stderr
+        mine.unlink()
+    assert len(list((tmp_path / "sample" / "pred").iterdir())) == 2

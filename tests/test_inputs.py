@@ -245,7 +245,7 @@ def test_images_of_any_size(rng, form, valid, kinds):
         labels = [x.numpy() for x in labels]
     elif form == "threshold":
         preds = [random_scores(rng, size, torch.float32) if 0 not in size else torch.zeros(size) for size in SIZES]
-        labels = [reference.labels_of_threshold(x.numpy(), 0.5) for x in preds]
+        labels = [reference.labels_of_threshold(x.numpy(), 0.0) for x in preds]
     else:
         preds = [random_scores(rng, (1, classes, *size), torch.float32)[0] for size in SIZES]
         labels = [reference.labels_of_scores(x[None].numpy(), classes)[0] for x in preds]
@@ -259,7 +259,7 @@ def test_images_of_any_size(rng, form, valid, kinds):
         mask = None if masks is None else masks[i].expand(SIZES[i]).numpy()
         expected = expected + reference.counts(label, truth.numpy(), classes, (), mask)
     truth = [planes_of(t[None].long(), classes)[0] for t in target] if form == "one-hot" else target
-    settings = {"flow": True, "input_format": "one-hot" if form == "one-hot" else "auto"}
+    settings = {"flow": True, "input_format": "one-hot" if form == "one-hot" else "auto", "threshold": 0.0}
     found = confusion_matrix(kinds[0](preds), kinds[1](truth), classes, valid=masks and kinds[1](masks), **settings)
     assert_same_counts(found, expected)
     if form == "labels":
@@ -270,7 +270,7 @@ def test_images_of_any_size(rng, form, valid, kinds):
 def test_scores_that_require_a_gradient(rng):
     scores = random_scores(rng, (2, 3, 9), torch.float32, odd=False)
     target = labels_of(rng, 2, 9)
-    for classes, preds in ((3, scores), (3, scores.half()), (2, scores[:, 0])):
+    for classes, preds in ((3, scores), (3, scores.half()), (2, scores[:, 0].sigmoid())):
         truth = target.clamp(0, classes - 1)
         plain = confusion_matrix(preds, truth, classes)
         grown = preds.clone().requires_grad_()

@@ -529,7 +529,22 @@ def test_the_default_device_is_not_asked_for_scratch(num_classes):
 
 
 def test_a_rule_of_a_report_that_is_no_rule():
-    with pytest.raises(TypeError, match="absnt"):
-        filled().report(policy={"absnt": "zero"})
+    for rules, words in (({"absnt": "zero"}, "'absnt'"), ({"average": "micro"}, "'average'"), ("zero", "is a str")):
+        with pytest.raises(TypeError, match=f"policy.*{words}"):
+            filled().report(policy=rules)
     with pytest.raises(ValueError, match="absent is 'none'"):
         filled().report(policy={"absent": "none"})
+
+
+def test_logits_under_a_threshold_for_probabilities_are_warned_of():
+    target = torch.tensor([[0, 1, 1]])
+    with pytest.warns(UserWarning, match=r"scores from -2 to 3, .* threshold=0\.0"):
+        MeanIoU(2).update(torch.tensor([[-2.0, 3.0, 0.2]]), target)
+    for scores, settings in (
+        ([0.0, 1.0, 0.5], {}),
+        ([-2.0, 3.0, 0.2], {"threshold": 0.0}),
+        ([-2.0, 3.0, 0.2], {"validate_args": False}),
+        ([0.5, float("nan"), 0.2], {}),
+    ):
+        MeanIoU(2, **settings).update(torch.tensor([scores]), target)
+    MeanIoU(2).update(torch.zeros(0, 3), torch.zeros(0, 3, dtype=torch.long))

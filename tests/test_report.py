@@ -167,8 +167,8 @@ def test_an_ignored_id_is_in_no_group() -> None:
         ({"a": [0], " a": [1]}, ValueError, "'a' more than once"),
         ({"": [0]}, TypeError, "expected a name"),
         ({"a": [1.5]}, TypeError, "whole number"),
-        ({"a": []}, ValueError, "at least one class"),
-        ({"a": [0, 9]}, ValueError, r"\[0, 9\]"),
+        ({"a": []}, ValueError, "at least one"),
+        ({"a": [0, 9]}, ValueError, "'a' holds 9, which is no class"),
         ({"a": [-1]}, ValueError, "ids 0 to 8"),
         ({"a": ["boat"]}, ValueError, "boat"),
     ],
@@ -295,7 +295,6 @@ def test_rules_are_told(metric: MeanIoU) -> None:
     assert rules == {
         "num_classes": 9,
         "ignore_index": [255],
-        "average": "macro",
         "unanswered": "miss",
         "present": "union",
         "absent": "zero",

@@ -60,7 +60,7 @@ def main() -> None:
 )
 @click.option(
     "--ignore-index",
-    type=click.IntRange(-(2**63), 2**63 - 1),
+    type=int,
     multiple=True,
     help="An id that is void in the truth and no answer in a prediction; may be given several times.",
 )
@@ -164,9 +164,16 @@ def _score(
         click.echo(f"Warning: {pred} and {target} are the same folder, so each mask is its own truth.", err=True)
     with _one_thread(), _progress(len(found)) as advance:
         for pair, preds, truth in files.read_all(found, jobs):
-            _update(metric, pair, preds, truth)
+            _update(metric, pair, preds, truth, class_names)
             advance(1)
-    text = FORMS[form](metric.report(groups=groups))
+    report = metric.report(groups=groups)
+    if report.pixels["no_answer"] and not report.pixels["void"]:
+        click.echo(
+            f"Warning: ignored ids are in the predictions alone ({report.pixels['no_answer']:,} pixels), as they would "
+            "be if PRED and TARGET were swapped.",
+            err=True,
+        )
+    text = FORMS[form](report)
     try:
         if output is None:
             click.echo(text)
@@ -181,15 +188,17 @@ def _score(
         ) from error
 
 
-def _update(metric: MeanIoU, pair: files.Pair, preds: torch.Tensor, truth: torch.Tensor) -> None:
+def _update(
+    metric: MeanIoU, pair: files.Pair, preds: torch.Tensor, truth: torch.Tensor, class_names: Path | None
+) -> None:
     try:
         metric.update(preds, truth)
     except OutsideError as error:
         path = pair.pred if error.side == "preds" else pair.target
         binary = error.cure and "save it as ids 0 and 1 if 255 is the foreground of a binary mask; otherwise "
+        more = f"name all classes in {class_names}" if class_names else "set --num-classes to all classes"
         raise files.MaskError(
-            f"{path} {error.fact}; {binary}pass --ignore-index if such labels are void, set --num-classes to all "
-            "classes, or mend the file."
+            f"{path} {error.fact}; {binary}pass --ignore-index if such labels are void, {more}, or mend the file."
         ) from error
     except (TypeError, ValueError) as error:
         raise files.MaskError(f"{pair.pred} against {pair.target}: {error}") from error

@@ -172,6 +172,8 @@ def _count(
     validate: bool,
     impl: str,
 ) -> Tensor:
+    if validate and preds_form == "threshold" and preds.device.type == "cpu":
+        _warn_of_logits(preds, threshold)
     count_views = kernel(impl, preds.device).count
     counts: Tensor = count_views(preds, target, valid, preds_form, target_form, num_classes, ignore, threshold)
     if not validate or preds.device.type != "cpu":
@@ -191,6 +193,18 @@ def _count(
         cure = f"if 255 is the foreground of a binary mask, pass {name} > 0; otherwise " if binary else ""
         raise OutsideError(name, _fact(number, num_classes) + found, cure)
     return counts
+
+
+def _warn_of_logits(preds: Tensor, threshold: float) -> None:
+    """Logits compared with a threshold for probabilities would give a plausible wrong number."""
+    if 0 < threshold < 1 and preds.numel():
+        low, high = (float(end) for end in torch.aminmax(preds))
+        if low < 0 or high > 1:
+            warnings.warn(
+                f"preds holds scores from {low:g} to {high:g}, which are no probabilities, and class 1 is where they "
+                f"are above {threshold:g}; for logits pass threshold=0.0.",
+                stacklevel=2,
+            )
 
 
 def _count_fake(preds: Tensor, *rest: object) -> Tensor:

@@ -48,18 +48,20 @@ def write(folder: Path, images: int, seed: int = 0) -> tuple[Path, Path]:
     """
     from PIL import Image
 
-    pred, target = folder / "pred", folder / "target"
+    pred, target, names = folder / "pred", folder / "target", folder / "names.txt"
+    folder.mkdir(parents=True, exist_ok=True)
+    before = [path for part in (pred, target) if part.is_dir() for path in part.iterdir()]
+    others = [path for path in folder.iterdir() if path not in (pred, target, names)]
+    if others := others + [path for path in before if not path.match("scene_*.png")]:
+        raise FileExistsError(errno.EEXIST, f"{others[0]} is there", str(folder))
+    for path in before:
+        path.unlink()
     for part in (pred, target):
-        part.mkdir(parents=True, exist_ok=True)
-        before = list(part.iterdir())
-        if others := [path for path in before if not path.match("scene_*.png")]:
-            raise FileExistsError(errno.EEXIST, f"{others[0]} is there", str(folder))
-        for path in before:
-            path.unlink()
+        part.mkdir(exist_ok=True)
     for i in range(images):
         for part, labels in zip((pred, target), scene(seed + i), strict=True):
             Image.fromarray(labels).save(part / f"scene_{i:03d}.png")
-    (folder / "names.txt").write_text("\n".join(NAMES) + "\n", encoding="utf-8")
+    names.write_text("\n".join(NAMES) + "\n", encoding="utf-8")
     return pred, target
 
 

@@ -58,7 +58,13 @@ def pairs(pred: Path, target: Path, pred_suffix: str = "", target_suffix: str = 
         if (names := sorted(found[kind].keys() - found[other].keys()))
     ]
     if alone:
-        raise MaskError("; ".join(alone) + "; add the partners, remove these, or name the suffixes that differ.")
+        ends = [{Path(name).name for name in found[kind]} for kind in found]
+        cure = (
+            "the names agree but the folders below do not, so put them into the same ones"
+            if ends[0] == ends[1]
+            else "add the partners, remove these, or name the ends that differ by --pred-suffix and --target-suffix"
+        )
+        raise MaskError(f"{'; '.join(alone)}; {cure}.")
     return [Pair(name, path, found["truth"][name]) for name, path in sorted(found["prediction"].items())]
 
 
@@ -90,9 +96,14 @@ def read(pair: Pair) -> tuple[Tensor, Tensor]:
     """
     pred, target = labels(pair.pred), labels(pair.target)
     if pred.shape != target.shape:
+        cure = "resize the prediction to that of the truth, with nearest neighbours"
+        if pred.squeeze().shape == target.squeeze().shape:
+            cure = "save both without dimensions of size 1"
+        elif pred.shape == target.shape[::-1]:
+            cure = "turn one of them, if its axes are swapped, or resize it with nearest neighbours"
         raise MaskError(
             f"{pair.pred} is {_size(pred)} and {pair.target} is {_size(target)} (height x width); expected one size, "
-            "so resize the prediction to that of the truth, with nearest neighbours."
+            f"so {cure}."
         )
     return as_tensor(pred, str(pair.pred)), as_tensor(target, str(pair.target))
 
@@ -114,11 +125,16 @@ def labels(path: Path) -> Labels:
 
 
 def names(path: Path) -> list[str]:
-    """The class names in a text file, one a line; raises ``MaskError`` if it cannot be read."""
+    """The class names in a text file, one a line; raises ``MaskError`` if it cannot be read, or a line is no name."""
     try:
-        return path.read_text(encoding="utf-8-sig").rstrip().split("\n")
+        found = [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().split("\n")]
     except (OSError, UnicodeDecodeError) as error:
         raise MaskError(f"{path} cannot be read ({error}); expected a text file with one class name a line.") from error
+    for number, name in enumerate(found):
+        if not name or name in found[:number]:
+            fault = "is empty" if not name else f"names {name!r} a second time"
+            raise MaskError(f"Line {number + 1} of {path} {fault}; expected one name a line, each once.")
+    return found
 
 
 def _masks(folder: Path, suffix: str) -> dict[str, Path]:
@@ -144,9 +160,12 @@ def _masks(folder: Path, suffix: str) -> dict[str, Path]:
             )
         found[name] = path
     if not found:
-        held = ", ".join(f"{number} {kind}" for kind, number in others.most_common(3)) or "no file"
+        held = ", ".join(f"{number} {kind}" for kind, number in others.most_common(3))
+        state = f"holds no mask but {held}" if held else "holds no file"
         wanted = f"files that end in {suffix}" if suffix else f"one mask for each image ({', '.join(SUFFIXES)})"
-        raise MaskError(f"{folder} holds no mask but {held}; expected {wanted}, so check the path.")
+        raise MaskError(
+            f"{folder} {state}; expected {wanted}, so check the path and the {'suffix' if suffix else 'format'}."
+        )
     return found
 
 

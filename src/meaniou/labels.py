@@ -148,6 +148,18 @@ class Policy:
             )
         return cls(average, unanswered, present, absent, tuple(sorted(chosen)))
 
+    def under(self, space: LabelSpace, rules: Mapping[str, Any]) -> "Policy":
+        """The same with other rules of a report; raises ``TypeError`` if one is no such rule, else as ``of``."""
+        known = ("unanswered", "present", "absent", "classes", "include_background")
+        if not isinstance(rules, Mapping):
+            raise TypeError(f"policy is a {type(rules).__name__}; expected {{rule: value}}, so pass a dict.")
+        if unknown := [name for name in rules if name not in known]:
+            raise TypeError(
+                f"policy holds {unknown[0]!r}, which is no rule of a report; expected some of {', '.join(known)}, "
+                "since all else is settled when pixels are counted, or is in the report anyway."
+            )
+        return Policy.of(space, **{**vars(self), **rules})
+
 
 @dataclass(frozen=True)
 class Counting:
@@ -195,11 +207,18 @@ def groups_of(space: LabelSpace, groups: Groups | None) -> dict[str, tuple[int, 
                 f"groups holds {name!r}: {members!r}; expected a name and a list of classes for each group."
             )
         listed = list(_each("groups", members))
-        chosen = {ids.get(m, -1) if isinstance(m, str) else _integer("groups", m) for m in listed}
-        if not chosen or not 0 <= min(chosen) <= max(chosen) < space.num_classes:
+        chosen: set[int] = set()
+        for member in listed:
+            c = ids.get(member, -1) if isinstance(member, str) else _integer("groups", member)
+            if not 0 <= c < space.num_classes:
+                raise ValueError(
+                    f"The group {name!r} holds {member!r}, which is no class; expected ids 0 to "
+                    f"{space.num_classes - 1} or names of class_names, so mend its list."
+                )
+            chosen.add(c)
+        if not chosen:
             raise ValueError(
-                f"The group {name!r} holds {listed!r}; expected at least one class, ids 0 to "
-                f"{space.num_classes - 1} or names of class_names, so mend its list."
+                f"The group {name!r} holds no class; expected at least one, so name one or drop the group."
             )
         if name.strip() in found:
             raise ValueError(

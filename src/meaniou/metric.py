@@ -179,8 +179,9 @@ class MeanIoU(CountingMetric):
         In a process group every rank must call it, also where one alone prints: it waits for the others.
 
         Args:
-            policy: the rules that differ, as ``{"absent": "zero"}`` (``average``, ``unanswered``, ``present``,
-                ``absent``, ``classes``, ``include_background``), or a whole policy.
+            policy: the rules that differ, as ``{"absent": "zero"}`` (``unanswered``, ``present``, ``absent``,
+                ``classes``, ``include_background``), or a whole policy. A report's means are over classes, whatever
+                ``average``.
             groups: classes by group, as ``{"seen": [0, 1], "unseen": ["train"]}``, ids or names; overlap is allowed.
 
         Raises:
@@ -188,7 +189,7 @@ class MeanIoU(CountingMetric):
             ValueError: as ``compute``, or if a rule has an unknown value, or a group holds what is no class.
         """
         if not isinstance(policy, Policy):
-            policy = Policy.of(self.space, **{**vars(self.policy), **(policy or {})})
+            policy = self.policy.under(self.space, policy or {})
         alone = not self._is_synced
         with self.sync_context(
             dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and alone, should_unsync=alone

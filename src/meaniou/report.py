@@ -123,7 +123,7 @@ class Report:
                 for truth, predicted, pixels, share, cost in scores.confusions(counts, found, policy, TOP)
             ),
             pixels=_account(counts),
-            rules={"num_classes": space.num_classes, "ignore_index": list(space.ignore), **_plain(asdict(policy))},
+            rules=_rules(space, policy),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -162,7 +162,9 @@ class Report:
         return tables.text(self._tables())
 
     def scalars(self, prefix: str = "") -> dict[str, float]:
-        """Flat names and ratios for a logger, NaN where undefined: the same names on every rank and in every epoch.
+        """Flat names and ratios for a logger, as ``prefix + "iou/road"``, the same on every rank and in every epoch.
+
+        A number that is undefined, such as the IoU of a class that is absent, is NaN.
 
         Example:
             >>> import torch
@@ -214,6 +216,12 @@ class Report:
         yield from ((g.name, percent(g.mean_iou), percent(g.merged_iou)) for g in self.groups)
         if len(self.groups) == 2:
             yield "harmonic mean", percent(self.harmonic_mean), ""
+
+
+def _rules(space: LabelSpace, policy: Policy) -> dict[str, Any]:
+    found = {"num_classes": space.num_classes, "ignore_index": list(space.ignore)} | vars(policy)
+    del found["average"]  # a report has the mean over classes and the one by area
+    return {**found, "classes": list(policy.classes)}
 
 
 def _account(counts: Tensor) -> dict[str, int]:

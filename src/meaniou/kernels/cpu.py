@@ -126,7 +126,7 @@ def _add_scores(
 def _count_codes(truth: Side, prediction: Side, valid: Tensor | None, counts: Array) -> None:
     """Counts whatever has a reader, by way of its codes."""
     rows, cols = truth.bins().numpy() * (truth.num_classes + 2), prediction.bins().numpy()
-    for row, column in tiles(truth, prediction, valid, portable.CPU_TILE, portable.CPU_SCORES):
+    for row, column in tiles(truth, prediction, valid, max(1, portable.CPU_TILE // 2), portable.CPU_SCORES):
         codes = column.numpy(), row.numpy()
         jit.count_labels(*codes, 0, row.numel(), rows, 0, NO_FAR, cols, 0, NO_FAR, counts)
 

@@ -27,19 +27,20 @@ def compiled(function: Callable[..., Any]) -> Any:
 @compiled
 def count_bytes(preds, target, start, stop, rows, cols, counts):
     """Bytes, aligned to eight, which are read as uint64; ``start`` is a multiple of 64, the tables have 256 entries."""
-    words = preds.size // 8
-    preds8, target8 = preds[: 8 * words].view(np.uint64), target[: 8 * words].view(np.uint64)
     whole = stop - (stop - start) % 64
-    for block in range(start // 8, whole // 8, 8):
+    preds8, target8 = preds[start:whole].view(np.uint64), target[start:whole].view(np.uint64)
+    # From 0 on and in steps of 1: loops whose index may be negative, or takes steps, come out a quarter slower or more.
+    for i in range(preds8.size // 8):
+        block = 8 * i
         a, b = preds8[block] & BYTE, target8[block] & BYTE
         differ = np.uint64(0)
-        for m in range(block, block + 8):
-            differ |= (preds8[m] ^ (a * ONES)) | (target8[m] ^ (b * ONES))
+        for m in range(8):
+            differ |= (preds8[block + m] ^ (a * ONES)) | (target8[block + m] ^ (b * ONES))
         if differ == 0:
             counts[rows[b] + cols[a]] += 64
             continue
-        for m in range(block, block + 8):
-            x, y = preds8[m], target8[m]
+        for m in range(8):
+            x, y = preds8[block + m], target8[block + m]
             a, b = x & BYTE, y & BYTE
             if x == a * ONES and y == b * ONES:
                 counts[rows[b] + cols[a]] += 8
@@ -54,8 +55,10 @@ def count_bytes(preds, target, start, stop, rows, cols, counts):
 @compiled
 def count_labels(preds, target, start, stop, rows, row_low, row_far, cols, col_low, col_far, counts):
     """Labels of any two dtypes; see ``_code`` for the windows of labels."""
-    whole = stop - (stop - start) % BLOCK
-    for block in range(start, whole, BLOCK):
+    preds, target = preds[start:stop], target[start:stop]
+    whole = preds.size - preds.size % BLOCK
+    for i in range(preds.size // BLOCK):
+        block = BLOCK * i
         if _alike(preds, target, block, BLOCK):
             col = cols[_code(preds[block], col_low, cols.size, col_far)]
             counts[rows[_code(target[block], row_low, rows.size, row_far)] + col] += BLOCK
@@ -65,10 +68,10 @@ def count_labels(preds, target, start, stop, rows, row_low, row_far, cols, col_l
                 col = cols[_code(preds[part], col_low, cols.size, col_far)]
                 counts[rows[_code(target[part], row_low, rows.size, row_far)] + col] += PART
                 continue
-            for i in range(part, part + PART):
-                col = cols[_code(preds[i], col_low, cols.size, col_far)]
-                counts[rows[_code(target[i], row_low, rows.size, row_far)] + col] += 1
-    for i in range(whole, stop):
+            for k in range(part, part + PART):
+                col = cols[_code(preds[k], col_low, cols.size, col_far)]
+                counts[rows[_code(target[k], row_low, rows.size, row_far)] + col] += 1
+    for i in range(whole, preds.size):
         col = cols[_code(preds[i], col_low, cols.size, col_far)]
         counts[rows[_code(target[i], row_low, rows.size, row_far)] + col] += 1
 
@@ -78,8 +81,8 @@ def _alike(preds, target, start, number):
     """Whether so many pixels are all of one pair; without an early end, so that it is a few wide instructions."""
     a, b = preds[start], target[start]
     differ = (a ^ a) | (b ^ b)
-    for i in range(start + 1, start + number):
-        differ |= (preds[i] ^ a) | (target[i] ^ b)
+    for i in range(1, number):
+        differ |= (preds[start + i] ^ a) | (target[start + i] ^ b)
     return differ == 0
 
 
