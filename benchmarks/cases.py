@@ -60,9 +60,13 @@ def cases(megapixels: float) -> list[Case]:
 def contenders(case: Case) -> list[Contender]:
     """What is timed on a case, meaniou first."""
     metric = MeanIoU(case.num_classes, ignore_index=VOID)
+    portable = MeanIoU(case.num_classes, ignore_index=VOID, impl="portable")
     other = MulticlassConfusionMatrix(case.num_classes, ignore_index=VOID, validate_args=False)
     found = [
         Contender("meaniou", lambda: metric.update(case.preds, case.target), lambda: _counted(metric, case)),
+        Contender(
+            "meaniou, portable", lambda: portable.update(case.preds, case.target), lambda: _counted(portable, case)
+        ),
         Contender(
             "torchmetrics, unvalidated", lambda: other.update(case.preds, case.target), lambda: _counted(other, case)
         ),

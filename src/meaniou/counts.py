@@ -198,7 +198,7 @@ def _count(
 def _warn_of_logits(preds: Tensor, threshold: float) -> None:
     """Logits compared with a threshold for probabilities would give a plausible wrong number."""
     if 0 < threshold < 1 and preds.numel():
-        low, high = (float(end) for end in torch.aminmax(preds))
+        low, high = (float(end) for end in torch.aminmax(preds.detach()))
         if low < 0 or high > 1:
             warnings.warn(
                 f"preds holds scores from {low:g} to {high:g}, which are no probabilities, and class 1 is where they "
