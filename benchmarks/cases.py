@@ -1,22 +1,21 @@
-"""Named inputs, and what is timed on each: meaniou, others with the same answer, and the limits of the machine."""
+"""Named inputs: street scenes, noise and one class, as maps of labels and as scores."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
-from torchmetrics.classification import MulticlassConfusionMatrix
 
-from meaniou import MeanIoU, demo
+from meaniou import demo
 
 VOID = demo.VOID
 
 
 @dataclass(frozen=True)
 class Case:
-    """Predictions and truth, and how many classes they are from."""
+    """Predictions and truth, and how many classes they are from; void pixels of the truth are 255."""
 
     name: str
     preds: Tensor
@@ -27,64 +26,36 @@ class Case:
     def pixels(self) -> int:
         return self.target.numel()
 
+    @property
+    def has_scores(self) -> bool:
+        return self.preds.is_floating_point()
 
-@dataclass(frozen=True)
-class Contender:
-    """Something to time: ``run`` does the work once; ``counts`` gives its confusion matrix, None for a limit."""
-
-    name: str
-    run: Callable[[], object]
-    counts: Callable[[], Tensor] | None
+    def up_to(self, pixels: int) -> "Case":
+        """The first images with no more pixels than that, at least one."""
+        images = max(1, min(len(self.target), pixels // self.target[0].numel()))
+        return replace(self, preds=self.preds[:images], target=self.target[:images])
 
 
-def cases(megapixels: float) -> list[Case]:
-    """Street scenes as maps of that size and as scores, noise, and one small map."""
-    preds, target = _scenes(megapixels)
-    small = (slice(0, 1), slice(0, 64), slice(0, 64))
+def cases(megapixels: float) -> Iterator[Case]:
+    """Label maps of that many megapixels, scores of half a gigabyte at most, and a small map."""
+    preds, target = scenes(megapixels)
     rng = torch.Generator().manual_seed(0)
     noise = [torch.randint(0, 19, target.shape, dtype=torch.uint8, generator=rng) for _ in range(2)]
-    found = [
-        Case("uint8 maps, C=19", preds, target, 19),
-        Case("int64 maps, C=19", preds.long(), target.long(), 19),
-        Case("int64 maps, C=150", preds.long(), target.long(), 150),
-        Case("uint8 noise, C=19", *noise, 19),
-        Case("64x64 int64 map, C=19", preds[small].long(), target[small].long(), 19),
-    ]
-    for classes, dtype in ((19, torch.float32), (19, torch.bfloat16), (150, torch.float32)):
-        scores = _scores(classes, min(megapixels, 1 / 2 if classes < 100 else 1 / 8), rng).to(dtype)
-        truth = target.flatten()[: scores[:, 0].numel()].view(scores[:, 0].shape).contiguous()
-        found.append(Case(f"{str(dtype).removeprefix('torch.')} scores, C={classes}", scores, truth, classes))
-    return found
+    rare = preds.int() * 16 + 3, torch.where(target == VOID, VOID, target.int() * 16 + 3)  # far apart among 150
+    yield Case("uint8 scenes, C=19", preds, target, 19)
+    yield Case("uint8 scenes, C=2", (preds == 0).byte(), torch.where(target == VOID, target, (target == 0).byte()), 2)
+    yield Case("uint8 scenes, C=150", *(side.byte() for side in rare), 150)
+    yield Case("uint8 noise, C=19", *noise, 19)
+    yield Case("uint8 one class, C=19", torch.zeros_like(preds), torch.zeros_like(target), 19)
+    yield Case("int64 scenes, C=19", preds.long(), target.long(), 19)
+    yield Case("int64 scenes, C=150", *(side.long() for side in rare), 150)
+    for classes, dtype in ((19, torch.float32), (19, torch.bfloat16), (150, torch.float32), (2, torch.float32)):
+        yield _scores(classes, dtype, min(megapixels, 64 / classes))
+    small = (slice(0, 1), slice(100, 164), slice(200, 264))
+    yield Case("64x64 int64 map, C=19", preds[small].long(), target[small].long(), 19)
 
 
-def contenders(case: Case) -> list[Contender]:
-    """What is timed on a case, meaniou first."""
-    metric = MeanIoU(case.num_classes, ignore_index=VOID)
-    portable = MeanIoU(case.num_classes, ignore_index=VOID, impl="portable")
-    other = MulticlassConfusionMatrix(case.num_classes, ignore_index=VOID, validate_args=False)
-    found = [
-        Contender("meaniou", lambda: metric.update(case.preds, case.target), lambda: _counted(metric, case)),
-        Contender(
-            "meaniou, portable", lambda: portable.update(case.preds, case.target), lambda: _counted(portable, case)
-        ),
-        Contender(
-            "torchmetrics, unvalidated", lambda: other.update(case.preds, case.target), lambda: _counted(other, case)
-        ),
-    ]
-    if case.preds.is_floating_point():
-        return [
-            *found,
-            Contender("argmax(1) alone", lambda: case.preds.argmax(1), None),
-            Contender("limit: amax(1)", lambda: case.preds.amax(1), None),
-        ]
-    return [
-        *found,
-        Contender("numpy bincount recipe", lambda: _bincount(case), lambda: _bincount(case)),
-        Contender("limit: read both once", lambda: (_read(case.preds), _read(case.target)), None),
-    ]
-
-
-def _scenes(megapixels: float) -> tuple[Tensor, Tensor]:
+def scenes(megapixels: float) -> tuple[Tensor, Tensor]:
     """At least the first scene at 1024 x 2048, repeated up to the size; a smaller one below 2 megapixels."""
     height = 1024 if megapixels >= 2 else 256
     images = max(1, round(megapixels * 1e6 / (2 * height * height)))
@@ -94,29 +65,15 @@ def _scenes(megapixels: float) -> tuple[Tensor, Tensor]:
     return preds, target
 
 
-def _scores(classes: int, megapixels: float, rng: torch.Generator) -> Tensor:
-    height = max(32, round((megapixels * 1e6 / 2) ** 0.5))
-    coarse = torch.randn(1, classes, height // 32, height // 16, generator=rng)
-    return interpolate(coarse, size=(height, 2 * height), mode="bilinear")
-
-
-def _counted(metric: MeanIoU | MulticlassConfusionMatrix, case: Case) -> Tensor:
-    metric.reset()
-    metric.update(case.preds, case.target)
-    counts: Tensor = metric.confmat.clone()
-    metric.reset()
-    return counts
-
-
-def _bincount(case: Case) -> Tensor:
-    """The recipe of many evaluation scripts; it takes no scores, and is right only while no label is outside."""
-    preds, target = case.preds.numpy(), case.target.numpy()
-    valid = target != VOID
-    cell = target[valid].astype(np.int64) * case.num_classes + preds[valid]
-    return torch.from_numpy(np.bincount(cell, minlength=case.num_classes**2)).view(case.num_classes, case.num_classes)
-
-
-def _read(labels: Tensor) -> Tensor:
-    flat = labels.flatten()
-    size = 8 // labels.element_size()
-    return flat[: flat.numel() // size * size].view(torch.int64).sum()
+def _scores(classes: int, dtype: torch.dtype, megapixels: float) -> Case:
+    """Smooth scores, and a truth of which one pixel in ten was moved to another class."""
+    rng = torch.Generator().manual_seed(classes)
+    height = 512 if megapixels >= 0.5 else 64
+    images = max(1, round(megapixels * 1e6 / (2 * height * height)))
+    coarse = torch.randn(images, classes, height // 32, height // 16, generator=rng)
+    scores = interpolate(coarse, size=(height, 2 * height), mode="bilinear").to(dtype)
+    target = scores.argmax(1)
+    wrong = torch.rand(target.shape, generator=rng) < 0.1
+    target = torch.where(wrong, (target + 1) % classes, target).to(torch.uint8)
+    target[:, :8] = VOID
+    return Case(f"{str(dtype).removeprefix('torch.')} scores, C={classes}", scores, target, classes)

@@ -1,99 +1,124 @@
-"""Times meaniou beside others on the same arrays: python benchmarks/run.py [--smoke] [--output FILE]
+"""Times meaniou beside others on the same arrays: python benchmarks/run.py [--smoke] [--threads N ...] [--output FILE]
 
 Equal counts come first, then times: the contenders of a case run in turn, round after round, so that a machine which
-changes its speed changes it for all; a row holds the median over the rounds and its ratio to meaniou's.
+changes its speed changes it for all. Ratios are of the times per pixel within a round.
 """
 
 import argparse
 import csv
-import platform
-import shlex
 import statistics
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
-import torchmetrics
-from cases import Case, cases, contenders
+from about import about
+from cases import Case, cases
+from meter import peak_bytes
+from peers import Contender, contenders
 from torch.utils.benchmark import Timer
 
-import meaniou
-
-FIELDS = ("case", "contender", "pixels", "median_us", "low_us", "high_us", "ns_per_pixel", "ratio_to_meaniou")
+FIELDS = ("case", "threads", "contender", "pixels", "p20_us", "p50_us", "p80_us", "ns_per_pixel")
+FIELDS += ("times_meaniou", "peak_extra_bytes", "counts", "note")
+ROUND = 0.05  # seconds that a contender runs in a round, at least once
 
 
 def main() -> None:
-    """Runs the benchmark and prints its table."""
+    """Runs the benchmark and prints its tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--smoke", action="store_true", help="small inputs and few rounds: does it run, are counts equal"
-    )
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--smoke", action="store_true", help="small inputs and two rounds: does every line run")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--megapixels", type=float, default=32, help="size of the label maps")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--output", type=Path, help="CSV file to write")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
     rounds, megapixels = (2, 0.13) if options.smoke else (options.rounds, options.megapixels)
-    about = _about(options.threads)
-    print("\n".join(f"{key}: {value}" for key, value in about.items()))
+    facts = about()
+    print("\n".join(f"{key}: {value}" for key, value in facts.items()))
     rows = []
     for case in cases(megapixels):
-        found = _time(case, rounds)
-        rows += found
-        print(f"\n{case.name}, {case.pixels:,} pixels (counts are equal)")
-        for row in found:
-            print(
-                f"  {row['contender']:28}{row['median_us']:>12} µs {row['ns_per_pixel']:>10} ns/px"
-                f"{row['ratio_to_meaniou']:>10} x meaniou"
-            )
+        entered = list(contenders(case))
+        equal = compare(case, entered)
+        for threads in options.threads:
+            torch.set_num_threads(threads)
+            rows += timed(case, entered, equal, threads, rounds)
+        show(rows, case)
     if options.output:
         with options.output.open("w", newline="", encoding="utf-8") as file:
-            file.writelines(f"# {key}: {value}\n" for key, value in about.items())
+            file.writelines(f"# {key}: {value}\n" for key, value in facts.items())
             writer = csv.DictWriter(file, FIELDS)
             writer.writeheader()
             writer.writerows(rows)
 
 
-def _time(case: Case, rounds: int) -> list[dict[str, object]]:
-    """A row for each contender; stops with the reason if two counts differ."""
-    entered = contenders(case)
-    expected = entered[0].counts()
-    for contender in entered[1:]:
-        if contender.counts is not None and not torch.equal(contender.counts(), expected):
-            sys.exit(
-                f"{contender.name} and {entered[0].name} count differently on {case.name}; there is nothing to time."
-            )
-    timers = [
-        Timer("run()", globals={"run": contender.run}, num_threads=torch.get_num_threads()) for contender in entered
-    ]
-    calls = [max(1, int(0.05 / timer.timeit(1).mean)) for timer in timers]
-    times = [[timer.timeit(n).mean for timer, n in zip(timers, calls, strict=True)] for _ in range(rounds)]
-    ours = [row[0] for row in times]
-    rows = []
-    for contender, theirs in zip(entered, zip(*times, strict=True), strict=True):
-        median = statistics.median(theirs)
-        ratio = statistics.median(t / o for t, o in zip(theirs, ours, strict=True))
-        values = (*(f"{1e6 * t:.1f}" for t in (median, min(theirs), max(theirs))), f"{1e9 * median / case.pixels:.3f}")
-        rows.append(dict(zip(FIELDS, (case.name, contender.name, case.pixels, *values, f"{ratio:.2f}"), strict=True)))
+def compare(case: Case, entered: list[Contender]) -> dict[str, str]:
+    """Whether each contender counts as meaniou does; stops with the reason if one does not."""
+    ours: dict[int, torch.Tensor] = {}
+    found = {}
+    for contender in entered:
+        found[contender.name] = "equal" if contender.counts else "none"
+        if contender.counts is None:
+            continue
+        if contender.pixels not in ours:
+            first = next(contenders(case.up_to(contender.pixels)))
+            assert first.counts is not None
+            ours[contender.pixels] = first.counts()
+        if not torch.equal(contender.counts(), ours[contender.pixels]):
+            sys.exit(f"{contender.name} and meaniou count differently on {case.name}; there is nothing to time.")
+    return found
+
+
+def timed(
+    case: Case, entered: list[Contender], equal: dict[str, str], threads: int, rounds: int
+) -> list[dict[str, object]]:
+    """A row for each contender, without times for those that cannot run here."""
+    runs = [c for c in entered if c.run is not None]
+    timers = [Timer("run()", globals={"run": c.run}, num_threads=threads) for c in runs]
+    calls = [max(1, int(ROUND / timer.timeit(1).mean)) for timer in timers]
+    found = [[timer.timeit(n).mean for timer, n in zip(timers, calls, strict=True)] for _ in range(rounds)]
+    times = list(zip(*found, strict=True))
+    rows: list[dict[str, object]] = []
+    for contender in entered:
+        row: dict[str, object] = {"case": case.name, "threads": threads, "contender": contender.name}
+        row |= {"pixels": contender.pixels, "counts": equal[contender.name], "note": contender.note}
+        if contender.run is not None:
+            mine = times[runs.index(contender)]
+            p20, p50, p80 = (statistics.quantiles(mine, n=10, method="inclusive")[i] for i in (1, 4, 7))
+            row |= {"p20_us": f"{1e6 * p20:.1f}", "p50_us": f"{1e6 * p50:.1f}", "p80_us": f"{1e6 * p80:.1f}"}
+            ratios = [t / contender.pixels / (o / runs[0].pixels) for t, o in zip(mine, times[0], strict=True)]
+            row |= {"ns_per_pixel": f"{1e9 * p50 / contender.pixels:.3f}"}
+            row |= {"times_meaniou": f"{statistics.median(ratios):.2f}", "peak_extra_bytes": peak_bytes(contender.run)}
+        rows.append(row)
     return rows
 
 
-def _about(threads: int) -> dict[str, object]:
-    cpu = Path("/proc/cpuinfo")
-    names = (
-        [line.split(":")[1].strip() for line in cpu.read_text().splitlines() if "model name" in line]
-        if cpu.exists()
-        else []
+def show(rows: list[dict[str, object]], case: Case) -> None:
+    """Prints the rows of a case, and what meaniou's time is beside the fastest peer, torchmetrics and the limit."""
+    for threads in sorted({row["threads"] for row in rows if row["case"] == case.name}, key=str):
+        mine = [row for row in rows if (row["case"], row["threads"]) == (case.name, threads)]
+        print(f"\n{case.name}, {case.pixels:,} pixels, {threads} threads (counts are equal where there are any)")
+        for row in mine:
+            if "p50_us" in row:
+                print(
+                    f"  {row['contender']:28}{row['p50_us']:>12} µs {row['ns_per_pixel']:>10} ns/px "
+                    f"{row['times_meaniou']:>9} x {int(str(row['peak_extra_bytes'])) / 2**20:10.1f} MiB  {row['note']}"
+                )
+            else:
+                print(f"  {row['contender']:28}{row['note']:>25}")
+        print(f"  {summary(mine)}")
+
+
+def summary(rows: list[dict[str, object]]) -> str:
+    """Ratios to meaniou's time per pixel, of one case and number of threads."""
+    times = {str(row["contender"]): float(str(row["times_meaniou"])) for row in rows if "times_meaniou" in row}
+    limits = {name: ratio for name, ratio in times.items() if name.startswith("limit: read") or "amax" in name}
+    counted = {str(row["contender"]) for row in rows if row["counts"] == "equal"}
+    peers = {name: ratio for name, ratio in times.items() if name in counted and not name.startswith("meaniou")}
+    fastest = min(peers, key=lambda name: peers[name])
+    limit = next(iter(limits))
+    return (
+        f"fastest peer, {fastest}: {peers[fastest]:.1f} x meaniou; torchmetrics: {times['torchmetrics']:.1f} x; "
+        f"meaniou takes {1 / limits[limit]:.2f} x the {limit}"
     )
-    return {
-        "command": "python " + shlex.join(sys.argv),
-        "machine": f"{names[0] if names else platform.processor() or platform.machine()}, {platform.system()}",
-        "threads": threads,
-        "versions": f"python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}, "
-        f"torchmetrics {torchmetrics.__version__}, meaniou {meaniou.__version__}",
-    }
 
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
-"""Seeded maps, a comparison of counts that says where they differ, and meters for waits and memory."""
+"""Seeded maps, a comparison of counts that says where they differ, and a meter for waits."""
 
-import tracemalloc
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from meaniou import reference
@@ -125,20 +123,3 @@ class Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.names.add(func._schema.name.removeprefix("aten::"))
         return func(*args, **(kwargs or {}))
-
-
-def peak_bytes(call: Callable[[], Any]) -> int:
-    """The most memory that PyTorch and that NumPy held for ``call`` at any time, beyond what they held before."""
-    tracemalloc.start()
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as run:
-        tracemalloc.reset_peak()
-        before = tracemalloc.get_traced_memory()[0]
-        call()
-        of_numpy = tracemalloc.get_traced_memory()[1] - before
-    tracemalloc.stop()
-    events = [e for e in run.profiler.kineto_results.events() if e.name() == "[memory]"]
-    held = peak = 0
-    for event in sorted(events, key=lambda e: e.start_ns()):
-        held += event.nbytes()
-        peak = max(peak, held)
-    return peak + of_numpy

@@ -1,6 +1,7 @@
 """Views -> counts: every strategy against the reference, exactly; the refusals; no waits and little memory."""
 
 import math
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from meter import peak_bytes
 from support import (
     FAR,
     LABEL_DTYPES,
@@ -19,7 +21,6 @@ from support import (
     blobs,
     expected_counts,
     name_of,
-    peak_bytes,
     random_map,
     random_scores,
 )
@@ -817,8 +818,9 @@ MEMORY = {  # map, dtype of the truth, classes, dtype of the scores, layout
 }
 
 
+@pytest.mark.parametrize("impl", ["cpu", "portable"])
 @pytest.mark.parametrize("case", MEMORY)
-def test_memory_of_an_update(case):
+def test_memory_of_an_update(case, impl):
     shape, dtype, num_classes, scores, layout = MEMORY[case]
     generator = torch.Generator().manual_seed(1)
     target = torch.randint(0, min(num_classes, 256), (1, *shape[1:]), dtype=dtype, generator=generator)
@@ -829,8 +831,9 @@ def test_memory_of_an_update(case):
     else:
         preds = LAYOUTS[layout](torch.rand(1, num_classes, *shape[1:], generator=generator).to(scores))
     for valid in (None, mask):
-        confusion_matrix(preds, target, num_classes, valid=valid)  # what is compiled at first is not counted
-        peak = peak_bytes(lambda valid=valid: confusion_matrix(preds, target, num_classes, valid=valid, flow=True))
+        count = partial(confusion_matrix, preds, target, num_classes, valid=valid, impl=impl)
+        count()  # what is compiled at first is not counted
+        peak = peak_bytes(count)
         assert peak <= memory_limit(num_classes), f"{peak / MEBIBYTE:.2f} MiB"
 
 

@@ -88,7 +88,7 @@ def test_sentences_of_refusals_are_those_of_the_code() -> None:
 
 def test_speed_table_comes_from_the_results_file() -> None:
     section = README.split("## Speed")[1].split("\n## ")[0]
-    results = (ROOT / "benchmarks" / "cpu.csv").read_text(encoding="utf-8")
+    results = (ROOT / "benchmarks" / "results" / "cpu.csv").read_text(encoding="utf-8")
     numbers = re.findall(r"(?<=\| )\d+\.\d+(?= )", section)
     assert len(numbers) > 10
     assert all(re.search(rf"\b{re.escape(number)}\b", results) for number in numbers)

@@ -33,7 +33,7 @@ MAX_COPIED = 1 << 20
 SCORE_TILE = 1 << 13
 # A buffer that labels or scores are copied to is this part of a tile of the portable kernel: two are held at a time.
 SHARE = 4
-# Images with fewer pixels are read class by class too slowly.
+# Images with fewer pixels are too small to be read class by class.
 MIN_PIXELS = 64
 NO_FAR = np.empty(0, np.int64)
 
@@ -58,7 +58,7 @@ def count(
             _count_codes(truth, prediction, valid, counts)
         elif isinstance(prediction, Labels):
             _count_maps(truth, prediction, counts)
-        elif preds_form == "scores" and preds[0, 0].numel() >= MIN_PIXELS:
+        elif preds_form == "scores":
             _count_scores(truth, prediction, preds, counts)
         else:
             _count_codes(truth, prediction, None, counts)
@@ -93,26 +93,44 @@ def _add_labels(preds: Array, target: Array, tables: tuple[Any, ...], start: int
 
 
 def _count_scores(truth: Labels, prediction: Side, preds: Tensor, counts: Array) -> None:
-    if truth.data.is_contiguous() and preds[0, 0].is_contiguous():
+    if truth.data.is_contiguous() and (layout := _layout(preds)):
         extent = 1 + sum((n - 1) * stride for n, stride in zip(preds.shape, preds.stride(), strict=True))
         flat = preds.as_strided((extent,), (1,), preds.storage_offset())
-        add = _of_scores(truth, truth.data.view(-1), prediction, flat, preds[0, 0].numel(), *preds.stride()[:2])
-        _share_out(add, truth.shape.numel(), SCORES_PER_THREAD // preds.shape[1], counts)
+        add = _of_scores(truth, truth.data.view(-1), prediction, flat, *layout)
+        _share_out(add, truth.shape.numel(), max(1, SCORES_PER_THREAD // preds.shape[1]), counts)
         return
     for block in blocks(truth.shape, max(1, portable.CPU_SCORES // (SHARE * preds.shape[1] * preds.element_size()))):
         target = _flat(truth.data, block)
         scores = at(prediction.data, block).reshape(preds.shape[1], -1).contiguous().view(-1)
         pixels = target.numel()
-        _of_scores(truth, target, prediction, scores, pixels, 0, pixels)(0, pixels, counts)
+        _of_scores(truth, target, prediction, scores, (0, pixels), pixels)(0, pixels, counts)
+
+
+def _layout(preds: Tensor) -> tuple[tuple[int, ...], int] | None:
+    """How scores lie flat: strides of image and class where pixels lie side by side, or of the pixel where classes do.
+
+    With them the pixels of an image, 0 where that does not matter; None where neither lies side by side.
+    """
+    if preds[0, 0].numel() >= MIN_PIXELS and preds[0, 0].is_contiguous():
+        return preds.stride()[:2], preds[0, 0].numel()
+    pixels = preds[:, 0]
+    if preds.stride(1) == 1 and pixels.dim():
+        stride = pixels.stride(-1)
+        if pixels.stride() == tuple(stride * n for n in torch.empty(pixels.shape, device="meta").stride()):
+            return (stride,), 0
+    return None
 
 
 def _of_scores(
-    truth: Labels, target: Tensor, prediction: Side, flat: Tensor, pixels: int, image_stride: int, class_stride: int
+    truth: Labels, target: Tensor, prediction: Side, flat: Tensor, strides: tuple[int, ...], pixels: int
 ) -> Add:
-    """Counts scores that lie flat, those of class c for image b from ``b * image_stride + c * class_stride`` on."""
+    """Counts scores that lie flat, by their layout."""
     scores = (flat.view(torch.int16) if flat.dtype in INFINITY else flat).numpy()
-    shape = (image_stride, class_stride, truth.num_classes, pixels, INFINITY.get(flat.dtype, np.int16(0)))
+    nan_above = INFINITY.get(flat.dtype, np.int16(0))
     tables = (*_table(*truth.window, truth.num_classes + 2), prediction.bins().numpy(), NO_FAR)
+    if len(strides) == 1:
+        return partial(_add_scores_last, scores, (*strides, truth.num_classes, nan_above), _array(target), tables)
+    shape = (*strides, truth.num_classes, pixels, nan_above)
     return partial(_add_scores, scores, shape, _array(target), tables)
 
 
@@ -121,6 +139,12 @@ def _add_scores(
 ) -> None:
     best, answer = np.empty(SCORE_TILE, scores.dtype), np.empty(SCORE_TILE, np.int32)
     jit.count_scores(scores, *shape, target, start, stop, *tables, counts, best, answer)
+
+
+def _add_scores_last(
+    scores: Array, shape: tuple[Any, ...], target: Array, tables: tuple[Any, ...], start: int, stop: int, counts: Array
+) -> None:
+    jit.count_scores_last(scores, *shape, target, start, stop, *tables, counts, np.empty(SCORE_TILE, np.int32))
 
 
 def _count_codes(truth: Side, prediction: Side, valid: Tensor | None, counts: Array) -> None:

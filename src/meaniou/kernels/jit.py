@@ -131,6 +131,28 @@ def count_scores(
 
 
 @compiled
+def count_scores_last(
+    scores, pixel_stride, num_classes, nan_above,
+    target, start, stop, rows, row_low, row_far, cols, no_far, counts, answer,
+):  # fmt: skip
+    """The same for scores whose classes lie side by side: those of pixel i begin at ``i * pixel_stride``."""
+    while start < stop:
+        n = min(answer.size, stop - start)
+        found = answer[:n]
+        for i in range(n):
+            first = (start + i) * pixel_stride
+            of_pixel = scores[first : first + num_classes]
+            top, label, undefined = rank(of_pixel[0]), 0, is_nan(of_pixel[0], nan_above)
+            for c in range(1, num_classes):
+                undefined |= is_nan(of_pixel[c], nan_above)
+                if rank(of_pixel[c]) > top:
+                    top, label = rank(of_pixel[c]), c
+            found[i] = num_classes if undefined else label
+        count_labels(found, target[start : start + n], 0, n, rows, row_low, row_far, cols, 0, no_far, counts)
+        start += n
+
+
+@compiled
 def _begin(scores, nan_above, top, found):
     undefined = False
     for i in range(top.size):

@@ -51,8 +51,6 @@ class Labels:
     ignored ids, its ends are outside labels, and each far ignored id has a code of its own after it.
     """
 
-    cost = 8
-
     @property
     def window(self) -> tuple[int, int, tuple[int, ...], tuple[int, ...], int]:
         """Lowest and highest label of the window, ignored ids in and beyond it, and the number of classes."""
@@ -60,6 +58,7 @@ class Labels:
 
     def __init__(self, data: Tensor, num_classes: int, ignore: Sequence[int]) -> None:
         self.data, self.shape, self.num_classes = data, data.shape, num_classes
+        self.cost = 8 if data.is_contiguous() else 8 + 2 * data.element_size()  # a copy, and one of the tile before
         self.narrow = data.dtype in (torch.bool, torch.uint8, torch.int8)
         if self.narrow:
             span = torch.iinfo(torch.int8 if data.dtype == torch.int8 else torch.uint8)

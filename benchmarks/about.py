@@ -1,0 +1,48 @@
+"""The machine, the versions and the commit that a result belongs to."""
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGES = (
+    "meaniou",
+    "torch",
+    "numpy",
+    "numba",
+    "torchmetrics",
+    "torcheval",
+    "scikit-learn",
+    "kornia",
+    "pytorch-ignite",
+)
+
+
+def about() -> dict[str, str]:
+    """Facts that stand above a table of results."""
+    cpu = Path("/proc/cpuinfo")
+    lines = cpu.read_text().splitlines() if cpu.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "command": "python " + shlex.join(sys.argv),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "commit": _git("rev-parse", "--short", "HEAD") + (" and changes" if _git("status", "--porcelain") else ""),
+        "machine": f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        "versions": f"python {platform.python_version()}, " + ", ".join(map(_version, PACKAGES)),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return f"{package} {importlib.metadata.version(package)}"
+    except importlib.metadata.PackageNotFoundError:
+        return f"{package} not installed"
+
+
+def _git(*words: str) -> str:
+    ran = subprocess.run(["git", *words], capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
+    return ran.stdout.strip()
