@@ -178,7 +178,7 @@ def test_a_small_update_starts_no_thread():
         "import threading, torch; from meaniou import MeanIoU; metric = MeanIoU(3, impl='cpu');"
         "torch.set_num_threads(4);"
         "x = torch.zeros(1, 64, 64, dtype=torch.uint8); metric.update(x, x); assert threading.active_count() == 1;"
-        "x = torch.zeros(8, 1024, 1024, dtype=torch.uint8); metric.update(x, x); assert threading.active_count() == 4;"
+        "x = torch.zeros(8, 1024, 1024, dtype=torch.uint8); metric.update(x, x); assert 1 < threading.active_count() <= 4;"
         "torch.set_num_threads(1); metric.update(x, x); assert metric.counts[0, 0] == x.numel() * 2 + 4096"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -202,12 +202,15 @@ def _share_out(add: Add, total: int, grain: int, counts: Array) -> None:
         add(0, total, counts)
         return
     step = max(64, total // (4 * threads) // 64 * 64)
-    starts = iter(range(0, total, step))
+    starts, taking = iter(range(0, total, step)), threading.Lock()
 
     def work(mine: Array) -> Array:
-        for start in starts:  # of all threads together
+        while True:
+            with taking:
+                start = next(starts, total)
+            if start == total:
+                return mine
             add(start, min(start + step, total), mine)
-        return mine
 
     others = [_threads(threads - 1).submit(work, np.zeros_like(counts)) for _ in range(threads - 1)]
     work(counts)
