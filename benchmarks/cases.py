@@ -31,9 +31,13 @@ class Case:
         return self.preds.is_floating_point()
 
     def up_to(self, pixels: int) -> "Case":
-        """The first images with no more pixels than that, at least one."""
-        images = max(1, min(len(self.target), pixels // self.target[0].numel()))
-        return replace(self, preds=self.preds[:images], target=self.target[:images])
+        """The first images with no more pixels than that, or the upper part of the first; one whole image of scores."""
+        images = min(len(self.target), pixels // self.target[0].numel())
+        if images or self.has_scores:
+            part: tuple[slice, ...] = (slice(0, max(1, images)),)
+        else:
+            part = slice(0, 1), slice(0, max(1, pixels // self.target.shape[-1]))
+        return replace(self, preds=self.preds[part], target=self.target[part])
 
 
 def cases(megapixels: float) -> Iterator[Case]:

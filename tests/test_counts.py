@@ -206,7 +206,14 @@ def batch_last(x):
     return x.movedim(0, -1).contiguous().movedim(-1, 0)
 
 
-LAYOUTS = {f.__name__: f for f in (sliced, from_a_larger, transposed, channels_last, batch_last)} | {
+def unaligned(x):
+    """In one piece that begins one element after the start of its memory."""
+    room = torch.empty(x.numel() + 1, dtype=x.dtype)
+    room[1:] = x.reshape(-1)
+    return room[1:].view(x.shape)
+
+
+LAYOUTS = {f.__name__: f for f in (sliced, from_a_larger, transposed, channels_last, batch_last, unaligned)} | {
     "contiguous": lambda x: x
 }
 
@@ -802,6 +809,7 @@ MEMORY = {  # map, dtype of the truth, classes, dtype of the scores, layout
     "int64 C=19": ((8, 1024, 1024), torch.int64, 19, None, "contiguous"),
     "uint8 C=19 in one row": ((1, 8 * MEBIBYTE), torch.uint8, 19, None, "contiguous"),
     "uint8 C=19 sliced": ((2, 1024, 1024), torch.uint8, 19, None, "sliced"),
+    "uint8 C=19 unaligned": ((8, 1024, 1024), torch.uint8, 19, None, "unaligned"),
     "int64 C=19 transposed": ((2, 1024, 1024), torch.int64, 19, None, "transposed"),
     "int64 C=1000": ((2, 1024, 1024), torch.int64, 1000, None, "contiguous"),
     "float32 C=19": ((1, 1024, 1024), torch.int64, 19, torch.float32, "contiguous"),

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from support import assert_same_counts, blobs, expected_counts, random_scores
 
 from meaniou import MeanIoU, confusion_matrix, reference
 from meaniou.kernels import cpu, portable
+from meaniou.kernels.rows import image_by_image, row_of
 
 BLOCKS = [0, 1, 7, 8, 9, 63, 64, 65, 127, 128, 129, 64 * 9 + 5]
 
@@ -151,6 +153,66 @@ def test_two_threads_count_as_one(rng, two_threads, form):
     assert any(thread.name.startswith("meaniou") for thread in threading.enumerate())
 
 
+def row_by_definition(preds, target, num_classes, ignore):
+    """The row of an image, from sets of its pixels."""
+    truth_of, answer_of = (
+        [set(np.flatnonzero((side == c).numpy())) if c not in ignore else set() for c in range(num_classes)]
+        for side in (target, preds)
+    )
+    valid = set().union(*truth_of)
+    unanswered = set(np.flatnonzero(np.isin(preds.numpy(), ignore)))
+    return [
+        [len(truth & answer) for truth, answer in zip(truth_of, answer_of, strict=True)],
+        [len(truth) for truth in truth_of],
+        [len(answer & valid) for answer in answer_of],
+        [len(truth & unanswered) for truth in truth_of],
+    ]
+
+
+@pytest.mark.parametrize("images", [1, 5])
+@pytest.mark.parametrize("form", ["uint8", "int64", "float32", "bfloat16", "channels_last", "strided", "valid"])
+def test_rows_of_images(rng, two_threads, form, images):
+    """Image after image among the threads, and an image shared by them; what lies flat and what does not."""
+    shape, ignore = (images, 31, 37), [255, 2]
+    preds, target = (patches(rng, images * 31 * 37, torch.int64, 5).view(shape) for _ in range(2))
+    answers, valid = preds, torch.ones(shape, dtype=torch.bool)
+    kind = "labels"
+    if form in ("float32", "bfloat16", "channels_last"):
+        answers = preds = preds.clamp(0, 4)
+        planes = torch.nn.functional.one_hot(answers, 5).movedim(-1, 1)
+        answers = planes.float() if form == "channels_last" else planes.contiguous().to(getattr(torch, form))
+        kind = "scores"
+    elif form == "strided":
+        answers = preds.repeat_interleave(2, -1)[..., ::2]
+    elif form == "valid":
+        valid = torch.from_numpy(rng.random(shape) < 0.7)
+        target = torch.where(valid, target, 255)
+    else:
+        answers, target = preds.to(getattr(torch, form)), target.to(getattr(torch, form))
+    settings, maps = (kind, "labels", 5, ignore, 0.5), partial(torch.flatten, start_dim=1)
+    counts, rows = cpu.count_images(answers, target, valid if form == "valid" else None, *settings)
+    assert rows.dtype == torch.int64
+    assert rows.tolist() == [row_by_definition(p, t, 5, ignore) for p, t in zip(maps(preds), maps(target), strict=True)]
+    assert_same_counts(counts, expected_counts(preds, target, 5, ignore))
+    others = image_by_image(portable.count, answers, target, None, *settings)
+    assert_same_counts(others[0], counts)
+    assert torch.equal(others[1], rows)
+
+
+def test_rows_of_no_image_and_of_no_pixel():
+    for shape in ((0, 4, 4), (3, 0, 4)):
+        x = torch.zeros(shape, dtype=torch.uint8)
+        counts, rows = cpu.count_images(x, x, None, "labels", "labels", 3, [], 0.5)
+        assert counts.sum() == 0
+        assert rows.tolist() == [[[0] * 3] * 4] * shape[0]
+
+
+def test_a_row_worked_by_hand():
+    # Truth in rows; the columns are two classes, no answer, outside.
+    counts = torch.tensor([[5, 1, 2, 3], [4, 6, 7, 0], [1, 1, 1, 1], [9, 9, 9, 9]])
+    assert row_of(counts).tolist() == [[5, 6], [11, 17], [9, 7], [2, 7]]
+
+
 def test_many_python_threads_at_once(rng, two_threads):
     preds, target = blobs(rng, 300, 400, 19)
     expected = expected_counts(preds, target, 19, [255])
@@ -178,7 +240,8 @@ def test_a_small_update_starts_no_thread():
         "import threading, torch; from meaniou import MeanIoU; metric = MeanIoU(3, impl='cpu');"
         "torch.set_num_threads(4);"
         "x = torch.zeros(1, 64, 64, dtype=torch.uint8); metric.update(x, x); assert threading.active_count() == 1;"
-        "x = torch.zeros(8, 1024, 1024, dtype=torch.uint8); metric.update(x, x); assert 1 < threading.active_count() <= 4;"
+        "x = torch.zeros(8, 1024, 1024, dtype=torch.uint8); metric.update(x, x);"
+        "assert 1 < threading.active_count() <= 4;"
         "torch.set_num_threads(1); metric.update(x, x); assert metric.counts[0, 0] == x.numel() * 2 + 4096"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -1,34 +1,27 @@
 """Label or score views on the CPU -> counts, by loops that Numba compiled, on as many threads as PyTorch has.
 
-What lies flat in memory is read where it lies. Anything else (strided views, masks, one-hot planes, thresholds, classes
-that lie side by side) goes through a small buffer, block after block.
+What lies flat in memory is read where it lies. Anything else (strided views, bytes that do not begin at a word, masks,
+one-hot planes, thresholds) goes through a small buffer, block after block.
 """
 
-import os
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from meaniou.kernels import jit, portable
 from meaniou.kernels.portable import blocks, tiles
+from meaniou.kernels.rows import image_by_image
 from meaniou.kernels.sides import Block, Labels, Side, at, label_bins, side
-
-Array = NDArray[Any]
-Add = Callable[[int, int, Array], None]  # adds the pixels from start to stop to the counts
+from meaniou.kernels.threads import Add, Array, share_out
 
 BYTES = (torch.bool, torch.uint8, torch.int8)
 INFINITY = {torch.float16: np.int16(0x7C00), torch.bfloat16: np.int16(0x7F80)}  # as bits
 # Pixels of label maps, and scores, for which another thread is worth its start of about 50 µs.
 LABELS_PER_THREAD, SCORES_PER_THREAD = 1 << 19, 1 << 20
-# Bytes of the counts that other threads have of their own.
-MAX_COPIED = 1 << 20
 # Pixels whose running maximum is held: 8 bytes each, twice in the cache of the first level.
 SCORE_TILE = 1 << 13
 # A buffer that labels or scores are copied to is this part of a tile of the portable kernel: two are held at a time.
@@ -54,25 +47,98 @@ def count(
     prediction = side(preds, preds_form, num_classes, ignore, threshold)
     counts = np.zeros((num_classes + 2) ** 2, np.int64)
     if truth.shape.numel():
-        if not isinstance(truth, Labels) or target.is_floating_point() or valid is not None:
+        if not _in_loops(truth, preds_form, valid):
             _count_codes(truth, prediction, valid, counts)
-        elif isinstance(prediction, Labels):
-            _count_maps(truth, prediction, counts)
-        elif preds_form == "scores":
-            _count_scores(truth, prediction, preds, counts)
+        elif flat := _lies_flat(truth, prediction, preds):
+            share_out(*flat, 0, truth.shape.numel(), counts)
         else:
-            _count_codes(truth, prediction, None, counts)
+            _count_blocks(truth, prediction, counts)
     return torch.from_numpy(counts.reshape(num_classes + 2, num_classes + 2))
 
 
-def _count_maps(truth: Labels, prediction: Labels, counts: Array) -> None:
-    if truth.data.is_contiguous() and prediction.data.is_contiguous():
-        add = _of_maps(truth, truth.data.view(-1), prediction, prediction.data.view(-1))
-        _share_out(add, truth.shape.numel(), LABELS_PER_THREAD, counts)
+def count_images(
+    preds: Tensor,
+    target: Tensor,
+    valid: Tensor | None,
+    preds_form: str,
+    target_form: str,
+    num_classes: int,
+    ignore: Sequence[int],
+    threshold: float,
+) -> tuple[Tensor, Tensor]:
+    """The same counts, and a row for each image, int64 ``[B, 4, C]``, from the same pass; see ``rows`` for what it is.
+
+    An image takes a few microseconds of its own, and some tenths of a nanosecond for each cell of the counts.
+    """
+    settings = preds_form, target_form, num_classes, ignore, threshold
+    preds, target = preds.detach(), target.detach()
+    truth = side(target, target_form, num_classes, ignore)
+    prediction = side(preds, preds_form, num_classes, ignore, threshold)
+    flat = None
+    if truth.shape.numel() and _in_loops(truth, preds_form, valid):
+        flat = _lies_flat(truth, prediction, preds)
+    if flat is None:
+        return image_by_image(count, preds, target, valid, *settings)
+    add, grain = flat
+    images, pixels = truth.shape[0], truth.shape[1:].numel()
+    counts = np.zeros((num_classes + 2) ** 2, np.int64)
+    rows = np.zeros((images, 4, num_classes), np.int64)
+
+    def add_images(start: int, stop: int, mine: Array, among_threads: bool = False) -> None:
+        one = np.zeros_like(mine)
+        for i in range(start, stop):
+            if among_threads:
+                share_out(add, grain, i * pixels, (i + 1) * pixels, one)
+            else:
+                add(i * pixels, (i + 1) * pixels, one)
+            jit.fold_image(one, mine, rows[i])
+
+    if images < torch.get_num_threads():
+        add_images(0, images, counts, among_threads=True)
+    else:
+        share_out(add_images, max(1, grain // pixels), 0, images, counts, unit=1)
+    return torch.from_numpy(counts.reshape(num_classes + 2, num_classes + 2)), torch.from_numpy(rows)
+
+
+def _in_loops(truth: Side, preds_form: str, valid: Tensor | None) -> TypeGuard[Labels]:
+    """Whether the compiled loops read both sides; whatever else there is becomes codes first."""
+    labels = isinstance(truth, Labels) and not truth.data.is_floating_point()
+    return labels and valid is None and preds_form in ("labels", "scores")
+
+
+def _lies_flat(truth: Labels, prediction: Side, preds: Tensor) -> tuple[Add, int] | None:
+    """What counts maps that are read where they lie, and the pixels that are worth a thread; None for other maps."""
+    if not _is_flat(truth.data):
+        return None
+    if isinstance(prediction, Labels):
+        if not _is_flat(prediction.data):
+            return None
+        return _of_maps(truth, truth.data.view(-1), prediction, prediction.data.view(-1)), LABELS_PER_THREAD
+    layout = _layout(preds)
+    if layout is None:
+        return None
+    extent = 1 + sum((n - 1) * stride for n, stride in zip(preds.shape, preds.stride(), strict=True))
+    flat = preds.as_strided((extent,), (1,), preds.storage_offset())
+    return _of_scores(truth, truth.data.view(-1), prediction, flat, *layout), SCORES_PER_THREAD // preds.shape[1]
+
+
+def _is_flat(labels: Tensor) -> bool:
+    return labels.is_contiguous() and (labels.dtype not in BYTES or labels.data_ptr() % 8 == 0)
+
+
+def _count_blocks(truth: Labels, prediction: Side, counts: Array) -> None:
+    """Counts what does not lie flat, block after block, through a buffer."""
+    if isinstance(prediction, Labels):
+        for block in blocks(truth.shape, max(1, portable.CPU_TILE // SHARE)):
+            target, preds = _flat(truth.data, block), _flat(prediction.data, block)
+            _of_maps(truth, target, prediction, preds)(0, target.numel(), counts)
         return
-    for block in blocks(truth.shape, max(1, portable.CPU_TILE // SHARE)):
-        target, preds = _flat(truth.data, block), _flat(prediction.data, block)
-        _of_maps(truth, target, prediction, preds)(0, target.numel(), counts)
+    classes, size = truth.num_classes, prediction.data.element_size()
+    for block in blocks(truth.shape, max(1, portable.CPU_SCORES // (SHARE * classes * size))):
+        target = _flat(truth.data, block)
+        scores = at(prediction.data, block).reshape(classes, -1).contiguous().view(-1)
+        pixels = target.numel()
+        _of_scores(truth, target, prediction, scores, (0, pixels), pixels)(0, pixels, counts)
 
 
 def _of_maps(truth: Labels, target: Tensor, prediction: Labels, preds: Tensor) -> Add:
@@ -90,20 +156,6 @@ def _add_bytes(preds: Array, target: Array, rows: Array, cols: Array, start: int
 
 def _add_labels(preds: Array, target: Array, tables: tuple[Any, ...], start: int, stop: int, counts: Array) -> None:
     jit.count_labels(preds, target, start, stop, *tables, counts)
-
-
-def _count_scores(truth: Labels, prediction: Side, preds: Tensor, counts: Array) -> None:
-    if truth.data.is_contiguous() and (layout := _layout(preds)):
-        extent = 1 + sum((n - 1) * stride for n, stride in zip(preds.shape, preds.stride(), strict=True))
-        flat = preds.as_strided((extent,), (1,), preds.storage_offset())
-        add = _of_scores(truth, truth.data.view(-1), prediction, flat, *layout)
-        _share_out(add, truth.shape.numel(), max(1, SCORES_PER_THREAD // preds.shape[1]), counts)
-        return
-    for block in blocks(truth.shape, max(1, portable.CPU_SCORES // (SHARE * preds.shape[1] * preds.element_size()))):
-        target = _flat(truth.data, block)
-        scores = at(prediction.data, block).reshape(preds.shape[1], -1).contiguous().view(-1)
-        pixels = target.numel()
-        _of_scores(truth, target, prediction, scores, (0, pixels), pixels)(0, pixels, counts)
 
 
 def _layout(preds: Tensor) -> tuple[tuple[int, ...], int] | None:
@@ -187,50 +239,3 @@ def _byte_table(
     labels = np.where(stored > 127, stored - 256, stored) if low < 0 else np.minimum(stored, high)
     table: Array = bins[labels - low]
     return table
-
-
-# Numba's own threads are of no use here: its work queue ends the process when two Python threads enter, and its OpenMP
-# layer does so in a forked child.
-_lock = threading.Lock()
-_pool: ThreadPoolExecutor | None = None
-
-
-def _share_out(add: Add, total: int, grain: int, counts: Array) -> None:
-    """Adds all pixels to ``counts``, by as many threads as PyTorch has; this one is one of them."""
-    threads = min(torch.get_num_threads(), total // grain, 1 + MAX_COPIED // counts.nbytes)
-    if threads <= 1:
-        add(0, total, counts)
-        return
-    step = max(64, total // (4 * threads) // 64 * 64)
-    starts, taking = iter(range(0, total, step)), threading.Lock()
-
-    def work(mine: Array) -> Array:
-        while True:
-            with taking:
-                start = next(starts, total)
-            if start == total:
-                return mine
-            add(start, min(start + step, total), mine)
-
-    others = [_threads(threads - 1).submit(work, np.zeros_like(counts)) for _ in range(threads - 1)]
-    work(counts)
-    for other in others:
-        counts += other.result()
-
-
-def _threads(number: int) -> ThreadPoolExecutor:
-    global _pool
-    with _lock:
-        if _pool is None or _pool._max_workers < number:
-            _pool = ThreadPoolExecutor(number, thread_name_prefix="meaniou")  # one that was too small ends when idle
-        return _pool
-
-
-def _after_fork() -> None:
-    """A child has none of its parent's threads."""
-    global _lock, _pool
-    _lock, _pool = threading.Lock(), None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -26,7 +26,10 @@ def compiled(function: Callable[..., Any]) -> Any:
 
 @compiled
 def count_bytes(preds, target, start, stop, rows, cols, counts):
-    """Bytes, aligned to eight, which are read as uint64; ``start`` is a multiple of 64, the tables have 256 entries."""
+    """Bytes of arrays that are aligned to eight, which are read as uint64; the tables have 256 entries."""
+    for i in range(start, min(stop, (start + 7) // 8 * 8)):
+        counts[rows[target[i]] + cols[preds[i]]] += 1
+    start = min(stop, (start + 7) // 8 * 8)
     whole = stop - (stop - start) % 64
     preds8, target8 = preds[start:whole].view(np.uint64), target[start:whole].view(np.uint64)
     # From 0 on and in steps of 1: loops whose index may be negative, or takes steps, come out a quarter slower or more.
@@ -150,6 +153,24 @@ def count_scores_last(
             found[i] = num_classes if undefined else label
         count_labels(found, target[start : start + n], 0, n, rows, row_low, row_far, cols, 0, no_far, counts)
         start += n
+
+
+@compiled
+def fold_image(one, counts, row):
+    """Adds the counts of an image to those of all, takes its row from them, and leaves zeros."""
+    num_classes = row.shape[1]
+    size = num_classes + 2
+    for truth in range(num_classes):
+        of_truth = one[truth * size : truth * size + size]
+        area = 0
+        for n in of_truth:
+            area += n
+        for c in range(num_classes):
+            row[2, c] += of_truth[c]
+        row[0, truth], row[1, truth], row[3, truth] = of_truth[truth], area, of_truth[num_classes]
+    for cell in range(one.size):
+        counts[cell] += one[cell]
+        one[cell] = 0
 
 
 @compiled
