@@ -52,16 +52,23 @@ class OutsideError(ValueError):
         )
 
 
+# The kernels for one type of device, which name their modules too: what each needs, and where that comes from.
+NEEDS = {
+    "cpu": ("numba", "Numba", "install the extra 'cpu'"),
+    "cuda": ("triton", "Triton", "it comes with PyTorch for CUDA and ROCm on Linux"),
+}
+
+
 @functools.cache
 def why_not(impl: str) -> str:
     """The reason why a kernel cannot run here, empty if it can."""
-    if impl == "cuda":
-        return "impl='cuda' cannot run, since there is no such kernel yet; take impl='auto' or 'portable'."
-    if impl == "cpu":
-        try:
-            importlib.import_module("meaniou.kernels.cpu")
-        except ImportError as error:
-            return f"impl='cpu' cannot run, since Numba cannot be imported ({error}); install the extra 'cpu'."
+    if impl not in NEEDS:
+        return ""
+    _, name, source = NEEDS[impl]
+    try:
+        importlib.import_module(f"meaniou.kernels.{impl}")
+    except ImportError as error:
+        return f"impl={impl!r} cannot run, since {name} cannot be used ({error}); {source}."
     return ""
 
 
@@ -71,15 +78,17 @@ def kernel(impl: str, device: torch.device) -> ModuleType:
     Raises:
         ValueError: if a kernel is forced that does not run there.
     """
-    if impl == "cpu" and device.type != "cpu":
-        raise ValueError(f"impl='cpu' cannot count on {device}; take impl='auto', or move the metric and its inputs.")
-    if impl == "portable" or device.type != "cpu":
+    if impl in NEEDS and impl != device.type:
+        raise ValueError(
+            f"impl={impl!r} cannot count on {device}; take impl='auto', or move the metric and its inputs."
+        )
+    if impl == "portable" or device.type not in NEEDS:
         return portable
-    if reason := why_not("cpu"):
-        if importlib.util.find_spec("numba") is not None:
-            warnings.warn(f"{reason} Until then the portable kernel counts, five to ten times as long.", stacklevel=2)
+    if reason := why_not(device.type):
+        if importlib.util.find_spec(NEEDS[device.type][0]) is not None:
+            warnings.warn(f"{reason} Until then the portable kernel counts, which takes longer.", stacklevel=2)
         return portable
-    return importlib.import_module("meaniou.kernels.cpu")
+    return importlib.import_module(f"meaniou.kernels.{device.type}")
 
 
 def count(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, how: Counting) -> Tensor:
@@ -174,8 +183,12 @@ def _count(
 ) -> Tensor:
     if validate and preds_form == "threshold" and preds.device.type == "cpu":
         _warn_of_logits(preds, threshold)
-    count_views = kernel(impl, preds.device).count
-    counts: Tensor = count_views(preds, target, valid, preds_form, target_form, num_classes, ignore, threshold)
+    counter = kernel(impl, preds.device)
+    if impl == "cuda" and (
+        reason := counter.why_not(preds, target, valid, preds_form, target_form, num_classes, ignore)
+    ):
+        raise ValueError(f"impl='cuda' does not count such maps, since {reason}; take impl='auto' or 'portable'.")
+    counts: Tensor = counter.count(preds, target, valid, preds_form, target_form, num_classes, ignore, threshold)
     if not validate or preds.device.type != "cpu":
         return counts
     # One sum tells that there is nothing outside, in half the time of looking at both sides; NumPy's is the faster.

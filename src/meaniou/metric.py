@@ -53,8 +53,9 @@ class MeanIoU(CountingMetric):
         threshold: with two classes and one floating channel, class 1 is where ``preds > threshold`` (for logits: 0.0).
         class_names: a name per class, as a sequence or ``{id: name}``.
         validate_args: whether labels outside the classes raise; they are counted aside in any case.
-        impl: the counting kernel: ``"auto"``, ``"portable"`` (PyTorch's operators, on any device) or ``"cpu"`` (needs
-            the extra ``cpu``); ``"cuda"`` is the name of one to come. :attr:`kernel` tells which one counts.
+        impl: the counting kernel: ``"auto"`` (the one for the device where it can run), ``"portable"`` (PyTorch's
+            operators, on any device), ``"cpu"`` (needs the extra ``cpu``) or ``"cuda"`` (needs Triton, which comes with
+            PyTorch for CUDA and ROCm on Linux). :attr:`kernel` tells which one counts.
         kwargs: those of :class:`torchmetrics.Metric`.
 
     Raises:
@@ -170,7 +171,7 @@ class MeanIoU(CountingMetric):
 
     @property
     def kernel(self) -> str:
-        """The kernel that counts on the metric's device: ``"portable"`` or ``"cpu"``."""
+        """The kernel that counts on the metric's device: ``"portable"``, ``"cpu"`` or ``"cuda"``."""
         return kernel(self.how.impl, self.counts.device).__name__.rpartition(".")[2]
 
     def report(self, *, policy: Policy | Mapping[str, Any] | None = None, groups: Groups | None = None) -> Report:

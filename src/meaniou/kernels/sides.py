@@ -17,6 +17,8 @@ Room = Callable[[torch.Size], Tensor]
 # From so many classes on, the best group of classes is sought first: one pass over the scores instead of four.
 MANY_CLASSES = 96
 GROUP = 8
+# Images with fewer pixels are too small to be read class by class.
+MIN_PIXELS = 64
 
 
 class Side(Protocol):
@@ -66,7 +68,7 @@ class Labels:
             self.near = tuple(i for i in ignore if self.low <= i <= self.high)
         else:
             self.near = tuple(i for i in ignore if -128 <= i < max(num_classes, 256))
-            self.far = [i for i in ignore if i not in self.near and _holds(data.dtype, i)]
+            self.far = [i for i in ignore if i not in self.near and holds(data.dtype, i)]
             self.low, self.high = min([*self.near, 0]) - 1, max([*self.near, num_classes - 1]) + 1
 
     def bins(self) -> Tensor:
@@ -123,6 +125,21 @@ class _Answers:
         return self.spare[: shape.numel()].view(shape)
 
 
+def layout(scores: Tensor) -> tuple[tuple[int, ...], int] | None:
+    """How scores lie: strides of image and class where pixels lie side by side, or of the pixel where classes do.
+
+    With them the pixels of an image, 0 where that does not matter; None where neither lies side by side.
+    """
+    if scores[:1, :1].numel() >= MIN_PIXELS and scores[0, 0].is_contiguous():
+        return scores.stride()[:2], scores[0, 0].numel()
+    pixels = scores[:, 0]
+    if scores.stride(1) == 1 and pixels.dim():
+        stride = pixels.stride(-1)
+        if pixels.stride() == tuple(stride * n for n in torch.empty(pixels.shape, device="meta").stride()):
+            return (stride,), 0
+    return None
+
+
 def label_bins(low: int, high: int, near: tuple[int, ...], far: int, num_classes: int, device: torch.device) -> Tensor:
     """Bins of the labels ``low .. high``, of so many far ignored ids, and of the code for pixels that are not valid."""
     label = torch.arange(low, high + 1 + far + 1, device=device)
@@ -150,7 +167,7 @@ def _made(make: Callable[..., Tensor], device: torch.device, *settings: Any) -> 
     return _made_once(make, *settings) if device.type == "cpu" else make(*settings, device)
 
 
-def _holds(dtype: torch.dtype, label: int) -> bool:
+def holds(dtype: torch.dtype, label: int) -> bool:
     """Whether a dtype can store a label exactly; a comparison with another one would first round or overflow it."""
     if dtype.is_floating_point:
         odd, digits = abs(label) // max(1, label & -label), 1 - round(math.log2(torch.finfo(dtype).eps))

@@ -1,0 +1,50 @@
+"""What the choice of a Triton program depends on: the version of Triton and the card, in one place."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+import triton
+
+OLDEST = (3, 4)  # tl.histogram has a mask from there on
+# Bins of a histogram. Below Triton 3.8 each pixel takes ballots of the warp, whose code grows with the bins (1,024 are
+# compiled in 1 s, 4,096 in 9 s); from 3.8 on it takes an addition in shared memory, 4 bytes a bin. On AMD that is so
+# too, but 4,096 bins are compiled in 13 s and 32,768 in 516 s.
+FEW_BINS, MANY_BINS = 1 << 10, 1 << 15
+MANY_SINCE = (3, 8)
+# Pixels of a tile, and warps, for histograms of up to so many bins: a tile reads the histogram once.
+TILES = ((1 << 10, 2048, 4), (1 << 13, 8192, 16), (1 << 15, 16384, 32))
+
+
+@dataclass(frozen=True)
+class Card:
+    """A card and the Triton that writes programs for it."""
+
+    version: tuple[int, int]  # of Triton
+    shared: int  # bytes of shared memory that a block can have
+    units: int  # multiprocessors
+    amd: bool = False
+
+    @property
+    def bins(self) -> int:
+        """The most bins of a histogram, a power of two."""
+        few = self.amd or self.version < MANY_SINCE
+        return min(FEW_BINS if few else MANY_BINS, 1 << ((self.shared // 4).bit_length() - 1))
+
+
+def version() -> tuple[int, int]:
+    """Version of Triton, as far as it matters."""
+    major, minor = triton.__version__.split(".")[:2]
+    return int(major), int(minor)
+
+
+if version() < OLDEST:
+    raise ImportError(f"it is {triton.__version__}, older than {OLDEST[0]}.{OLDEST[1]}")
+
+
+@cache
+def card(device: torch.device) -> Card:
+    """The card of a device."""
+    # Triton's own figures: PyTorch 2.8 does not tell what a block can have.
+    found = triton.runtime.driver.active.utils.get_device_properties(device.index or 0)
+    return Card(version(), found["max_shared_mem"], found["multiprocessor_count"], torch.version.hip is not None)

@@ -1,0 +1,215 @@
+"""Label or score views on a GPU -> counts, by Triton programs, without a wait for the device.
+
+What the programs do not take goes to the portable kernel, for a reason that ``why_not`` tells before anything runs.
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor
+
+from meaniou.kernels import cards, gpu, portable
+from meaniou.kernels.cards import TILES, Card
+from meaniou.kernels.rows import image_by_image
+from meaniou.kernels.sides import holds, layout
+
+SCORES_TILE, RUNS_TILE, ANSWERS_TILE = 512, 1024, 512
+# Scores that a program compares at a time where classes lie side by side.
+SCORES_LAST = 2048
+PROGRAMS_PER_UNIT = 8
+# Cells of all copies of the counts, int32, between which the programs take turns.
+MAX_COPIED, MAX_COPIES = 1 << 21, 64
+MAX_IGNORED = 8
+
+
+def why_not(
+    preds: Tensor,
+    target: Tensor,
+    valid: Tensor | None,
+    preds_form: str,
+    target_form: str,
+    num_classes: int,
+    ignore: Sequence[int],
+) -> str:
+    """The reason why the programs do not count such maps, empty if they do."""
+    if preds_form not in ("labels", "scores") or target_form != "labels":
+        return f"preds are taken as {preds_form} and target as {target_form}, not as labels or scores beside labels"
+    if target.is_floating_point():
+        return f"target is {target.dtype}"
+    if len(ignore) > MAX_IGNORED:
+        return f"there are {len(ignore)} ignored ids, more than {MAX_IGNORED}"
+    maps = [("target", target)] + ([] if valid is None else [("valid", valid)])
+    maps += [("preds", preds)] if preds_form == "labels" else []
+    for name, side in maps:
+        if not side.is_contiguous() and (len(_axes(side)) > 3 or side.numel() >= 1 << 31):
+            return f"{name} {list(side.shape)} with strides {list(side.stride())} has over three axes or 2^31 pixels"
+    if preds_form == "scores" and preds.numel():
+        where = layout(preds)
+        if where is None:
+            return f"scores have the strides {list(preds.stride())}, where pixels or classes are to lie side by side"
+        if len(where[0]) == 1 and preds.dtype == torch.float64:
+            return "scores are float64 and their classes lie side by side"
+    return ""
+
+
+def count(
+    preds: Tensor,
+    target: Tensor,
+    valid: Tensor | None,
+    preds_form: str,
+    target_form: str,
+    num_classes: int,
+    ignore: Sequence[int],
+    threshold: float,
+) -> Tensor:
+    """Counts of all pixels, int64 ``[C + 2, C + 2]`` with truth in rows; arguments are those of the portable kernel."""
+    if why_not(preds, target, valid, preds_form, target_form, num_classes, ignore):
+        return portable.count(preds, target, valid, preds_form, target_form, num_classes, ignore, threshold)
+    return _count(preds, target, valid, preds_form, num_classes, ignore, None)
+
+
+def count_images(
+    preds: Tensor,
+    target: Tensor,
+    valid: Tensor | None,
+    preds_form: str,
+    target_form: str,
+    num_classes: int,
+    ignore: Sequence[int],
+    threshold: float,
+) -> tuple[Tensor, Tensor]:
+    """The same counts, and a row for each image, int64 ``[B, 4, C]``, from the same pass; ``rows`` says what it is."""
+    if why_not(preds, target, valid, preds_form, target_form, num_classes, ignore):
+        settings = preds_form, target_form, num_classes, ignore, threshold
+        return image_by_image(portable.count, preds, target, valid, *settings)
+    rows = torch.zeros(len(target), 4, num_classes, dtype=torch.int64, device=target.device)
+    return _count(preds, target, valid, preds_form, num_classes, ignore, rows), rows
+
+
+def _count(
+    preds: Tensor,
+    target: Tensor,
+    valid: Tensor | None,
+    preds_form: str,
+    num_classes: int,
+    ignore: Sequence[int],
+    rows: Tensor | None,
+) -> Tensor:
+    counts = torch.zeros((num_classes + 2) ** 2, dtype=torch.int64, device=target.device)
+    if target.numel():
+        with torch.cuda.device(target.device) if target.is_cuda else nullcontext():  # where Triton launches
+            job = _Job(target, valid, num_classes, ignore, counts, rows, cards.card(target.device))
+            if preds_form == "labels":
+                job.add_labels(preds, _held(preds, ignore))
+            else:
+                job.add_scores(preds.detach())
+    return counts.view(num_classes + 2, num_classes + 2)
+
+
+class _Job:
+    """One truth and what is counted beside it: chooses the programs, and how many of them."""
+
+    def __init__(
+        self,
+        target: Tensor,
+        valid: Tensor | None,
+        num_classes: int,
+        ignore: Sequence[int],
+        counts: Tensor,
+        rows: Tensor | None,
+        on: Card,
+    ) -> None:
+        mask = (None, None) if valid is None else (_plain(valid), _lie(valid))
+        self.truth = (_plain(target), _lie(target), *mask)
+        self.target, self.counts, self.rows, self.card = target, counts, rows, on
+        self.num_classes, self.bins = num_classes, max(32, _power_of_two(counts.numel()))
+        self.ignored = tuple(i for i in ignore if 0 <= i < num_classes)  # of the answers to scores
+        self.settings = {"C": num_classes, "TARGET_IGNORED": _held(target, ignore)}
+
+    def add_labels(self, preds: Tensor, ignored: tuple[int, ...]) -> None:
+        """Counts labels, by histograms if they fit, else by runs."""
+        sides, images = (_plain(preds), _lie(preds), *self.truth), 1 if self.rows is None else len(self.target)
+        settings = self.settings | {"PREDS_IGNORED": ignored}
+        if self.bins <= self.card.bins:
+            tile, warps = next((tile, warps) for bins, tile, warps in TILES if self.bins <= bins)
+            programs, pixels = self._programs(images, tile, PROGRAMS_PER_UNIT)
+            gpu.count_in_histograms[(programs * images,)](
+                *sides, self.counts, self.rows, pixels, programs,
+                BINS=self.bins, BLOCK=tile, num_warps=warps, **settings,
+            )  # fmt: skip
+            return
+        copies = max(1, min(MAX_COPIES, MAX_COPIED // self.counts.numel()))
+        dtype = torch.int32 if self.target.numel() < 1 << 31 else torch.int64
+        room = torch.zeros(copies, self.counts.numel(), dtype=dtype, device=preds.device)
+        programs, pixels = self._programs(images, RUNS_TILE)
+        gpu.count_runs[(programs * images,)](
+            *sides, room, self.rows, pixels, programs, COPIES=copies, BLOCK=RUNS_TILE, **settings
+        )
+        self.counts += room.sum(0)
+
+    def add_scores(self, scores: Tensor) -> None:
+        """Counts scores: at once if they are of few classes that lie one after the other, else by a map of answers."""
+        strides, pixels_of_image = layout(scores) or ((), 0)
+        if pixels_of_image and self.bins <= TILES[0][0]:
+            programs, pixels = self._programs(len(scores), SCORES_TILE, PROGRAMS_PER_UNIT)
+            gpu.count_scores_in_histograms[(programs * len(scores),)](
+                scores, *strides, *self.truth, self.counts, self.rows, pixels, programs,
+                BINS=self.bins, BLOCK=SCORES_TILE, PREDS_IGNORED=self.ignored, **self.settings,
+            )  # fmt: skip
+            return
+        dtype = torch.uint8 if self.num_classes < 256 else torch.int16
+        answers = torch.empty(self.target.shape, dtype=dtype, device=scores.device)
+        if pixels_of_image:
+            programs, pixels = self._programs(len(scores), ANSWERS_TILE)
+            gpu.answer_scores[(programs * len(scores),)](
+                scores, *strides, answers, pixels, programs, C=self.num_classes, BLOCK=ANSWERS_TILE
+            )
+        else:
+            width = _power_of_two(self.num_classes)
+            tile = max(1, SCORES_LAST // width)
+            programs, pixels = self._programs(1, tile)
+            gpu.answer_scores_last[(programs,)](
+                scores, *strides, answers, pixels, C=self.num_classes, WIDTH=width, BLOCK=tile
+            )
+        self.add_labels(answers, (*self.ignored, self.num_classes))
+
+    def _programs(self, images: int, tile: int, per_unit: int | None = None) -> tuple[int, int]:
+        """Programs for each image, and its pixels: one a tile, or no more than keep all multiprocessors busy."""
+        pixels = self.target.numel() // images
+        tiles = -(-pixels // tile)
+        return tiles if per_unit is None else min(tiles, max(1, self.card.units * per_unit // images)), pixels
+
+
+def _plain(labels: Tensor) -> Tensor:
+    labels = labels.detach()
+    return labels.view(torch.uint8) if labels.dtype == torch.bool else labels
+
+
+def _held(labels: Tensor, ignore: Sequence[int]) -> tuple[int, ...]:
+    """The ignored ids that the dtype can store; another one cannot be compared with its labels."""
+    return tuple(i for i in ignore if holds(_plain(labels).dtype, i))
+
+
+def _lie(labels: Tensor) -> tuple[int, ...] | None:
+    """Sizes of the two inner axes and strides of three; None for one piece; too many are an error."""
+    if labels.is_contiguous():
+        return None
+    axes = _axes(labels)
+    (_, outer), (n1, middle), (n2, inner) = [(1, 0)] * (3 - len(axes)) + axes
+    return n1, n2, outer, middle, inner
+
+
+def _axes(labels: Tensor) -> list[tuple[int, int]]:
+    """Sizes and strides, with axes joined that follow each other in memory."""
+    axes: list[tuple[int, int]] = []
+    for size, stride in zip(labels.shape, labels.stride(), strict=True):
+        if axes and axes[-1][1] == size * stride:
+            axes[-1] = (axes[-1][0] * size, stride)
+        elif size != 1:
+            axes.append((size, stride))
+    return axes
+
+
+def _power_of_two(number: int) -> int:
+    return 1 << (number - 1).bit_length()

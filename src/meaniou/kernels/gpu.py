@@ -1,0 +1,191 @@
+"""Label or score maps on a GPU -> counts, in Triton programs; nothing here knows of tensors or of devices.
+
+A pixel is counted in the cell ``truth * (C + 2) + prediction`` of its two bins. A program goes through many tiles and
+keeps a histogram of all cells to itself; where that does not fit, runs of one cell are added to copies of the counts.
+"""
+
+import triton
+import triton.language as tl
+
+
+@triton.jit(do_not_specialize=["programs"])
+def count_in_histograms(
+    preds, preds_lie, target, target_lie, valid, valid_lie, counts, rows, pixels, programs,
+    C: tl.constexpr, PREDS_IGNORED: tl.constexpr, TARGET_IGNORED: tl.constexpr, BINS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Counts labels beside labels: ``programs`` of them for each image of so many pixels."""
+    image = (tl.program_id(0) // programs).to(tl.int64)
+    found = tl.zeros([BINS], tl.int32)
+    for start in range((tl.program_id(0) % programs).to(tl.int64) * BLOCK, pixels, tl.cast(programs, tl.int64) * BLOCK):
+        i = start + tl.arange(0, BLOCK)
+        inside = i < pixels
+        truth = _truth(target, target_lie, valid, valid_lie, image * pixels + i, inside, C, TARGET_IGNORED)
+        answer = _label_bins(_load(preds, preds_lie, image * pixels + i, inside), C, PREDS_IGNORED)
+        found += tl.histogram(tl.where(inside, truth * (C + 2) + answer, 0), BINS, mask=inside)
+    _add_histogram(found, counts, rows, image, C, BINS)
+
+
+@triton.jit(do_not_specialize=["programs"])
+def count_scores_in_histograms(
+    scores, image_stride, class_stride, target, target_lie, valid, valid_lie, counts, rows, pixels, programs,
+    C: tl.constexpr, PREDS_IGNORED: tl.constexpr, TARGET_IGNORED: tl.constexpr, BINS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """The same for scores whose pixels lie side by side: those of class c begin at ``image + c * class_stride``."""
+    image = (tl.program_id(0) // programs).to(tl.int64)
+    found = tl.zeros([BINS], tl.int32)
+    for start in range((tl.program_id(0) % programs).to(tl.int64) * BLOCK, pixels, tl.cast(programs, tl.int64) * BLOCK):
+        i = start + tl.arange(0, BLOCK)
+        inside = i < pixels
+        truth = _truth(target, target_lie, valid, valid_lie, image * pixels + i, inside, C, TARGET_IGNORED)
+        answer = _first_of_the_best(scores + image * image_stride + i, class_stride, inside, C, PREDS_IGNORED)
+        found += tl.histogram(tl.where(inside, truth * (C + 2) + answer, 0), BINS, mask=inside)
+    _add_histogram(found, counts, rows, image, C, BINS)
+
+
+@triton.jit(do_not_specialize=["programs"])
+def count_runs(
+    preds, preds_lie, target, target_lie, valid, valid_lie, copies, rows, pixels, programs,
+    C: tl.constexpr, PREDS_IGNORED: tl.constexpr, TARGET_IGNORED: tl.constexpr, COPIES: tl.constexpr,
+    BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Counts labels beside labels of many classes: a run of one cell is its end less its start, added where they are.
+
+    Places are counted within a tile, so that what is added is at most ``BLOCK``.
+    """
+    i = tl.arange(0, BLOCK)
+    image = (tl.program_id(0) // programs).to(tl.int64)
+    place = (tl.program_id(0) % programs).to(tl.int64) * BLOCK + i
+    inside = place < pixels
+    p = image * pixels + place
+    truth = _truth(target, target_lie, valid, valid_lie, p, inside, C, TARGET_IGNORED)
+    answer = _label_bins(_load(preds, preds_lie, p, inside), C, PREDS_IGNORED)
+    follows = inside & (i > 0)
+    truth_before = _truth(target, target_lie, valid, valid_lie, p - 1, follows, C, TARGET_IGNORED)
+    answer_before = _label_bins(_load(preds, preds_lie, p - 1, follows), C, PREDS_IGNORED)
+    begins = follows & ((truth != truth_before) | (answer != answer_before))
+    ends = inside & ((i == BLOCK - 1) | (place == pixels - 1))
+    mine = copies + (tl.program_id(0) % COPIES) * ((C + 2) * (C + 2))
+    _add_run(mine, rows, image, truth_before, answer_before, i, begins, C)
+    _add_run(mine, rows, image, truth, answer, tl.where(ends, i + 1, 0) - tl.where(begins, i, 0), begins | ends, C)
+
+
+@triton.jit(do_not_specialize=["programs"])
+def answer_scores(
+    scores, image_stride, class_stride, answers, pixels, programs,
+    C: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Writes the class of each pixel, C where there is no answer, for scores whose pixels lie side by side."""
+    image = (tl.program_id(0) // programs).to(tl.int64)
+    i = (tl.program_id(0) % programs).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = i < pixels
+    answer = _first_of_the_best(scores + image * image_stride + i, class_stride, inside, C, ())
+    tl.store(answers + image * pixels + i, answer.to(answers.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def answer_scores_last(
+    scores, pixel_stride, answers, pixels,
+    C: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """The same for scores whose classes lie side by side, of 32 bits at most; ``WIDTH`` is the power of two from C on.
+
+    The largest key, then the first class that has it: two reductions of integers, which are one instruction each,
+    where one over pairs of score and class takes three times as long.
+    """
+    i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    c = tl.arange(0, WIDTH)
+    there = (i < pixels)[:, None] & (c < C)[None, :]
+    key = _key(tl.load(scores + i[:, None] * pixel_stride + c[None, :], mask=there, other=0))
+    best = tl.max(tl.where(there, key, -0x80000000), axis=1)
+    answer = tl.min(tl.where(there & (key == best[:, None]), c[None, :], C), axis=1)
+    answer = tl.where(best == 0x7FFFFFFF, C, answer)
+    tl.store(answers + i, answer.to(answers.dtype.element_ty), mask=i < pixels)
+
+
+@triton.jit
+def _key(score):
+    """Numbers that are ordered as the scores are, NaN above all; both zeros are 0."""
+    score = score.to(tl.float32)
+    bits = score.to(tl.int32, bitcast=True)
+    bits = tl.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
+    return tl.where(score != score, 0x7FFFFFFF, tl.where(score == 0, 0, bits))
+
+
+@triton.jit
+def _first_of_the_best(scores, class_stride, inside, C: tl.constexpr, IGNORED: tl.constexpr):
+    """Class of the first maximum; C for an ignored one, and where a score is NaN."""
+    best = _wide(tl.load(scores, mask=inside, other=0))
+    answer = tl.zeros(best.shape, tl.int32)
+    undefined = best != best
+    for c in tl.range(1, C, loop_unroll_factor=4):
+        score = _wide(tl.load(scores + tl.cast(c, tl.int64) * class_stride, mask=inside, other=0))
+        answer = tl.where(score > best, c, answer)
+        best = tl.where(score > best, score, best)
+        undefined |= score != score
+    for k in tl.static_range(len(IGNORED)):
+        undefined |= answer == IGNORED[k]
+    return tl.where(undefined, C, answer)
+
+
+@triton.jit
+def _wide(score):
+    return score if score.dtype.primitive_bitwidth >= 32 else score.to(tl.float32)
+
+
+@triton.jit
+def _truth(target, target_lie, valid, valid_lie, i, inside, C: tl.constexpr, IGNORED: tl.constexpr):
+    """Bins of the truth; void where it is not valid."""
+    truth = _label_bins(_load(target, target_lie, i, inside), C, IGNORED)
+    if valid is not None:
+        truth = tl.where(_load(valid, valid_lie, i, inside) != 0, truth, C)
+    return truth
+
+
+@triton.jit
+def _label_bins(label, C: tl.constexpr, IGNORED: tl.constexpr):
+    """A class, C for an ignored label, C + 1 for one outside; a wide label is compared before it is cut."""
+    label = label if label.dtype.primitive_bitwidth == 64 else label.to(tl.int32)
+    bins = tl.where((label >= 0) & (label < C), label.to(tl.int32), C + 1)
+    for k in tl.static_range(len(IGNORED)):
+        bins = tl.where(label == IGNORED[k], C, bins)
+    return bins
+
+
+@triton.jit
+def _load(start, lie, i, inside):
+    """Elements i of a map in one piece, or of one with fewer than 2^31, inner sizes n1, n2 and strides s0, s1, s2."""
+    if lie is not None:
+        i = i.to(tl.int32)  # a division of 64 bits takes many times as long, on AMD also to compile
+        row = i // lie[1]
+        outer, middle, inner = (row // lie[0]).to(tl.int64), (row % lie[0]).to(tl.int64), (i % lie[1]).to(tl.int64)
+        i = outer * lie[2] + middle * lie[3] + inner * lie[4]
+    return tl.load(start + i, mask=inside, other=0)
+
+
+@triton.jit
+def _add_histogram(found, counts, rows, image, C: tl.constexpr, BINS: tl.constexpr):
+    """Adds what a program found to the counts, and to the row of its image."""
+    cell = tl.arange(0, BINS)
+    number = found.to(tl.int64)
+    some = found != 0
+    tl.atomic_add(counts + cell, number, mask=some, sem="relaxed")
+    if rows is not None:
+        _add_to_row(rows, image, cell // (C + 2), cell % (C + 2), number, some, C)
+
+
+@triton.jit
+def _add_run(copy, rows, image, truth, answer, number, some, C: tl.constexpr):
+    tl.atomic_add(copy + truth * (C + 2) + answer, number.to(copy.dtype.element_ty), mask=some, sem="relaxed")
+    if rows is not None:
+        _add_to_row(rows, image, truth, answer, number.to(tl.int64), some, C)
+
+
+@triton.jit
+def _add_to_row(rows, image, truth, answer, number, some, C: tl.constexpr):
+    """Adds pixels to a row: those in both maps, of the truth, of the prediction, and without an answer."""
+    row = rows + image * (4 * C)
+    known = some & (truth < C)
+    tl.atomic_add(row + truth, number, mask=known & (truth == answer), sem="relaxed")
+    tl.atomic_add(row + C + truth, number, mask=known, sem="relaxed")
+    tl.atomic_add(row + 2 * C + answer, number, mask=known & (answer < C), sem="relaxed")
+    tl.atomic_add(row + 3 * C + truth, number, mask=known & (answer == C), sem="relaxed")

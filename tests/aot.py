@@ -1,0 +1,100 @@
+"""Compiles what would be launched, for a card that is not there, and tells what it takes."""
+
+import re
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+from meaniou.kernels import cards, cuda, gpu
+
+TYPES = {torch.uint8: "u8", torch.int8: "i8", torch.int16: "i16", torch.uint16: "u16", torch.int32: "i32"}
+TYPES |= {torch.int64: "i64", torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32"}
+TYPES |= {torch.float64: "fp64"}
+PROGRAMS = [name for name, value in vars(gpu).items() if name.startswith(("count_", "answer_"))]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A program that was compiled: seconds, bytes of shared memory, and bytes that do not fit into the registers."""
+
+    name: str
+    seconds: float
+    shared: int
+    spilled: int
+
+
+class Compiler:
+    """Stands in for a Triton function, with the specialisations that a launch would make."""
+
+    def __init__(self, function: Any, target: GPUTarget, found: list[Compiled]) -> None:
+        self.function, self.target, self.found = function, target, found
+
+    def __getitem__(self, grid: tuple[int, ...]) -> "Compiler":
+        assert all(0 < n < 1 << 31 for n in grid)
+        return self
+
+    def __call__(self, *args: Any, num_warps: int = 4, **constants: Any) -> None:
+        names = self.function.arg_names
+        values = dict(zip(names, args, strict=False)) | constants
+        assert list(values) == list(names) or set(values) == set(names)
+        signature, fixed, attributes = {}, {}, {}
+        for i, name in enumerate(names):
+            value = values[name]
+            if isinstance(value, tuple) and name.endswith("_lie"):
+                signature[name] = tuple("constexpr" if n == 1 else integer(n) for n in value)
+                fixed |= {(i, k): 1 for k, n in enumerate(value) if n == 1}
+            elif name in constants or value is None or (isinstance(value, int) and value == 1 and name != "programs"):
+                signature[name], fixed[(i,)] = "constexpr", value
+            elif isinstance(value, torch.Tensor):
+                signature[name], attributes[(i,)] = "*" + TYPES[value.dtype], [["tt.divisibility", 16]]
+            else:
+                signature[name] = integer(value)
+                if value % 16 == 0 and name != "programs":
+                    attributes[(i,)] = [["tt.divisibility", 16]]
+        source = ASTSource(fn=self.function, signature=signature, constexprs=fixed, attrs=attributes)
+        start = time.perf_counter()
+        program = triton.compile(source, target=self.target, options={"num_warps": num_warps})
+        seconds = time.perf_counter() - start
+        name = f"{self.function.__name__} {signature}"
+        self.found.append(Compiled(name, seconds, program.metadata.shared, spilled(program.asm)))
+
+
+def integer(value: int) -> str:
+    return "i32" if -(2**31) <= value < 2**31 else "i64"
+
+
+def spilled(asm: dict[str, Any]) -> int:
+    """Bytes of memory that a program takes for want of registers."""
+    if "ptx" not in asm:  # a scalar register that is moved to a lane of a vector register takes none
+        found = re.findall(r"\.private_segment_fixed_size: +(\d+)", asm["amdgcn"])
+        assert found, asm["amdgcn"][-2000:]
+        return sum(map(int, found))
+    target = re.search(r"\.target (\w+)", asm["ptx"])
+    assert target
+    ptxas = Path(triton.__file__).parent / "backends/nvidia/bin/ptxas"
+    command = [ptxas, "-v", f"--gpu-name={target[1]}", "-o", "/dev/null", "-"]
+    ran = subprocess.run(command, input=asm["ptx"], capture_output=True, text=True, check=True)
+    stores = re.findall(r"(\d+) bytes spill stores", ran.stderr)
+    assert stores, ran.stderr
+    return sum(map(int, stores))
+
+
+def compiled(monkeypatch: Any, target: GPUTarget, count: Any, *args: Any) -> list[Compiled]:
+    """The programs that a call of the kernel would launch on a card of that kind."""
+    found: list[Compiled] = []
+    shared = {80: 166912, 90: 232448, "gfx942": 65536}[target.arch]
+    here = cards.Card(cards.version(), shared, 100, target.backend == "hip")
+    with monkeypatch.context() as patch:
+        patch.setattr(cards, "card", lambda device: here)
+        for name in PROGRAMS:
+            patch.setattr(gpu, name, Compiler(getattr(gpu, name), target, found))
+        count(*args)
+    assert cuda.gpu is gpu
+    return found

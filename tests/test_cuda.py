@@ -1,0 +1,269 @@
+"""The Triton kernel without a GPU: what it takes, how it is chosen, that it compiles, and that nothing waits.
+
+Its numbers are in test_cuda_interp, which runs in a process of its own, and on a GPU in test_gpu.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from support import NoWait
+
+from meaniou import MeanIoU, confusion_matrix
+from meaniou.counts import kernel, why_not
+from meaniou.kernels import portable
+
+triton = pytest.importorskip("triton", reason="Triton comes with PyTorch for CUDA and ROCm on Linux")
+from triton.backends.compiler import GPUTarget  # noqa: E402
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("TRITON_INTERPRET") == "1", reason="under the interpreter nothing is compiled"
+)
+
+CUDA = torch.device("cuda")
+TARGETS = [GPUTarget("cuda", 80, 32), GPUTarget("cuda", 90, 32), GPUTarget("hip", "gfx942", 64)]
+PLAIN = ("labels", "labels", 19, [255])
+
+
+@pytest.fixture
+def cuda():
+    from meaniou.kernels import cuda
+
+    return cuda
+
+
+def maps(dtype, shape=(2, 64, 96), number=2):
+    return [torch.zeros(shape, dtype=dtype) for _ in range(number)]
+
+
+def test_numbers_in_the_interpreter():
+    """Its own process, since Triton decides on its import whether it interprets."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/test_cuda_interp.py"],
+        cwd=Path(__file__).parent.parent,
+        env=os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout[-5000:] + ran.stderr[-2000:]
+    assert " passed" in ran.stdout
+    assert "skipped" not in ran.stdout
+
+
+# The choice.
+
+
+def test_a_device_has_its_kernel(cuda):
+    assert why_not("cuda") == ""
+    assert kernel("auto", CUDA) is kernel("cuda", CUDA) is cuda
+    assert kernel("portable", CUDA) is portable
+    with pytest.raises(ValueError, match="impl='cuda' cannot count on cpu"):
+        _ = MeanIoU(2, impl="cuda").kernel
+    x = torch.zeros(3, dtype=torch.uint8)
+    with pytest.raises(ValueError, match="impl='cuda' cannot count on cpu"):
+        MeanIoU(2, impl="cuda").update(x, x)
+    with pytest.raises(ValueError, match="impl='cpu' cannot count on cuda"):
+        kernel("cpu", CUDA)
+
+
+def in_new_process(code):
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_without_triton_the_portable_kernel_counts():
+    found = in_new_process(
+        "import sys; sys.modules['triton'] = None; import torch; from meaniou.counts import kernel;"
+        "from meaniou import MeanIoU; print(kernel('auto', torch.device('cuda')).__name__)\n"
+        "try: MeanIoU(2, impl='cuda')\nexcept ValueError as error: print(error)"
+    )
+    name, error = found.splitlines()
+    assert name == "meaniou.kernels.portable"
+    assert error.startswith("impl='cuda' cannot run, since Triton cannot be used (")
+    assert error.endswith("it comes with PyTorch for CUDA and ROCm on Linux.")
+
+
+def test_a_triton_that_is_too_old_is_named():
+    found = in_new_process(
+        "import warnings, torch, triton; triton.__version__ = '3.3.1'; from meaniou.counts import kernel\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always'); print(kernel('auto', torch.device('cuda')).__name__)\n"
+        "print(caught[0].message)"
+    )
+    name, warning = found.splitlines()
+    assert name == "meaniou.kernels.portable"
+    assert "it is 3.3.1, older than 3.4" in warning
+    assert "Until then the portable kernel counts" in warning
+
+
+@pytest.mark.parametrize(
+    ("version", "shared", "amd", "bins"),
+    [
+        ((3, 7), 232448, False, 1024),
+        ((3, 8), 232448, False, 32768),
+        ((3, 9), 101376, False, 16384),
+        ((4, 0), 65536, False, 16384),
+        ((3, 9), 65536, True, 1024),
+    ],
+)
+def test_bins_that_a_card_can_hold(version, shared, amd, bins):
+    from meaniou.kernels.cards import Card
+
+    assert Card(version, shared, 132, amd).bins == bins
+
+
+REASONS = {
+    "preds are taken as threshold": lambda: (torch.zeros(2, 4), *maps(torch.uint8, (2, 4), 1), None, "threshold"),
+    "target as one-hot": lambda: (
+        *maps(torch.uint8, (2,), 1),
+        *maps(torch.uint8, (2, 19), 1),
+        *(None, "labels", "one-hot"),
+    ),
+    "target is torch.float32": lambda: (*maps(torch.float32, (2, 4)), None),
+    "target [2, 2, 2, 2] with strides": lambda: (
+        torch.zeros(2, 2, 2, 2, dtype=torch.uint8),
+        torch.zeros(4, 4, 4, 4, dtype=torch.uint8)[::2, ::2, ::2, ::2],
+        None,
+    ),
+    "scores have the strides": lambda: (
+        *(torch.zeros(2, 19, 9, 18)[..., ::2], *maps(torch.uint8, (2, 9, 9), 1), None, "scores"),
+    ),
+    "scores are float64": lambda: (
+        torch.zeros(2, 9, 9, 19, dtype=torch.float64).movedim(-1, 1),
+        *maps(torch.uint8, (2, 9, 9), 1),
+        None,
+        "scores",
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_what_it_does_not_take_is_known_before(cuda, monkeypatch, reason):
+    preds, target, valid, *forms = REASONS[reason]()
+    forms = [*forms, *("labels", "labels")[len(forms) :]]
+    assert reason in cuda.why_not(preds, target, valid, *forms, 19, [255])
+    counts = cuda.count(preds, target, valid, *forms, 19, [255], 0.5)  # by the portable kernel
+    assert counts.sum() == 2 * counts.sum() // 2 > 0
+    images, rows = cuda.count_images(preds, target, valid, *forms, 19, [255], 0.5)
+    assert torch.equal(images, counts)
+    assert rows.shape == (2, 4, 19)
+    monkeypatch.setattr("meaniou.counts.kernel", lambda impl, device: cuda)
+    if forms == ["labels", "labels"] and not target.is_floating_point():
+        with pytest.raises(ValueError, match=r"impl='cuda' does not count such maps, since target \[2, 2, 2, 2\]"):
+            confusion_matrix(preds, target, 19, impl="cuda")
+
+
+def test_many_ignored_ids_are_a_reason(cuda):
+    preds, target = maps(torch.uint8)
+    assert cuda.why_not(preds, target, None, "labels", "labels", 19, range(8)) == ""
+    assert "there are 9 ignored ids" in cuda.why_not(preds, target, None, "labels", "labels", 19, range(9))
+
+
+# Programs for cards that are not there.
+
+WORK = {
+    "uint8 C=19": lambda: (*maps(torch.uint8), None, *PLAIN, 0.5),
+    "int64 C=19": lambda: (*maps(torch.int64), None, *PLAIN, 0.5),
+    "uint8 and int32 C=2": lambda: (
+        *(*maps(torch.uint8, number=1), *maps(torch.int32, number=1), None, "labels", "labels", 2, [], 0.5),
+    ),
+    "uint16 C=21, mask, strides": lambda: (
+        *(m[:, 1:-1, 1:-1] for m in maps(torch.uint16)),
+        torch.ones(2, 1, 1, dtype=torch.bool).expand(2, 62, 94),
+        "labels",
+        "labels",
+        21,
+        [255, -1],
+        0.5,
+    ),
+    "uint8 C=150": lambda: (*maps(torch.uint8), None, "labels", "labels", 150, [0, 255], 0.5),
+    "int64 C=1000, mask, strides": lambda: (
+        *(m[:, 1:-1, 1:-1] for m in maps(torch.int64)),
+        torch.ones(2, 62, 94, dtype=torch.bool),
+        "labels",
+        "labels",
+        1000,
+        [2**40],
+        0.5,
+    ),
+} | {
+    f"{name} scores C={classes} {layout}": lambda name=name, classes=classes, layout=layout: (
+        torch.zeros(2, classes, 64, 96, dtype=getattr(torch, name)).to(memory_format=getattr(torch, layout)),
+        *maps(torch.uint8, number=1),
+        None,
+        "scores",
+        "labels",
+        classes,
+        [255, 1],
+        0.5,
+    )
+    for name in ("float32", "bfloat16", "float16")
+    for classes in (19, 150, 1000)
+    for layout in ("contiguous_format", "channels_last")
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: str(t.arch))
+@pytest.mark.parametrize("work", WORK)
+@pytest.mark.filterwarnings("ignore:TRITON_DEFAULT_FP_FUSION is unset:UserWarning")
+def test_programs_compile(cuda, monkeypatch, tmp_path, work, target):
+    if target.backend == "hip" and triton.__version__.startswith("3.4."):
+        pytest.skip("this wheel of Triton has no linker for AMD")
+    from aot import compiled
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))  # so that it is compiled now
+    for count in (cuda.count, cuda.count_images):
+        programs = compiled(monkeypatch, target, count, *WORK[work]())
+        assert programs
+        for program in programs:
+            assert program.seconds < 5, program
+            assert program.shared <= (131072 if "BINS" in program.name else 16384), program
+            assert program.spilled == 0, program
+
+
+def test_spilled_registers_are_seen():
+    from aot import spilled
+
+    assert spilled({"amdgcn": "    .private_segment_fixed_size: 12\n    .sgpr_spill_count: 3\n"}) == 12
+    ptx = """
+        .version 7.0
+        .target sm_80
+        .address_size 64
+        .visible .entry many(.param .u64 p) {{
+            .reg .u64 %a; .reg .u32 %r<{n}>; .reg .u32 %i; .reg .pred %q;
+            ld.param.u64 %a, [p]; {load} mov.u32 %i, 0; {add} {store} ret; }}"""
+    lines = {"load": "ld.volatile.global.u32 %r{0}, [%a+{1}];", "add": "add.u32 %r{0}, %r{0}, %r{2};"}
+    lines["store"] = "st.volatile.global.u32 [%a+{1}], %r{0};"
+    for n, spills in ((10, False), (400, True)):
+        parts = {k: " ".join(v.format(i, 4 * i, (i * 7 + 1) % n) for i in range(n)) for k, v in lines.items()}
+        assert (spilled({"ptx": ptx.format(n=n, **parts)}) > 0) == spills
+
+
+def test_nothing_waits_for_the_device(cuda, monkeypatch):
+    from aot import PROGRAMS
+
+    from meaniou.kernels import cards, gpu
+
+    class Launch:
+        def __getitem__(self, grid):
+            launched.append(grid)
+            return lambda *args, **settings: None
+
+    launched = []
+    monkeypatch.setattr(cards, "card", lambda device: cards.Card((3, 7), 232448, 100))
+    for name in PROGRAMS:
+        monkeypatch.setattr(gpu, name, Launch())
+    for work in WORK.values():
+        args = work()
+        before = len(launched)
+        with NoWait():
+            cuda.count(*args)
+            cuda.count_images(*args)
+        assert len(launched) >= before + 2

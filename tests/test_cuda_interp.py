@@ -1,0 +1,191 @@
+"""The Triton programs in Triton's interpreter: their counts against the reference, on tensors of the CPU.
+
+Only where TRITON_INTERPRET=1 was set before Triton was imported; test_cuda runs this file in such a process.
+"""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import (
+    FAR,
+    LABEL_DTYPES,
+    assert_same_counts,
+    blobs,
+    expected_counts,
+    name_of,
+    random_map,
+    random_scores,
+)
+
+from meaniou import reference
+from meaniou.kernels import portable
+from meaniou.kernels.rows import image_by_image
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("TRITON_INTERPRET") != "1", reason="set TRITON_INTERPRET=1; test_cuda does so in another process"
+)
+if os.environ.get("TRITON_INTERPRET") == "1":
+    from meaniou.kernels import cards, cuda
+
+BALLOTS, SHARED = (3, 7), (3, 8)  # Triton before and after the change of histograms
+# Few classes are counted in histograms by both, 31 to 179 by the second; the others in runs.
+CLASSES = [(1, BALLOTS), (2, BALLOTS), (19, SHARED), (31, BALLOTS), (31, SHARED), (150, SHARED), (256, SHARED)]
+CLASSES += [(1000, BALLOTS)]
+
+
+SOME = pytest.mark.parametrize(
+    "num_classes", [(19, BALLOTS), (31, BALLOTS), (60, SHARED)], indirect=True, ids=lambda p: f"{p[0]}-{p[1][1]}"
+)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(11)
+
+
+@pytest.fixture(params=CLASSES, ids=lambda p: f"{p[0]}-{p[1][1]}")
+def num_classes(request, monkeypatch):
+    """Numbers of classes, with a small card for them, and tiles that small maps go beyond."""
+    return small_card(monkeypatch, *request.param)
+
+
+def small_card(monkeypatch, num_classes, version):
+    monkeypatch.setattr(cards, "card", lambda device: cards.Card(version, 232448, 1))
+    monkeypatch.setattr(cuda, "TILES", ((1 << 10, 64, 4), (1 << 15, 128, 4)))
+    for name in ("SCORES_TILE", "RUNS_TILE", "ANSWERS_TILE"):
+        monkeypatch.setattr(cuda, name, 64)
+    monkeypatch.setattr(cuda, "PROGRAMS_PER_UNIT", 2)
+    return num_classes
+
+
+def assert_counted(preds, target, num_classes, ignore=(), valid=None, form="labels", answers=None):
+    """Counts and rows of both functions are those of the reference, image by image."""
+    args = (preds, target, valid, form, "labels", num_classes, ignore, 0.5)
+    assert cuda.why_not(*args[:-1]) == ""
+    answers = preds if answers is None else answers
+    expected = expected_counts(answers, target, num_classes, ignore, valid)
+    assert_same_counts(cuda.count(*args), expected)
+    counts, rows = cuda.count_images(*args)
+    assert_same_counts(counts, expected)
+    by_portable = image_by_image(portable.count, answers, target, valid, "labels", "labels", num_classes, ignore, 0.5)
+    assert torch.equal(rows, by_portable[1])
+
+
+@pytest.mark.parametrize("dtype", LABEL_DTYPES, ids=name_of)
+def test_labels_of_every_dtype(rng, dtype, num_classes):
+    ignore = [255, 0, -1, *FAR]
+    for shape, other in (((2, 9, 11), dtype), ((1, 64), torch.uint8), ((3, 7), torch.int64)):
+        preds = random_map(rng, shape, dtype, num_classes, ignore)
+        target = random_map(rng, shape, other, num_classes, ignore)
+        assert_counted(preds, target, num_classes, ignore)
+        assert_counted(target, preds, num_classes)
+
+
+@pytest.mark.parametrize("pixels", [1, 63, 64, 65, 127, 128, 129, 400])
+@SOME
+def test_lengths_around_every_tile(rng, num_classes, pixels):
+    preds, target = (random_map(rng, (1, pixels), torch.uint8, num_classes, [255]) for _ in "pt")
+    assert_counted(preds, target, num_classes, [255])
+
+
+@SOME
+def test_maps_as_they_are(rng, num_classes):
+    preds, target = blobs(rng, 14, 300, 19)
+    assert_counted(preds, target, num_classes, [255])
+    for label in (0, 18, 255):
+        same = torch.full((2, 9, 50), label, dtype=torch.uint8)
+        assert_counted(same, same, num_classes, [255])
+
+
+LAYOUTS = {
+    "cropped": lambda x: torch.nn.functional.pad(x, (2, 1, 1, 3))[..., 1:-3, 2:-1],
+    "transposed": lambda x: x.transpose(-1, -2).contiguous().transpose(-1, -2),
+    "batch_last": lambda x: x.movedim(0, -1).contiguous().movedim(-1, 0),
+    "every_second": lambda x: x.repeat_interleave(2, -1)[..., ::2],
+    "expanded": lambda x: x[:1].expand(x.shape),
+    "one_column": lambda x: x.flatten()[:9, None].repeat(1, 3)[:, 1],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64], ids=name_of)
+@SOME
+def test_strides_and_masks(rng, num_classes, layout, dtype):
+    preds, target = (LAYOUTS[layout](random_map(rng, (3, 7, 11), dtype, num_classes, [255])) for _ in "pt")
+    valid = torch.from_numpy(rng.random((3, 7, 11)) < 0.6)
+    images = torch.tensor([True, False, True]).view(-1, 1, 1).expand(3, 7, 11)
+    for mask in (None, LAYOUTS[layout](valid), LAYOUTS[layout](images)):
+        assert_counted(preds, target.contiguous(), num_classes, [255], mask)
+        assert_counted(preds, target, num_classes, [255], mask)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64], ids=name_of)
+@pytest.mark.parametrize("layout", ["classes_first", "classes_last", "of_more_classes", "of_more_images"])
+@pytest.mark.parametrize(
+    "num_classes",
+    [(1, BALLOTS), (19, BALLOTS), (31, BALLOTS), (255, SHARED), (256, SHARED)],
+    indirect=True,
+    ids=lambda p: p[0],
+)
+def test_scores(rng, num_classes, dtype, layout):
+    scores = random_scores(rng, (2, num_classes, 9, 11), dtype)
+    target = random_map(rng, (2, 9, 11), torch.int64, num_classes, [255])
+    answers = torch.from_numpy(reference.labels_of_scores(scores.double().numpy(), num_classes))
+    if layout == "classes_last":
+        dtype = torch.float32 if dtype == torch.float64 else dtype  # float64 goes to the portable kernel
+        scores = scores.to(dtype)
+        scores = scores.movedim(1, -1).contiguous().movedim(-1, 1)
+    elif layout == "of_more_classes":
+        scores = torch.cat([scores, scores + 9], 1)[:, :num_classes]
+    elif layout == "of_more_images":
+        scores = torch.stack([scores, scores + 9], 1).flatten(0, 1)[::2]
+    ignore = [255, 0] if num_classes > 1 else [255]
+    no_answer = answers == num_classes  # a NaN; for the reference a label that is ignored, and no class
+    labels = torch.where(no_answer, 255 if num_classes <= 255 else 10**6, answers)
+    ignored = [*ignore, 10**6] if num_classes > 255 else ignore
+    args = (scores, target, None, "scores", "labels", num_classes, ignore, 0.5)
+    assert cuda.why_not(*args[:-1]) == ""
+    expected = expected_counts(labels, torch.where(target == 10**6, -7, target), num_classes, ignored)
+    assert_same_counts(cuda.count(*args), expected)
+    counts, rows = cuda.count_images(*args)
+    assert_same_counts(counts, expected)
+    assert torch.equal(rows, image_by_image(portable.count, *args[:3], *args[3:])[1])
+
+
+def test_scores_without_pixels_and_maps_without_images(monkeypatch):
+    small_card(monkeypatch, 3, BALLOTS)
+    empty = torch.zeros(0, 4, 4, dtype=torch.uint8)
+    assert_counted(empty, empty, 3)
+    assert_counted(torch.zeros(0, 3, 4, 4), empty, 3, form="scores", answers=empty)
+    none = torch.zeros(2, 0, 4, dtype=torch.uint8)
+    assert_counted(torch.zeros(2, 3, 0, 4), none, 3, form="scores", answers=none)
+
+
+def test_points_with_scores(rng, monkeypatch):
+    """``[N, C]``: classes side by side."""
+    small_card(monkeypatch, 19, BALLOTS)
+    scores = random_scores(rng, (333, 19), torch.float32)
+    target = random_map(rng, (333,), torch.int64, 19, [255])
+    args = (scores, target, None, "scores", "labels", 19, [255], 0.5)
+    assert_same_counts(cuda.count(*args), portable.count(*args))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(-1, 40), st.integers(-1, 40), st.integers(1, 90)), min_size=1, max_size=6))
+def test_runs_anywhere(runs):
+    preds, target = (torch.tensor([run[side] for run in runs for _ in range(run[2])])[None] for side in (0, 1))
+    with pytest.MonkeyPatch.context() as patch:
+        small_card(patch, 40, BALLOTS)
+        assert_counted(preds, target, 40, [7])
+
+
+def test_a_wrong_program_is_noticed(rng, monkeypatch):
+    preds, target = (random_map(rng, (2, 9, 11), torch.uint8, 19, [255]) for _ in "pt")
+    small_card(monkeypatch, 19, BALLOTS)
+    monkeypatch.setattr(cuda, "_held", lambda labels, ignore: ())
+    with pytest.raises(pytest.fail.Exception, match="differ"):
+        assert_counted(preds, target, 19, [255])
