@@ -481,7 +481,8 @@ def test_the_same_folder_twice_is_warned_of(folders: tuple[Path, Path], tmp_path
 def test_folders_in_the_wrong_order_are_warned_of(folders: tuple[Path, Path]) -> None:
     ran = invoke(*folders[::-1], *OPTIONS)
     assert ran.exit_code == 0
-    assert "as they would be if PRED and TARGET were swapped" in ran.stderr
+    assert ran.stderr.startswith("Warning: The predictions give no answer")
+    assert "as if the two were swapped" in ran.stderr
     names = folders[0].parent / "names.txt"
     ran = invoke(*folders, "--class-names", names)
     assert f"name all classes in {names}" in ran.stderr
@@ -533,6 +534,16 @@ def test_a_full_disk(folders: tuple[Path, Path], words: list[str]) -> None:
     assert "cannot be written (No space left on device)" in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
     assert not Path("/dev/full").is_file()
+
+
+@pytest.mark.parametrize(("name", "begin"), [("r.json", "{"), ("r.CSV", "kind,"), ("r.md", "| class"), ("r", "class")])
+def test_the_form_follows_the_end_of_the_output(
+    folders: tuple[Path, Path], tmp_path: Path, name: str, begin: str
+) -> None:
+    assert invoke(*folders, *OPTIONS, "--output", tmp_path / name).exit_code == 0
+    assert (tmp_path / name).read_text().startswith(begin)
+    assert invoke(*folders, *OPTIONS, "--output", tmp_path / name, "--format", "latex").exit_code == 0
+    assert (tmp_path / name).read_text().startswith("\\begin{tabular}")
 
 
 def test_interrupted(folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -305,11 +305,40 @@ def test_the_function_names_every_keyword_of_the_metric():
 def test_the_foreground_of_a_binary_mask_is_not_taken_for_void(side):
     mask = torch.tensor([[0, 255, 255, 0]], dtype=torch.uint8)
     labels = (mask > 0).long()
-    with pytest.raises(ValueError, match=f"holds 2 pixels.*{side} > 0; otherwise pass ignore_index="):
+    with pytest.raises(ValueError, match=f"holds 2 pixels.*{side} > 0; otherwise set num_classes="):
         MeanIoU(2).update(**{"preds": labels, "target": labels, side: mask})
     with pytest.raises(ValueError, match="outside") as error:  # no such advice where 255 is one of more classes
         MeanIoU(3).update(labels, mask)
     assert "> 0" not in str(error.value)
+    metric = MeanIoU(2, ignore_index=255)  # as the examples of every other dataset have it
+    metric.update(mask, mask)
+    for ask in (metric.compute, metric.report):
+        with pytest.warns(UserWarning, match="Class 1 is on neither side, and 2 pixels of the truth are void; if 255"):
+            ask()
+    assert mean_iou(labels, labels, 2, ignore_index=255) == 1
+
+
+def test_what_holds_the_scores_is_named():
+    with pytest.raises(TypeError, match=r"preds is a dict; .* pass what is in it, as preds\['out'\]"):
+        MeanIoU(2).update({"out": torch.zeros(1, 2, 4)}, torch.zeros(1, 4, dtype=torch.int64))
+
+
+def test_plot_without_matplotlib_names_the_extra(monkeypatch):
+    monkeypatch.setattr("torchmetrics.utilities.plot._MATPLOTLIB_AVAILABLE", False)
+    metric = MeanIoU(2)
+    metric.update(torch.tensor([0]), torch.tensor([0]))
+    with pytest.raises(ModuleNotFoundError, match="install the extra 'plot'"):
+        metric.plot()
+
+
+def test_sides_that_look_swapped_are_warned_of():
+    truth, answer = torch.tensor([0, 1, 255, 255]), torch.tensor([0, 1, 1, 0])
+    assert mean_iou(answer, truth, 2, ignore_index=255) == 1
+    with pytest.warns(UserWarning, match="no answer .* on 2 pixels, .* as if the two were swapped"):
+        mean_iou(truth, answer, 2, ignore_index=255)
+    for settings in ({"unanswered": "drop"}, {"validate_args": False}):
+        mean_iou(truth, answer, 2, ignore_index=255, **settings)
+    mean_iou(torch.tensor([[0.0, float("nan")]]), torch.tensor([0]), 2)  # no id is ignored
 
 
 def test_the_error_of_outside_labels_survives_pickling():
@@ -356,7 +385,7 @@ def test_an_outside_prediction_on_a_void_pixel(wrong, validate_args, by_mask):
 @pytest.mark.parametrize("validate_args", [True, False])
 def test_an_ignored_prediction_on_a_valid_pixel_is_a_miss(validate_args):
     metric = MeanIoU(3, ignore_index=255, validate_args=validate_args, average="none")
-    metric.update(torch.tensor([0, 255, 1, 255]), torch.tensor([0, 0, 1, 0]))
+    metric.update(torch.tensor([0, 255, 1, 255, 0]), torch.tensor([0, 0, 1, 0, 255]))
     assert metric.counts[0, 3] == 2
     assert torch.equal(metric.compute().nan_to_num(-1), torch.tensor([1 / 3, 1, -1]))
 

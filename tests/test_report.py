@@ -300,3 +300,11 @@ def test_rules_are_told(metric: MeanIoU) -> None:
         "absent": "zero",
         "classes": [0, 2],
     }
+
+
+def test_csv_has_the_harmonic_mean_of_two_groups():
+    metric = MeanIoU(3)
+    metric.update(torch.tensor([0, 1, 2, 2]), torch.tensor([0, 1, 2, 1]))
+    two = metric.report(groups={"seen": [0], "unseen": [1, 2]})
+    assert two.to_csv().splitlines()[-1] == f"groups,harmonic mean,{two.harmonic_mean}" + "," * 6
+    assert "harmonic" not in metric.report(groups={"seen": [0]}).to_csv()

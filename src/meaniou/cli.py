@@ -27,6 +27,7 @@ FORMS: dict[str, Callable[[Report], str]] = {
     "csv": Report.to_csv,
     "json": Report.to_json,
 }
+FORMS_BY_SUFFIX = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}
 INTERRUPTED = 130  # as the shell reports a command that was ended by Ctrl-C
 
 
@@ -65,9 +66,20 @@ def main() -> None:
     help="An id that is void in the truth and no answer in a prediction; may be given several times.",
 )
 @click.option("--class-names", type=FOLDER, help="A text file with one name a line, in the order of the ids.")
-@click.option("--pred-suffix", default="", help="End of the names of predictions, such as _pred.png.")
-@click.option("--target-suffix", default="", help="End of the names of truths, such as _gtFine_labelTrainIds.png.")
-@click.option("--group", multiple=True, metavar="NAME=CLASS,...", help="A group of classes, ids or names, to report.")
+@click.option(
+    "--pred-suffix", default="", help="End of the names of predictions, such as _pred.png; other files are passed over."
+)
+@click.option(
+    "--target-suffix",
+    default="",
+    help="The same for truths, such as _gtFine_labelTrainIds.png; the rest is paired.",
+)
+@click.option(
+    "--group",
+    multiple=True,
+    metavar="NAME=CLASS,...",
+    help="A group of classes, ids or names, to report; may be given several times. Two get their harmonic mean too.",
+)
 @click.option(
     "--unanswered",
     type=click.Choice(CHOICES["unanswered"]),
@@ -93,9 +105,8 @@ def main() -> None:
     "--format",
     "form",
     type=click.Choice(list(FORMS)),
-    default="text",
-    show_default=True,
-    help="csv and json hold full fractions, the others percent.",
+    help="csv and json hold full fractions, the others percent; unless told, by the end of --output (.csv, .json, .md, "
+    ".tex), or text.",
 )
 @click.option("--output", type=FOLDER, help="A file for the report, instead of the terminal.")
 @click.option(
@@ -135,7 +146,7 @@ def _score(
     pred_suffix: str,
     target_suffix: str,
     group: tuple[str, ...],
-    form: str,
+    form: str | None,
     output: Path | None,
     jobs: int,
     **policy: Any,
@@ -166,14 +177,12 @@ def _score(
         for pair, preds, truth in files.read_all(found, jobs):
             _update(metric, pair, preds, truth, class_names)
             advance(1)
-    report = metric.report(groups=groups)
-    if report.pixels["no_answer"] and not report.pixels["void"]:
-        click.echo(
-            f"Warning: ignored ids are in the predictions alone ({report.pixels['no_answer']:,} pixels), as they would "
-            "be if PRED and TARGET were swapped.",
-            err=True,
-        )
-    text = FORMS[form](report)
+    with warnings.catch_warnings(record=True) as doubts:
+        warnings.simplefilter("always")
+        report = metric.report(groups=groups)
+    for doubt in doubts:
+        click.echo(f"Warning: {doubt.message}", err=True)
+    text = FORMS[form or FORMS_BY_SUFFIX.get(output.suffix.lower() if output else "", "text")](report)
     try:
         if output is None:
             click.echo(text)
@@ -183,8 +192,8 @@ def _score(
             _write(output.resolve(), text + "\n")
     except OSError as error:
         raise files.MaskError(
-            f"{output or 'The standard output'} cannot be written ({error.strerror}); expected a place with room that "
-            "may be written to, so name another by --output."
+            f"{output or 'The standard output'} cannot be written ({error.strerror}); expected a folder that is there, "
+            "with room, and may be written to, so make it or name another by --output."
         ) from error
 
 
@@ -198,7 +207,8 @@ def _update(
         binary = error.cure and "save it as ids 0 and 1 if 255 is the foreground of a binary mask; otherwise "
         more = f"name all classes in {class_names}" if class_names else "set --num-classes to all classes"
         raise files.MaskError(
-            f"{path} {error.fact}; {binary}pass --ignore-index if such labels are void, {more}, or mend the file."
+            f"{path} {error.fact}; {binary}{more}, pass --ignore-index if such labels are {error.ignored}, or mend the "
+            "file."
         ) from error
     except (TypeError, ValueError) as error:
         raise files.MaskError(f"{pair.pred} against {pair.target}: {error}") from error

@@ -9,7 +9,7 @@ import functools
 import importlib
 import importlib.util
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor
 from meaniou.inputs import Views, map_shape, views
 from meaniou.kernels import portable
 from meaniou.kernels.sides import side
-from meaniou.labels import Counting, LabelSpace
+from meaniou.labels import Counting, LabelSpace, Policy
 
 Maps = Tensor | Sequence[Tensor]
 
@@ -45,10 +45,15 @@ class OutsideError(ValueError):
         super().__init__(side, fact, cure)
         self.side, self.fact, self.cure = side, fact, cure
 
+    @property
+    def ignored(self) -> str:
+        """What such labels are once they are ignored."""
+        return "no answer and a miss" if self.side.endswith("preds") else "void"
+
     def __str__(self) -> str:
         return (
-            f"{self.side} {self.fact}; {self.cure}pass ignore_index= if such labels are void, set num_classes= to all "
-            "classes, or mend the data (validate_args=False only counts such pixels)."
+            f"{self.side} {self.fact}; {self.cure}set num_classes= to all classes, pass ignore_index= if such labels "
+            f"are {self.ignored}, or mend the data (validate_args=False only counts such pixels)."
         )
 
 
@@ -158,6 +163,22 @@ def refuse_outside(counts: Tensor, space: LabelSpace) -> None:
     for name, number in zip(("target", "preds"), _outside(counts), strict=True):
         if number:
             raise OutsideError(name, _fact(number, space.num_classes))
+
+
+def doubts(counts: Tensor, space: LabelSpace, policy: Policy) -> Iterator[str]:
+    """Sentences on counts on the CPU that are possible, and yet are what a common mistake gives."""
+    void, unanswered = int(counts[-2].sum()), int(counts[:-2, -2].sum())
+    if space.ignore and unanswered and not void and policy.unanswered == "miss":
+        yield (
+            f"The predictions give no answer (an ignored id, or a NaN score) on {unanswered:,} pixels, and the truth "
+            "has no void, as if the two were swapped; pass the prediction first."
+        )
+    nowhere = not counts[1].any() and not counts[:, 1].any()
+    if space.num_classes == 2 and 255 in space.ignore and nowhere and void:
+        yield (
+            f"Class 1 is on neither side, and {void:,} pixels of the truth are void; if 255 is the foreground of "
+            "binary masks, make it 1 (mask > 0) and ignore no id."
+        )
 
 
 def _outside(counts: Tensor) -> tuple[int, int]:

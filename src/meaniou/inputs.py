@@ -1,5 +1,6 @@
 """``(preds, target, valid)`` -> views that a kernel can read, or one sentence why not; nothing is copied."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -68,8 +69,10 @@ def as_tensor(value: Any, name: str) -> Tensor:
 def _check_tensors(preds: Any, target: Any, valid: Any) -> None:
     for name, value in (("preds", preds), ("target", target), ("valid", valid)):
         if not isinstance(value, Tensor) and not (name == "valid" and value is None):
+            inside = f"pass what is in it, as {name}['out']" if isinstance(value, Mapping) else "convert it"
             raise TypeError(
-                f"{name} is a {type(value).__name__}; expected a torch.Tensor, so convert it, or call meaniou.mean_iou."
+                f"{name} is a {type(value).__name__}; expected a torch.Tensor, so {inside}; for arrays there is "
+                "meaniou.mean_iou."
             )
     for name, value in (("preds", preds), ("target", target)):
         if value.dtype not in LABELS + SCORES:
@@ -98,7 +101,7 @@ def _check_tensors(preds: Any, target: Any, valid: Any) -> None:
 def _index(preds: Tensor, target: Tensor, num_classes: int, input_format: str) -> Views:
     """Maps of labels, with scores or labels as predictions."""
     got = partial(_got, preds, target, num_classes)  # text is made for errors only
-    one_hot = "pass input_format='one-hot' for class planes, 'index' for labels"
+    one_hot = "pass input_format='index' if they are labels, 'one-hot' if they are class planes"
     if target.dtype in SCORES and preds.dtype in LABELS and target.dim() == preds.dim() + 1 and input_format == "auto":
         raise TypeError(f"{got()}; expected the labels as target, so pass the prediction first, or {one_hot}.")
     if target.dtype in SCORES and input_format == "auto":
@@ -106,7 +109,8 @@ def _index(preds: Tensor, target: Tensor, num_classes: int, input_format: str) -
     planes = preds.dim() == target.dim() > 1 and preds.shape[1] == target.shape[1] == num_classes > 1
     if input_format == "auto" and planes:
         raise ValueError(
-            f"{got()}, where dimension 1 may be the classes on both sides or a part of the map; {one_hot}."
+            f"{got()}, where dimension 1 has as many entries as there are classes, and may be part of a map or the "
+            f"classes; {one_hot}."
         )
     scores = preds.dtype in SCORES
     if scores and preds.dim() == target.dim() and _single(target) and preds.shape[1] == num_classes:

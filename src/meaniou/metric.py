@@ -1,6 +1,7 @@
 """Batches -> the state -> a number: the torchmetrics metric, which holds and synchronises the counts."""
 
 import functools
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from meaniou import scores
 from meaniou.base import CountingMetric
-from meaniou.counts import Maps, count, kernel, refuse_outside, why_not
+from meaniou.counts import Maps, count, doubts, kernel, refuse_outside, why_not
 from meaniou.labels import (
     Absent,
     Average,
@@ -199,7 +200,12 @@ class MeanIoU(CountingMetric):
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Draws a value, several values over time, or the present one, as all torchmetrics do: ``(figure, axes)``."""
-        return self._plot(val, ax)
+        try:
+            return self._plot(val, ax)
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                "plot() draws with matplotlib, which is not there; install the extra 'plot'."
+            ) from error
 
     def extra_repr(self) -> str:
         """The settings that a printed metric shows: the first ones, and those that are not the default."""
@@ -217,6 +223,8 @@ class MeanIoU(CountingMetric):
         counts = self.counts.cpu()
         if self.how.validate_args:
             refuse_outside(counts, self.space)
+            for doubt in doubts(counts, self.space, self.policy):
+                warnings.warn(doubt, stacklevel=4)
         return counts
 
     def _wrap_compute(self, compute: Callable[[], Tensor]) -> Callable[[], Tensor]:

@@ -136,13 +136,14 @@ class Report:
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
 
     def to_csv(self) -> str:
-        """A row for each class, their means, and each group, in full fractions; empty where a number is undefined."""
+        """Text: a row for each class, their means, and each group, in full fractions; empty where none is defined."""
         ratios = ("iou", "dice", "precision", "recall")
         areas = ("truth", "predicted", "intersection")
         rows = [("class", c.name, *(getattr(c, name) for name in (*ratios, *areas))) for c in self.classes]
         rows += [("mean", "mean", self.mean_iou, self.mean_dice, None, self.mean_accuracy)]
         rows += [("group mean", g.name, g.mean_iou) for g in self.groups]
         rows += [("group merged", g.name, g.merged_iou) for g in self.groups]
+        rows += [("groups", "harmonic mean", self.harmonic_mean)] * (len(self.groups) == 2)
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("kind", "name", *ratios, *areas))
