@@ -1,0 +1,175 @@
+"""Times meaniou on a GPU beside torchmetrics and the card's limits: python benchmarks/gpu.py [--smoke] [--output FILE]
+
+Equal counts come first. Each call takes other buffers, in turn, of which there are more than the cache holds; calls are
+timed by events, all contenders of a case in turn, round after round. ``--device cpu`` runs the lines without a card.
+"""
+
+import argparse
+import csv
+import itertools
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from about import about
+from cases import VOID, Case, cases
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
+from torchmetrics.classification import MulticlassJaccardIndex
+
+from meaniou import MeanIoU
+
+FIELDS = ("case", "contender", "pixels", "p20_us", "p50_us", "p80_us", "ps_per_pixel", "share_of_copy_bandwidth")
+FIELDS += ("times_meaniou", "waits", "kernels", "peak_extra_bytes", "note")
+CACHE = 1 << 29  # bytes of buffers, several times the last cache of any card
+
+
+@dataclass
+class Contender:
+    """Something to time on one buffer of a case; ``metric`` is asked for its counts if there is one."""
+
+    name: str
+    run: Callable[[Case], Any]
+    metric: Any = None
+    note: str = ""
+
+
+def main() -> None:
+    """Runs the benchmark and prints its table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--smoke", action="store_true", help="small inputs and two rounds: does every line run")
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--megapixels", type=float, default=16)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--output", type=Path, help="CSV file to write")
+    options = parser.parse_args()
+    device = torch.device(options.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        sys.exit("There is no CUDA device; run it where there is one, or --smoke with --device cpu.")
+    facts = about() | {"device": torch.cuda.get_device_name(device) if device.type == "cuda" else "none"}
+    print("\n".join(f"{key}: {value}" for key, value in facts.items()))
+    rows = []
+    for case in gpu_cases(0.13 if options.smoke else options.megapixels, device):
+        bytes_of_case = sum(side.numel() * side.element_size() for side in (case.preds, case.target))
+        number = 2 if options.smoke else max(2, -(-CACHE // bytes_of_case))
+        buffers = [replace(case, preds=case.preds.clone(), target=case.target.clone()) for _ in range(number)]
+        rows += timed(buffers, list(contenders(case)), 2 if options.smoke else options.rounds, device)
+    if options.output:
+        with options.output.open("w", newline="", encoding="utf-8") as file:
+            file.writelines(f"# {key}: {value}\n" for key, value in facts.items())
+            writer = csv.DictWriter(file, FIELDS)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def gpu_cases(megapixels: float, device: torch.device) -> Iterator[Case]:
+    """The cases of the CPU, on the device, and beside the scores the same with classes last."""
+    for case in cases(megapixels):
+        moved = replace(case, preds=case.preds.to(device), target=case.target.to(device))
+        yield moved
+        if case.has_scores:
+            last = moved.preds.to(memory_format=torch.channels_last)
+            yield replace(moved, name=f"{case.name}, channels last", preds=last)
+
+
+def contenders(case: Case) -> Iterator[Contender]:
+    """meaniou first, then torchmetrics, then the limits."""
+    for name, impl in (("meaniou", "auto"), ("meaniou, portable", "portable")):
+        metric: Any = MeanIoU(case.num_classes, ignore_index=VOID, impl=impl).to(case.preds.device)
+        yield Contender(name, lambda b, m=metric: m.update(b.preds, b.target), metric, f"kernel {metric.kernel}")
+    for name, validate in (("torchmetrics", True), ("torchmetrics, unvalidated", False)):
+        metric = MulticlassJaccardIndex(case.num_classes, ignore_index=VOID, validate_args=validate)
+        metric = metric.to(case.preds.device)
+        yield Contender(name, lambda b, m=metric: m.update(b.preds, b.target), metric)
+    if case.has_scores:
+        yield Contender("argmax(1) alone", lambda b: b.preds.argmax(1), note="half of the work")
+    rooms = torch.empty_like(case.preds), torch.empty_like(case.target)
+    yield Contender("limit: copy both", lambda b: (rooms[0].copy_(b.preds), rooms[1].copy_(b.target)))
+
+
+def timed(buffers: list[Case], entered: list[Contender], rounds: int, device: torch.device) -> list[dict[str, object]]:
+    """A row for each contender of a case, and the same printed."""
+    case = buffers[0]
+    expected = None
+    for contender in entered:
+        if contender.metric is not None:
+            found = counted(contender, case)
+            expected = found if expected is None else expected
+            if not torch.equal(found, expected):
+                sys.exit(f"{contender.name} and meaniou count differently on {case.name}; there is nothing to time.")
+    turn = itertools.cycle(buffers)
+    times: dict[str, list[float]] = {c.name: [] for c in entered}
+    for _ in range(rounds):
+        for contender in entered:
+            times[contender.name].append(seconds(lambda c=contender: c.run(next(turn)), len(buffers), device))
+    copy = statistics.median(times["limit: copy both"])
+    rows: list[dict[str, object]] = []
+    print(f"\n{case.name}, {case.pixels:,} pixels")
+    for contender in entered:
+        p20, p50, p80 = (statistics.quantiles(times[contender.name], n=10, method="inclusive")[i] for i in (1, 4, 7))
+        ratios = [a / b for a, b in zip(times[contender.name], times["meaniou"], strict=True)]
+        row: dict[str, object] = {"case": case.name, "contender": contender.name, "pixels": case.pixels}
+        row |= {"p20_us": f"{1e6 * p20:.1f}", "p50_us": f"{1e6 * p50:.1f}", "p80_us": f"{1e6 * p80:.1f}"}
+        row |= {"ps_per_pixel": f"{1e12 * p50 / case.pixels:.2f}", "share_of_copy_bandwidth": f"{copy / 2 / p50:.3f}"}
+        row |= {"times_meaniou": f"{statistics.median(ratios):.2f}", "note": contender.note}
+        row |= costs(lambda c=contender: c.run(case), device)
+        rows.append(row)
+        print("  " + "  ".join(f"{key} {row[key]}" for key in FIELDS[1:] if key not in ("pixels", "p20_us", "p80_us")))
+    return rows
+
+
+def counted(contender: Contender, case: Case) -> Tensor:
+    """The confusion matrix of a case by a metric."""
+    contender.metric.reset()
+    contender.run(case)
+    found: Tensor = contender.metric.confmat.clone()
+    contender.metric.reset()
+    return found
+
+
+def seconds(run: Callable[[], Any], calls: int, device: torch.device) -> float:
+    """Time of one call: by events on a GPU, which leave out what the host does ahead of it."""
+    if device.type != "cuda":
+        start = time.perf_counter()
+        for _ in range(calls):
+            run()
+        return (time.perf_counter() - start) / calls
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize()
+    begin.record()
+    for _ in range(calls):
+        run()
+    end.record()
+    end.synchronize()
+    return begin.elapsed_time(end) / 1e3 / calls
+
+
+def costs(run: Callable[[], Any], device: torch.device) -> dict[str, object]:
+    """How often a call waits for the card, the kernels that it starts, and the memory that it takes meanwhile."""
+    if device.type != "cuda":
+        return {"waits": "", "kernels": "", "peak_extra_bytes": ""}
+    torch.cuda.synchronize()
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        run()
+        torch.cuda.set_sync_debug_mode("default")
+    waits = sum("synchronizing CUDA operation" in str(w.message) for w in caught)
+    peak = torch.cuda.max_memory_allocated() - before
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as seen:
+        run()
+        torch.cuda.synchronize()
+    kernels = sum(e.device_type == torch.autograd.DeviceType.CUDA for e in seen.events())
+    return {"waits": waits, "kernels": kernels, "peak_extra_bytes": peak}
+
+
+if __name__ == "__main__":
+    main()
