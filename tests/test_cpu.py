@@ -235,6 +235,27 @@ def test_many_python_threads_at_once(rng, two_threads):
         assert_same_counts(counts, expected)
 
 
+def test_beside_the_threads_of_pytorch(rng, two_threads):
+    preds, target = blobs(rng, 300, 400, 19)
+    expected, sums, stop = expected_counts(preds, target, 19, [255]), [], threading.Event()
+    numbers = torch.arange(1 << 20)
+
+    def add_up():
+        while not stop.is_set():
+            sums.append(int(numbers.sum()))  # large enough for all threads of PyTorch
+
+    thread = threading.Thread(target=add_up)
+    thread.start()
+    try:
+        for _ in range(50):
+            assert_same_counts(flow(preds, target, 19, ignore_index=255), expected)
+            assert int(numbers.sum()) == (1 << 19) * ((1 << 20) - 1)
+    finally:
+        stop.set()
+        thread.join(60)
+    assert set(sums) == {(1 << 19) * ((1 << 20) - 1)}
+
+
 def test_a_small_update_starts_no_thread():
     code = (
         "import threading, torch; from meaniou import MeanIoU; metric = MeanIoU(3, impl='cpu');"
