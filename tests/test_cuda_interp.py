@@ -25,9 +25,13 @@ from meaniou import reference
 from meaniou.kernels import portable
 from meaniou.kernels.rows import image_by_image
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("TRITON_INTERPRET") != "1", reason="set TRITON_INTERPRET=1; test_cuda does so in another process"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        os.environ.get("TRITON_INTERPRET") != "1", reason="set TRITON_INTERPRET=1; test_cuda does so in another process"
+    ),
+    # Triton 3.6 with NumPy before 2.4, where it became an error.
+    pytest.mark.filterwarnings("ignore:Conversion of an array with ndim > 0 to a scalar:DeprecationWarning"),
+]
 if os.environ.get("TRITON_INTERPRET") == "1":
     from meaniou.kernels import cards, cuda
 
@@ -55,7 +59,8 @@ def num_classes(request, monkeypatch):
 
 def small_card(monkeypatch, num_classes, version):
     monkeypatch.setattr(cards, "card", lambda device: cards.Card(version, 232448, 1))
-    monkeypatch.setattr(cuda, "TILES", ((1 << 10, 64, 4), (1 << 15, 128, 4)))
+    monkeypatch.setattr(cards, "TILES", ((1 << 10, 64, 4), (1 << 15, 128, 4)))
+    monkeypatch.setattr(cards, "TILE_BYTES", 512)
     for name in ("SCORES_TILE", "RUNS_TILE", "ANSWERS_TILE"):
         monkeypatch.setattr(cuda, name, 64)
     monkeypatch.setattr(cuda, "PROGRAMS_PER_UNIT", 2)

@@ -14,6 +14,9 @@ FEW_BINS, MANY_BINS = 1 << 10, 1 << 15
 MANY_SINCE = (3, 8)
 # Pixels of a tile, and warps, for histograms of up to so many bins: a tile reads the histogram once.
 TILES = ((1 << 10, 2048, 4), (1 << 13, 8192, 16), (1 << 15, 16384, 32))
+# Bytes of labels of a tile beside many bins: more do not fit into the registers (measured by ptxas, 16,384 int64 labels
+# beside 32,768 bins: 392 bytes are spilled).
+TILE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,14 @@ class Card:
         """The most bins of a histogram, a power of two."""
         few = self.amd or self.version < MANY_SINCE
         return min(FEW_BINS if few else MANY_BINS, 1 << ((self.shared // 4).bit_length() - 1))
+
+
+def tile(bins: int, bytes_of_pixel: int) -> tuple[int, int]:
+    """Pixels of a tile, a power of two, and warps of a program."""
+    pixels, warps = next((pixels, warps) for most, pixels, warps in TILES if bins <= most)
+    if bins > FEW_BINS:
+        pixels = min(pixels, 1 << ((TILE_BYTES // bytes_of_pixel).bit_length() - 1))
+    return pixels, warps
 
 
 def version() -> tuple[int, int]:

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from meaniou.kernels import cards, gpu, portable
-from meaniou.kernels.cards import TILES, Card
+from meaniou.kernels.cards import Card
 from meaniou.kernels.rows import image_by_image
 from meaniou.kernels.sides import holds, layout
 
 SCORES_TILE, RUNS_TILE, ANSWERS_TILE = 512, 1024, 512
+RUNS_WARPS = 8
 # Scores that a program compares at a time where classes lie side by side.
 SCORES_LAST = 2048
 PROGRAMS_PER_UNIT = 8
@@ -131,8 +132,10 @@ class _Job:
         """Counts labels, by histograms if they fit, else by runs."""
         sides, images = (_plain(preds), _lie(preds), *self.truth), 1 if self.rows is None else len(self.target)
         settings = self.settings | {"PREDS_IGNORED": ignored}
-        if self.bins <= self.card.bins:
-            tile, warps = next((tile, warps) for bins, tile, warps in TILES if self.bins <= bins)
+        # Many bins leave no registers for rows, masks and strides.
+        plain = self.rows is None and all(part is None for part in (sides[1], *self.truth[1:]))
+        if self.bins <= (self.card.bins if plain else cards.FEW_BINS):
+            tile, warps = cards.tile(self.bins, preds.element_size() + self.target.element_size())
             programs, pixels = self._programs(images, tile, PROGRAMS_PER_UNIT)
             gpu.count_in_histograms[(programs * images,)](
                 *sides, self.counts, self.rows, pixels, programs,
@@ -144,14 +147,14 @@ class _Job:
         room = torch.zeros(copies, self.counts.numel(), dtype=dtype, device=preds.device)
         programs, pixels = self._programs(images, RUNS_TILE)
         gpu.count_runs[(programs * images,)](
-            *sides, room, self.rows, pixels, programs, COPIES=copies, BLOCK=RUNS_TILE, **settings
+            *sides, room, self.rows, pixels, programs, COPIES=copies, BLOCK=RUNS_TILE, num_warps=RUNS_WARPS, **settings
         )
         self.counts += room.sum(0)
 
     def add_scores(self, scores: Tensor) -> None:
         """Counts scores: at once if they are of few classes that lie one after the other, else by a map of answers."""
         strides, pixels_of_image = layout(scores) or ((), 0)
-        if pixels_of_image and self.bins <= TILES[0][0]:
+        if pixels_of_image and self.bins <= cards.FEW_BINS:
             programs, pixels = self._programs(len(scores), SCORES_TILE, PROGRAMS_PER_UNIT)
             gpu.count_scores_in_histograms[(programs * len(scores),)](
                 scores, *strides, *self.truth, self.counts, self.rows, pixels, programs,
