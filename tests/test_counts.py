@@ -123,6 +123,28 @@ def test_labels_of_every_dtype(rng, small_tiles, preds_dtype, truth_dtype, num_c
             assert_same_counts(by_kernel(kernel, preds, target, num_classes, [255]), expected)
 
 
+@pytest.mark.parametrize("num_classes", [1, 19, 254, 255, 256, 257, 300, 4096])
+@pytest.mark.parametrize("dtype", [torch.int16, torch.int64], ids=name_of)
+def test_ignored_ids_at_every_border(kernel, dtype, num_classes):
+    """Where a window of labels begins and ends, and just beyond; several of them next to each other too."""
+    borders = [-130, -129, -128, -127, -2, -1, 0, 254, 255, 256, 257, 258]
+    borders += [num_classes + k for k in (-2, -1, 0, 1, 2)]
+    labels = torch.tensor(sorted({*borders, 3, 2000, -2000}), dtype=dtype)
+    preds, target = (m.flatten().contiguous() for m in torch.meshgrid(labels, labels, indexing="ij"))
+    for ignore in ([i] for i in borders[:: 1 if num_classes < 4096 else 4]):
+        for ids in (ignore, [*ignore, ignore[0] - 1], [*ignore, ignore[0] + 1, ignore[0] + 2], [*ignore, -129, -128]):
+            ids = list(dict.fromkeys(ids))
+            found = by_kernel(kernel, preds, target, num_classes, ids)
+            if num_classes < 4096:
+                assert_same_counts(found, expected_counts(preds, target, num_classes, ids))
+            else:
+                bins = [
+                    num_classes if i in ids else i if 0 <= i < num_classes else num_classes + 1 for i in labels.tolist()
+                ]
+                assert found.sum() == preds.numel()
+                assert [int(found[bin].sum()) for bin in bins] == [bins.count(bin) * len(bins) for bin in bins]
+
+
 STRATEGIES = {  # pixels a tile, cells a table may have: the operators that must run, and those that must not
     "table by bincount": (512, 1 << 17, {"bincount", "index_add_"}, {"scatter_add_"}),
     "table by scatter": (8, 1 << 17, {"scatter_add_", "index_add_"}, {"bincount"}),

@@ -67,9 +67,8 @@ class Labels:
             self.low, self.high, self.far = span.min, 1 if data.dtype == torch.bool else span.max, []
             self.near = tuple(i for i in ignore if self.low <= i <= self.high)
         else:
-            self.near = tuple(i for i in ignore if -128 <= i < max(num_classes, 256))
+            self.near, self.low, self.high = _window(num_classes, tuple(ignore))
             self.far = [i for i in ignore if i not in self.near and holds(data.dtype, i)]
-            self.low, self.high = min([*self.near, 0]) - 1, max([*self.near, num_classes - 1]) + 1
 
     def bins(self) -> Tensor:
         return _made(label_bins, self.data.device, self.low, self.high, self.near, len(self.far), self.num_classes)
@@ -88,6 +87,18 @@ class Labels:
         for code, i in enumerate(self.far, self.high + 1 - self.low):
             codes.masked_fill_(tile == i, code)
         return codes
+
+
+@lru_cache(maxsize=64)
+def _window(num_classes: int, ignore: tuple[int, ...]) -> tuple[tuple[int, ...], int, int]:
+    """Ignored ids within the window of a wide dtype, and its ends, which are neither classes nor ignored."""
+    low, high = -128, max(num_classes, 256) - 1
+    while True:
+        near = tuple(i for i in ignore if low <= i <= high)
+        ends = min([*near, 0]) - 1, max([*near, num_classes - 1]) + 1
+        if not any(end in ignore for end in ends):
+            return near, *ends
+        low, high = min(low, ends[0]), max(high, ends[1])
 
 
 class _Answers:
