@@ -194,3 +194,18 @@ def test_a_wrong_program_is_noticed(rng, monkeypatch):
     monkeypatch.setattr(cuda, "_held", lambda labels, ignore: ())
     with pytest.raises(pytest.fail.Exception, match="differ"):
         assert_counted(preds, target, 19, [255])
+
+
+def test_offsets_beyond_31_bits(monkeypatch):
+    """The memory is asked for, and hardly touched."""
+    small_card(monkeypatch, 3, BALLOTS)
+    room = torch.empty((1 << 31) + (1 << 12), dtype=torch.float16)
+    for strides, shape in (((0, 1 << 30, 1), (1, 3, 70)), ((1 << 31, 128, 1), (2, 3, 70))):
+        scores = room.as_strided(shape, strides)
+        for c in range(3):
+            scores[:, c] = torch.tensor([1.0, 3.0, 2.0])[c]
+        scores[-1, 2, 5:] = 4
+        target = torch.zeros(shape[0], shape[2], dtype=torch.uint8)
+        args = (scores, target, None, "scores", "labels", 3, [], 0.5)
+        assert cuda.why_not(*args[:-1]) == ""
+        assert cuda.count(*args)[0, :3].tolist() == [0, target.numel() - 65, 65]
