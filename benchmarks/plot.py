@@ -30,7 +30,8 @@ def main() -> None:
         times = [float(row["ns_per_pixel"]) for row in found]
         colours = [OURS if n.startswith("meaniou") else LIMITS if n.startswith("limit") else OTHERS for n in names]
         bars = ax.barh(names, times, color=colours)
-        ax.bar_label(bars, [f"{time:.3g}" for time in times], padding=2, fontsize=8)
+        labels = [f"{time:,.0f}" if time >= 1000 else f"{time:.3g}" for time in times]
+        ax.bar_label(bars, labels, padding=2, fontsize=8)
         ax.set_xscale("log")
         ax.set_xlim(min(times) / 2, max(times) * 4)
         ax.set_title(case, fontsize=10)
