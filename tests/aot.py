@@ -47,9 +47,11 @@ class Compiler:
         signature, fixed, attributes = {}, {}, {}
         for i, name in enumerate(names):
             value = values[name]
-            if isinstance(value, tuple) and name.endswith("_lie"):
-                signature[name] = tuple("constexpr" if n == 1 else integer(n) for n in value)
-                fixed |= {(i, k): 1 for k, n in enumerate(value) if n == 1}
+            if isinstance(value, tuple) and name.endswith(("_lie", "_known")):
+                parts = ["*" + TYPES[n.dtype] if isinstance(n, torch.Tensor) else integer(n) for n in value]
+                ones = {k for k, n in enumerate(value) if isinstance(n, int) and n == 1}
+                signature[name] = tuple("constexpr" if k in ones else part for k, part in enumerate(parts))
+                fixed |= {(i, k): 1 for k in ones}
             elif name in constants or value is None or (isinstance(value, int) and value == 1 and name != "programs"):
                 signature[name], fixed[(i,)] = "constexpr", value
             elif isinstance(value, torch.Tensor):

@@ -242,12 +242,16 @@ def test_first_use_loads_no_compiler(loaded):
 # ------------------------------------------------------------------------------------------- which module imports which
 
 ORDER = [
+    "checks",
+    "names",
     "labels",
+    "policy",
+    "tables",
+    "protocols",
     "inputs",
     "kernels",
     "counts",
     "scores",
-    "tables",
     "report",
     "distributed",
     "base",

@@ -27,6 +27,7 @@ from support import (
 
 from meaniou import confusion_matrix, counts, reference
 from meaniou.kernels import cpu, portable, sides
+from meaniou.kernels.sides import Reading
 
 KERNELS = [portable.count_on_cpu, portable.count_without_sync, cpu.count]
 CLASSES = [1, 2, 17, 19, 150, 256, 1000]
@@ -35,10 +36,10 @@ MEBIBYTE = 1 << 20
 
 def by_kernel(kernel, preds, target, num_classes, ignore=(), valid=None, forms=("labels", "labels"), threshold=0.5):
     """Counts by the compiled kernel, or by one of the two ways of the portable one, on a CPU each."""
+    reading = Reading(*forms, num_classes, tuple(ignore), threshold)
     if kernel is cpu.count:
-        return kernel(preds, target, valid, *forms, num_classes, ignore, threshold)
-    truth = sides.side(target, forms[1], num_classes, ignore)
-    prediction = sides.side(preds, forms[0], num_classes, ignore, threshold)
+        return kernel(preds, target, valid, reading)
+    truth, prediction = sides.side_of_truth(target, reading), sides.side_of_preds(preds, reading)
     return kernel(truth, prediction, valid, num_classes)
 
 
@@ -777,7 +778,7 @@ FORMS = {
 @pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int8, torch.uint16, torch.int64], ids=name_of)
 def test_the_accelerator_branch_never_waits(rng, monkeypatch, small_tiles, form, dtype, valid):
     # On an accelerator the bins are made anew for each call, so they are made under the mode as well.
-    monkeypatch.setattr(sides, "_made", lambda make, device, *settings: make(*settings, device))
+    monkeypatch.setattr(sides, "_made", lambda device, make, *settings, kept=False: make(*settings, device))
     small_tiles(2)
     ids = (-(2**40), -100, 1, 255, 2**40)
     labels, other = (random_map(rng, (2, 5, 7), dtype, 2, ids) for _ in "pt")

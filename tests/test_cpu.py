@@ -17,6 +17,7 @@ from support import assert_same_counts, blobs, expected_counts, random_scores
 from meaniou import MeanIoU, confusion_matrix, reference
 from meaniou.kernels import cpu, portable
 from meaniou.kernels.rows import image_by_image, row_of
+from meaniou.kernels.sides import Reading
 
 BLOCKS = [0, 1, 7, 8, 9, 63, 64, 65, 127, 128, 129, 64 * 9 + 5]
 
@@ -189,12 +190,12 @@ def test_rows_of_images(rng, two_threads, form, images):
         target = torch.where(valid, target, 255)
     else:
         answers, target = preds.to(getattr(torch, form)), target.to(getattr(torch, form))
-    settings, maps = (kind, "labels", 5, ignore, 0.5), partial(torch.flatten, start_dim=1)
-    counts, rows = cpu.count_images(answers, target, valid if form == "valid" else None, *settings)
+    reading, maps = Reading(kind, "labels", 5, tuple(ignore)), partial(torch.flatten, start_dim=1)
+    counts, rows = cpu.count_images(answers, target, valid if form == "valid" else None, reading)
     assert rows.dtype == torch.int64
     assert rows.tolist() == [row_by_definition(p, t, 5, ignore) for p, t in zip(maps(preds), maps(target), strict=True)]
     assert_same_counts(counts, expected_counts(preds, target, 5, ignore))
-    others = image_by_image(portable.count, answers, target, None, *settings)
+    others = image_by_image(portable.count, answers, target, None, reading)
     assert_same_counts(others[0], counts)
     assert torch.equal(others[1], rows)
 
@@ -202,7 +203,7 @@ def test_rows_of_images(rng, two_threads, form, images):
 def test_rows_of_no_image_and_of_no_pixel():
     for shape in ((0, 4, 4), (3, 0, 4)):
         x = torch.zeros(shape, dtype=torch.uint8)
-        counts, rows = cpu.count_images(x, x, None, "labels", "labels", 3, [], 0.5)
+        counts, rows = cpu.count_images(x, x, None, Reading("labels", "labels", 3))
         assert counts.sum() == 0
         assert rows.tolist() == [[[0] * 3] * 4] * shape[0]
 
@@ -371,5 +372,5 @@ def test_both_kernels_agree_on_large_maps():
     """The portable kernel is the other witness for maps that are too large for the reference."""
     generator = torch.Generator().manual_seed(0)
     maps = [torch.randint(0, 256, (3, 700, 801), dtype=torch.uint8, generator=generator) for _ in range(2)]
-    settings = ("labels", "labels", 19, [255], 0.5)
-    assert_same_counts(cpu.count(*maps, None, *settings), portable.count(*maps, None, *settings))
+    reading = Reading("labels", "labels", 19, (255,))
+    assert_same_counts(cpu.count(*maps, None, reading), portable.count(*maps, None, reading))

@@ -12,9 +12,10 @@ import pytest
 import torch
 from support import NoWait
 
-from meaniou import MeanIoU, confusion_matrix
+from meaniou import LabelSpace, MeanIoU, confusion_matrix, protocols
 from meaniou.counts import kernel, why_not
 from meaniou.kernels import portable
+from meaniou.kernels.sides import Reading
 
 triton = pytest.importorskip("triton", reason="Triton comes with PyTorch for CUDA and ROCm on Linux")
 from triton.backends.compiler import GPUTarget  # noqa: E402
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 
 CUDA = torch.device("cuda")
 TARGETS = [GPUTarget("cuda", 80, 32), GPUTarget("cuda", 90, 32), GPUTarget("hip", "gfx942", 64)]
-PLAIN = ("labels", "labels", 19, [255])
+PLAIN = Reading("labels", "labels", 19, (255,))
 
 
 @pytest.fixture
@@ -147,10 +148,11 @@ REASONS = {
 def test_what_it_does_not_take_is_known_before(cuda, monkeypatch, reason):
     preds, target, valid, *forms = REASONS[reason]()
     forms = [*forms, *("labels", "labels")[len(forms) :]]
-    assert reason in cuda.why_not(preds, target, valid, *forms, 19, [255])
-    counts = cuda.count(preds, target, valid, *forms, 19, [255], 0.5)  # by the portable kernel
+    reading = Reading(*forms, 19, (255,))
+    assert reason in cuda.why_not(preds, target, valid, reading)
+    counts = cuda.count(preds, target, valid, reading)  # by the portable kernel
     assert counts.sum() == 2 * counts.sum() // 2 > 0
-    images, rows = cuda.count_images(preds, target, valid, *forms, 19, [255], 0.5)
+    images, rows = cuda.count_images(preds, target, valid, reading)
     assert torch.equal(images, counts)
     assert rows.shape == (2, 4, 19)
     monkeypatch.setattr("meaniou.counts.kernel", lambda impl, device: cuda)
@@ -161,49 +163,79 @@ def test_what_it_does_not_take_is_known_before(cuda, monkeypatch, reason):
 
 def test_many_ignored_ids_are_a_reason(cuda):
     preds, target = maps(torch.uint8)
-    assert cuda.why_not(preds, target, None, "labels", "labels", 19, range(8)) == ""
-    assert "there are 9 ignored ids" in cuda.why_not(preds, target, None, "labels", "labels", 19, range(9))
+    assert cuda.why_not(preds, target, None, Reading("labels", "labels", 19, tuple(range(8)))) == ""
+    assert "there are 9 ignored ids" in cuda.why_not(
+        preds, target, None, Reading("labels", "labels", 19, tuple(range(9)))
+    )
+
+
+def test_ids_that_lie_far_apart_are_a_reason(cuda):
+    preds, target = maps(torch.int64)
+    far = LabelSpace(2, ids=[7, 2**40])
+    for bins in ({"target_ids": far.target_bins}, {"preds_ids": far.preds_bins}):
+        reading = Reading("labels", "labels", 2, (), **bins)
+        assert "too far apart for a table" in cuda.why_not(preds, target, None, reading)
+        assert cuda.count(preds, target, None, reading).sum() == preds.numel()
+    assert cuda.why_not(preds, target, None, CITY) == ""
 
 
 # Programs for cards that are not there.
 
+CITY = Reading("labels", "labels", 19, (), 0.5, *[protocols.get("cityscapes").space.target_bins] * 2)
 WORK = {
-    "uint8 C=19": lambda: (*maps(torch.uint8), None, *PLAIN, 0.5),
-    "int64 C=19": lambda: (*maps(torch.int64), None, *PLAIN, 0.5),
+    "uint8 ids": lambda: (*maps(torch.uint8), None, CITY),
+    "int64 ids, mask, strides": lambda: (
+        *(m[:, 1:-1, 1:-1] for m in maps(torch.int64)),
+        torch.ones(2, 62, 94, dtype=torch.bool),
+        CITY,
+    ),
+    "float32 scores beside ids": lambda: (
+        torch.zeros(2, 19, 64, 96),
+        *maps(torch.uint8, number=1),
+        None,
+        CITY._replace(preds_form="scores"),
+    ),
+    "uint8 ids of 150 classes": lambda: (
+        *maps(torch.uint8),
+        None,
+        Reading("labels", "labels", 150, (), 0.5, *[protocols.get("ade20k").space.target_bins] * 2),
+    ),
+    "uint8 C=19": lambda: (*maps(torch.uint8), None, PLAIN),
+    "int64 C=19": lambda: (*maps(torch.int64), None, PLAIN),
     "uint8 and int32 C=2": lambda: (
-        *(*maps(torch.uint8, number=1), *maps(torch.int32, number=1), None, "labels", "labels", 2, [], 0.5),
+        *(*maps(torch.uint8, number=1), *maps(torch.int32, number=1), None, Reading("labels", "labels", 2, ())),
     ),
     "uint16 C=21, mask, strides": lambda: (
         *(m[:, 1:-1, 1:-1] for m in maps(torch.uint16)),
         torch.ones(2, 1, 1, dtype=torch.bool).expand(2, 62, 94),
-        "labels",
-        "labels",
-        21,
-        [255, -1],
-        0.5,
+        Reading("labels", "labels", 21, (255, -1)),
     ),
-    "int64 C=60": lambda: (*maps(torch.int64), None, "labels", "labels", 60, [255], 0.5),
-    "int64 C=150": lambda: (*maps(torch.int64), None, "labels", "labels", 150, [255], 0.5),
-    "uint8 C=150": lambda: (*maps(torch.uint8), None, "labels", "labels", 150, [0, 255], 0.5),
+    "int64 C=60": lambda: (*maps(torch.int64), None, Reading("labels", "labels", 60, (255,))),
+    "int64 C=150": lambda: (*maps(torch.int64), None, Reading("labels", "labels", 150, (255,))),
+    "uint8 C=150": lambda: (
+        *maps(torch.uint8),
+        None,
+        Reading(
+            "labels",
+            "labels",
+            150,
+            (
+                0,
+                255,
+            ),
+        ),
+    ),
     "int64 C=1000, mask, strides": lambda: (
         *(m[:, 1:-1, 1:-1] for m in maps(torch.int64)),
         torch.ones(2, 62, 94, dtype=torch.bool),
-        "labels",
-        "labels",
-        1000,
-        [2**40],
-        0.5,
+        Reading("labels", "labels", 1000, (2**40,)),
     ),
 } | {
     f"{name} scores C={classes} {layout}": lambda name=name, classes=classes, layout=layout: (
         torch.zeros(2, classes, 64, 96, dtype=getattr(torch, name)).to(memory_format=getattr(torch, layout)),
         *maps(torch.uint8, number=1),
         None,
-        "scores",
-        "labels",
-        classes,
-        [255, 1],
-        0.5,
+        Reading("scores", "labels", classes, (255, 1)),
     )
     for name in ("float32", "bfloat16", "float16")
     for classes in (19, 150, 1000)

@@ -21,9 +21,10 @@ from support import (
     random_scores,
 )
 
-from meaniou import reference
+from meaniou import LabelSpace, reference
 from meaniou.kernels import portable
 from meaniou.kernels.rows import image_by_image
+from meaniou.kernels.sides import Reading
 
 pytestmark = [
     pytest.mark.skipif(
@@ -69,14 +70,15 @@ def small_card(monkeypatch, num_classes, version):
 
 def assert_counted(preds, target, num_classes, ignore=(), valid=None, form="labels", answers=None):
     """Counts and rows of both functions are those of the reference, image by image."""
-    args = (preds, target, valid, form, "labels", num_classes, ignore, 0.5)
-    assert cuda.why_not(*args[:-1]) == ""
+    reading = Reading(form, "labels", num_classes, tuple(ignore))
+    args = (preds, target, valid, reading)
+    assert cuda.why_not(*args) == ""
     answers = preds if answers is None else answers
     expected = expected_counts(answers, target, num_classes, ignore, valid)
     assert_same_counts(cuda.count(*args), expected)
     counts, rows = cuda.count_images(*args)
     assert_same_counts(counts, expected)
-    by_portable = image_by_image(portable.count, answers, target, valid, "labels", "labels", num_classes, ignore, 0.5)
+    by_portable = image_by_image(portable.count, answers, target, valid, reading._replace(preds_form="labels"))
     assert torch.equal(rows, by_portable[1])
 
 
@@ -152,13 +154,13 @@ def test_scores(rng, num_classes, dtype, layout):
     no_answer = answers == num_classes  # a NaN; for the reference a label that is ignored, and no class
     labels = torch.where(no_answer, 255 if num_classes <= 255 else 10**6, answers)
     ignored = [*ignore, 10**6] if num_classes > 255 else ignore
-    args = (scores, target, None, "scores", "labels", num_classes, ignore, 0.5)
-    assert cuda.why_not(*args[:-1]) == ""
+    args = (scores, target, None, Reading("scores", "labels", num_classes, tuple(ignore)))
+    assert cuda.why_not(*args) == ""
     expected = expected_counts(labels, torch.where(target == 10**6, -7, target), num_classes, ignored)
     assert_same_counts(cuda.count(*args), expected)
     counts, rows = cuda.count_images(*args)
     assert_same_counts(counts, expected)
-    assert torch.equal(rows, image_by_image(portable.count, *args[:3], *args[3:])[1])
+    assert torch.equal(rows, image_by_image(portable.count, *args)[1])
 
 
 def test_scores_without_pixels_and_maps_without_images(monkeypatch):
@@ -175,7 +177,7 @@ def test_points_with_scores(rng, monkeypatch):
     small_card(monkeypatch, 19, BALLOTS)
     scores = random_scores(rng, (333, 19), torch.float32)
     target = random_map(rng, (333,), torch.int64, 19, [255])
-    args = (scores, target, None, "scores", "labels", 19, [255], 0.5)
+    args = (scores, target, None, Reading("scores", "labels", 19, (255,)))
     assert_same_counts(cuda.count(*args), portable.count(*args))
 
 
@@ -186,6 +188,39 @@ def test_runs_anywhere(runs):
     with pytest.MonkeyPatch.context() as patch:
         small_card(patch, 40, BALLOTS)
         assert_counted(preds, target, 40, [7])
+
+
+IDS = {
+    "city": LabelSpace(3, ids=[7, 8, (11, 12)], void=[0, 1, 9, -1]),
+    "wide": LabelSpace(20, ids=[[c, c - 300, 900 - c] for c in range(20)], void=[255, 300]),
+    "many": LabelSpace(200, ids=range(1, 201), void=0),
+    "other preds": LabelSpace(3, ids=[5, 6, 7], void=0, pred_ids=[1, 2, (3, 9)], pred_void=[200]),
+    "classes": LabelSpace.reduce_zero_label(19),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int64], ids=name_of)
+@pytest.mark.parametrize("version", [BALLOTS, SHARED], ids=["ballots", "shared"])
+@pytest.mark.parametrize("space", IDS.values(), ids=IDS)
+def test_ids(rng, monkeypatch, space, version, dtype):
+    """Against the portable kernel, which test_ids compares with the reference."""
+    small_card(monkeypatch, space.num_classes, version)
+    known = {0, 1, 2, 3, -1, 20, 201, 255, 256, *space.target_bins[::2], *space.preds_bins[::2]}
+    ids = [i for i in known if torch.iinfo(dtype).min <= i <= torch.iinfo(dtype).max]
+    preds, target = (torch.from_numpy(rng.choice(np.array(ids), size=(2, 9, 21))).to(dtype) for _ in "pt")
+    bins = {"target_ids": space.target_bins, "preds_ids": space.preds_bins}
+    labels = Reading("labels", "labels", space.num_classes, space.ignore, **bins)
+    scores = random_scores(rng, (2, space.num_classes, 9, 21), torch.float32)
+    valid = torch.from_numpy(rng.random((2, 9, 21)) < 0.7)
+    cases = [(preds, target, None, labels), (preds.mT, target.mT, valid.mT, labels)]
+    cases += [(scores, target, valid, labels._replace(preds_form="scores"))]
+    for args in cases:
+        assert cuda.why_not(*args) == ""
+        assert_same_counts(cuda.count(*args), portable.count(*args))
+        counts, rows = cuda.count_images(*args)
+        expected = image_by_image(portable.count, *args)
+        assert_same_counts(counts, expected[0])
+        assert torch.equal(rows, expected[1])
 
 
 def test_a_wrong_program_is_noticed(rng, monkeypatch):
@@ -206,6 +241,6 @@ def test_offsets_beyond_31_bits(monkeypatch):
             scores[:, c] = torch.tensor([1.0, 3.0, 2.0])[c]
         scores[-1, 2, 5:] = 4
         target = torch.zeros(shape[0], shape[2], dtype=torch.uint8)
-        args = (scores, target, None, "scores", "labels", 3, [], 0.5)
-        assert cuda.why_not(*args[:-1]) == ""
+        args = (scores, target, None, Reading("scores", "labels", 3))
+        assert cuda.why_not(*args) == ""
         assert cuda.count(*args)[0, :3].tolist() == [0, target.numel() - 65, 65]

@@ -11,7 +11,9 @@ import torch
 
 from meaniou import MeanIoU, confusion_matrix, mean_iou, reference
 from meaniou.counts import OutsideError, why_not
-from meaniou.labels import LabelSpace, Policy, Settings
+from meaniou.functional import Settings
+from meaniou.labels import LabelSpace
+from meaniou.policy import Policy
 
 matplotlib.use("Agg")
 
@@ -277,7 +279,7 @@ def test_settings_that_are_taken():
         average=None,
         impl="portable",
     )
-    assert metric.space == LabelSpace(3, (-1, 1, 255), ("a", "b", "c"))
+    assert metric.space == LabelSpace(3, void=(-1, 1, 255), names=("a", "b", "c"))
     assert metric.policy.classes == (0, 2)
     assert metric.policy.average == "none"
 

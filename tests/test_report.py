@@ -21,7 +21,7 @@ from sklearn.metrics import (
 )
 
 from meaniou import MeanIoU, demo, reference
-from meaniou.labels import Policy
+from meaniou.policy import Policy
 from meaniou.report import Report
 
 
@@ -232,7 +232,9 @@ def test_kappa_beyond_the_range_of_int64_and_where_it_is_undefined() -> None:
 def test_csv_holds_full_fractions_and_empty_cells(metric: MeanIoU) -> None:
     report = metric.report(groups=GROUPS)
     rows = list(csv.DictReader(io.StringIO(report.to_csv())))
-    assert [row["kind"] for row in rows] == ["class"] * 9 + ["mean"] + ["group mean"] * 4 + ["group merged"] * 4
+    assert [row["kind"] for row in rows] == ["class"] * 9 + ["mean"] + ["group mean"] * 4 + ["group merged"] * 4 + [
+        "groups"
+    ]
     for row, known in zip(rows, report.classes, strict=False):
         assert row["name"] == known.name
         for name in ("iou", "dice", "precision", "recall"):

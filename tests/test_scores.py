@@ -13,7 +13,8 @@ from sklearn import metrics as sklearn
 from support import random_map
 
 from meaniou import reference, scores
-from meaniou.labels import LabelSpace, Policy
+from meaniou.labels import LabelSpace
+from meaniou.policy import Policy
 
 AVERAGES = ["macro", "micro", "weighted", "none"]
 PRESENT = ["union", "target"]
@@ -52,7 +53,7 @@ MAPS["empty"] = [side.astype(np.int64) for side in MAPS["empty"]]
 
 def found(preds, target, num_classes=6, ignore=(255,), **policy):
     """Areas and policy of two maps, by the reference's counts."""
-    space = LabelSpace.of(num_classes, ignore)
+    space = LabelSpace(num_classes, void=ignore)
     chosen = Policy.of(space, **policy)
     return scores.areas(torch.from_numpy(reference.counts(preds, target, num_classes, ignore)), space, chosen), chosen
 
@@ -72,7 +73,7 @@ def test_every_policy(maps, ignore, classes):
         areas, chosen = found(preds, target, 6, ignore, **policy)
         assert_ratios(scores.class_iou(areas, chosen), reference.class_iou(preds, target, 6, ignore, **policy))
         for average in AVERAGES:
-            chosen = Policy.of(LabelSpace.of(6, ignore), average=average, classes=classes, **policy)
+            chosen = Policy.of(LabelSpace(6, void=ignore), average=average, classes=classes, **policy)
             expected = reference.mean_iou(preds, target, 6, ignore, average=average, classes=classes, **policy)
             assert_ratios(scores.mean_iou(areas, chosen), expected)
 
@@ -156,7 +157,7 @@ def test_huge_counts_give_exact_ratios(huge):
     counts = torch.zeros(5, 5, dtype=torch.int64)
     counts[0, 0], counts[0, 1], counts[1, 0], counts[1, 1], counts[2, 2] = huge + 1, 1, huge + 3, 1, huge - 1
     counts[3, 0] = counts[0, 3] = counts[1, 4] = counts[4, 4] = huge + 5
-    space = LabelSpace.of(3)
+    space = LabelSpace(3)
     policy = Policy.of(space)
     areas = scores.areas(counts, space, policy)
     truth = [huge + 1 + 1 + huge + 5, huge + 3 + 1 + huge + 5, huge - 1]
@@ -183,7 +184,7 @@ def test_huge_counts_give_exact_ratios(huge):
 
 def test_areas_leave_the_counts_alone():
     counts = torch.arange(25).reshape(5, 5)
-    space = LabelSpace.of(3, [1])
+    space = LabelSpace(3, void=[1])
     for unanswered in ("miss", "drop"):
         policy = Policy.of(space, unanswered=unanswered)
         scores.mean_iou(scores.areas(counts, space, policy), policy)
@@ -229,7 +230,7 @@ MATRIX = st.integers(1, 5).flatmap(
 @given(MATRIX, st.sampled_from(list(product(PRESENT, ABSENT, AVERAGES, UNANSWERED))))
 def test_what_holds_for_any_counts(matrix, policy):
     counts = torch.tensor(matrix)
-    space = LabelSpace.of(len(matrix) - 2)
+    space = LabelSpace(len(matrix) - 2)
     chosen = Policy.of(space, **dict(zip(("present", "absent", "average", "unanswered"), policy, strict=True)))
     areas = scores.areas(counts, space, chosen)
     value = scores.mean_iou(areas, chosen)
@@ -250,7 +251,7 @@ def test_what_holds_for_any_counts(matrix, policy):
 def test_iou_is_symmetric(matrix):
     counts = torch.tensor(matrix)
     counts[-2:] = counts[:, -2:] = 0
-    space = LabelSpace.of(len(matrix) - 2)
+    space = LabelSpace(len(matrix) - 2)
     policy = Policy.of(space)
     there, back = (scores.class_iou(scores.areas(c, space, policy), policy) for c in (counts, counts.T))
     torch.testing.assert_close(there, back, rtol=0, atol=0, equal_nan=True)

@@ -6,8 +6,10 @@ NaN means "not defined", never zero.
 
 from importlib.metadata import version
 
+from meaniou import protocols
 from meaniou.functional import confusion_matrix, mean_iou
+from meaniou.labels import LabelSpace
 from meaniou.metric import MeanIoU
 
 __version__ = version("meaniou")
-__all__ = ["MeanIoU", "__version__", "confusion_matrix", "mean_iou"]
+__all__ = ["LabelSpace", "MeanIoU", "__version__", "confusion_matrix", "mean_iou", "protocols"]

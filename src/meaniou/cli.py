@@ -13,10 +13,13 @@ import click
 import torch
 from PIL import Image
 
-from meaniou import __version__, demo, files
+from meaniou import __version__, demo, files, tables
+from meaniou.checks import CHOICES
 from meaniou.counts import OutsideError
-from meaniou.labels import CHOICES, MAX_CLASSES
+from meaniou.labels import MAX_CLASSES
 from meaniou.metric import MeanIoU
+from meaniou.names import names_of, read
+from meaniou.protocols import get, table
 from meaniou.report import Report
 
 FOLDER = click.Path(path_type=Path)
@@ -57,7 +60,18 @@ def main() -> None:
 @click.option(
     "--num-classes",
     type=click.IntRange(1, MAX_CLASSES),
-    help="Number of classes C; the ids are 0 to C-1. Not needed beside --class-names.",
+    help="Number of classes C; the ids are 0 to C-1. Not needed beside --class-names or --protocol.",
+)
+@click.option(
+    "--protocol",
+    help="The rules of a benchmark, as meaniou protocols lists them: classes, ids, void, groups and policy. Options "
+    "beside it override single rules.",
+)
+@click.option(
+    "--pred-ids",
+    type=click.Choice(["ids", "classes"]),
+    help="Whether predictions hold the ids that the truth holds, or class numbers (0 to C-1; train ids), where these "
+    "differ.  [default: ids]",
 )
 @click.option(
     "--ignore-index",
@@ -65,7 +79,12 @@ def main() -> None:
     multiple=True,
     help="An id that is void in the truth and no answer in a prediction; may be given several times.",
 )
-@click.option("--class-names", type=FOLDER, help="A text file with one name a line, in the order of the ids.")
+@click.option(
+    "--class-names",
+    type=FOLDER,
+    help="A text file with one name a line, in the order of the classes, or JSON: a list, {id: name}, or a config with "
+    "id2label.",
+)
 @click.option(
     "--pred-suffix", default="", help="End of the names of predictions, such as _pred.png; other files are passed over."
 )
@@ -83,23 +102,17 @@ def main() -> None:
 @click.option(
     "--unanswered",
     type=click.Choice(CHOICES["unanswered"]),
-    default="miss",
-    show_default=True,
-    help="What a prediction of an ignored id on a valid pixel is.",
+    help="What a prediction of an ignored id on a valid pixel is.  [default: miss]",
 )
 @click.option(
     "--present",
     type=click.Choice(CHOICES["present"]),
-    default="union",
-    show_default=True,
-    help="Classes that enter the mean: those in truth or prediction, or in the truth.",
+    help="Classes that enter the mean: those in truth or prediction, or in the truth.  [default: union]",
 )
 @click.option(
     "--absent",
     type=click.Choice(CHOICES["absent"]),
-    default="skip",
-    show_default=True,
-    help="What a class that is not present brings to the mean.",
+    help="What a class that is not present brings to the mean.  [default: skip]",
 )
 @click.option(
     "--format",
@@ -141,6 +154,7 @@ def _score(
     pred: Path,
     target: Path,
     num_classes: int | None,
+    protocol: str | None,
     ignore_index: tuple[int, ...],
     class_names: Path | None,
     pred_suffix: str,
@@ -151,26 +165,27 @@ def _score(
     jobs: int,
     **policy: Any,
 ) -> None:
-    names = None if class_names is None else files.names(class_names)
-    if num_classes is None and names is None:
+    rules = None if protocol is None else get(protocol)
+    number = num_classes or (rules.space.num_classes if rules else None)
+    names = None if class_names is None else _names(class_names, number)
+    if num_classes is None and names is None and rules is None:
         raise ValueError(
-            "The number of classes is not known; pass --num-classes, or --class-names with one name a line."
-        )
-    if names is not None and num_classes not in (None, len(names)):
-        raise ValueError(
-            f"{class_names} holds {len(names)} names and --num-classes is {num_classes}; expected one name a class, so "
-            "mend the file or leave the option out."
+            "The number of classes is not known; pass --num-classes, --class-names with one name a line, or --protocol."
         )
     metric = MeanIoU(
-        num_classes or len(names or ()),
-        ignore_index=ignore_index,
+        num_classes or (None if rules else len(names or ())),
+        protocol=rules,
+        ignore_index=ignore_index or None,
         class_names=names,
         input_format="index",
         **policy,
     )
-    groups = _groups(group)
+    groups = _groups(group) or None
     metric.report(groups=groups)  # a group that is off ends here, not after the last file
-    found = files.pairs(pred, target, pred_suffix, target_suffix)
+    key = ""
+    if rules and rules.target_suffix and not target_suffix and files.holds(target, rules.target_suffix):
+        target_suffix, key = rules.target_suffix, rules.file_key
+    found = files.pairs(pred, target, pred_suffix, target_suffix, key)
     if pred.samefile(target) and pred_suffix == target_suffix:
         click.echo(f"Warning: {pred} and {target} are the same folder, so each mask is its own truth.", err=True)
     with _one_thread(), _progress(len(found)) as advance:
@@ -203,15 +218,36 @@ def _update(
     try:
         metric.update(preds, truth)
     except OutsideError as error:
-        path = pair.pred if error.side == "preds" else pair.target
-        binary = error.cure and "save it as ids 0 and 1 if 255 is the foreground of a binary mask; otherwise "
+        path = pair.pred if error.of_preds else pair.target
+        cures = {
+            "binary": "save it as ids 0 and 1 if 255 is the foreground of a binary mask; otherwise ",
+            "train ids": "if it holds class numbers (train ids), pass --pred-ids classes; otherwise "
+            if error.of_preds
+            else "if it holds class numbers (train ids), take a protocol for these; otherwise ",
+        }
+        hint = f"{error.hint}; otherwise " if error.hint else cures.get(error.looks_like, "")
         more = f"name all classes in {class_names}" if class_names else "set --num-classes to all classes"
         raise files.MaskError(
-            f"{path} {error.fact}; {binary}{more}, pass --ignore-index if such labels are {error.ignored}, or mend the "
+            f"{path} {error.fact}; {hint}{more}, pass --ignore-index if such labels are {error.ignored}, or mend the "
             "file."
         ) from error
     except (TypeError, ValueError) as error:
         raise files.MaskError(f"{pair.pred} against {pair.target}: {error}") from error
+
+
+def _names(path: Path, num_classes: int | None) -> tuple[str, ...]:
+    try:
+        found = read(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise files.MaskError(
+            f"{path} cannot be read ({error}); expected a text file with one class name a line."
+        ) from error
+    if num_classes not in (None, len(found)):
+        raise ValueError(
+            f"{path} holds {len(found)} names and there are {num_classes} classes; expected one name a class, so mend "
+            "the file, or leave out what says the number."
+        )
+    return names_of(found, len(found))
 
 
 def _groups(texts: tuple[str, ...]) -> dict[str, list[int | str]]:
@@ -261,6 +297,12 @@ def _discard_output() -> None:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@main.command(name="protocols")
+def list_protocols() -> None:
+    """List the benchmarks whose rules --protocol takes."""
+    click.echo(tables.text([table()]))
 
 
 @main.command(name="demo")

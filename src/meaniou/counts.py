@@ -18,8 +18,9 @@ from torch import Tensor
 
 from meaniou.inputs import Views, map_shape, views
 from meaniou.kernels import portable
-from meaniou.kernels.sides import side
-from meaniou.labels import Counting, LabelSpace, Policy
+from meaniou.kernels.sides import Reading, side_of_preds, side_of_truth
+from meaniou.labels import TRAIN_VOID, LabelSpace
+from meaniou.policy import Counting, Policy
 
 Maps = Tensor | Sequence[Tensor]
 
@@ -27,7 +28,7 @@ Maps = Tensor | Sequence[Tensor]
 _library = torch.library.Library("meaniou", "DEF")
 _library.define(
     "count(Tensor preds, Tensor target, Tensor? valid, str preds_form, str target_form, int num_classes, int[] ignore, "
-    "float threshold, bool validate, str impl) -> Tensor",
+    "float threshold, bool validate, str impl, int[] target_ids=[], int[] preds_ids=[]) -> Tensor",
     tags=(torch.Tag.pt2_compliant_tag,),
 )
 
@@ -38,21 +39,36 @@ class OutsideError(ValueError):
     Attributes:
         side: which map holds them.
         fact: how many, and on the CPU where the first is and what is stored there.
-        cure: words for a mistake that can be told from what is stored, empty for none.
+        looks_like: a mistake that can be told from what is stored: ``"binary"`` for a mask of 0 and 255,
+            ``"train ids"`` for class numbers with 255 as their void; empty for none.
+        hint: what the label space has to say.
     """
 
-    def __init__(self, side: str, fact: str, cure: str = "") -> None:
-        super().__init__(side, fact, cure)
-        self.side, self.fact, self.cure = side, fact, cure
+    def __init__(self, side: str, fact: str, looks_like: str = "", hint: str = "") -> None:
+        super().__init__(side, fact, looks_like, hint)
+        self.side, self.fact, self.looks_like, self.hint = side, fact, looks_like, hint
+
+    @property
+    def of_preds(self) -> bool:
+        """Whether it is the predictions that hold them."""
+        return self.side.endswith("preds")
 
     @property
     def ignored(self) -> str:
         """What such labels are once they are ignored."""
-        return "no answer and a miss" if self.side.endswith("preds") else "void"
+        return "no answer and a miss" if self.of_preds else "void"
 
     def __str__(self) -> str:
+        name = "preds" if self.of_preds else "target"
+        cures = {
+            "binary": f"if 255 is the foreground of a binary mask, pass {name} > 0; otherwise ",
+            "train ids": "if they are class numbers (train ids), set pred_ids to 'classes'; otherwise "
+            if self.of_preds
+            else "if they are class numbers (train ids), take a label space without ids; otherwise ",
+        }
+        hint = f"{self.hint}; otherwise " if self.hint else cures.get(self.looks_like, "")
         return (
-            f"{self.side} {self.fact}; {self.cure}set num_classes= to all classes, pass ignore_index= if such labels "
+            f"{self.side} {self.fact}; {hint}set num_classes= to all classes, pass ignore_index= if such labels "
             f"are {self.ignored}, or mend the data (validate_args=False only counts such pixels)."
         )
 
@@ -129,7 +145,8 @@ def _count_images(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpa
             image = (_one(preds[i]), _one(target[i]), None if valid is None else _one(valid[i]))
             counts = _count_views(views(*image, space.num_classes, how.input_format), space, how)
         except OutsideError as error:
-            raise OutsideError(f"Image {i} of the sequence: {error.side}", error.fact, error.cure) from None
+            side = f"Image {i} of the sequence: {error.side}"
+            raise OutsideError(side, error.fact, error.looks_like, error.hint) from None
         except (TypeError, ValueError) as error:
             raise type(error)(f"Image {i} of the sequence: {error}") from None
         total = counts if total is None else total.add_(counts)
@@ -143,18 +160,24 @@ def _one(image: Any) -> Any:
 
 
 def _count_views(found: Views, space: LabelSpace, how: Counting) -> Tensor:
-    counts: Tensor = _operator(
-        found.preds,
-        found.target,
-        found.valid,
-        found.preds_form,
-        found.target_form,
-        space.num_classes,
-        space.ignore,
-        how.threshold,
-        how.validate_args,
-        how.impl,
-    )
+    try:
+        counts: Tensor = _operator(
+            found.preds,
+            found.target,
+            found.valid,
+            found.preds_form,
+            found.target_form,
+            space.num_classes,
+            space.ignore,
+            how.threshold,
+            how.validate_args,
+            how.impl,
+            space.target_bins,
+            space.preds_bins,
+        )
+    except OutsideError as error:
+        error.hint = space.hint
+        raise
     return counts
 
 
@@ -162,19 +185,26 @@ def refuse_outside(counts: Tensor, space: LabelSpace) -> None:
     """Raises ``OutsideError`` if counts on the CPU hold a label outside the classes that is a mistake."""
     for name, number in zip(("target", "preds"), _outside(counts), strict=True):
         if number:
-            raise OutsideError(name, _fact(number, space.num_classes))
+            ids = space.target_bins if name == "target" else space.preds_bins
+            raise OutsideError(name, _fact(number, space.num_classes, bool(ids)), hint=space.hint)
 
 
 def doubts(counts: Tensor, space: LabelSpace, policy: Policy) -> Iterator[str]:
     """Sentences on counts on the CPU that are possible, and yet are what a common mistake gives."""
     void, unanswered = int(counts[-2].sum()), int(counts[:-2, -2].sum())
-    if space.ignore and unanswered and not void and policy.unanswered == "miss":
+    known = int(counts[:-2].sum())
+    if space.preds_bins and unanswered > known / 4:
+        yield (
+            f"The predictions give no answer (a void id) on {unanswered:,} of {known:,} valid pixels, as if they held "
+            "class numbers (train ids) where ids are expected; if they do, set pred_ids to 'classes'."
+        )
+    elif space.void and unanswered and not void and policy.unanswered == "miss":
         yield (
             f"The predictions give no answer (an ignored id, or a NaN score) on {unanswered:,} pixels, and the truth "
             "has no void, as if the two were swapped; pass the prediction first."
         )
     nowhere = not counts[1].any() and not counts[:, 1].any()
-    if space.num_classes == 2 and 255 in space.ignore and nowhere and void:
+    if space.num_classes == 2 and space.ids is None and 255 in space.void and nowhere and void:
         yield (
             f"Class 1 is on neither side, and {void:,} pixels of the truth are void; if 255 is the foreground of "
             "binary masks, make it 1 (mask > 0) and ignore no id."
@@ -186,8 +216,9 @@ def _outside(counts: Tensor) -> tuple[int, int]:
     return int(counts[-1].sum()), int(counts[:-2, -1].sum())
 
 
-def _fact(number: int, num_classes: int) -> str:
-    return f"holds {number:,} pixel{'s' * (number != 1)} outside the classes 0 to {num_classes - 1}"
+def _fact(number: int, num_classes: int, by_ids: bool) -> str:
+    classes = f"ids of the {num_classes} classes" if by_ids else f"classes 0 to {num_classes - 1}"
+    return f"holds {number:,} pixel{'s' * (number != 1)} outside the {classes}"
 
 
 def _count(
@@ -201,15 +232,17 @@ def _count(
     threshold: float,
     validate: bool,
     impl: str,
+    target_ids: Sequence[int] = (),
+    preds_ids: Sequence[int] = (),
 ) -> Tensor:
+    space = tuple(ignore), threshold, tuple(target_ids), tuple(preds_ids)
+    reading = Reading(preds_form, target_form, num_classes, *space)
     if validate and preds_form == "threshold" and preds.device.type == "cpu":
         _warn_of_logits(preds, threshold)
     counter = kernel(impl, preds.device)
-    if impl == "cuda" and (
-        reason := counter.why_not(preds, target, valid, preds_form, target_form, num_classes, ignore)
-    ):
+    if impl == "cuda" and (reason := counter.why_not(preds, target, valid, reading)):
         raise ValueError(f"impl='cuda' does not count such maps, since {reason}; take impl='auto' or 'portable'.")
-    counts: Tensor = counter.count(preds, target, valid, preds_form, target_form, num_classes, ignore, threshold)
+    counts: Tensor = counter.count(preds, target, valid, reading)
     if not validate or preds.device.type != "cpu":
         return counts
     # One sum tells that there is nothing outside, in half the time of looking at both sides; NumPy's is the faster.
@@ -217,15 +250,16 @@ def _count(
         return counts
     in_truth, in_preds = _outside(counts)
     if in_truth or in_preds:
-        truth = side(target, target_form, num_classes, ignore)
-        prediction = side(preds, preds_form, num_classes, ignore, threshold)
+        truth, prediction = side_of_truth(target, reading), side_of_preds(preds, reading)
         index, stored = portable.first_outside(truth, prediction, valid, num_classes, in_truth > 0)
         name, number = ("target", in_truth) if in_truth else ("preds", in_preds)
         found = f" (the first at index {index}: {stored[0] if len(stored) == 1 else 'no single 1 among zeros'})"
-        # Masks of 0 and 255: as an ignored id the foreground would be void, and the number plausible and wrong.
-        binary = num_classes == 2 and stored == [255]
-        cure = f"if 255 is the foreground of a binary mask, pass {name} > 0; otherwise " if binary else ""
-        raise OutsideError(name, _fact(number, num_classes) + found, cure)
+        by_ids = bool(target_ids if in_truth else preds_ids)
+        looks_like = ""
+        if stored == [TRAIN_VOID]:
+            # Masks of 0 and 255: as an ignored id the foreground would be void, and the number plausible and wrong.
+            looks_like = "train ids" if by_ids else "binary" if num_classes == 2 else ""
+        raise OutsideError(name, _fact(number, num_classes, by_ids) + found, looks_like)
     return counts
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import zipfile
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
@@ -40,17 +41,18 @@ class Pair:
     target: Path
 
 
-def pairs(pred: Path, target: Path, pred_suffix: str = "", target_suffix: str = "") -> list[Pair]:
+def pairs(pred: Path, target: Path, pred_suffix: str = "", target_suffix: str = "", key: str = "") -> list[Pair]:
     """Pairs the masks of two folders by relative path and stem, in the order of their names.
 
     A suffix is the end of the file names that count, such as ``"_gtFine_labelIds.png"`` or ``"_pred"``; it is no part
-    of the name, and other files are left out.
+    of the name, and other files are left out. A ``key`` is a pattern for the part of a file name that names the image,
+    whatever its folder; a name without it is taken whole.
 
     Raises:
         MaskError: if a folder is missing, cannot be listed, holds no masks, holds a name twice, or holds a mask without
             a partner.
     """
-    found = {"prediction": _masks(pred, pred_suffix), "truth": _masks(target, target_suffix)}
+    found = {"prediction": _masks(pred, pred_suffix, key), "truth": _masks(target, target_suffix, key)}
     alone = [
         f"{len(names)} of {len(found[kind])} {kind} masks have no {other} of the same name: "
         + ", ".join(str(found[kind][name]) for name in names)
@@ -124,23 +126,20 @@ def labels(path: Path) -> Labels:
         raise MaskError(f"{path} cannot be read ({error}); expected a whole mask, so save it again.") from error
 
 
-def names(path: Path) -> list[str]:
-    """The class names in a text file, one a line; raises ``MaskError`` if it cannot be read, or a line is no name."""
-    try:
-        found = [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().split("\n")]
-    except (OSError, UnicodeDecodeError) as error:
-        raise MaskError(f"{path} cannot be read ({error}); expected a text file with one class name a line.") from error
-    for number, name in enumerate(found):
-        if not name or name in found[:number]:
-            fault = "is empty" if not name else f"names {name!r} a second time"
-            raise MaskError(f"Line {number + 1} of {path} {fault}; expected one name a line, each once.")
-    return found
+def holds(folder: Path, suffix: str) -> bool:
+    """Whether the names of files in a folder, or below it, end so; raises ``MaskError`` if it cannot be listed."""
+    _check(folder)
+    return any(path.name.endswith(suffix) for path in _files(folder))
 
 
-def _masks(folder: Path, suffix: str) -> dict[str, Path]:
+def _check(folder: Path) -> None:
     if not folder.is_dir():
         state = "is a file" if folder.exists() else "does not exist"
         raise MaskError(f"{folder} {state}; expected a folder of masks ({', '.join(SUFFIXES)}), so check the path.")
+
+
+def _masks(folder: Path, suffix: str, key: str) -> dict[str, Path]:
+    _check(folder)
     found: dict[str, Path] = {}
     others: Counter[str] = Counter()
     for path in _files(folder):
@@ -151,6 +150,8 @@ def _masks(folder: Path, suffix: str) -> dict[str, Path]:
             others[path.suffix or path.name] += 1
             continue
         name = f"{stem}{ending}".removesuffix(suffix) if suffix else stem
+        if key and (image := re.search(key, path.name)):
+            name = image[0]
         if not path.is_file():
             raise MaskError(f"{path} is no file that can be read; expected a mask, so remove it or mend the link.")
         if name in found:

@@ -2,23 +2,53 @@
 
 from collections.abc import Iterable
 from contextlib import nullcontext
-from typing import Any, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
 from torch import Tensor
 
+from meaniou.checks import Absent, Average, Impl, InputFormat, Present, Unanswered
 from meaniou.counts import count, refuse_outside
 from meaniou.inputs import as_tensor
-from meaniou.labels import Counting, Impl, InputFormat, LabelSpace, Settings
+from meaniou.labels import LabelSpace
 from meaniou.metric import MeanIoU
+from meaniou.names import ClassNames
+from meaniou.policy import Counting
+from meaniou.protocols import Protocol, space_of
 
 
-def mean_iou(preds: Any, target: Any, num_classes: int, *, valid: Any = None, **settings: Unpack[Settings]) -> Tensor:
+class Settings(TypedDict, total=False):
+    """The keywords of ``MeanIoU``."""
+
+    protocol: str | Protocol | None
+    average: Average | None
+    ignore_index: int | Iterable[int] | None
+    pred_ids: Literal["ids", "classes"] | None
+    unanswered: Unanswered | None
+    present: Present | None
+    absent: Absent | None
+    classes: Iterable[int] | None
+    include_background: bool
+    input_format: InputFormat
+    threshold: float
+    class_names: ClassNames | None
+    validate_args: bool
+    impl: Impl
+
+
+def mean_iou(
+    preds: Any,
+    target: Any,
+    num_classes: int | LabelSpace | None = None,
+    *,
+    valid: Any = None,
+    **settings: Unpack[Settings],
+) -> Tensor:
     """Mean IoU of all that is passed, as ``MeanIoU(num_classes, **settings)`` gives it after one update.
 
     Args:
         preds: as in :meth:`MeanIoU.update`, or a NumPy array or an object with DLPack, or a list or tuple of these.
         target: likewise.
-        num_classes: number of classes C, 1 to 4096.
+        num_classes: number of classes C, 1 to 4096, or a ``LabelSpace``; not needed beside ``protocol=``.
         valid: bool ``[B]`` or of the target's shape, ``False`` where an image or a pixel is void.
         settings: the keywords of :class:`MeanIoU`.
 
@@ -51,10 +81,12 @@ def mean_iou(preds: Any, target: Any, num_classes: int, *, valid: Any = None, **
 def confusion_matrix(
     preds: Any,
     target: Any,
-    num_classes: int,
+    num_classes: int | LabelSpace | None = None,
     *,
+    protocol: str | Protocol | None = None,
     valid: Any = None,
     ignore_index: int | Iterable[int] | None = None,
+    pred_ids: Literal["ids", "classes"] | None = None,
     input_format: InputFormat = "auto",
     threshold: float = 0.5,
     validate_args: bool = True,
@@ -74,7 +106,8 @@ def confusion_matrix(
         tensor([[1, 1],
                 [0, 1]])
     """
-    space, how = LabelSpace.of(num_classes, ignore_index), Counting.of(input_format, threshold, validate_args, impl)
+    space, _ = space_of(num_classes, protocol, ignore_index=ignore_index, pred_ids=pred_ids)
+    how = Counting.of(input_format, threshold, validate_args, impl)
     counts = count(
         _tensors("preds", preds),
         _tensors("target", target),

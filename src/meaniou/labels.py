@@ -1,193 +1,135 @@
-"""Settings as a user gives them -> frozen objects (label space, policy, counting), made once and passed on whole."""
+"""The labels that maps store -> classes: one frozen object that kernels, scores and reports read."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from numbers import Real
-from typing import Any, Literal, TypedDict, TypeVar, get_args
+from dataclasses import dataclass, field
+from typing import Any
+
+from meaniou.checks import each, integer
+from meaniou.names import ClassNames, names_of
 
 MAX_CLASSES = 4096
+TRAIN_VOID = 255  # the void of train ids, by convention, wherever it is no class
 
-Average = Literal["macro", "micro", "weighted", "none"]
-Unanswered = Literal["miss", "drop", "error"]
-Present = Literal["union", "target"]
-Absent = Literal["skip", "zero", "one", "nan"]
-InputFormat = Literal["auto", "index", "one-hot"]
-Impl = Literal["auto", "portable", "cpu", "cuda"]
-
-CHOICES: dict[str, tuple[str, ...]] = {
-    "average": get_args(Average),
-    "unanswered": get_args(Unanswered),
-    "present": get_args(Present),
-    "absent": get_args(Absent),
-    "input_format": get_args(InputFormat),
-    "impl": get_args(Impl),
-}
-
-T = TypeVar("T")
-ClassNames = Sequence[str] | Mapping[int, str]
+ClassIds = Sequence[int | Iterable[int]] | Mapping[int, int]
 Groups = Mapping[str, Iterable[int | str]]
+Color = tuple[int, int, int]
 
 
-class Settings(TypedDict, total=False):
-    """The keywords of ``MeanIoU``, for functions that pass them on."""
-
-    average: Average | None
-    ignore_index: int | Iterable[int] | None
-    unanswered: Unanswered
-    present: Present
-    absent: Absent
-    classes: Iterable[int] | None
-    include_background: bool
-    input_format: InputFormat
-    threshold: float
-    class_names: ClassNames | None
-    validate_args: bool
-    impl: Impl
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class LabelSpace:
-    """The classes, the ids that are ignored, and the names: everything that decides into which bin a pixel falls.
+    """The classes, the labels that stand for them in maps, the labels that are void, and the names.
+
+    Scores are always in the order of the classes. Labels in a map are the classes ``0 .. C-1`` themselves, unless
+    ``ids`` says what is stored for each.
 
     Attributes:
-        num_classes: number of classes C; the class ids are ``0 .. C-1``.
-        ignore: ids that are no class, sorted; inside or outside ``0 .. C-1``, negative ones too.
+        num_classes: number of classes C, 1 to 4096.
+        void: ids that are no class, sorted: void in the truth, no answer in a prediction.
         names: one name per class.
+        ids: the ids of each class in maps, or ``None`` where a class is its own id.
+        pred_ids: the same for predictions.
+        pred_void: ids that are no answer in predictions.
+        groups: name and classes of each group.
+        colors: red, green and blue of each class, 0 to 255, or ``None``.
+        hint: what an error says of labels that are no class.
+
+    Example:
+        >>> from meaniou import LabelSpace, mean_iou
+        >>> space = LabelSpace(2, ids=[7, (11, 12)], void=0, names=["road", "building"])
+        >>> mean_iou([[7, 11, 12]], [[7, 12, 0]], space)
+        tensor(1.)
     """
 
     num_classes: int
-    ignore: tuple[int, ...]
+    void: tuple[int, ...]
     names: tuple[str, ...]
+    ids: tuple[tuple[int, ...], ...] | None
+    pred_ids: tuple[tuple[int, ...], ...] | None
+    pred_void: tuple[int, ...]
+    groups: tuple[tuple[str, tuple[int, ...]], ...]
+    colors: tuple[Color, ...] | None
+    hint: str = field(repr=False, compare=False)
+    # What a kernel reads, made here once: ids that are no class where a class is its own id, and where it is not,
+    # (id, bin, id, bin, ...) in the order of the ids.
+    ignore: tuple[int, ...] = field(repr=False, compare=False)
+    target_bins: tuple[int, ...] = field(repr=False, compare=False)
+    preds_bins: tuple[int, ...] = field(repr=False, compare=False)
+    ignored_classes: frozenset[int] = field(repr=False, compare=False)  # all their ids are void: in no mean, NaN
 
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         num_classes: int,
-        ignore_index: int | Iterable[int] | None = None,
-        class_names: ClassNames | None = None,
-    ) -> "LabelSpace":
-        """Checks the settings and freezes them; raises ``TypeError`` or ``ValueError`` if one is off."""
-        classes = _integer("num_classes", num_classes)
+        *,
+        ids: ClassIds | None = None,
+        void: int | Iterable[int] | None = None,
+        names: ClassNames | None = None,
+        groups: Groups | None = None,
+        colors: Iterable[Iterable[int]] | None = None,
+        pred_ids: str | ClassIds | None = "ids",
+        pred_void: int | Iterable[int] | None = None,
+        hint: str = "",
+    ) -> None:
+        """Checks the settings and freezes them.
+
+        Args:
+            num_classes: number of classes C, 1 to 4096.
+            ids: what maps store for each class, one id or several of them, in the order of the classes; or
+                ``{id: class}``. Any whole numbers of int64. ``None``: a class is its own id.
+            void: id or ids that are void; one that is also the id of a class makes it void.
+            names: a name for each class, as ``class_names`` of ``MeanIoU``.
+            groups: classes by group, by number or by name.
+            colors: red, green and blue of each class, 0 to 255.
+            pred_ids: ``"ids"`` (predictions hold what the truth holds), ``"classes"`` (they hold ``0 .. C-1``, and 255
+                is no answer where it is no class), or ids of their own.
+            pred_void: ids that are no answer in predictions which have ids of their own.
+            hint: what an error is to say of labels that are no class, such as ``"if ..., pass ..."``.
+
+        Raises:
+            TypeError: if a setting has the wrong type.
+            ValueError: if one is out of range, has the wrong length, or names an id twice.
+        """
+        classes = integer("num_classes", num_classes)
         if not 1 <= classes <= MAX_CLASSES:
             raise ValueError(f"num_classes is {classes}; expected 1 to {MAX_CLASSES}, so check the number of classes.")
-        if ignore_index is None:
-            ignored: set[int] = set()
-        elif isinstance(ignore_index, Iterable) and getattr(ignore_index, "ndim", 1) > 0:
-            ignored = {_integer("ignore_index", i) for i in ignore_index}
+        no_class = _void("ignore_index", void)
+        of_truth = None if ids is None else _ids("ids", ids, classes)
+        if isinstance(pred_ids, str) and pred_ids not in ("ids", "classes"):
+            raise ValueError(f"pred_ids is {pred_ids!r}; expected 'ids', 'classes' or ids for each class.")
+        if pred_ids == "ids" or (pred_ids in (None, "classes") and ids is None):
+            of_preds, no_answer = of_truth, no_class
+        elif pred_ids is None or isinstance(pred_ids, str):
+            of_preds, no_answer = None, (TRAIN_VOID,) if classes <= TRAIN_VOID else ()
         else:
-            ignored = {_integer("ignore_index", ignore_index)}
-        for i in sorted(ignored):
-            if not -(2**63) <= i < 2**63:
-                raise ValueError(
-                    f"ignore_index holds {i}; expected ids that fit into int64, so name the id that the maps hold."
-                )
-        return cls(classes, tuple(sorted(ignored)), _names(class_names, classes))
-
-    @property
-    def ignored_classes(self) -> frozenset[int]:
-        """The ignored ids inside ``0 .. C-1``: they are in no mean, and their value is NaN."""
-        return frozenset(i for i in self.ignore if 0 <= i < self.num_classes)
-
-
-@dataclass(frozen=True)
-class Policy:
-    """How counts become numbers; none of it changes what is counted.
-
-    Attributes:
-        average: ``"macro"``, ``"micro"``, ``"weighted"`` (by truth area) or ``"none"``.
-        unanswered: what a no-answer on a valid pixel is: a ``"miss"``, void (``"drop"``) or an ``"error"``.
-        present: the classes that enter an average: those in truth or prediction (``"union"``) or in the truth
-            (``"target"``).
-        absent: what a class that is not present brings to macro and none: nothing, 0, 1 or NaN.
-        classes: the classes that enter an average, sorted.
-    """
-
-    average: Average = "macro"
-    unanswered: Unanswered = "miss"
-    present: Present = "union"
-    absent: Absent = "skip"
-    classes: tuple[int, ...] = ()
+            of_preds, no_answer = _ids("pred_ids", pred_ids, classes), _void("pred_void", pred_void)
+        found: dict[str, Any] = {"num_classes": classes, "void": no_class, "names": names_of(names, classes)}
+        found |= {"ids": of_truth, "pred_ids": of_preds, "pred_void": no_answer, "groups": (), "hint": hint}
+        found |= {"colors": None if colors is None else _colors(colors, classes)}
+        own = [(c,) for c in range(classes)]
+        ignored = frozenset(c for c, labels in enumerate(of_truth or own) if set(labels) <= set(no_class))
+        not_own = {*no_class, *ignored} if of_truth is None else {*ignored, *(no_answer if of_preds is None else ())}
+        found |= {"ignored_classes": ignored, "ignore": tuple(sorted(not_own))}
+        found |= {"target_bins": _bins(of_truth, no_class), "preds_bins": _bins(of_preds, no_answer)}
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "groups", tuple(groups_of(self, groups).items()))
 
     @classmethod
-    def of(
-        cls,
-        space: LabelSpace,
-        *,
-        average: Average | None = "macro",
-        unanswered: Unanswered = "miss",
-        present: Present = "union",
-        absent: Absent = "skip",
-        classes: Iterable[int] | None = None,
-        include_background: bool = True,
-    ) -> "Policy":
-        """Checks the settings against the label space and freezes them; raises ``TypeError`` or ``ValueError``."""
-        average = "none" if average is None else average
-        one_of("average", average)
-        one_of("unanswered", unanswered)
-        one_of("present", present)
-        one_of("absent", absent)
-        flag("include_background", include_background)
-        chosen = (
-            set(range(space.num_classes))
-            if classes is None
-            else {_integer("classes", c) for c in _each("classes", classes)}
-        )
-        wrong = sorted(c for c in chosen if not 0 <= c < space.num_classes)
-        if wrong:
-            raise ValueError(
-                f"classes holds {wrong[0]}; expected class ids 0 to {space.num_classes - 1}, so drop it or raise "
-                "num_classes."
-            )
-        if not include_background:
-            chosen.discard(0)
-        chosen -= space.ignored_classes
-        if not chosen:
-            raise ValueError(
-                "No class is left for the mean after classes, include_background and ignore_index; leave at "
-                "least one class id in."
-            )
-        return cls(average, unanswered, present, absent, tuple(sorted(chosen)))
+    def reduce_zero_label(cls, num_classes: int, *, names: ClassNames | None = None) -> "LabelSpace":
+        """The space that mmsegmentation and Hugging Face call so: truth 1 .. C for the classes, 0 and 255 void.
 
-    def under(self, space: LabelSpace, rules: Mapping[str, Any]) -> "Policy":
-        """The same with other rules of a report; raises ``TypeError`` if one is no such rule, else as ``of``."""
-        known = ("unanswered", "present", "absent", "classes", "include_background")
-        if not isinstance(rules, Mapping):
-            raise TypeError(f"policy is a {type(rules).__name__}; expected {{rule: value}}, so pass a dict.")
-        if unknown := [name for name in rules if name not in known]:
-            raise TypeError(
-                f"policy holds {unknown[0]!r}, which is no rule of a report; expected some of {', '.join(known)}, "
-                "since all else is settled when pixels are counted, or is in the report anyway."
-            )
-        return Policy.of(space, **{**vars(self), **rules})
+        Predictions hold ``0 .. C-1``, as an argmax does. With more than 254 classes, 0 alone is void.
+        """
+        void = [0, TRAIN_VOID] if num_classes < TRAIN_VOID else [0]
+        return cls(num_classes, ids=range(1, num_classes + 1), void=void, names=names, pred_ids="classes")
 
-
-@dataclass(frozen=True)
-class Counting:
-    """How a batch is read and counted; with the label space, all that makes two states of counts comparable.
-
-    Attributes:
-        input_format: how shapes that can be read in two ways are read.
-        threshold: class 1 of two is where a single floating channel is above it.
-        validate_args: whether labels outside the classes raise.
-        impl: the kernel asked for.
-    """
-
-    input_format: InputFormat = "auto"
-    threshold: float = 0.5
-    validate_args: bool = True
-    impl: Impl = "auto"
-
-    @classmethod
-    def of(cls, input_format: InputFormat, threshold: float, validate_args: bool, impl: Impl) -> "Counting":
-        """Checks the settings and freezes them; raises ``TypeError`` or ``ValueError`` if one is off."""
-        one_of("input_format", input_format)
-        one_of("impl", impl)
-        flag("validate_args", validate_args)
-        if isinstance(threshold, bool) or not isinstance(threshold, Real) or threshold != threshold:
-            raise TypeError(
-                f"threshold is {threshold!r}; expected a number, such as 0.5 for probabilities or 0.0 for logits."
-            )
-        return cls(input_format, float(threshold), validate_args, impl)
+    def but(self, **settings: Any) -> "LabelSpace":
+        """The same with other settings, named as those of ``LabelSpace``."""
+        kept: dict[str, Any] = {"num_classes": self.num_classes, "ids": self.ids, "void": self.void}
+        kept |= {"names": self.names, "groups": dict(self.groups), "colors": self.colors}
+        kept["hint"] = self.hint
+        if self.pred_ids != self.ids:
+            kept |= {"pred_ids": "classes" if self.pred_ids is None else self.pred_ids, "pred_void": self.pred_void}
+        return LabelSpace(**{**kept, **settings})
 
 
 def groups_of(space: LabelSpace, groups: Groups | None) -> dict[str, tuple[int, ...]]:
@@ -206,10 +148,10 @@ def groups_of(space: LabelSpace, groups: Groups | None) -> dict[str, tuple[int, 
             raise TypeError(
                 f"groups holds {name!r}: {members!r}; expected a name and a list of classes for each group."
             )
-        listed = list(_each("groups", members))
+        listed = list(each("groups", members))
         chosen: set[int] = set()
         for member in listed:
-            c = ids.get(member, -1) if isinstance(member, str) else _integer("groups", member)
+            c = ids.get(member, -1) if isinstance(member, str) else integer("groups", member)
             if not 0 <= c < space.num_classes:
                 raise ValueError(
                     f"The group {name!r} holds {member!r}, which is no class; expected ids 0 to "
@@ -228,51 +170,60 @@ def groups_of(space: LabelSpace, groups: Groups | None) -> dict[str, tuple[int, 
     return found
 
 
-def one_of(name: str, value: object) -> None:
-    """Raises ``ValueError`` unless ``value`` is one of the choices of that name."""
-    if value not in CHOICES[name]:
-        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, CHOICES[name]))}.")
+def _void(name: str, void: int | Iterable[int] | None) -> tuple[int, ...]:
+    if void is None:
+        return ()
+    several = isinstance(void, Iterable) and getattr(void, "ndim", 1) > 0
+    return tuple(sorted({_id(name, i) for i in (void if several else [void])}))  # type: ignore[union-attr]
 
 
-def flag(name: str, value: object) -> None:
-    """Raises ``TypeError`` unless ``value`` is a bool."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r} ({type(value).__name__}); expected True or False.")
+def _id(name: str, label: Any) -> int:
+    found = integer(name, label)
+    if not -(2**63) <= found < 2**63:
+        raise ValueError(f"{name} holds {found}; expected ids that fit into int64, so name the id that the maps hold.")
+    return found
 
 
-def _integer(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} holds {value!r} ({type(value).__name__}); expected a whole number, so pass an int.")
-    return int(value.__index__())
-
-
-def _each(name: str, values: Iterable[T]) -> Iterable[T]:
-    if not isinstance(values, Iterable):
-        raise TypeError(f"{name} is {values!r} ({type(values).__name__}); expected several of them, so pass a list.")
-    return values
-
-
-def _names(class_names: ClassNames | None, num_classes: int) -> tuple[str, ...]:
-    if class_names is None:
-        return tuple(str(c) for c in range(num_classes))
-    if isinstance(class_names, str):
-        raise TypeError(f"class_names is the string {class_names!r}; expected a sequence of names, one per class.")
-    if isinstance(class_names, Mapping):
-        if set(class_names) != set(range(num_classes)):
+def _ids(name: str, ids: ClassIds, num_classes: int) -> tuple[tuple[int, ...], ...]:
+    of_class: list[list[int]] = [[] for _ in range(num_classes)]
+    if isinstance(ids, Mapping):
+        pairs = [(_id(name, label), integer(name, c)) for label, c in ids.items()]
+    else:
+        listed = list(each(name, ids))
+        if len(listed) != num_classes:
             raise ValueError(
-                f"class_names has {len(class_names)} keys; expected the {num_classes} class ids 0 to "
-                f"{num_classes - 1}, one name for each."
+                f"{name} has {len(listed)} entries; expected {num_classes}, one per class: an id, or several in a "
+                "tuple."
             )
-        class_names = [class_names[c] for c in range(num_classes)]
-    names = tuple(name.strip() if isinstance(name, str) else name for name in _each("class_names", class_names))
-    for name in names:
-        if not isinstance(name, str) or not name:
-            raise TypeError(f"class_names holds {name!r}; expected strings that are not empty, one per class.")
-    if len(names) != num_classes:
+        several = [i if isinstance(i, Iterable) and getattr(i, "ndim", 1) > 0 else [i] for i in listed]
+        pairs = [(_id(name, label), c) for c, labels in enumerate(several) for label in labels]
+    seen: set[int] = set()
+    for label, c in pairs:
+        if label in seen:
+            raise ValueError(f"{name} holds {label} twice; expected one class for each id, so drop one of them.")
+        if not 0 <= c < num_classes:
+            raise ValueError(
+                f"{name} makes {label} the class {c}; expected classes 0 to {num_classes - 1}, so name it in void if "
+                "it is none."
+            )
+        seen.add(label)
+        of_class[c].append(label)
+    if empty := [c for c, labels in enumerate(of_class) if not labels]:
+        raise ValueError(f"{name} has no id for class {empty[0]}; expected one at least, so name it.")
+    return tuple(tuple(labels) for labels in of_class)
+
+
+def _bins(ids: tuple[tuple[int, ...], ...] | None, void: tuple[int, ...]) -> tuple[int, ...]:
+    if ids is None:
+        return ()
+    known = {label: c for c, labels in enumerate(ids) for label in labels} | dict.fromkeys(void, len(ids))
+    return tuple(number for pair in sorted(known.items()) for number in pair)
+
+
+def _colors(colors: Iterable[Iterable[int]], num_classes: int) -> tuple[Color, ...]:
+    found = tuple(tuple(integer("colors", part) for part in color) for color in each("colors", colors))
+    if len(found) != num_classes or any(len(c) != 3 or min(c) < 0 or max(c) > 255 for c in found):
         raise ValueError(
-            f"class_names has {len(names)} names; expected {num_classes}, one per class, in the order of their ids."
+            f"colors has {len(found)} entries; expected {num_classes}, each red, green and blue from 0 to 255."
         )
-    if len(set(names)) != num_classes:
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"class_names holds {twice!r} more than once; expected names that differ, so rename one.")
-    return names
+    return found  # type: ignore[return-value]

@@ -3,27 +3,19 @@
 import functools
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from meaniou import scores
 from meaniou.base import CountingMetric
+from meaniou.checks import Absent, Average, Impl, InputFormat, Present, Unanswered
 from meaniou.counts import Maps, count, doubts, kernel, refuse_outside, why_not
-from meaniou.labels import (
-    Absent,
-    Average,
-    ClassNames,
-    Counting,
-    Groups,
-    Impl,
-    InputFormat,
-    LabelSpace,
-    Policy,
-    Present,
-    Unanswered,
-)
+from meaniou.labels import Groups, LabelSpace
+from meaniou.names import ClassNames
+from meaniou.policy import Counting, Policy
+from meaniou.protocols import Protocol, space_of
 from meaniou.report import Report
 
 
@@ -36,23 +28,27 @@ class MeanIoU(CountingMetric):
     that count side by side take one each and ``merge_state`` at the end.
 
     Args:
-        num_classes: number of classes C, 1 to 4096; the ids are ``0 .. C-1``.
+        num_classes: number of classes C, 1 to 4096, whose ids are ``0 .. C-1``; or a ``LabelSpace``, which has ids.
+        protocol: the rules of a public benchmark, by a name of ``meaniou.protocols``, instead of ``num_classes``. A
+            keyword beside it overrides that one rule.
         average: ``"macro"`` (mean over classes), ``"micro"`` (sums over classes, then one ratio), ``"weighted"`` (by
             truth area), or ``"none"`` / ``None`` for one value per class.
         ignore_index: id or ids that are void in the truth and no answer in a prediction; inside or outside
             ``0 .. C-1``.
-        unanswered: what a no-answer on a valid pixel is: a ``"miss"`` of the true class, void (``"drop"``), or an
-            ``"error"``.
-        present: the classes that enter an average: those in truth or prediction (``"union"``), or in the truth
-            (``"target"``).
-        absent: what a class that is not present brings to macro and none: ``"skip"``, ``"zero"``, ``"one"`` or
-            ``"nan"``.
+        pred_ids: what predictions hold where the truth holds ids of its own: the same ``"ids"``, or ``"classes"``,
+            ``0 .. C-1`` as an argmax gives them. Scores are in the order of the classes in any case.
+        unanswered: what a no-answer on a valid pixel is: a ``"miss"`` of the true class (the default without a
+            protocol), void (``"drop"``), or an ``"error"``.
+        present: the classes that enter an average: those in truth or prediction (``"union"``, the default), or in the
+            truth (``"target"``).
+        absent: what a class that is not present brings to macro and none: ``"skip"`` (the default), ``"zero"``,
+            ``"one"`` or ``"nan"``.
         classes: only these classes enter the averages; all pixels still count. ``average="none"`` still gives all C.
         include_background: ``False`` leaves class 0 out of the averages.
         input_format: ``"auto"``, ``"index"`` (integer maps are labels, whatever their shape; a floating truth holds
             whole numbers) or ``"one-hot"`` (``[B, C, *]`` class planes; floating predictions are scores).
         threshold: with two classes and one floating channel, class 1 is where ``preds > threshold`` (for logits: 0.0).
-        class_names: a name per class, as a sequence or ``{id: name}``.
+        class_names: a name per class, as a sequence, ``{id: name}``, or a path to a file with one a line or JSON.
         validate_args: whether labels outside the classes raise; they are counted aside in any case.
         impl: the counting kernel: ``"auto"`` (the one for the device where it can run), ``"portable"`` (PyTorch's
             operators, on any device), ``"cpu"`` (needs the extra ``cpu``) or ``"cuda"`` (needs Triton, which comes with
@@ -86,13 +82,15 @@ class MeanIoU(CountingMetric):
 
     def __init__(
         self,
-        num_classes: int,
+        num_classes: int | LabelSpace | None = None,
         *,
+        protocol: str | Protocol | None = None,
         average: Average | None = "macro",
         ignore_index: int | Iterable[int] | None = None,
-        unanswered: Unanswered = "miss",
-        present: Present = "union",
-        absent: Absent = "skip",
+        pred_ids: Literal["ids", "classes"] | None = None,
+        unanswered: Unanswered | None = None,
+        present: Present | None = None,
+        absent: Absent | None = None,
         classes: Iterable[int] | None = None,
         include_background: bool = True,
         input_format: InputFormat = "auto",
@@ -108,13 +106,16 @@ class MeanIoU(CountingMetric):
                 "absent class is."
             )
         super().__init__(**kwargs)
-        self.space = LabelSpace.of(num_classes, ignore_index, class_names)
+        self.space, self.protocol = space_of(
+            num_classes, protocol, ignore_index=ignore_index, class_names=class_names, pred_ids=pred_ids
+        )
+        rules = self.protocol or Policy()
         self.policy = Policy.of(
             self.space,
             average=average,
-            unanswered=unanswered,
-            present=present,
-            absent=absent,
+            unanswered=rules.unanswered if unanswered is None else unanswered,
+            present=rules.present if present is None else present,
+            absent=rules.absent if absent is None else absent,
             classes=classes,
             include_background=include_background,
         )
@@ -122,9 +123,10 @@ class MeanIoU(CountingMetric):
         if reason := why_not(impl):
             raise ValueError(reason)
         size = self.space.num_classes + 2
-        self.add_counts(
-            (size, size), num_classes=self.space.num_classes, ignore_index=self.space.ignore, **vars(self.how)
-        )
+        counted = {"num_classes": self.space.num_classes, "ignore_index": self.space.void}
+        if self.space.target_bins or self.space.preds_bins:
+            counted |= {"ids": self.space.ids, "pred_ids": self.space.pred_ids, "pred_void": self.space.pred_void}
+        self.add_counts((size, size), **counted, **vars(self.how))
 
     def update(self, preds: Maps, target: Maps, valid: Maps | None = None) -> None:
         """Counts a batch; if it is refused, the metric stays as it was.
@@ -184,7 +186,8 @@ class MeanIoU(CountingMetric):
             policy: the rules that differ, as ``{"absent": "zero"}`` (``unanswered``, ``present``, ``absent``,
                 ``classes``, ``include_background``), or a whole policy. A report's means are over classes, whatever
                 ``average``.
-            groups: classes by group, as ``{"seen": [0, 1], "unseen": ["train"]}``, ids or names; overlap is allowed.
+            groups: classes by group, as ``{"seen": [0, 1], "unseen": ["train"]}``, numbers or names; overlap is
+                allowed. Unless told, those of the protocol or label space.
 
         Raises:
             TypeError: if a rule is unknown.
@@ -196,7 +199,7 @@ class MeanIoU(CountingMetric):
         with self.sync_context(
             dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and alone, should_unsync=alone
         ):
-            return Report.of(self._checked_counts(), self.space, policy, groups)
+            return Report.of(self._checked_counts(), self.space, policy, groups, self.protocol)
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Draws a value, several values over time, or the present one, as all torchmetrics do: ``(figure, axes)``."""
@@ -209,10 +212,11 @@ class MeanIoU(CountingMetric):
 
     def extra_repr(self) -> str:
         """The settings that a printed metric shows: the first ones, and those that are not the default."""
-        always = {
+        always: dict[str, Any] = {} if self.protocol is None else {"protocol": self.protocol.name}
+        always |= {
             "num_classes": self.space.num_classes,
             "average": self.policy.average,
-            "ignore_index": self.space.ignore,
+            "ignore_index": self.space.void,
         }
         usual = vars(Policy.of(self.space)) | vars(Counting())
         others = {k: v for k, v in (vars(self.policy) | vars(self.how)).items() if k not in always and v != usual[k]}

@@ -17,6 +17,9 @@ NO_ANSWER = -(2**61) - 1
 OUTSIDE = -(2**61) - 2
 """The label of a pixel that is not one-hot: no class, and not ignored."""
 
+VOID = -(2**61) - 3
+"""The label of a pixel whose id is void, for ``ignore_index``."""
+
 Average = Literal["macro", "micro", "weighted", "none"]
 Unanswered = Literal["miss", "drop", "error"]
 Present = Literal["union", "target"]
@@ -73,6 +76,22 @@ def labels_of_one_hot(one_hot: NDArray[Any]) -> NDArray[np.int64]:
     labels = np.full(one_is_left.shape, OUTSIDE, dtype=np.int64)
     for c in range(num_classes):
         labels[one_is_left & (one_hot[:, c] == 1)] = c
+    return labels
+
+
+def labels_of_ids(stored: Labels, ids: Iterable[Iterable[int]], void: Iterable[int] = ()) -> NDArray[np.int64]:
+    """The class of each pixel from the ids that are stored, several of which may stand for one class.
+
+    From integers ``[*]`` to int64 ``[*]``; ``ids`` holds those of each class. ``VOID`` where the id is in ``void``,
+    whatever else it stands for, and ``OUTSIDE`` where it stands for nothing.
+
+    >>> labels_of_ids(np.array([7, 12, 11, 0]), [[7], [11, 12]], void=[0]).tolist() == [0, 1, 1, VOID]
+    True
+    """
+    labels = np.full(stored.shape, OUTSIDE, dtype=np.int64)
+    for c, of_class in enumerate(ids):
+        labels[_labelled(stored, of_class)] = c
+    labels[_labelled(stored, void)] = VOID
     return labels
 
 

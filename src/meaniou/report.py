@@ -11,7 +11,9 @@ from typing import Any
 from torch import Tensor
 
 from meaniou import scores, tables
-from meaniou.labels import Groups, LabelSpace, Policy, groups_of
+from meaniou.labels import Groups, LabelSpace, groups_of
+from meaniou.policy import Policy
+from meaniou.protocols import Protocol
 from meaniou.tables import Table, percent
 
 TOP = 10
@@ -70,11 +72,12 @@ class Report:
         kappa: Cohen's, -1 .. 1.
         classes: one entry per class, in the order of the ids.
         groups: one entry per group that was asked for.
+        mean_merged_iou: of the merged IoU of all groups, NaN if there are none, or if they overlap.
         harmonic_mean: of the mean IoU of two groups; NaN unless there are two.
         confusions: the mistakes that cost most IoU, the costliest first.
         pixels: ``seen``, and of these ``counted`` (truth and prediction are classes), ``void``, ``no_answer`` and
             ``outside``.
-        rules: the settings under which all this holds.
+        rules: the settings under which all this holds, with the protocol and what was changed in it.
     """
 
     mean_iou: float
@@ -85,15 +88,23 @@ class Report:
     kappa: float
     classes: tuple[ClassReport, ...]
     groups: tuple[GroupReport, ...]
+    mean_merged_iou: float
     harmonic_mean: float
     confusions: tuple[Confusion, ...]
     pixels: dict[str, int]
     rules: dict[str, Any]
 
     @classmethod
-    def of(cls, counts: Tensor, space: LabelSpace, policy: Policy, groups: Groups | None = None) -> "Report":
+    def of(
+        cls,
+        counts: Tensor,
+        space: LabelSpace,
+        policy: Policy,
+        groups: Groups | None = None,
+        protocol: Protocol | None = None,
+    ) -> "Report":
         """The report of counts ``[C + 2, C + 2]`` on the CPU; raises as ``scores.areas`` and ``labels.groups_of``."""
-        members = groups_of(space, groups)
+        members = dict(space.groups) if groups is None else groups_of(space, groups)
         found = scores.areas(counts, space, policy)
         iou = scores.class_iou(found, policy)
         dice, precision, recall = (
@@ -102,6 +113,8 @@ class Report:
         columns = (iou, dice, precision, recall, found.truth, found.predicted, found.intersection)
         rows = zip(space.names, *(column.tolist() for column in columns), strict=True)
         means = {name: float(scores.class_mean(iou, policy, ids)) for name, ids in members.items()}
+        merged = {name: scores.merged_iou(found, ids, policy) for name, ids in members.items()}
+        apart = sum(map(len, members.values())) == len(set().union(*members.values()))
         named = (*space.names, "(no answer)", "(outside)")
         return cls(
             mean_iou=float(scores.class_mean(iou, policy)),
@@ -112,18 +125,17 @@ class Report:
             kappa=scores.kappa(found),
             classes=tuple(ClassReport(*row) for row in rows),
             groups=tuple(
-                GroupReport(
-                    name, tuple(space.names[i] for i in ids), means[name], scores.merged_iou(found, ids, policy)
-                )
+                GroupReport(name, tuple(space.names[i] for i in ids), means[name], merged[name])
                 for name, ids in members.items()
             ),
+            mean_merged_iou=scores.mean_of(list(merged.values()), policy) if apart else math.nan,
             harmonic_mean=scores.harmonic_mean(*means.values()) if len(means) == 2 else math.nan,
             confusions=tuple(
                 Confusion(named[truth], named[predicted], pixels, share, cost)
                 for truth, predicted, pixels, share, cost in scores.confusions(counts, found, policy, TOP)
             ),
             pixels=_account(counts),
-            rules=_rules(space, policy),
+            rules=_rules(space, policy, protocol),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -143,6 +155,7 @@ class Report:
         rows += [("mean", "mean", self.mean_iou, self.mean_dice, None, self.mean_accuracy)]
         rows += [("group mean", g.name, g.mean_iou) for g in self.groups]
         rows += [("group merged", g.name, g.merged_iou) for g in self.groups]
+        rows += [("groups", "mean merged", self.mean_merged_iou)] * bool(self.groups)
         rows += [("groups", "harmonic mean", self.harmonic_mean)] * (len(self.groups) == 2)
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
@@ -152,15 +165,15 @@ class Report:
 
     def to_markdown(self) -> str:
         """Tables of GitHub's Markdown, in percent with two decimals, ``-`` where a number is undefined."""
-        return tables.markdown(self._tables())
+        return tables.markdown(self._tables(), self._footer())
 
     def to_latex(self) -> str:
         """A LaTeX ``tabular`` for each table, in percent with two decimals, ``-`` where a number is undefined."""
-        return tables.latex(self._tables())
+        return tables.latex(self._tables(), self._footer())
 
     def __str__(self) -> str:
         """Tables in percent with two decimals, ``-`` where a number is undefined."""
-        return tables.text(self._tables())
+        return tables.text(self._tables(), self._footer())
 
     def scalars(self, prefix: str = "") -> dict[str, float]:
         """Flat names and ratios for a logger, as ``prefix + "iou/road"``, the same on every rank and in every epoch.
@@ -181,6 +194,8 @@ class Report:
         found |= {f"iou/{c.name}": c.iou for c in self.classes}
         found |= {f"mean_iou/{g.name}": g.mean_iou for g in self.groups}
         found |= {f"merged_iou/{g.name}": g.merged_iou for g in self.groups}
+        if self.groups:
+            found["mean_merged_iou"] = self.mean_merged_iou
         if len(self.groups) == 2:
             found["harmonic_mean"] = self.harmonic_mean
         return {prefix + name: value for name, value in found.items()}
@@ -213,15 +228,26 @@ class Report:
         seen = {f"{name.replace('_', ' ')} px": f"{number:,}" for name, number in self.pixels.items()}
         yield Table(tuple(seen), (tuple(seen.values()),), words=0)
 
+    def _footer(self) -> str:
+        """The protocol, and what was changed in it."""
+        if "protocol" not in self.rules:
+            return ""
+        changed = ", ".join(f"{rule}={value!r}" for rule, value in self.rules["changed"].items())
+        return f"protocol: {self.rules['protocol']}" + (f", but with {changed}" if changed else "")
+
     def _group_rows(self) -> Iterator[tuple[str, str, str]]:
         yield from ((g.name, percent(g.mean_iou), percent(g.merged_iou)) for g in self.groups)
+        if not math.isnan(self.mean_merged_iou):
+            yield "mean", "", percent(self.mean_merged_iou)
         if len(self.groups) == 2:
             yield "harmonic mean", percent(self.harmonic_mean), ""
 
 
-def _rules(space: LabelSpace, policy: Policy) -> dict[str, Any]:
-    found = {"num_classes": space.num_classes, "ignore_index": list(space.ignore)} | vars(policy)
+def _rules(space: LabelSpace, policy: Policy, protocol: Protocol | None) -> dict[str, Any]:
+    found = {"num_classes": space.num_classes, "ignore_index": list(space.void)} | vars(policy)
     del found["average"]  # a report has the mean over classes and the one by area
+    if protocol is not None:
+        found |= {"protocol": protocol.name, "changed": protocol.changes(space, policy)}
     return {**found, "classes": list(policy.classes)}
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from meaniou.labels import LabelSpace, Policy
+from meaniou.labels import LabelSpace
+from meaniou.policy import Policy
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,12 @@ def class_mean(values: Tensor, policy: Policy, classes: Sequence[int] | None = N
     """Mean of values ``[C]`` over the policy's classes, or those given, without NaN ones unless ``absent="nan"``."""
     chosen = values[list(policy.classes if classes is None else classes)]
     return chosen.mean() if policy.absent == "nan" else chosen.nanmean()
+
+
+def mean_of(values: Sequence[float], policy: Policy) -> float:
+    """Mean of ratios, without NaN ones unless ``absent="nan"``; NaN of none."""
+    chosen = values if policy.absent == "nan" else [value for value in values if not math.isnan(value)]
+    return math.fsum(chosen) / len(chosen) if chosen else math.nan
 
 
 def present(found: Areas, policy: Policy) -> Tensor:

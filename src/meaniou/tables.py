@@ -41,19 +41,19 @@ def percent(value: float) -> str:
     return "-" if math.isnan(value) else f"{100 * value:.2f}"
 
 
-def text(tables: Iterable[Table]) -> str:
+def text(tables: Iterable[Table], footer: str = "") -> str:
     """For a terminal: columns of one width."""
-    return "\n\n".join(_text(table) for table in tables)
+    return "\n\n".join([*map(_text, tables), *([_plain(footer)] if footer else [])])
 
 
-def markdown(tables: Iterable[Table]) -> str:
+def markdown(tables: Iterable[Table], footer: str = "") -> str:
     """Tables of GitHub's Markdown."""
-    return "\n\n".join(_markdown(table) for table in tables)
+    return "\n\n".join([*map(_markdown, tables), *([_escaped_markdown(footer)] if footer else [])])
 
 
-def latex(tables: Iterable[Table]) -> str:
+def latex(tables: Iterable[Table], footer: str = "") -> str:
     """A ``tabular`` for each table; no package is needed."""
-    return "\n\n".join(_latex(table) for table in tables)
+    return "\n\n".join([*map(_latex, tables), *([_escaped_latex(footer)] if footer else [])])
 
 
 def _text(table: Table) -> str:
@@ -72,23 +72,28 @@ def _text(table: Table) -> str:
 
 def _markdown(table: Table) -> str:
     rule = tuple("---" if i < table.words else "---:" for i in range(len(table.header)))
-    rows = [[_MARKDOWN.sub(r"\\\1", _plain(cell)) for cell in row] for row in (table.header, *table.rows)]
+    rows = [[_escaped_markdown(cell) for cell in row] for row in (table.header, *table.rows)]
     if table.mean:
         rows[-1] = [f"**{cell}**" if cell else "" for cell in rows[-1]]
     return "\n".join("| " + " | ".join(row) + " |" for row in (rows[0], rule, *rows[1:]))
 
 
 def _latex(table: Table) -> str:
-    rows = [
-        " & ".join("".join(_LATEX.get(c, c) for c in _plain(cell)) for cell in row) + r" \\"
-        for row in (table.header, *table.rows)
-    ]
+    rows = [" & ".join(map(_escaped_latex, row)) + r" \\" for row in (table.header, *table.rows)]
     if table.mean:
         rows.insert(-1, r"\hline")
     columns = "l" * table.words + "r" * (len(table.header) - table.words)
     return "\n".join(
         [rf"\begin{{tabular}}{{{columns}}}", r"\hline", rows[0], r"\hline", *rows[1:], r"\hline", r"\end{tabular}"]
     )
+
+
+def _escaped_markdown(cell: str) -> str:
+    return _MARKDOWN.sub(r"\\\1", _plain(cell))
+
+
+def _escaped_latex(cell: str) -> str:
+    return "".join(_LATEX.get(c, c) for c in _plain(cell))
 
 
 def _plain(cell: str) -> str:

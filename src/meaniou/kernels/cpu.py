@@ -4,7 +4,6 @@ What lies flat in memory is read where it lies. Anything else (strided views, by
 one-hot planes, thresholds) goes through a small buffer, block after block.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any, TypeGuard
 
@@ -15,7 +14,18 @@ from torch import Tensor
 from meaniou.kernels import jit, portable
 from meaniou.kernels.portable import blocks, tiles
 from meaniou.kernels.rows import image_by_image
-from meaniou.kernels.sides import Block, Labels, Side, at, label_bins, layout, side
+from meaniou.kernels.sides import (
+    Block,
+    Labels,
+    Reading,
+    Side,
+    Window,
+    at,
+    label_bins,
+    layout,
+    side_of_preds,
+    side_of_truth,
+)
 from meaniou.kernels.threads import Add, Array, share_out
 
 BYTES = (torch.bool, torch.uint8, torch.int8)
@@ -29,58 +39,38 @@ SHARE = 4
 NO_FAR = np.empty(0, np.int64)
 
 
-def count(
-    preds: Tensor,
-    target: Tensor,
-    valid: Tensor | None,
-    preds_form: str,
-    target_form: str,
-    num_classes: int,
-    ignore: Sequence[int],
-    threshold: float,
-) -> Tensor:
+def count(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading) -> Tensor:
     """Counts of all pixels, int64 ``[C + 2, C + 2]`` with truth in rows; arguments are those of the portable kernel."""
     preds, target = preds.detach(), target.detach()
-    truth = side(target, target_form, num_classes, ignore)
-    prediction = side(preds, preds_form, num_classes, ignore, threshold)
-    counts = np.zeros((num_classes + 2) ** 2, np.int64)
+    truth, prediction = side_of_truth(target, reading), side_of_preds(preds, reading)
+    size = reading.num_classes + 2
+    counts = np.zeros(size * size, np.int64)
     if truth.shape.numel():
-        if not _in_loops(truth, preds_form, valid):
+        if not _in_loops(truth, reading, valid):
             _count_codes(truth, prediction, valid, counts)
         elif flat := _lies_flat(truth, prediction, preds):
             share_out(*flat, 0, truth.shape.numel(), counts)
         else:
             _count_blocks(truth, prediction, counts)
-    return torch.from_numpy(counts.reshape(num_classes + 2, num_classes + 2))
+    return torch.from_numpy(counts.reshape(size, size))
 
 
-def count_images(
-    preds: Tensor,
-    target: Tensor,
-    valid: Tensor | None,
-    preds_form: str,
-    target_form: str,
-    num_classes: int,
-    ignore: Sequence[int],
-    threshold: float,
-) -> tuple[Tensor, Tensor]:
+def count_images(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading) -> tuple[Tensor, Tensor]:
     """The same counts, and a row for each image, int64 ``[B, 4, C]``, from the same pass; ``rows`` says what it is.
 
     An image takes about 2 µs of its own, and 0.7 ns for each cell of the counts.
     """
-    settings = preds_form, target_form, num_classes, ignore, threshold
     preds, target = preds.detach(), target.detach()
-    truth = side(target, target_form, num_classes, ignore)
-    prediction = side(preds, preds_form, num_classes, ignore, threshold)
+    truth, prediction = side_of_truth(target, reading), side_of_preds(preds, reading)
     flat = None
-    if truth.shape.numel() and _in_loops(truth, preds_form, valid):
+    if truth.shape.numel() and _in_loops(truth, reading, valid):
         flat = _lies_flat(truth, prediction, preds)
     if flat is None:
-        return image_by_image(count, preds, target, valid, *settings)
+        return image_by_image(count, preds, target, valid, reading)
     add, grain = flat
-    images, pixels = truth.shape[0], truth.shape[1:].numel()
-    counts = np.zeros((num_classes + 2) ** 2, np.int64)
-    rows = np.zeros((images, 4, num_classes), np.int64)
+    images, pixels, size = truth.shape[0], truth.shape[1:].numel(), reading.num_classes + 2
+    counts = np.zeros(size * size, np.int64)
+    rows = np.zeros((images, 4, reading.num_classes), np.int64)
 
     def add_images(start: int, stop: int, mine: Array, among_threads: bool = False) -> None:
         one = np.zeros_like(mine)
@@ -95,13 +85,13 @@ def count_images(
         add_images(0, images, counts, among_threads=True)
     else:
         share_out(add_images, max(1, grain // pixels), 0, images, counts, unit=1)
-    return torch.from_numpy(counts.reshape(num_classes + 2, num_classes + 2)), torch.from_numpy(rows)
+    return torch.from_numpy(counts.reshape(size, size)), torch.from_numpy(rows)
 
 
-def _in_loops(truth: Side, preds_form: str, valid: Tensor | None) -> TypeGuard[Labels]:
+def _in_loops(truth: Side, reading: Reading, valid: Tensor | None) -> TypeGuard[Labels]:
     """Whether the compiled loops read both sides; whatever else there is becomes codes first."""
     labels = isinstance(truth, Labels) and not truth.data.is_floating_point()
-    return labels and valid is None and preds_form in ("labels", "scores")
+    return labels and valid is None and reading.preds_form in ("labels", "scores")
 
 
 def _lies_flat(truth: Labels, prediction: Side, preds: Tensor) -> tuple[Add, int] | None:
@@ -142,9 +132,9 @@ def _count_blocks(truth: Labels, prediction: Side, counts: Array) -> None:
 def _of_maps(truth: Labels, target: Tensor, prediction: Labels, preds: Tensor) -> Add:
     size = truth.num_classes + 2
     if target.dtype in BYTES and preds.dtype in BYTES:
-        rows, cols = _byte_table(*truth.window, size), _byte_table(*prediction.window, 1)
+        rows, cols = _byte_table(truth.window, size), _byte_table(prediction.window, 1)
         return partial(_add_bytes, _aligned(preds), _aligned(target), rows, cols)
-    tables = (*_table(*truth.window, size), *_table(*prediction.window, 1))
+    tables = (*_table(truth.window, size), *_table(prediction.window, 1))
     return partial(_add_labels, _array(preds), _array(target), tables)
 
 
@@ -162,7 +152,7 @@ def _of_scores(
     """Counts scores that lie flat, by their layout."""
     scores = (flat.view(torch.int16) if flat.dtype in INFINITY else flat).numpy()
     nan_above = INFINITY.get(flat.dtype, np.int16(0))
-    tables = (*_table(*truth.window, truth.num_classes + 2), prediction.bins().numpy(), NO_FAR)
+    tables = (*_table(truth.window, truth.num_classes + 2), prediction.bins().numpy(), NO_FAR)
     if len(strides) == 1:
         return partial(_add_scores_last, scores, (*strides, truth.num_classes, nan_above), _array(target), tables)
     shape = (*strides, truth.num_classes, pixels, nan_above)
@@ -204,21 +194,17 @@ def _aligned(labels: Tensor) -> Array:
 
 
 @lru_cache(maxsize=64)
-def _table(
-    low: int, high: int, near: tuple[int, ...], far: tuple[int, ...], num_classes: int, scale: int
-) -> tuple[Array, int, Array]:
-    """Bins of the window of labels from ``low`` on, then of the far ones, times ``scale``."""
-    bins = label_bins(low, high, near, len(far), num_classes, torch.device("cpu")).numpy()
-    return bins[:-1] * scale, low, np.array(far, np.int64)
+def _table(labels: Window, scale: int) -> tuple[Array, int, Array]:
+    """Bins of the window of labels from its lowest on, then of the far ones, times ``scale``."""
+    bins = label_bins(labels, torch.device("cpu")).numpy()
+    return bins[:-1] * scale, labels.low, np.array([i for i, _ in labels.far], np.int64)
 
 
 @lru_cache(maxsize=64)
-def _byte_table(
-    low: int, high: int, near: tuple[int, ...], far: tuple[int, ...], num_classes: int, scale: int
-) -> Array:
+def _byte_table(labels: Window, scale: int) -> Array:
     """The same for each of the 256 bytes that may be stored: the negative labels of int8 are the upper half."""
-    bins, _, _ = _table(low, high, near, far, num_classes, scale)
+    bins, low, _ = _table(labels, scale)
     stored = np.arange(256)
-    labels = np.where(stored > 127, stored - 256, stored) if low < 0 else np.minimum(stored, high)
-    table: Array = bins[labels - low]
+    signed = np.where(stored > 127, stored - 256, stored) if low < 0 else np.minimum(stored, labels.high)
+    table: Array = bins[signed - low]
     return table

@@ -5,6 +5,7 @@ What the programs do not take goes to the portable kernel, for a reason that ``w
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from torch import Tensor
 from meaniou.kernels import cards, gpu, portable
 from meaniou.kernels.cards import Card
 from meaniou.kernels.rows import image_by_image
-from meaniou.kernels.sides import holds, layout
+from meaniou.kernels.sides import Reading, Window, holds, label_bins, layout, window
 
 SCORES_TILE, RUNS_TILE, ANSWERS_TILE = 512, 1024, 512
 RUNS_WARPS = 8
@@ -24,22 +25,17 @@ MAX_COPIED, MAX_COPIES = 1 << 21, 64
 MAX_IGNORED = 8
 
 
-def why_not(
-    preds: Tensor,
-    target: Tensor,
-    valid: Tensor | None,
-    preds_form: str,
-    target_form: str,
-    num_classes: int,
-    ignore: Sequence[int],
-) -> str:
+def why_not(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading) -> str:
     """The reason why the programs do not count such maps, empty if they do."""
+    preds_form, target_form = reading.preds_form, reading.target_form
     if preds_form not in ("labels", "scores") or target_form != "labels":
         return f"preds are taken as {preds_form} and target as {target_form}, not as labels or scores beside labels"
     if target.is_floating_point():
         return f"target is {target.dtype}"
-    if len(ignore) > MAX_IGNORED:
-        return f"there are {len(ignore)} ignored ids, more than {MAX_IGNORED}"
+    if len(reading.ignore) > MAX_IGNORED:
+        return f"there are {len(reading.ignore)} ignored ids, more than {MAX_IGNORED}"
+    if any(ids and window(torch.int64, *_space(reading, ids)).far for ids in (reading.target_ids, reading.preds_ids)):
+        return "the ids of the classes lie too far apart for a table"
     maps = [("target", target)] + ([] if valid is None else [("valid", valid)])
     maps += [("preds", preds)] if preds_form == "labels" else []
     for name, side in maps:
@@ -54,58 +50,32 @@ def why_not(
     return ""
 
 
-def count(
-    preds: Tensor,
-    target: Tensor,
-    valid: Tensor | None,
-    preds_form: str,
-    target_form: str,
-    num_classes: int,
-    ignore: Sequence[int],
-    threshold: float,
-) -> Tensor:
+def count(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading) -> Tensor:
     """Counts of all pixels, int64 ``[C + 2, C + 2]`` with truth in rows; arguments are those of the portable kernel."""
-    if why_not(preds, target, valid, preds_form, target_form, num_classes, ignore):
-        return portable.count(preds, target, valid, preds_form, target_form, num_classes, ignore, threshold)
-    return _count(preds, target, valid, preds_form, num_classes, ignore, None)
+    if why_not(preds, target, valid, reading):
+        return portable.count(preds, target, valid, reading)
+    return _count(preds, target, valid, reading, None)
 
 
-def count_images(
-    preds: Tensor,
-    target: Tensor,
-    valid: Tensor | None,
-    preds_form: str,
-    target_form: str,
-    num_classes: int,
-    ignore: Sequence[int],
-    threshold: float,
-) -> tuple[Tensor, Tensor]:
+def count_images(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading) -> tuple[Tensor, Tensor]:
     """The same counts, and a row for each image, int64 ``[B, 4, C]``, from the same pass; ``rows`` says what it is."""
-    if why_not(preds, target, valid, preds_form, target_form, num_classes, ignore):
-        settings = preds_form, target_form, num_classes, ignore, threshold
-        return image_by_image(portable.count, preds, target, valid, *settings)
-    rows = torch.zeros(len(target), 4, num_classes, dtype=torch.int64, device=target.device)
-    return _count(preds, target, valid, preds_form, num_classes, ignore, rows), rows
+    if why_not(preds, target, valid, reading):
+        return image_by_image(portable.count, preds, target, valid, reading)
+    rows = torch.zeros(len(target), 4, reading.num_classes, dtype=torch.int64, device=target.device)
+    return _count(preds, target, valid, reading, rows), rows
 
 
-def _count(
-    preds: Tensor,
-    target: Tensor,
-    valid: Tensor | None,
-    preds_form: str,
-    num_classes: int,
-    ignore: Sequence[int],
-    rows: Tensor | None,
-) -> Tensor:
-    counts = torch.zeros((num_classes + 2) ** 2, dtype=torch.int64, device=target.device)
+def _count(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading, rows: Tensor | None) -> Tensor:
+    size = reading.num_classes + 2
+    counts = torch.zeros(size * size, dtype=torch.int64, device=target.device)
     if target.numel():
         with torch.cuda.device(target.device) if target.is_cuda else nullcontext():  # where Triton launches
-            job = _Job(target, valid, num_classes, ignore, counts, rows, cards.card(target.device))
-            if preds_form == "labels":
-                job.add_labels(preds, _held(preds, ignore))
+            job = _Job(target, valid, reading, counts, rows, cards.card(target.device))
+            if reading.preds_form == "labels":
+                job.add_labels(preds, reading.ignore, reading.preds_ids)
             else:
                 job.add_scores(preds.detach())
-    return counts.view(num_classes + 2, num_classes + 2)
+    return counts.view(size, size)
 
 
 class _Job:
@@ -115,25 +85,25 @@ class _Job:
         self,
         target: Tensor,
         valid: Tensor | None,
-        num_classes: int,
-        ignore: Sequence[int],
+        reading: Reading,
         counts: Tensor,
         rows: Tensor | None,
         on: Card,
     ) -> None:
         mask = (None, None) if valid is None else (_plain(valid), _lie(valid))
-        self.truth = (_plain(target), _lie(target), *mask)
-        self.target, self.counts, self.rows, self.card = target, counts, rows, on
-        self.num_classes, self.bins = num_classes, max(32, _power_of_two(counts.numel()))
-        self.ignored = tuple(i for i in ignore if 0 <= i < num_classes)  # of the answers to scores
-        self.settings = {"C": num_classes, "TARGET_IGNORED": _held(target, ignore)}
+        self.truth = (_plain(target), _lie(target), _known(target, reading, reading.target_ids), *mask)
+        self.target, self.counts, self.rows, self.card, self.reading = target, counts, rows, on, reading
+        self.num_classes, self.bins = reading.num_classes, max(32, _power_of_two(counts.numel()))
+        self.ignored = tuple(i for i in reading.ignore if 0 <= i < self.num_classes)  # of the answers to scores
+        self.settings = {"C": self.num_classes, "TARGET_IGNORED": _held(target, reading.ignore)}
 
-    def add_labels(self, preds: Tensor, ignored: tuple[int, ...]) -> None:
+    def add_labels(self, preds: Tensor, ignore: Sequence[int], ids: tuple[int, ...] = ()) -> None:
         """Counts labels, by histograms if they fit, else by runs."""
-        sides, images = (_plain(preds), _lie(preds), *self.truth), 1 if self.rows is None else len(self.target)
-        settings = self.settings | {"PREDS_IGNORED": ignored}
-        # Many bins leave no registers for rows, masks and strides.
-        plain = self.rows is None and all(part is None for part in (sides[1], *self.truth[1:]))
+        known = _known(preds, self.reading, ids)
+        sides, images = (_plain(preds), _lie(preds), known, *self.truth), 1 if self.rows is None else len(self.target)
+        settings = self.settings | {"PREDS_IGNORED": _held(preds, ignore)}
+        # Many bins leave no registers for rows, masks, strides and tables.
+        plain = self.rows is None and all(part is None for part in (*sides[1:3], *self.truth[1:]))
         if self.bins <= (self.card.bins if plain else cards.FEW_BINS):
             tile, warps = cards.tile(self.bins, preds.element_size() + self.target.element_size())
             programs, pixels = self._programs(images, tile, PROGRAMS_PER_UNIT)
@@ -182,6 +152,24 @@ class _Job:
         pixels = self.target.numel() // images
         tiles = -(-pixels // tile)
         return tiles if per_unit is None else min(tiles, max(1, self.card.units * per_unit // images)), pixels
+
+
+def _space(reading: Reading, ids: tuple[int, ...]) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    return reading.num_classes, reading.ignore, ids
+
+
+def _known(labels: Tensor, reading: Reading, ids: tuple[int, ...]) -> tuple[Tensor, int, int] | None:
+    """The bins of the labels from one on, that one, and how many they are; None where a class is its own label."""
+    if not ids:
+        return None
+    found = window(labels.dtype, *_space(reading, ids))
+    return _bins(labels.device, found), found.low, found.width - 1
+
+
+@cache
+def _bins(device: torch.device, labels: Window) -> Tensor:
+    """Kept for ever: a graph that was captured reads them again, and a copy made then would be a part of it."""
+    return label_bins(labels, torch.device("cpu")).int().to(device, non_blocking=True)
 
 
 def _plain(labels: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import triton.language as tl
 
 @triton.jit(do_not_specialize=["programs"])
 def count_in_histograms(
-    preds, preds_lie, target, target_lie, valid, valid_lie, counts, rows, pixels, programs,
+    preds, preds_lie, preds_known, target, target_lie, target_known, valid, valid_lie, counts, rows, pixels, programs,
     C: tl.constexpr, PREDS_IGNORED: tl.constexpr, TARGET_IGNORED: tl.constexpr, BINS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Counts labels beside labels: ``programs`` of them for each image of so many pixels."""
@@ -19,15 +19,18 @@ def count_in_histograms(
     for start in range((tl.program_id(0) % programs).to(tl.int64) * BLOCK, pixels, tl.cast(programs, tl.int64) * BLOCK):
         i = start + tl.arange(0, BLOCK)
         inside = i < pixels
-        truth = _truth(target, target_lie, valid, valid_lie, image * pixels + i, inside, C, TARGET_IGNORED)
-        answer = _label_bins(_load(preds, preds_lie, image * pixels + i, inside), C, PREDS_IGNORED)
+        truth = _truth(
+            target, target_lie, target_known, valid, valid_lie, image * pixels + i, inside, C, TARGET_IGNORED
+        )
+        answer = _label_bins(_load(preds, preds_lie, image * pixels + i, inside), preds_known, C, PREDS_IGNORED)
         found += tl.histogram(tl.where(inside, truth * (C + 2) + answer, 0), BINS, mask=inside)
     _add_histogram(found, counts, rows, image, C, BINS)
 
 
 @triton.jit(do_not_specialize=["programs"])
 def count_scores_in_histograms(
-    scores, image_stride, class_stride, target, target_lie, valid, valid_lie, counts, rows, pixels, programs,
+    scores, image_stride, class_stride, target, target_lie, target_known, valid, valid_lie, counts, rows, pixels,
+    programs,
     C: tl.constexpr, PREDS_IGNORED: tl.constexpr, TARGET_IGNORED: tl.constexpr, BINS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """The same for scores whose pixels lie side by side: those of class c begin at ``image + c * class_stride``."""
@@ -36,7 +39,9 @@ def count_scores_in_histograms(
     for start in range((tl.program_id(0) % programs).to(tl.int64) * BLOCK, pixels, tl.cast(programs, tl.int64) * BLOCK):
         i = start + tl.arange(0, BLOCK)
         inside = i < pixels
-        truth = _truth(target, target_lie, valid, valid_lie, image * pixels + i, inside, C, TARGET_IGNORED)
+        truth = _truth(
+            target, target_lie, target_known, valid, valid_lie, image * pixels + i, inside, C, TARGET_IGNORED
+        )
         answer = _first_of_the_best(scores + image * image_stride + i, class_stride, inside, C, PREDS_IGNORED)
         found += tl.histogram(tl.where(inside, truth * (C + 2) + answer, 0), BINS, mask=inside)
     _add_histogram(found, counts, rows, image, C, BINS)
@@ -44,7 +49,7 @@ def count_scores_in_histograms(
 
 @triton.jit(do_not_specialize=["programs"])
 def count_runs(
-    preds, preds_lie, target, target_lie, valid, valid_lie, copies, rows, pixels, programs,
+    preds, preds_lie, preds_known, target, target_lie, target_known, valid, valid_lie, copies, rows, pixels, programs,
     C: tl.constexpr, PREDS_IGNORED: tl.constexpr, TARGET_IGNORED: tl.constexpr, COPIES: tl.constexpr,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -57,11 +62,11 @@ def count_runs(
     place = (tl.program_id(0) % programs).to(tl.int64) * BLOCK + i
     inside = place < pixels
     p = image * pixels + place
-    truth = _truth(target, target_lie, valid, valid_lie, p, inside, C, TARGET_IGNORED)
-    answer = _label_bins(_load(preds, preds_lie, p, inside), C, PREDS_IGNORED)
+    truth = _truth(target, target_lie, target_known, valid, valid_lie, p, inside, C, TARGET_IGNORED)
+    answer = _label_bins(_load(preds, preds_lie, p, inside), preds_known, C, PREDS_IGNORED)
     follows = inside & (i > 0)
-    truth_before = _truth(target, target_lie, valid, valid_lie, p - 1, follows, C, TARGET_IGNORED)
-    answer_before = _label_bins(_load(preds, preds_lie, p - 1, follows), C, PREDS_IGNORED)
+    truth_before = _truth(target, target_lie, target_known, valid, valid_lie, p - 1, follows, C, TARGET_IGNORED)
+    answer_before = _label_bins(_load(preds, preds_lie, p - 1, follows), preds_known, C, PREDS_IGNORED)
     begins = follows & ((truth != truth_before) | (answer != answer_before))
     ends = inside & ((i == BLOCK - 1) | (place == pixels - 1))
     mine = copies + (tl.program_id(0) % COPIES) * ((C + 2) * (C + 2))
@@ -133,21 +138,28 @@ def _wide(score):
 
 
 @triton.jit
-def _truth(target, target_lie, valid, valid_lie, i, inside, C: tl.constexpr, IGNORED: tl.constexpr):
+def _truth(target, target_lie, target_known, valid, valid_lie, i, inside, C: tl.constexpr, IGNORED: tl.constexpr):
     """Bins of the truth; void where it is not valid."""
-    truth = _label_bins(_load(target, target_lie, i, inside), C, IGNORED)
+    truth = _label_bins(_load(target, target_lie, i, inside), target_known, C, IGNORED)
     if valid is not None:
         truth = tl.where(_load(valid, valid_lie, i, inside) != 0, truth, C)
     return truth
 
 
 @triton.jit
-def _label_bins(label, C: tl.constexpr, IGNORED: tl.constexpr):
-    """A class, C for an ignored label, C + 1 for one outside; a wide label is compared before it is cut."""
+def _label_bins(label, known, C: tl.constexpr, IGNORED: tl.constexpr):
+    """A class, C for an ignored label, C + 1 for one outside; a wide label is compared before it is cut.
+
+    The bins of labels that are ``known`` are looked up: their place in memory, the first of the labels, their number.
+    """
     label = label if label.dtype.primitive_bitwidth == 64 else label.to(tl.int32)
-    bins = tl.where((label >= 0) & (label < C), label.to(tl.int32), C + 1)
-    for k in tl.static_range(len(IGNORED)):
-        bins = tl.where(label == IGNORED[k], C, bins)
+    if known is not None:
+        there = (label >= known[1]) & (label < known[1] + known[2])
+        bins = tl.load(known[0] + (label - known[1]), mask=there, other=C + 1)
+    else:
+        bins = tl.where((label >= 0) & (label < C), label.to(tl.int32), C + 1)
+        for k in tl.static_range(len(IGNORED)):
+            bins = tl.where(label == IGNORED[k], C, bins)
     return bins
 
 

@@ -98,9 +98,15 @@ def _code(label, low, size, far):
 
 @compiled
 def _code_beyond(label, low, size, far):
-    for i in range(far.size):
-        if label == far[i]:
-            return size - far.size + i
+    first, last = 0, far.size
+    while first < last:
+        middle = (first + last) // 2
+        if far[middle] < label:
+            first = middle + 1
+        else:
+            last = middle
+    if first < far.size and far[first] == label:
+        return size - far.size + first
     return np.int64(0) if label < low else size - far.size - 1
 
 

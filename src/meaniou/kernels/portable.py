@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from meaniou.kernels.sides import Block, Side, at, side
+from meaniou.kernels.sides import Block, Reading, Side, at, side_of_preds, side_of_truth
 
 # Pixels a tile. One core (EPYC, 1 MiB L2), ns/px of uint8 maps: 2.1 at 2^16, 1.6 at 2^17, 1.4 at 2^18, which takes
 # twice the memory.
@@ -25,28 +25,18 @@ MAX_TABLE = 1 << 17
 MAX_COPIED = 1 << 20
 
 
-def count(
-    preds: Tensor,
-    target: Tensor,
-    valid: Tensor | None,
-    preds_form: str,
-    target_form: str,
-    num_classes: int,
-    ignore: Sequence[int],
-    threshold: float,
-) -> Tensor:
+def count(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading) -> Tensor:
     """Counts of all pixels, int64 ``[C + 2, C + 2]`` with truth in rows, on the device of ``preds``.
 
-    A form is ``"labels"`` (``[*]``), ``"scores"`` or ``"one-hot"`` (``[B, C, *]``) or ``"threshold"`` (floating
-    ``[*]``); ``valid`` is bool of the map's shape.
+    ``valid`` is bool of the map's shape; ``Reading`` says what the two maps may be.
     """
     maps = (preds, target) if valid is None else (preds, target, valid)
-    if not {preds_form, target_form} & {"scores", "one-hot"} and all(m.is_contiguous() for m in maps):
+    flat = {reading.preds_form, reading.target_form}.isdisjoint(("scores", "one-hot"))
+    if flat and all(m.is_contiguous() for m in maps):
         preds, target, valid = preds.view(-1), target.view(-1), None if valid is None else valid.view(-1)
-    truth = side(target, target_form, num_classes, ignore)
-    prediction = side(preds, preds_form, num_classes, ignore, threshold)
+    truth, prediction = side_of_truth(target, reading), side_of_preds(preds, reading)
     kernel = count_on_cpu if preds.device.type == "cpu" else count_without_sync
-    return kernel(truth, prediction, valid, num_classes)
+    return kernel(truth, prediction, valid, reading.num_classes)
 
 
 def count_on_cpu(truth: Side, prediction: Side, valid: Tensor | None, num_classes: int) -> Tensor:

@@ -5,10 +5,11 @@ prediction where the truth is a class, and those of the truth that have no answe
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
+
+from meaniou.kernels.sides import Reading
 
 
 def row_of(counts: Tensor) -> Tensor:
@@ -19,14 +20,18 @@ def row_of(counts: Tensor) -> Tensor:
 
 
 def image_by_image(
-    count: Callable[..., Tensor], preds: Tensor, target: Tensor, valid: Tensor | None, *settings: Any
+    count: Callable[[Tensor, Tensor, Tensor | None, Reading], Tensor],
+    preds: Tensor,
+    target: Tensor,
+    valid: Tensor | None,
+    reading: Reading,
 ) -> tuple[Tensor, Tensor]:
     """Counts of all images and rows ``[B, 4, C]``, by a kernel that counts them one after the other."""
-    total = count(preds[:0], target[:0], None if valid is None else valid[:0], *settings)
+    total = count(preds[:0], target[:0], None if valid is None else valid[:0], reading)
     rows = total.new_empty(len(preds), 4, len(total) - 2)
     for i in range(len(preds)):
         image = slice(i, i + 1)
-        counts = count(preds[image], target[image], None if valid is None else valid[image], *settings)
+        counts = count(preds[image], target[image], None if valid is None else valid[image], reading)
         rows[i] = row_of(counts)
         total += counts
     return total, rows

@@ -4,9 +4,9 @@ A bin is a class, C (void in the truth, no answer in the prediction) or C + 1 (o
 """
 
 import math
-from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
-from typing import Any, Protocol
+from collections.abc import Callable
+from functools import cache, lru_cache, partial
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -19,6 +19,49 @@ MANY_CLASSES = 96
 GROUP = 8
 # Images with fewer pixels are too small to be read class by class.
 MIN_PIXELS = 64
+NARROW = (torch.bool, torch.uint8, torch.int8)
+# Labels of a look-up table; ids that lie further apart are sought one by one.
+MAX_WINDOW = 1 << 16
+# Whole numbers below are exact in float32, and their window's ends fit into int32.
+EXACT = 1 << 24
+# Far labels that are compared with each pixel; more are sought in their order.
+MANY_FAR = 4
+
+
+class Reading(NamedTuple):
+    """How both sides of the pixels are read, in plain values that an operator can carry.
+
+    A form is ``"labels"`` (``[*]``), ``"scores"`` or ``"one-hot"`` (``[B, C, *]``) or ``"threshold"`` (floating
+    ``[*]``). ``ids`` name the label of each class and of the void, as ``(id, bin, id, bin, ...)`` in the order of the
+    ids; without them a class is its own label, and ``ignore`` holds the void.
+    """
+
+    preds_form: str
+    target_form: str
+    num_classes: int
+    ignore: tuple[int, ...] = ()
+    threshold: float = 0.5
+    target_ids: tuple[int, ...] = ()
+    preds_ids: tuple[int, ...] = ()
+
+
+class Window(NamedTuple):
+    """The labels ``low .. high`` and some far ones, by their bins.
+
+    It holds the whole range of an 8-bit dtype. For a wider one its ends are outside labels, which stand for all beyond.
+    """
+
+    low: int
+    high: int
+    near: tuple[tuple[int, int], ...]  # labels of the window, and their bins
+    far: tuple[tuple[int, int], ...]  # other labels, and their bins
+    num_classes: int
+    own: bool  # a label of the window that is not named, but below the number of classes, is its own bin
+
+    @property
+    def width(self) -> int:
+        """Number of codes: labels of the window, far ones, and one for pixels that are not valid."""
+        return self.high - self.low + 1 + len(self.far) + 1
 
 
 class Side(Protocol):
@@ -36,68 +79,81 @@ class Side(Protocol):
         """Codes of a block in row-major order, int32 ``[n]``, the caller's own to change."""
 
 
-def side(data: Tensor, form: str, num_classes: int, ignore: Sequence[int], threshold: float = math.nan) -> Side:
-    """The reader of a tensor in one of the four forms."""
+def side_of_truth(target: Tensor, reading: Reading) -> Side:
+    """The reader of the truth."""
+    return _side(target, reading.target_form, reading.target_ids, reading)
+
+
+def side_of_preds(preds: Tensor, reading: Reading) -> Side:
+    """The reader of the predictions."""
+    return _side(preds, reading.preds_form, reading.preds_ids, reading)
+
+
+def _side(data: Tensor, form: str, ids: tuple[int, ...], reading: Reading) -> Side:
     if form == "labels":
-        return Labels(data, num_classes, ignore)
+        return Labels(data, window(data.dtype, reading.num_classes, reading.ignore, ids))
+    settings = reading.num_classes, reading.ignore
     if form == "threshold":
-        return _Answers(data, data.shape, partial(_above, threshold), num_classes, ignore)
+        return _Answers(data, data.shape, partial(_above, reading.threshold), *settings)
     data = data.movedim(1, 0)
-    return _Answers(data, data.shape[1:], _best if form == "scores" else _only, num_classes, ignore)
+    return _Answers(data, data.shape[1:], _best if form == "scores" else _only, *settings)
 
 
 class Labels:
-    """A map of labels. Code 0 is the label ``low``; what lies beyond ``low`` and ``high`` is clamped to them.
+    """A map of labels. Code 0 is the label ``low`` of its window; what lies beyond the window is clamped to its ends.
 
-    The window ``low .. high`` is the whole range of an 8-bit dtype. For a wider one it holds the classes and the near
-    ignored ids, its ends are outside labels, and each far ignored id has a code of its own after it.
+    Each far label has a code of its own after the window.
     """
 
-    @property
-    def window(self) -> tuple[int, int, tuple[int, ...], tuple[int, ...], int]:
-        """Lowest and highest label of the window, ignored ids in and beyond it, and the number of classes."""
-        return self.low, self.high, self.near, tuple(self.far), self.num_classes
-
-    def __init__(self, data: Tensor, num_classes: int, ignore: Sequence[int]) -> None:
-        self.data, self.shape, self.num_classes = data, data.shape, num_classes
+    def __init__(self, data: Tensor, labels: Window) -> None:
+        self.data, self.shape, self.num_classes, self.window = data, data.shape, labels.num_classes, labels
         self.cost = 8 if data.is_contiguous() else 8 + 2 * data.element_size()  # a copy, and one of the tile before
-        self.narrow = data.dtype in (torch.bool, torch.uint8, torch.int8)
-        if self.narrow:
-            span = torch.iinfo(torch.int8 if data.dtype == torch.int8 else torch.uint8)
-            self.low, self.high, self.far = span.min, 1 if data.dtype == torch.bool else span.max, []
-            self.near = tuple(i for i in ignore if self.low <= i <= self.high)
-        else:
-            self.near, self.low, self.high = _window(num_classes, tuple(ignore))
-            self.far = [i for i in ignore if i not in self.near and holds(data.dtype, i)]
+        self.narrow = data.dtype in NARROW
 
     def bins(self) -> Tensor:
-        return _made(label_bins, self.data.device, self.low, self.high, self.near, len(self.far), self.num_classes)
+        return _made(self.data.device, label_bins, self.window, kept=not self.window.own)
 
     def read(self, block: Block) -> Tensor:
-        tile = self.data[block].reshape(-1)
+        tile, (low, high, _, far, *_) = self.data[block].reshape(-1), self.window
         if self.narrow:
             codes = tile.to(torch.int32, copy=True)
-            return codes.sub_(self.low) if self.low else codes
+            return codes.sub_(low) if low else codes
         if tile.is_floating_point():  # a fraction is no label; NaN differs from its floor
-            codes = tile.float().masked_fill(tile != tile.floor(), self.high).clamp_(self.low, self.high)
+            codes = tile.float().masked_fill(tile != tile.floor(), high).clamp_(low, high)
         else:
-            tile = tile.int() if tile.dtype == torch.uint16 else tile  # uint16 has no clamp
-            codes = tile.clamp(self.low, self.high)
-        codes = codes.to(torch.int32).sub_(self.low)
-        for code, i in enumerate(self.far, self.high + 1 - self.low):
-            codes.masked_fill_(tile == i, code)
-        return codes
+            # uint16 has no clamp, and int16 may not hold the ends of a window of ids.
+            codes = (tile.int() if tile.element_size() == 2 else tile).clamp(low, high)
+        codes = codes.to(torch.int32).sub_(low)
+        if len(far) <= MANY_FAR:
+            for code, (label, _) in enumerate(far, high + 1 - low):
+                codes.masked_fill_(tile == label, code)
+            return codes
+        sought = _made(tile.device, _far_labels, self.window, kept=True)
+        place = torch.bucketize(tile.long(), sought).clamp_(max=len(far) - 1)
+        return torch.where(sought[place] == tile, place + (high + 1 - low), codes).to(torch.int32)
 
 
-@lru_cache(maxsize=64)
-def _window(num_classes: int, ignore: tuple[int, ...]) -> tuple[tuple[int, ...], int, int]:
-    """Ignored ids within the window of a wide dtype, and its ends, which are neither classes nor ignored."""
-    low, high = -128, max(num_classes, 256) - 1
-    while True:
-        near = tuple(i for i in ignore if low <= i <= high)
-        ends = min([*near, 0]) - 1, max([*near, num_classes - 1]) + 1
-        if not any(end in ignore for end in ends):
-            return near, *ends
+@lru_cache(maxsize=256)
+def window(dtype: torch.dtype, num_classes: int, ignore: tuple[int, ...], ids: tuple[int, ...]) -> Window:
+    """The labels that a dtype can hold, by their bins."""
+    own = not ids
+    known = dict.fromkeys(ignore, num_classes) if own else dict(zip(ids[::2], ids[1::2], strict=True))
+    known = {label: place for label, place in known.items() if dtype == torch.bool or holds(dtype, label)}
+    if dtype in NARROW:
+        span = torch.iinfo(torch.int8 if dtype == torch.int8 else torch.uint8)
+        low, high = span.min, 1 if dtype == torch.bool else span.max
+        near = {i: c for i, c in known.items() if low <= i <= high}
+        return Window(low, high, tuple(near.items()), (), num_classes, own)
+    low, high = (-128, max(num_classes, 256) - 1) if own else (-MAX_WINDOW // 2, MAX_WINDOW // 2 - 1)
+    if not own and known and max(known) - min(known) < MAX_WINDOW and max(map(abs, known)) < EXACT:
+        low, high = min(known), max(known)
+    while True:  # until neither end is a label with a bin of its own
+        near = {i: c for i, c in known.items() if low <= i <= high}
+        inside = [*near, 0, num_classes - 1] if own else [*near] or [0]
+        ends = min(inside) - 1, max(inside) + 1
+        if not any(end in known for end in ends):
+            far = tuple((i, c) for i, c in sorted(known.items()) if i not in near)
+            return Window(*ends, tuple(near.items()), far, num_classes, own)
         low, high = min(low, ends[0]), max(high, ends[1])
 
 
@@ -110,7 +166,7 @@ class _Answers:
         shape: torch.Size,
         decide: Callable[[Tensor, Room], Tensor],
         num_classes: int,
-        ignore: Sequence[int],
+        ignore: tuple[int, ...],
     ) -> None:
         self.data, self.shape, self.decide, self.num_classes = data, shape, decide, num_classes
         self.ignored = tuple(i for i in ignore if 0 <= i < num_classes)
@@ -123,7 +179,7 @@ class _Answers:
             self.cost = planes + 32 * GROUP + (0 if lies_flat else planes * data.element_size())
 
     def bins(self) -> Tensor:
-        return _made(_answer_bins, self.data.device, self.ignored, self.num_classes)
+        return _made(self.data.device, _answer_bins, self.ignored, self.num_classes)
 
     def read(self, block: Block) -> Tensor:
         tile = at(self.data, block)
@@ -151,14 +207,22 @@ def layout(scores: Tensor) -> tuple[tuple[int, ...], int] | None:
     return None
 
 
-def label_bins(low: int, high: int, near: tuple[int, ...], far: int, num_classes: int, device: torch.device) -> Tensor:
-    """Bins of the labels ``low .. high``, of so many far ignored ids, and of the code for pixels that are not valid."""
-    label = torch.arange(low, high + 1 + far + 1, device=device)
-    bins = label.masked_fill((label < 0) | (label >= num_classes), num_classes + 1)
-    for i in near:
-        bins[i - low] = num_classes
-    bins[high + 1 - low :] = num_classes
+def label_bins(labels: Window, device: torch.device) -> Tensor:
+    """Bins of the labels of a window, of the far ones, and of the code for pixels that are not valid."""
+    label = torch.arange(labels.low, labels.low + labels.width, device=device)
+    own = (label >= 0) & (label < labels.num_classes) if labels.own else label.new_zeros((), dtype=torch.bool)
+    bins = torch.where(own, label, labels.num_classes + 1)
+    for i, c in labels.near:
+        bins[i - labels.low] = c
+    beyond = labels.high + 1 - labels.low
+    for place, (_, c) in enumerate(labels.far, beyond):
+        bins[place] = c
+    bins[-1] = labels.num_classes
     return bins
+
+
+def _far_labels(labels: Window, device: torch.device) -> Tensor:
+    return torch.tensor([i for i, _ in labels.far], device=device)
 
 
 def _answer_bins(ignored: tuple[int, ...], num_classes: int, device: torch.device) -> Tensor:
@@ -168,14 +232,24 @@ def _answer_bins(ignored: tuple[int, ...], num_classes: int, device: torch.devic
     return bins
 
 
+def _made(device: torch.device, make: Callable[..., Tensor], *settings: Any, kept: bool = False) -> Tensor:
+    """Bins, kept on the CPU; on an accelerator made anew, since copies wait and a captured graph owns what it makes.
+
+    Those with too many steps to be made anew are copied there once, and ``kept`` for ever.
+    """
+    if device.type == "cpu":
+        return _made_once(make, *settings)
+    return _copied_once(device, make, *settings) if kept else make(*settings, device)
+
+
 @lru_cache(maxsize=64)
 def _made_once(make: Callable[..., Tensor], *settings: Any) -> Tensor:
     return make(*settings, torch.device("cpu"))
 
 
-def _made(make: Callable[..., Tensor], device: torch.device, *settings: Any) -> Tensor:
-    """Bins, kept on the CPU; made anew on an accelerator, since copies wait and a captured graph owns what it makes."""
-    return _made_once(make, *settings) if device.type == "cpu" else make(*settings, device)
+@cache
+def _copied_once(device: torch.device, make: Callable[..., Tensor], *settings: Any) -> Tensor:
+    return make(*settings, torch.device("cpu")).to(device, non_blocking=True)
 
 
 def holds(dtype: torch.dtype, label: int) -> bool:

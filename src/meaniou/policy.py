@@ -1,0 +1,110 @@
+"""Settings of scores and of counting -> frozen objects, made once and passed on whole."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+from meaniou.checks import Absent, Average, Impl, InputFormat, Present, Unanswered, each, flag, integer, one_of
+from meaniou.labels import LabelSpace
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How counts become numbers; none of it changes what is counted.
+
+    Attributes:
+        average: ``"macro"``, ``"micro"``, ``"weighted"`` (by truth area) or ``"none"``.
+        unanswered: what a no-answer on a valid pixel is: a ``"miss"``, void (``"drop"``) or an ``"error"``.
+        present: the classes that enter an average: those in truth or prediction (``"union"``) or in the truth
+            (``"target"``).
+        absent: what a class that is not present brings to macro and none: nothing, 0, 1 or NaN.
+        classes: the classes that enter an average, sorted.
+    """
+
+    average: Average = "macro"
+    unanswered: Unanswered = "miss"
+    present: Present = "union"
+    absent: Absent = "skip"
+    classes: tuple[int, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        space: LabelSpace,
+        *,
+        average: Average | None = "macro",
+        unanswered: Unanswered = "miss",
+        present: Present = "union",
+        absent: Absent = "skip",
+        classes: Iterable[int] | None = None,
+        include_background: bool = True,
+    ) -> "Policy":
+        """Checks the settings against the label space and freezes them; raises ``TypeError`` or ``ValueError``."""
+        average = "none" if average is None else average
+        one_of("average", average)
+        one_of("unanswered", unanswered)
+        one_of("present", present)
+        one_of("absent", absent)
+        flag("include_background", include_background)
+        chosen = (
+            set(range(space.num_classes))
+            if classes is None
+            else {integer("classes", c) for c in each("classes", classes)}
+        )
+        wrong = sorted(c for c in chosen if not 0 <= c < space.num_classes)
+        if wrong:
+            raise ValueError(
+                f"classes holds {wrong[0]}; expected class ids 0 to {space.num_classes - 1}, so drop it or raise "
+                "num_classes."
+            )
+        if not include_background:
+            chosen.discard(0)
+        chosen -= space.ignored_classes
+        if not chosen:
+            raise ValueError(
+                "No class is left for the mean after classes, include_background and ignore_index; leave at "
+                "least one class id in."
+            )
+        return cls(average, unanswered, present, absent, tuple(sorted(chosen)))
+
+    def under(self, space: LabelSpace, rules: Mapping[str, Any]) -> "Policy":
+        """The same with other rules of a report; raises ``TypeError`` if one is no such rule, else as ``of``."""
+        known = ("unanswered", "present", "absent", "classes", "include_background")
+        if not isinstance(rules, Mapping):
+            raise TypeError(f"policy is a {type(rules).__name__}; expected {{rule: value}}, so pass a dict.")
+        if unknown := [name for name in rules if name not in known]:
+            raise TypeError(
+                f"policy holds {unknown[0]!r}, which is no rule of a report; expected some of {', '.join(known)}, "
+                "since all else is settled when pixels are counted, or is in the report anyway."
+            )
+        return Policy.of(space, **{**vars(self), **rules})
+
+
+@dataclass(frozen=True)
+class Counting:
+    """How a batch is read and counted; with the label space, all that makes two states of counts comparable.
+
+    Attributes:
+        input_format: how shapes that can be read in two ways are read.
+        threshold: class 1 of two is where a single floating channel is above it.
+        validate_args: whether labels outside the classes raise.
+        impl: the kernel asked for.
+    """
+
+    input_format: InputFormat = "auto"
+    threshold: float = 0.5
+    validate_args: bool = True
+    impl: Impl = "auto"
+
+    @classmethod
+    def of(cls, input_format: InputFormat, threshold: float, validate_args: bool, impl: Impl) -> "Counting":
+        """Checks the settings and freezes them; raises ``TypeError`` or ``ValueError`` if one is off."""
+        one_of("input_format", input_format)
+        one_of("impl", impl)
+        flag("validate_args", validate_args)
+        if isinstance(threshold, bool) or not isinstance(threshold, Real) or threshold != threshold:
+            raise TypeError(
+                f"threshold is {threshold!r}; expected a number, such as 0.5 for probabilities or 0.0 for logits."
+            )
+        return cls(input_format, float(threshold), validate_args, impl)
