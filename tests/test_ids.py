@@ -299,3 +299,20 @@ def test_a_space_is_a_value():
     assert SPACES["other preds"].but() == SPACES["other preds"]
     assert SPACES["other preds"].but(pred_ids="ids").pred_ids == ((5,), (6,), (7,))
     assert space != LabelSpace(2)
+
+
+def test_a_metric_with_ids_is_copied_pickled_and_compiled():
+    import copy
+    import pickle
+
+    target = torch.tensor([[7, 8, 26, 0]])
+    metric = MeanIoU(protocol="cityscapes")
+    metric.update(target, target)
+    for other in (copy.deepcopy(metric), pickle.loads(pickle.dumps(metric))):
+        other.update(target, target)
+        assert torch.equal(other.counts, 2 * metric.counts)
+        assert str(other.report()).endswith("protocol: cityscapes")
+    update = torch.compile(metric.update, fullgraph=True, backend="eager")
+    update(target, target)
+    assert metric.counts.sum() == 8
+    assert metric.compute() == 1

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from meaniou import protocols, tables
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FOUND = re.findall(r"^```(\w+)\n(.*?)^```", README, re.M | re.S)
@@ -43,9 +45,13 @@ def test_example_prints_what_the_readme_says(code: str, output: str | None, tmp_
 
 def test_there_are_examples_of_every_kind() -> None:
     codes = [code for code, _ in EXAMPLES]
-    assert len(codes) == 6
-    for word in ("init_process_group", "import lightning", "Accelerator(", ".report("):
+    assert len(codes) == 7
+    for word in ("init_process_group", "import lightning", "Accelerator(", ".report(", "protocol="):
         assert any(word in code for code in codes), word
+
+
+def test_the_table_of_protocols_is_that_of_the_code() -> None:
+    assert tables.markdown([protocols.table()]) in README
 
 
 def test_first_screen() -> None:

@@ -34,9 +34,10 @@ class LabelSpace:
         hint: what an error says of labels that are no class.
 
     Example:
+        >>> import numpy as np
         >>> from meaniou import LabelSpace, mean_iou
         >>> space = LabelSpace(2, ids=[7, (11, 12)], void=0, names=["road", "building"])
-        >>> mean_iou([[7, 11, 12]], [[7, 12, 0]], space)
+        >>> mean_iou(np.array([[7, 11, 12]]), np.array([[7, 12, 0]]), space)
         tensor(1.)
     """
 

@@ -1,0 +1,108 @@
+"""Class names in every form that users have them."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from support import assert_sentence
+
+from meaniou import LabelSpace, MeanIoU
+from meaniou.cli import main
+from meaniou.names import names_of, read
+
+FORMS = {
+    "list": ["sky", " road ", "car\t"],
+    "tuple": ("sky", "road", "car"),
+    "ids": {2: "car", 0: "sky", 1: "road"},
+    "ids as text": {"2": "car", "0": "sky", "1": "road"},
+    "ids of both kinds": {"2": "car", 0: "sky", 1: "road"},
+}
+FILES = {
+    "lines.txt": "sky\n road\r\ncar \n\n",
+    "with a mark.txt": "\ufeffsky\nroad\ncar",
+    "list.json": '["sky", "road", "car"]',
+    "ids.json": '{"1": "road", "0": "sky", "2": "car"}',
+    "config.JSON": '{"model": "x", "id2label": {"0": "sky", "1": "road", "2": "car"}, "label2id": {"sky": 0}}',
+}
+
+
+@pytest.mark.parametrize("names", FORMS.values(), ids=FORMS)
+def test_names_in_python(names):
+    assert names_of(names, 3) == ("sky", "road", "car")
+    assert MeanIoU(3, class_names=names).space.names == LabelSpace(3, names=names).names == ("sky", "road", "car")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_names_in_a_file(tmp_path, name):
+    path = tmp_path / name
+    path.write_text(FILES[name], encoding="utf-8", newline="")
+    assert names_of(path, 3) == names_of(read(path), 3) == ("sky", "road", "car")
+    assert MeanIoU(3, class_names=path).report().classes[1].name == "road"
+
+
+def test_names_are_lines_and_nothing_else(tmp_path):
+    path = tmp_path / "names.txt"
+    path.write_bytes("\ufeffa\u2028b\r\nc \x0b d\n\n".encode())
+    assert read(path) == ["a\u2028b", "c \x0b d"]
+
+
+def test_ten_names_stay_in_the_order_of_their_numbers():
+    assert names_of({str(c): f"c{c}" for c in range(11)}, 11)[:3] == ("c0", "c1", "c2")
+
+
+@pytest.mark.parametrize(
+    ("names", "kind", "parts"),
+    [
+        ("sky", TypeError, ["class_names is the string 'sky'", "pathlib.Path"]),
+        ({"0": "a", "1": "b", "x": "c"}, ValueError, ["class_names has 3 keys", "0 to 2"]),
+        ({0: "a", "0": "b", 1: "c"}, ValueError, ["class_names has 3 keys"]),
+        ({1: "a", 2: "b", 3: "c"}, ValueError, ["class_names has 3 keys"]),
+        ([1, 2, 3], TypeError, ["class_names holds 1"]),
+        (["a", "b"], ValueError, ["2 names", "expected 3"]),
+        (["a", "b", "a "], ValueError, ["'a' more than once"]),
+        (5, TypeError, ["class_names is 5"]),
+    ],
+    ids=str,
+)
+def test_names_that_are_off(names, kind, parts):
+    with pytest.raises(kind) as error:
+        names_of(names, 3)
+    assert_sentence(error, *parts)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "parts"),
+    [
+        ("a.txt", "sky\n\ncar", ["Line 2 of", "is empty"]),
+        ("a.txt", "sky\ncar\nsky ", ["Line 3 of", "names 'sky' a second time"]),
+        ("a.json", "{", ["a.json is no JSON"]),
+        ("a.json", '{"a": {"b": 1}}', ["a.json holds no names"]),
+        ("a.json", "3", ["a.json holds no names"]),
+        ("a.json", "[1, 2]", ["a.json holds no names"]),
+    ],
+)
+def test_files_that_are_off(tmp_path, name, text, parts):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"a\.") as error:
+        read(path)
+    assert_sentence(error, *parts)
+    for folder in ("pred", "target"):
+        (tmp_path / folder).mkdir()
+    words = [tmp_path / "pred", tmp_path / "target", "--class-names", path]
+    ran = CliRunner().invoke(main, [str(word) for word in words])
+    assert ran.exit_code == 2
+    assert parts[0] in ran.stderr
+
+
+def test_the_command_takes_a_json_file(tmp_path):
+    import numpy as np
+
+    for folder in ("pred", "target"):
+        (tmp_path / folder).mkdir()
+        np.save(tmp_path / folder / "a.npy", np.array([[0, 1, 2]]))
+    names = tmp_path / "config.json"
+    names.write_text(FILES["config.JSON"], encoding="utf-8")
+    words = [tmp_path / "pred", tmp_path / "target", "--class-names", names, "--format", "json"]
+    ran = CliRunner().invoke(main, [str(word) for word in words])
+    assert [c["name"] for c in json.loads(ran.stdout)["classes"]] == ["sky", "road", "car"]
