@@ -27,7 +27,7 @@ from support import (
 
 from meaniou import confusion_matrix, counts, reference
 from meaniou.kernels import cpu, portable, sides
-from meaniou.kernels.sides import Reading
+from meaniou.kernels.windows import Reading
 
 KERNELS = [portable.count_on_cpu, portable.count_without_sync, cpu.count]
 CLASSES = [1, 2, 17, 19, 150, 256, 1000]

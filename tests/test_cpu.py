@@ -17,7 +17,7 @@ from support import assert_same_counts, blobs, expected_counts, random_scores
 from meaniou import MeanIoU, confusion_matrix, reference
 from meaniou.kernels import cpu, portable
 from meaniou.kernels.rows import image_by_image, row_of
-from meaniou.kernels.sides import Reading
+from meaniou.kernels.windows import Reading
 
 BLOCKS = [0, 1, 7, 8, 9, 63, 64, 65, 127, 128, 129, 64 * 9 + 5]
 

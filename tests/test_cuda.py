@@ -15,7 +15,7 @@ from support import NoWait
 from meaniou import LabelSpace, MeanIoU, confusion_matrix, protocols
 from meaniou.counts import kernel, why_not
 from meaniou.kernels import portable
-from meaniou.kernels.sides import Reading
+from meaniou.kernels.windows import Reading
 
 triton = pytest.importorskip("triton", reason="Triton comes with PyTorch for CUDA and ROCm on Linux")
 from triton.backends.compiler import GPUTarget  # noqa: E402

@@ -24,7 +24,7 @@ from support import (
 from meaniou import LabelSpace, reference
 from meaniou.kernels import portable
 from meaniou.kernels.rows import image_by_image
-from meaniou.kernels.sides import Reading
+from meaniou.kernels.windows import Reading
 
 pytestmark = [
     pytest.mark.skipif(

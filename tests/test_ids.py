@@ -20,7 +20,7 @@ from meaniou import LabelSpace, MeanIoU, confusion_matrix, mean_iou, reference
 from meaniou.counts import OutsideError
 from meaniou.kernels import cpu, portable, sides
 from meaniou.kernels.rows import image_by_image
-from meaniou.kernels.sides import MAX_WINDOW, Reading
+from meaniou.kernels.windows import MAX_WINDOW, Reading
 
 FAR = 2**40
 SPACES = {

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from meaniou.inputs import Views, map_shape, views
 from meaniou.kernels import portable
-from meaniou.kernels.sides import Reading, side_of_preds, side_of_truth
+from meaniou.kernels.sides import side_of_preds, side_of_truth
+from meaniou.kernels.windows import Reading
 from meaniou.labels import TRAIN_VOID, LabelSpace
 from meaniou.policy import Counting, Policy
 

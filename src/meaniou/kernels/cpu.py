@@ -14,19 +14,9 @@ from torch import Tensor
 from meaniou.kernels import jit, portable
 from meaniou.kernels.portable import blocks, tiles
 from meaniou.kernels.rows import image_by_image
-from meaniou.kernels.sides import (
-    Block,
-    Labels,
-    Reading,
-    Side,
-    Window,
-    at,
-    label_bins,
-    layout,
-    side_of_preds,
-    side_of_truth,
-)
+from meaniou.kernels.sides import Block, Labels, Side, at, layout, side_of_preds, side_of_truth
 from meaniou.kernels.threads import Add, Array, share_out
+from meaniou.kernels.windows import Reading, Window, label_bins
 
 BYTES = (torch.bool, torch.uint8, torch.int8)
 INFINITY = {torch.float16: np.int16(0x7C00), torch.bfloat16: np.int16(0x7F80)}  # as bits

@@ -13,7 +13,8 @@ from torch import Tensor
 from meaniou.kernels import cards, gpu, portable
 from meaniou.kernels.cards import Card
 from meaniou.kernels.rows import image_by_image
-from meaniou.kernels.sides import Reading, Window, holds, label_bins, layout, window
+from meaniou.kernels.sides import layout
+from meaniou.kernels.windows import Reading, Window, holds, label_bins, window
 
 SCORES_TILE, RUNS_TILE, ANSWERS_TILE = 512, 1024, 512
 RUNS_WARPS = 8

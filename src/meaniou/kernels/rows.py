@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from meaniou.kernels.sides import Reading
+from meaniou.kernels.windows import Reading
 
 
 def row_of(counts: Tensor) -> Tensor:

@@ -1,0 +1,67 @@
+"""What a protocol is, and the book in which all are entered."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from meaniou.checks import Absent, Present, Unanswered
+from meaniou.labels import LabelSpace
+from meaniou.policy import Policy
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The rules of a public benchmark.
+
+    Attributes:
+        name: what ``get`` takes.
+        text: what it is, where it was read, and what is not reproduced.
+        space: classes, ids, void ids, names, groups and colours.
+        unanswered, present, absent: the rules of ``MeanIoU`` of these names.
+        printed: the form in which the official tool prints ratios.
+        target_suffix: the end of the names of truth files, empty if there is no such custom.
+        file_key: a pattern for the part of file names that is the same for an image's files, empty for all but the end.
+    """
+
+    name: str
+    text: str
+    space: LabelSpace
+    unanswered: Unanswered
+    present: Present
+    absent: Absent
+    printed: str
+    target_suffix: str = ""
+    file_key: str = ""
+
+    def changes(self, space: LabelSpace, policy: Policy) -> dict[str, Any]:
+        """The rules in which a space and a policy differ from the protocol, by their keywords."""
+        mine = Policy.of(self.space, unanswered=self.unanswered, present=self.present, absent=self.absent)
+        rules = ("unanswered", "present", "absent", "classes")
+        found = {rule: getattr(policy, rule) for rule in rules if getattr(policy, rule) != getattr(mine, rule)}
+        if space.void != self.space.void:
+            found["ignore_index"] = space.void
+        if space.pred_ids != self.space.pred_ids:
+            found["pred_ids"] = "classes" if space.pred_ids is None else "ids"
+        if space.names != self.space.names:
+            found["class_names"] = space.names
+        return found
+
+
+ENTERED: dict[str, Callable[[], Protocol]] = {}
+
+
+def entry(name: str) -> Callable[[Callable[[], dict[str, Any]]], Callable[[], Protocol]]:
+    """Enters a protocol by the settings that a function gives; its docstring is the protocol's text."""
+
+    def enter(settings: Callable[[], dict[str, Any]]) -> Callable[[], Protocol]:
+        @cache
+        def made() -> Protocol:
+            lines = (settings.__doc__ or "").strip().splitlines()
+            return Protocol(name=name, text="\n".join(line.strip() for line in lines), **settings())
+
+        made.__doc__ = settings.__doc__
+        ENTERED[name] = made
+        return made
+
+    return enter

@@ -1,0 +1,247 @@
+"""The rules of each benchmark; the text of a protocol names its source, and what is not reproduced."""
+
+import csv
+from importlib.resources import files
+from typing import Any
+
+from meaniou.labels import LabelSpace
+from meaniou.protocols.protocol import ENTERED, entry
+
+__all__ = ["ENTERED"]  # whole once this module is imported
+
+
+def _space(table: str, *, shift: int = 0, drop: int = 0, own: bool = False, **settings: Any) -> LabelSpace:
+    """The classes of a table without the first ones, their ids shifted or, if ``own``, left out."""
+    text = files("meaniou.protocols").joinpath(f"{table}.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(text.splitlines()))[drop:]
+    groups: dict[str, list[int | str]] = {}
+    for c, row in enumerate(rows):
+        for group in row["groups"].split():
+            groups.setdefault(group, []).append(c)
+    colors = [[int(row["color"][i : i + 2], 16) for i in (1, 3, 5)] for row in rows if row["color"]]
+    return LabelSpace(
+        len(rows),
+        ids=None if own else [[int(i) + shift for i in row["ids"].split()] for row in rows],
+        names=[row["name"] for row in rows],
+        groups=groups,
+        colors=colors or None,
+        **settings,
+    )
+
+
+_CITYSCAPES_KEY = r"[a-z-]+_\d{6}_\d{6}"
+
+
+@entry("cityscapes")
+def cityscapes() -> dict[str, Any]:
+    """Cityscapes, pixel level: 19 classes, stored as label ids on both sides, and 7 categories.
+
+    Source: cityscapesscripts 2.3.0, evaluation/evalPixelLevelSemanticLabeling.py and helpers/labels.py.
+    The IoU of a category is the merged IoU of its group: a void id of the same category is a miss there too.
+    Not reproduced: the instance-level iIoU, which needs instance maps. An id above 33 ends the script with an
+    IndexError, and here it is an error too.
+    """
+    return {
+        "space": _space(
+            "cityscapes",
+            void=[-1, *range(7), 9, 10, 14, 15, 16, 18, 29, 30],
+            hint="if these are train ids (0 to 18, and 255), take the protocol 'cityscapes-train-ids', or set pred_ids "
+            "to 'classes' where only the predictions are",
+        ),
+        "unanswered": "miss",
+        "present": "union",
+        "absent": "skip",
+        "printed": "fractions, 3 decimals",
+        "target_suffix": "_gtFine_labelIds.png",
+        "file_key": _CITYSCAPES_KEY,
+    }
+
+
+@entry("cityscapes-train-ids")
+def cityscapes_train_ids() -> dict[str, Any]:
+    """Cityscapes with train ids on both sides: 0 to 18, and 255 for void.
+
+    Source: as for cityscapes; the train ids are those of helpers/labels.py. For a model that answers with the 19
+    classes alone it gives the official class IoU.
+    """
+    return {
+        "space": _space(
+            "cityscapes",
+            own=True,
+            void=255,
+            hint="if these are label ids (0 to 33), take the protocol 'cityscapes'",
+        ),
+        "unanswered": "miss",
+        "present": "union",
+        "absent": "skip",
+        "printed": "fractions, 3 decimals",
+        "target_suffix": "_gtFine_labelTrainIds.png",
+        "file_key": _CITYSCAPES_KEY,
+    }
+
+
+@entry("ade20k")
+def ade20k() -> dict[str, Any]:
+    """ADE20K scene parsing: 150 classes, stored as 1 to 150 on both sides; 0 is void.
+
+    Source: CSAILVision/sceneparsing (2016), evaluationCode/intersectionAndUnion.m and demoEvaluation.m, and
+    objectInfo150.txt, of whose names the first word is taken. The mean is over all 150, an absent class is 0. The
+    challenge's score is the mean of this mIoU and of the pixel accuracy.
+    A model whose argmax gives 0 to 149 needs pred_ids="classes".
+    """
+    return {
+        "space": _space("ade20k", void=0),
+        "unanswered": "miss",
+        "present": "union",
+        "absent": "zero",
+        "printed": "fractions, 4 decimals",
+    }
+
+
+@entry("voc2012")
+def voc2012() -> dict[str, Any]:
+    """Pascal VOC 2012: 21 classes with the background; 255 is void in the truth and an error in a prediction.
+
+    Source: VOCdevkit 2012, VOCcode/VOCevalseg.m: a class that is nowhere makes the mean NaN.
+    """
+    return {
+        "space": _space("voc2012", own=True, void=255),
+        "unanswered": "error",
+        "present": "union",
+        "absent": "nan",
+        "printed": "percent, 3 decimals",
+    }
+
+
+@entry("pascal-context-59")
+def pascal_context_59() -> dict[str, Any]:
+    """Pascal Context without the background: truth 1 to 59, where 0 (and 255) is void; predictions 0 to 58.
+
+    Source: mmsegmentation 1.2.2, PascalContextDataset59 (reduce_zero_label) and IoUMetric.
+    Not reproduced: its float32 sums, which are off from 2^24 pixels on.
+    """
+    return {
+        "space": _space("pascal-context", drop=1, void=[0, 255], pred_ids="classes"),
+        "unanswered": "miss",
+        "present": "union",
+        "absent": "skip",
+        "printed": "percent, 2 decimals",
+    }
+
+
+@entry("pascal-context-60")
+def pascal_context_60() -> dict[str, Any]:
+    """Pascal Context with the background as a class: 0 to 59 on both sides; 255 is void.
+
+    Source: mmsegmentation 1.2.2, PascalContextDataset and IoUMetric.
+    Not reproduced: its float32 sums, which are off from 2^24 pixels on.
+    """
+    return {
+        "space": _space("pascal-context", own=True, void=255),
+        "unanswered": "miss",
+        "present": "union",
+        "absent": "skip",
+        "printed": "percent, 2 decimals",
+    }
+
+
+_COCO_REMOVED = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91)
+
+
+@entry("coco-stuff")
+def coco_stuff() -> dict[str, Any]:
+    """COCO-Stuff, things and stuff: 171 of the ids 1 to 182, and 27 super-categories; 0 and the removed ids are void.
+
+    Source: nightrome/cocostuffapi, PythonAPI/pycocotools/cocostuffeval.py, and nightrome/cocostuff, labels.txt: means
+    are over the classes in the truth. The script itself scores the 91 stuff classes and one for all things.
+    Not reproduced: a prediction of 0 falls into its last class there, and is no answer here.
+    """
+    return {
+        "space": _space("coco-stuff", void=[0, *_COCO_REMOVED]),
+        "unanswered": "miss",
+        "present": "target",
+        "absent": "skip",
+        "printed": "fractions, 4 decimals",
+    }
+
+
+@entry("coco-stuff-maps")
+def coco_stuff_maps() -> dict[str, Any]:
+    """COCO-Stuff as its pixel maps store it: each id less one, 0 to 181, and 255 for unlabelled; else coco-stuff.
+
+    Source: as for coco-stuff; the maps are those of stuffthingmaps_trainval2017.
+    """
+    return {
+        "space": _space("coco-stuff", shift=-1, void=[255, *(i - 1 for i in _COCO_REMOVED)]),
+        "unanswered": "miss",
+        "present": "target",
+        "absent": "skip",
+        "printed": "fractions, 4 decimals",
+    }
+
+
+@entry("mapillary-vistas-1.2")
+def mapillary_vistas_1_2() -> dict[str, Any]:
+    """Mapillary Vistas 1.2: 65 of 66 labels, and two levels of groups; 65 (unlabelled) is void on both sides.
+
+    Source: mapillary/mapillary_vistas, evaluation/confusion_matrix.py: rows and columns of labels that are not
+    evaluated are deleted, so that a pixel without an answer costs nothing.
+    The official levels are the merged IoU of the groups. Not reproduced: the instance-specific iIoU.
+    """
+    return {
+        "space": _space("mapillary-vistas-1.2", void=65),
+        "unanswered": "drop",
+        "present": "union",
+        "absent": "skip",
+        "printed": "percent, 1 decimal",
+    }
+
+
+@entry("semantickitti")
+def semantickitti() -> dict[str, Any]:
+    """SemanticKITTI, single scan: 19 classes of 33 ids (the lower 16 bits of a label) on both sides, moving ones too.
+
+    Source: PRBonn/semantic-kitti-api, evaluate_semantics.py, auxiliary/np_ioueval.py and config/semantic-kitti.yaml:
+    the mean is over all 19, an absent class is 0.
+    Not reproduced: ids up to 358 that are in no list are void there, and an error here.
+    """
+    return {
+        "space": _space("semantickitti", void=[0, 1, 52, 53, 99]),
+        "unanswered": "miss",
+        "present": "union",
+        "absent": "zero",
+        "printed": "fractions, 3 decimals",
+    }
+
+
+@entry("scannet20")
+def scannet20() -> dict[str, Any]:
+    """ScanNet, 20 classes among the 40 ids of NYU, on both sides; all other ids are void.
+
+    Source: ScanNet/ScanNet, BenchmarkScripts/3d_evaluation/evaluate_semantic_label.py. The script prints no mean and
+    stops at an absent class, which is NaN here.
+    """
+    valid = (*range(1, 13), 14, 16, 24, 28, 33, 34, 36, 39)
+    return {
+        "space": _space("scannet20", void=[i for i in range(41) if i not in valid]),
+        "unanswered": "miss",
+        "present": "union",
+        "absent": "nan",
+        "printed": "fractions, 3 decimals",
+    }
+
+
+@entry("nuscenes-lidarseg")
+def nuscenes_lidarseg() -> dict[str, Any]:
+    """nuScenes-lidarseg challenge: 16 classes, stored as 32 fine ids in the truth, and as 1 to 16 in predictions.
+
+    Source: nutonomy/nuscenes-devkit, python-sdk/nuscenes/eval/lidarseg/utils.py. A prediction of 0 is an error.
+    Not reproduced: unions are rounded to float32 there.
+    """
+    return {
+        "space": _space("nuscenes-lidarseg", void=[0, 1, 5, 7, 8, 10, 11, 13, 19, 20, 29, 31], pred_ids=range(1, 17)),
+        "unanswered": "drop",
+        "present": "union",
+        "absent": "skip",
+        "printed": "fractions, all digits",
+    }
