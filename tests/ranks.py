@@ -17,9 +17,10 @@ import torch.distributed as dist
 from torch import nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassConfusionMatrix
+from torchmetrics.utilities.distributed import gather_all_tensors
 from torchmetrics.utilities.exceptions import TorchMetricsUserError
 
-from meaniou import MeanIoU
+from meaniou import MeanIoU, compare
 from meaniou.report import Report
 
 SHARES = {2: (3, 2), 3: (3, 0, 2)}  # batches of each rank: not as many, and one rank with none
@@ -386,6 +387,66 @@ class collectives:
     def __exit__(self, *_):
         for replaced in self.patches:
             replaced.stop()
+
+
+def images_of(metric, pairs, first, ids=True):
+    """Feeds pairs of two images each, whose ids count on from the first one."""
+    for i, (preds, target) in enumerate(pairs):
+        metric.update(preds, target, ids=[2 * (first + i), 2 * (first + i) + 1] if ids else None)
+    return metric
+
+
+def check_rows_of_images(rank, world):
+    """Rows, values, intervals and p-values are those of one process, with unequal ranks and one without a batch."""
+    start = sum(SHARES[world][:rank])
+    for settings in ({}, {"over": "image", "worst": 30}, {"over": "class"}):
+        for ids in (True, False):
+            settings = {"per_image": True} | settings
+            mine = images_of(made(**settings), share(rank, world), start, ids)
+            whole = images_of(made(sync_on_compute=False, **settings), batches()[:5], 0, ids)
+            assert_equal(computed(mine), whole.compute())
+            for of in ("mean", "class", "accuracy"):
+                assert repr(mine.bootstrap(of)) == repr(whole.bootstrap(of))
+            if ids:
+                assert mine.images().to_csv() == whole.images().to_csv()
+            assert str(mine.report(bootstrap={"resamples": 20})) == str(whole.report(bootstrap={"resamples": 20}))
+            assert len(mine.joined()[0]) == 2 * len(share(rank, world))
+            assert mine.counts.sum() == sum(preds.numel() for preds, _ in share(rank, world))
+
+
+def check_a_comparison(rank, world):
+    start = sum(SHARES[world][:rank])
+    mine, whole = [], []
+    for seed in (0, 1):
+        answers = [preds for preds, _ in batches(seed)]
+        pairs = [(preds, target) for preds, (_, target) in zip(answers, batches(), strict=True)]
+        mine.append(images_of(made(per_image=True), pairs[start : start + SHARES[world][rank]], start))
+        whole.append(images_of(made(per_image=True, sync_on_compute=False), pairs[:5], 0))
+    for of in ("mean", "class"):
+        assert repr(compare(*mine, of)) == repr(compare(*whole, of))
+    unnamed = images_of(made(per_image=True), batches()[:1], 0, ids=False)
+    with pytest.raises(ValueError, match="some have none"):
+        compare(unnamed, unnamed)
+
+
+def check_an_image_on_two_ranks(rank, world):
+    metric = images_of(made(per_image=True), batches()[:1], 0)
+    with pytest.warns(UserWarning, match="2 images were counted more than once"):
+        value = metric.compute()
+    assert_equal(value, alone(batches()[:1]).compute())
+
+
+def check_rows_through_a_gather_of_ones_own(rank, world):
+    calls = []
+
+    def gather(part, group):
+        calls.append(part.shape)
+        return gather_all_tensors(part, group)
+
+    start = sum(SHARES[world][:rank])
+    metric = images_of(made(per_image=True, dist_sync_fn=gather), share(rank, world), start)
+    assert_equal(computed(metric), alone(batches()[:5]).compute())
+    assert len(calls) == 2
 
 
 CHECKS = [name for name in globals() if name.startswith("check_")]

@@ -25,7 +25,7 @@ from support import (
     random_scores,
 )
 
-from meaniou import confusion_matrix, counts, reference
+from meaniou import confusion_matrix, operators, reference
 from meaniou.kernels import cpu, portable, sides
 from meaniou.kernels.windows import Reading
 
@@ -917,4 +917,4 @@ def test_fake_tensors_tell_shape_dtype_and_device(form):
 
 
 def test_there_is_a_kernel_for_every_setting():
-    assert counts.why_not("auto") == counts.why_not("portable") == counts.why_not("cpu") == ""
+    assert operators.why_not("auto") == operators.why_not("portable") == operators.why_not("cpu") == ""

@@ -13,9 +13,9 @@ import torch
 from support import NoWait
 
 from meaniou import LabelSpace, MeanIoU, confusion_matrix, protocols
-from meaniou.counts import kernel, why_not
 from meaniou.kernels import portable
 from meaniou.kernels.windows import Reading
+from meaniou.operators import kernel, why_not
 
 triton = pytest.importorskip("triton", reason="Triton comes with PyTorch for CUDA and ROCm on Linux")
 from triton.backends.compiler import GPUTarget  # noqa: E402
@@ -80,7 +80,7 @@ def in_new_process(code):
 
 def test_without_triton_the_portable_kernel_counts():
     found = in_new_process(
-        "import sys; sys.modules['triton'] = None; import torch; from meaniou.counts import kernel;"
+        "import sys; sys.modules['triton'] = None; import torch; from meaniou.operators import kernel;"
         "from meaniou import MeanIoU; print(kernel('auto', torch.device('cuda')).__name__)\n"
         "try: MeanIoU(2, impl='cuda')\nexcept ValueError as error: print(error)"
     )
@@ -92,7 +92,7 @@ def test_without_triton_the_portable_kernel_counts():
 
 def test_a_triton_that_is_too_old_is_named():
     found = in_new_process(
-        "import warnings, torch, triton; triton.__version__ = '3.3.1'; from meaniou.counts import kernel\n"
+        "import warnings, torch, triton; triton.__version__ = '3.3.1'; from meaniou.operators import kernel\n"
         "with warnings.catch_warnings(record=True) as caught:\n"
         "    warnings.simplefilter('always'); print(kernel('auto', torch.device('cuda')).__name__)\n"
         "print(caught[0].message)"
@@ -155,7 +155,7 @@ def test_what_it_does_not_take_is_known_before(cuda, monkeypatch, reason):
     images, rows = cuda.count_images(preds, target, valid, reading)
     assert torch.equal(images, counts)
     assert rows.shape == (2, 4, 19)
-    monkeypatch.setattr("meaniou.counts.kernel", lambda impl, device: cuda)
+    monkeypatch.setattr("meaniou.operators.kernel", lambda impl, device: cuda)
     if forms == ["labels", "labels"] and not target.is_floating_point():
         with pytest.raises(ValueError, match=r"impl='cuda' does not count such maps, since target \[2, 2, 2, 2\]"):
             confusion_matrix(preds, target, 19, impl="cuda")

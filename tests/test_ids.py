@@ -17,10 +17,10 @@ from support import (
 )
 
 from meaniou import LabelSpace, MeanIoU, confusion_matrix, mean_iou, reference
-from meaniou.counts import OutsideError
 from meaniou.kernels import cpu, portable, sides
 from meaniou.kernels.rows import image_by_image
 from meaniou.kernels.windows import MAX_WINDOW, Reading
+from meaniou.outside import OutsideError
 
 FAR = 2**40
 SPACES = {

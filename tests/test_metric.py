@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from meaniou import MeanIoU, confusion_matrix, mean_iou, reference
-from meaniou.counts import OutsideError, why_not
 from meaniou.functional import Settings
 from meaniou.labels import LabelSpace
+from meaniou.operators import why_not
+from meaniou.outside import OutsideError
 from meaniou.policy import Policy
 
 matplotlib.use("Agg")

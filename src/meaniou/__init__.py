@@ -7,9 +7,22 @@ NaN means "not defined", never zero.
 from importlib.metadata import version
 
 from meaniou import protocols
+from meaniou.comparing import compare
 from meaniou.functional import confusion_matrix, mean_iou
 from meaniou.labels import LabelSpace
 from meaniou.metric import MeanIoU
 
 __version__ = version("meaniou")
-__all__ = ["LabelSpace", "MeanIoU", "__version__", "confusion_matrix", "mean_iou", "protocols"]
+from meaniou.uncertainty import Comparison, Interval
+
+__all__ = [
+    "Comparison",
+    "Interval",
+    "LabelSpace",
+    "MeanIoU",
+    "__version__",
+    "compare",
+    "confusion_matrix",
+    "mean_iou",
+    "protocols",
+]

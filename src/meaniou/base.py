@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from meaniou.distributed import sum_over_ranks
+from meaniou.distributed import rows_of_ranks, sum_over_ranks
 
 
 class CountingMetric(Metric):
@@ -29,16 +29,24 @@ class CountingMetric(Metric):
 
     counts: Tensor
     settings: Tensor
+    image_rows: list[Tensor]  # int64 [B, 4, C] of each batch, where scores are kept for each image
+    image_ids: list[Tensor]  # int64 [B], -1 where none was given
     _eager_updates: int
     _compiled_updates: Tensor
 
-    def add_counts(self, shape: tuple[int, ...], **settings: Any) -> None:
-        """Adds the two states; the settings are the bytes of a JSON text, so that different ones never look equal."""
+    def add_counts(self, shape: tuple[int, ...], *, per_image: bool = False, **settings: Any) -> None:
+        """Adds the states; the settings are the bytes of a JSON text, so that different ones never look equal."""
+        self.per_image = per_image
+        settings |= {"per_image": True} if per_image else {}
         text = json.dumps(settings)
         with torch.inference_mode(False):  # tensors made in inference mode could not be used outside it
             # The settings come first: torchmetrics 1.6 forms its compute groups by the first state alone.
             self.add_state("settings", torch.tensor(list(text.encode()), dtype=torch.int64), dist_reduce_fx="max")
             self.add_state("counts", torch.zeros(shape, dtype=torch.int64), dist_reduce_fx="sum")
+        if per_image:
+            # Lists, since joining a tensor to all before it, batch after batch, would take the square of their number.
+            self.add_state("image_rows", [], dist_reduce_fx="cat")
+            self.add_state("image_ids", [], dist_reduce_fx="cat")
 
     @torch.jit.unused
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -67,6 +75,9 @@ class CountingMetric(Metric):
         if reason := self._why_not_mine(states):
             raise ValueError(reason)
         self.counts = self.counts + states["counts"].to(self.counts.device)
+        if self.per_image:
+            for name in ("image_rows", "image_ids"):
+                setattr(self, name, getattr(self, name) + [part.to(self.counts.device) for part in states[name]])
         self._update_count += updates
         self._computed = None
 
@@ -134,7 +145,23 @@ class CountingMetric(Metric):
             raise
 
     def _sync_dist(self, dist_sync_fn: Callable[..., Any] | None = None, process_group: Any = None) -> None:
-        self.counts = sum_over_ranks(self.counts, dist_sync_fn, process_group or self.process_group)
+        group = process_group or self.process_group
+        self.counts = sum_over_ranks(self.counts, dist_sync_fn, group)
+        if self.per_image:
+            rows, ids = self.joined()
+            flat = rows_of_ranks(torch.cat([ids[:, None], rows.flatten(1)], 1), dist_sync_fn, group)
+            self.image_rows, self.image_ids = [flat[:, 1:].unflatten(1, (4, -1))], [flat[:, 0]]
+
+    def joined(self) -> tuple[Tensor, Tensor]:
+        """All rows, int64 ``[N, 4, C]``, and ids, ``[N]``, on the device of the counts."""
+        device, classes = self.counts.device, self.counts.shape[0] - 2
+        none = torch.zeros(0, 4, classes, dtype=torch.int64, device=device)
+        rows = torch.cat([none, *(part.to(device) for part in self.image_rows)])
+        return rows, torch.cat([none[:, 0, 0], *(part.to(device) for part in self.image_ids)])
+
+    def _copy_state_dict(self) -> dict[str, Tensor | list[Any]]:
+        # The base class copies every tensor, of which there may be thousands; none of these is changed in place.
+        return {name: list(v) if isinstance(v := getattr(self, name), list) else v for name in self._defaults}
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         error_msgs: list[str] = args[-1]
@@ -149,8 +176,9 @@ class CountingMetric(Metric):
                 self._update_count = max(self._update_count, int(states["counts"].any()))
         super()._load_from_state_dict(state_dict, prefix, *args)
         # A copy: the tensors are still the ones of whoever loads them.
-        self.counts = self.counts.to(self.device, copy=True)
-        self.settings = self.settings.to(self.device, copy=True)
+        for name, value in ((name, getattr(self, name)) for name in self._defaults):
+            copied = [part.to(self.device, copy=True) for part in ([value] if isinstance(value, Tensor) else value)]
+            setattr(self, name, copied[0] if isinstance(value, Tensor) else copied)
 
     def _refuse_if_synced(self) -> None:
         if reason := self._why_not_now():
@@ -183,6 +211,20 @@ class CountingMetric(Metric):
                 )
             if name == "counts" and bool((theirs < 0).any()):
                 return "The state holds negative counts; expected numbers of pixels, so pass a state that was counted."
+        return self._why_not_my_images(states) if self.per_image else ""
+
+    def _why_not_my_images(self, states: Mapping[str, Any]) -> str:
+        rows, ids = states.get("image_rows"), states.get("image_ids")
+        both = [*rows, *ids] if isinstance(rows, list) and isinstance(ids, list) else [None]
+        if any(not isinstance(part, Tensor) or part.dtype != torch.int64 for part in both):
+            return (
+                "The state holds no lists 'image_rows' and 'image_ids' of int64 tensors; expected the metric_state or "
+                "state_dict of the same metric, so pass that."
+            )
+        shape = torch.Size((4, self.counts.shape[0] - 2))
+        lengths = [len(part) for part in ids or ()]
+        if [part.shape for part in rows or ()] != [torch.Size((n, *shape)) for n in lengths]:
+            return f"The rows of images do not fit; expected [N, 4, {shape[1]}] beside N ids, so pass both whole."
         return ""
 
 

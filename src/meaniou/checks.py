@@ -7,6 +7,7 @@ Average = Literal["macro", "micro", "weighted", "none"]
 Unanswered = Literal["miss", "drop", "error"]
 Present = Literal["union", "target"]
 Absent = Literal["skip", "zero", "one", "nan"]
+Over = Literal["dataset", "image", "class"]
 InputFormat = Literal["auto", "index", "one-hot"]
 Impl = Literal["auto", "portable", "cpu", "cuda"]
 
@@ -15,6 +16,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "unanswered": get_args(Unanswered),
     "present": get_args(Present),
     "absent": get_args(Absent),
+    "over": get_args(Over),
     "input_format": get_args(InputFormat),
     "impl": get_args(Impl),
 }

@@ -15,10 +15,10 @@ from PIL import Image
 
 from meaniou import __version__, demo, files, tables
 from meaniou.checks import CHOICES
-from meaniou.counts import OutsideError
 from meaniou.labels import MAX_CLASSES
 from meaniou.metric import MeanIoU
 from meaniou.names import names_of, read
+from meaniou.outside import OutsideError
 from meaniou.protocols import get, table
 from meaniou.report import Report
 

@@ -1,4 +1,4 @@
-"""Counts of ranks -> their sum, in one collective."""
+"""States of ranks -> the state of all: counts are added in one collective, rows of images gathered in one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,3 +24,25 @@ def sum_over_ranks(counts: Tensor, gather: Callable[..., list[Tensor]] | None, g
     total = counts.to(device, copy=True)
     dist.all_reduce(total, group=group)
     return total.to(counts.device)
+
+
+def rows_of_ranks(rows: Tensor, gather: Callable[..., list[Tensor]] | None, group: Any) -> Tensor:
+    """Int64 rows ``[N, K]`` of all ranks of ``group``, one after the other; N may differ, and be 0; all must call this.
+
+    One gather of the numbers and one of the rows, padded to the longest. A ``gather`` of the user's own is called once,
+    and has to take shapes that differ, as that of torchmetrics does.
+    """
+    if gather is not None and gather is not gather_all_tensors:
+        return torch.cat([part.to(rows.device) for part in gather(rows, group=group)])
+    on_host = rows.device.type == "cpu"
+    device = torch.device("cuda") if on_host and dist.get_backend(group) == "nccl" else rows.device
+    ranks = dist.get_world_size(group)
+    number = torch.tensor([len(rows)], device=device)
+    numbers = [torch.zeros_like(number) for _ in range(ranks)]
+    dist.all_gather(numbers, number, group=group)
+    lengths = [int(n) for n in numbers]
+    padded = torch.zeros(max(lengths), rows.shape[1], dtype=rows.dtype, device=device)
+    padded[: len(rows)] = rows
+    parts = [torch.empty_like(padded) for _ in range(ranks)]
+    dist.all_gather(parts, padded, group=group)
+    return torch.cat([part[:n] for part, n in zip(parts, lengths, strict=True)]).to(rows.device)

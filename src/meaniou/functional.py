@@ -6,12 +6,13 @@ from typing import Any, Literal, TypedDict, Unpack
 
 from torch import Tensor
 
-from meaniou.checks import Absent, Average, Impl, InputFormat, Present, Unanswered
-from meaniou.counts import count, refuse_outside
+from meaniou.checks import Absent, Average, Impl, InputFormat, Over, Present, Unanswered
+from meaniou.counts import count
 from meaniou.inputs import as_tensor
 from meaniou.labels import LabelSpace
 from meaniou.metric import MeanIoU
 from meaniou.names import ClassNames
+from meaniou.outside import refuse_outside
 from meaniou.policy import Counting
 from meaniou.protocols import Protocol, space_of
 
@@ -31,6 +32,9 @@ class Settings(TypedDict, total=False):
     input_format: InputFormat
     threshold: float
     class_names: ClassNames | None
+    over: Over
+    worst: float | Iterable[float] | None
+    per_image: bool
     validate_args: bool
     impl: Impl
 

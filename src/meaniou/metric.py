@@ -2,21 +2,32 @@
 
 import functools
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from os import PathLike
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from meaniou import scores
+from meaniou import protocols, scores, uncertainty
 from meaniou.base import CountingMetric
-from meaniou.checks import Absent, Average, Impl, InputFormat, Present, Unanswered
-from meaniou.counts import Maps, count, doubts, kernel, refuse_outside, why_not
+from meaniou.checks import Absent, Average, Impl, InputFormat, Over, Present, Unanswered, flag
+from meaniou.counts import Maps, count, count_images
+from meaniou.images import ImageTable, Rows, ids_of, rows_of, seen_twice, table_of
+from meaniou.images import mean_iou as mean_over_images
 from meaniou.labels import Groups, LabelSpace
 from meaniou.names import ClassNames
+from meaniou.operators import kernel, why_not
+from meaniou.outside import doubts, refuse_outside
 from meaniou.policy import Counting, Policy
 from meaniou.protocols import Protocol, space_of
 from meaniou.report import Report
+from meaniou.saving import plain, read, write
+from meaniou.saving import space_of as space_from
+from meaniou.uncertainty import Groups as Grouping
+from meaniou.uncertainty import Interval, Of
 
 
 class MeanIoU(CountingMetric):
@@ -49,6 +60,13 @@ class MeanIoU(CountingMetric):
             whole numbers) or ``"one-hot"`` (``[B, C, *]`` class planes; floating predictions are scores).
         threshold: with two classes and one floating channel, class 1 is where ``preds > threshold`` (for logits: 0.0).
         class_names: a name per class, as a sequence, ``{id: name}``, or a path to a file with one a line or JSON.
+        over: the order of averaging: ``"dataset"`` (pixels over all images, then ratios: the number of the benchmarks),
+            ``"image"`` (mean over classes in each image, then over images) or ``"class"`` (mean over the images that
+            have the class, then over classes); see ``meaniou.images``.
+        worst: percent of the lowest scores that are averaged, or several, whose means are averaged: of images with
+            ``over="image"``, of each class's images with ``over="class"``.
+        per_image: keep a row of pixels for each image, for ``images``, ``bootstrap`` and ``compare``; ``over`` needs
+            and implies it. 32 bytes a class and image.
         validate_args: whether labels outside the classes raise; they are counted aside in any case.
         impl: the counting kernel: ``"auto"`` (the one for the device where it can run), ``"portable"`` (PyTorch's
             operators, on any device), ``"cpu"`` (needs the extra ``cpu``) or ``"cuda"`` (needs Triton, which comes with
@@ -96,6 +114,9 @@ class MeanIoU(CountingMetric):
         input_format: InputFormat = "auto",
         threshold: float = 0.5,
         class_names: ClassNames | None = None,
+        over: Over = "dataset",
+        worst: float | Iterable[float] | None = None,
+        per_image: bool = False,
         validate_args: bool = True,
         impl: Impl = "auto",
         **kwargs: Any,
@@ -118,7 +139,10 @@ class MeanIoU(CountingMetric):
             absent=rules.absent if absent is None else absent,
             classes=classes,
             include_background=include_background,
+            over=over,
+            worst=worst,
         )
+        flag("per_image", per_image)
         self.how = Counting.of(input_format, threshold, validate_args, impl)
         if reason := why_not(impl):
             raise ValueError(reason)
@@ -126,9 +150,15 @@ class MeanIoU(CountingMetric):
         counted = {"num_classes": self.space.num_classes, "ignore_index": self.space.void}
         if self.space.target_bins or self.space.preds_bins:
             counted |= {"ids": self.space.ids, "pred_ids": self.space.pred_ids, "pred_void": self.space.pred_void}
-        self.add_counts((size, size), **counted, **vars(self.how))
+        self.add_counts((size, size), per_image=per_image or over != "dataset", **counted, **vars(self.how))
 
-    def update(self, preds: Maps, target: Maps, valid: Maps | None = None) -> None:
+    def update(
+        self,
+        preds: Maps,
+        target: Maps,
+        valid: Maps | None = None,
+        ids: Sequence[int] | Tensor | None = None,
+    ) -> None:
         """Counts a batch; if it is refused, the metric stays as it was.
 
         Args:
@@ -137,13 +167,20 @@ class MeanIoU(CountingMetric):
                 ``[B, *]`` or ``[B, 1, *]``; or a list or tuple with one such map an image, without the batch dimension.
             target: labels ``[B, *]``, or ``[B, 1, *]``, or such a list.
             valid: bool ``[B]`` or of the target's shape, ``False`` where an image or a pixel is void.
+            ids: with ``per_image``, a whole number from 0 on for each image, the same wherever and whenever it is seen.
 
         Raises:
             TypeError: if something is no tensor, or of a dtype that holds neither labels nor scores.
             ValueError: if shapes or devices do not fit, or can be read in two ways; on the CPU also for labels outside
-                the classes.
+                the classes; with ``per_image`` if there is no batch dimension, or there are not as many ids as images.
         """
-        counts = count(preds, target, valid, self.space, self.how)
+        if self.per_image:
+            counts, rows = count_images(preds, target, valid, self.space, self.how)
+            names = ids_of(ids, len(rows), self.counts.device)
+        elif ids is not None:
+            raise ValueError("ids are kept with per_image=True only, so make the metric with it, or leave them out.")
+        else:
+            counts = count(preds, target, valid, self.space, self.how)
         if not isinstance(target, Tensor) and not target:
             return  # an empty sequence is on no device
         if counts.device != self.counts.device:
@@ -152,9 +189,15 @@ class MeanIoU(CountingMetric):
                 f"device, so call metric.to({str(counts.device)!r})."
             )
         if self.counts.is_cuda and not torch.compiler.is_compiling() and torch.cuda.is_current_stream_capturing():
+            if self.per_image:
+                raise RuntimeError(
+                    "per_image=True grows with each update, which a CUDA graph cannot replay, so leave it out."
+                )
             self.counts.add_(counts)  # so that a replay of the graph accumulates
         else:
             self.counts = self.counts + counts
+        if self.per_image:
+            self.image_rows, self.image_ids = [*self.image_rows, rows], [*self.image_ids, names]
 
     def compute(self) -> Tensor:
         """The number that ``average`` asks for, over all batches and ranks.
@@ -163,7 +206,11 @@ class MeanIoU(CountingMetric):
             ValueError: if labels outside the classes were counted (unless ``validate_args=False``), or there is a
                 no-answer and ``unanswered="error"``.
         """
-        value = scores.mean_iou(scores.areas(self._checked_counts(), self.space, self.policy), self.policy)
+        found = scores.areas(self._checked_counts(), self.space, self.policy)
+        if self.policy.over == "dataset":
+            value = scores.mean_iou(found, self.policy)
+        else:
+            value = torch.from_numpy(mean_over_images(self._rows(self.policy), self.policy))
         dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
         return value.to(dtype).to(self.counts.device)
 
@@ -177,7 +224,13 @@ class MeanIoU(CountingMetric):
         """The kernel that counts on the metric's device: ``"portable"``, ``"cpu"`` or ``"cuda"``."""
         return kernel(self.how.impl, self.counts.device).__name__.rpartition(".")[2]
 
-    def report(self, *, policy: Policy | Mapping[str, Any] | None = None, groups: Groups | None = None) -> Report:
+    def report(
+        self,
+        *,
+        policy: Policy | Mapping[str, Any] | None = None,
+        groups: Groups | None = None,
+        bootstrap: bool | Mapping[str, Any] = False,
+    ) -> Report:
         """Every number that the counts hold, over all ranks; under another policy without counting again.
 
         In a process group every rank must call it, also where one alone prints: it waits for the others.
@@ -188,6 +241,8 @@ class MeanIoU(CountingMetric):
                 ``average``.
             groups: classes by group, as ``{"seen": [0, 1], "unseen": ["train"]}``, numbers or names; overlap is
                 allowed. Unless told, those of the protocol or label space.
+            bootstrap: whether to tell how sure the numbers are, or the settings of ``bootstrap`` (``confidence``,
+                ``resamples``, ``seed``, ``groups``); needs ``per_image``.
 
         Raises:
             TypeError: if a rule is unknown.
@@ -195,11 +250,84 @@ class MeanIoU(CountingMetric):
         """
         if not isinstance(policy, Policy):
             policy = self.policy.under(self.space, policy or {})
-        alone = not self._is_synced
-        with self.sync_context(
-            dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and alone, should_unsync=alone
-        ):
-            return Report.of(self._checked_counts(), self.space, policy, groups, self.protocol)
+        with self._all_ranks():
+            counts = self._checked_counts()
+            rows = rows_of(*self.joined(), self.space, policy) if self.per_image else None
+            if bootstrap is not False and rows is None:
+                raise ValueError("Intervals need rows of images; make the metric with per_image=True.")
+            settings = {} if bootstrap is True else bootstrap or None
+            return Report.of(counts, self.space, policy, groups, self.protocol, rows, settings)
+
+    def images(self) -> ImageTable:
+        """The mean IoU and that of each class in each image, the worst first, over all ranks; needs ``per_image``.
+
+        Raises:
+            ValueError: as ``compute``, or if no rows are kept.
+        """
+        with self._all_ranks():
+            return table_of(self._rows(self.policy), self.space, self.policy)
+
+    def bootstrap(
+        self,
+        of: Of = "mean",
+        *,
+        confidence: float = 0.95,
+        resamples: int = 1000,
+        seed: int = 0,
+        groups: Grouping | None = None,
+    ) -> Interval | list[Interval]:
+        """How sure the number is: a percentile interval from images that are drawn again, over all ranks.
+
+        The same seed gives the same interval on every device and for any number of ranks.
+
+        Args:
+            of: ``"mean"`` (what ``compute`` gives), ``"class"`` (an interval for each class) or ``"accuracy"``.
+            confidence: the share of draws between the ends.
+            resamples: number of draws.
+            seed: of the draws.
+            groups: ``{id: group}`` or a function of the id, where images are alike (of one patient, scene or
+                sequence): whole groups are drawn then.
+
+        Raises:
+            ValueError: as ``compute``, or if no rows are kept, or a setting is out of range.
+        """
+        with self._all_ranks():
+            return uncertainty.bootstrap(self._rows(self.policy), self.policy, of, confidence, resamples, seed, groups)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Writes settings, counts, rows and ids of this rank to one file, which ``load`` reads without running code."""
+        write(
+            Path(path),
+            {
+                "space": plain(self.space),
+                "policy": vars(self.policy),
+                "counting": vars(self.how),
+                "per_image": self.per_image,
+                "protocol": None if self.protocol is None else self.protocol.name,
+                "updates": self.update_count,
+                "counts": self.counts.cpu(),
+                "images": [part.cpu() for part in self.joined()] if self.per_image else [],
+            },
+        )
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], **kwargs: Any) -> "MeanIoU":
+        """The metric of a file, on the CPU; ``kwargs`` are those of :class:`torchmetrics.Metric`.
+
+        Raises:
+            ValueError: if the file holds no saved metric, or its kernel cannot run here.
+            OSError: if it cannot be read.
+        """
+        found = read(Path(path))
+        settings = {**found["policy"], **found["counting"], "per_image": found["per_image"], **kwargs}
+        metric = cls(space_from(found["space"]), **settings)
+        if found["protocol"] in protocols.names():
+            metric.protocol = protocols.get(found["protocol"])
+        metric.counts = found["counts"]
+        if metric.per_image:
+            metric.image_rows, metric.image_ids = [found["images"][0]], [found["images"][1]]
+        metric._update_count = found["updates"]
+        return metric
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Draws a value, several values over time, or the present one, as all torchmetrics do: ``(figure, axes)``."""
@@ -222,6 +350,20 @@ class MeanIoU(CountingMetric):
         others = {k: v for k, v in (vars(self.policy) | vars(self.how)).items() if k not in always and v != usual[k]}
         return ", ".join(f"{name}={value!r}" for name, value in (always | others).items())
 
+    def _all_ranks(self) -> AbstractContextManager[None]:
+        """Holds the state of all ranks inside."""
+        alone = not self._is_synced
+        return self.sync_context(
+            dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and alone, should_unsync=alone
+        )
+
+    def _rows(self, policy: Policy) -> Rows:
+        """The rows under a policy, once it is sure that none is a mistake."""
+        if not self.per_image:
+            raise ValueError("No rows are kept for images; make the metric with per_image=True.")
+        scores.areas(self._checked_counts(), self.space, policy)
+        return rows_of(*self.joined(), self.space, policy)
+
     def _checked_counts(self) -> Tensor:
         """The counts on the CPU, once it is sure that none is a mistake."""
         counts = self.counts.cpu()
@@ -229,6 +371,8 @@ class MeanIoU(CountingMetric):
             refuse_outside(counts, self.space)
             for doubt in doubts(counts, self.space, self.policy):
                 warnings.warn(doubt, stacklevel=4)
+        if self.per_image and (twice := seen_twice(self.joined()[1])):
+            warnings.warn(twice, stacklevel=4)
         return counts
 
     def _wrap_compute(self, compute: Callable[[], Tensor]) -> Callable[[], Tensor]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from meaniou.checks import Absent, Average, Impl, InputFormat, Present, Unanswered, each, flag, integer, one_of
+from meaniou.checks import Absent, Average, Impl, InputFormat, Over, Present, Unanswered, each, flag, integer, one_of
 from meaniou.labels import LabelSpace
 
 
@@ -20,6 +20,8 @@ class Policy:
             (``"target"``).
         absent: what a class that is not present brings to macro and none: nothing, 0, 1 or NaN.
         classes: the classes that enter an average, sorted.
+        over: the order of averaging: pixels of the ``"dataset"`` first, or means over each ``"image"`` or ``"class"``.
+        worst: percent of the lowest scores that are averaged, of images or of each class's images; nothing for all.
     """
 
     average: Average = "macro"
@@ -27,6 +29,8 @@ class Policy:
     present: Present = "union"
     absent: Absent = "skip"
     classes: tuple[int, ...] = ()
+    over: Over = "dataset"
+    worst: tuple[float, ...] = ()
 
     @classmethod
     def of(
@@ -39,6 +43,8 @@ class Policy:
         absent: Absent = "skip",
         classes: Iterable[int] | None = None,
         include_background: bool = True,
+        over: Over = "dataset",
+        worst: float | Iterable[float] | None = None,
     ) -> "Policy":
         """Checks the settings against the label space and freezes them; raises ``TypeError`` or ``ValueError``."""
         average = "none" if average is None else average
@@ -46,6 +52,15 @@ class Policy:
         one_of("unanswered", unanswered)
         one_of("present", present)
         one_of("absent", absent)
+        one_of("over", over)
+        shares = _shares(worst)
+        if shares and over == "dataset":
+            raise ValueError("worst is for over='image' or over='class'; expected one of them beside it, so add it.")
+        if (over == "image" and average != "macro") or (over == "class" and average not in ("macro", "none")):
+            raise ValueError(
+                f"average is {average!r} and over is {over!r}; expected average='macro', or 'none' with over='class', "
+                "since these are means over classes."
+            )
         flag("include_background", include_background)
         chosen = (
             set(range(space.num_classes))
@@ -66,7 +81,7 @@ class Policy:
                 "No class is left for the mean after classes, include_background and ignore_index; leave at "
                 "least one class id in."
             )
-        return cls(average, unanswered, present, absent, tuple(sorted(chosen)))
+        return cls(average, unanswered, present, absent, tuple(sorted(chosen)), over, shares)
 
     def under(self, space: LabelSpace, rules: Mapping[str, Any]) -> "Policy":
         """The same with other rules of a report; raises ``TypeError`` if one is no such rule, else as ``of``."""
@@ -108,3 +123,11 @@ class Counting:
                 f"threshold is {threshold!r}; expected a number, such as 0.5 for probabilities or 0.0 for logits."
             )
         return cls(input_format, float(threshold), validate_args, impl)
+
+
+def _shares(worst: float | Iterable[float] | None) -> tuple[float, ...]:
+    several = () if worst is None else worst if isinstance(worst, Iterable) else (worst,)
+    for share in several:
+        if isinstance(share, bool) or not isinstance(share, Real) or not 0 < share <= 100:
+            raise ValueError(f"worst holds {share!r}; expected percent above 0 and up to 100, such as 5.")
+    return tuple(several)

@@ -11,6 +11,8 @@ from typing import Any
 from torch import Tensor
 
 from meaniou import scores, tables
+from meaniou.imagereport import ImagesReport, Intervals
+from meaniou.images import Rows
 from meaniou.labels import Groups, LabelSpace, groups_of
 from meaniou.policy import Policy
 from meaniou.protocols import Protocol
@@ -63,7 +65,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Report:
-    """Every number that one matrix of counts holds.
+    """Every number that one matrix of counts holds, and what the rows of images hold where they are kept.
 
     Attributes:
         mean_iou, mean_dice, mean_accuracy: means over the classes of the policy, ratios 0 .. 1, NaN if none is defined.
@@ -78,6 +80,8 @@ class Report:
         pixels: ``seen``, and of these ``counted`` (truth and prediction are classes), ``void``, ``no_answer`` and
             ``outside``.
         rules: the settings under which all this holds, with the protocol and what was changed in it.
+        images: scores over images, with ``per_image``.
+        intervals: how sure the numbers are, where that was asked.
     """
 
     mean_iou: float
@@ -93,6 +97,8 @@ class Report:
     confusions: tuple[Confusion, ...]
     pixels: dict[str, int]
     rules: dict[str, Any]
+    images: ImagesReport | None = None
+    intervals: Intervals | None = None
 
     @classmethod
     def of(
@@ -102,6 +108,8 @@ class Report:
         policy: Policy,
         groups: Groups | None = None,
         protocol: Protocol | None = None,
+        rows: Rows | None = None,
+        bootstrap: Mapping[str, Any] | None = None,
     ) -> "Report":
         """The report of counts ``[C + 2, C + 2]`` on the CPU; raises as ``scores.areas`` and ``labels.groups_of``."""
         members = dict(space.groups) if groups is None else groups_of(space, groups)
@@ -111,7 +119,7 @@ class Report:
             f(found).masked_fill(found.ignored, math.nan) for f in (scores.dice, scores.precision, scores.recall)
         )
         columns = (iou, dice, precision, recall, found.truth, found.predicted, found.intersection)
-        rows = zip(space.names, *(column.tolist() for column in columns), strict=True)
+        of_class = zip(space.names, *(column.tolist() for column in columns), strict=True)
         means = {name: float(scores.class_mean(iou, policy, ids)) for name, ids in members.items()}
         merged = {name: scores.merged_iou(found, ids, policy) for name, ids in members.items()}
         apart = sum(map(len, members.values())) == len(set().union(*members.values()))
@@ -123,7 +131,7 @@ class Report:
             pixel_accuracy=float(scores.pixel_accuracy(found)),
             frequency_weighted_iou=float(scores.weighted_iou(found, policy)),
             kappa=scores.kappa(found),
-            classes=tuple(ClassReport(*row) for row in rows),
+            classes=tuple(ClassReport(*values) for values in of_class),
             groups=tuple(
                 GroupReport(name, tuple(space.names[i] for i in ids), means[name], merged[name])
                 for name, ids in members.items()
@@ -136,6 +144,8 @@ class Report:
             ),
             pixels=_account(counts),
             rules=_rules(space, policy, protocol),
+            images=None if rows is None else ImagesReport.of(rows, space, policy),
+            intervals=None if rows is None or bootstrap is None else Intervals.of(rows, policy, bootstrap),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -202,13 +212,19 @@ class Report:
 
     def _tables(self) -> Iterator[Table]:
         ratios = ("iou", "dice", "precision", "recall")
-        rows = [
+        rows: list[tuple[str, ...]] = [
             (c.name, *(percent(getattr(c, r)) for r in ratios), f"{c.truth:,}", f"{c.predicted:,}")
             for c in self.classes
         ]
-        mean = ("mean", percent(self.mean_iou), percent(self.mean_dice), "", percent(self.mean_accuracy), "", "")
-        header = ("class", "IoU", "Dice", "precision", "recall", "truth px", "predicted px")
-        yield Table(header, (*rows, mean), mean=True)
+        rows += [("mean", percent(self.mean_iou), percent(self.mean_dice), "", percent(self.mean_accuracy), "", "")]
+        header: tuple[str, ...] = ("class", "IoU", "Dice", "precision", "recall", "truth px", "predicted px")
+        if self.intervals:
+            ends = [
+                f"{percent(i.low)} to {percent(i.high)}" for i in (*self.intervals.classes, self.intervals.mean_iou)
+            ]
+            rows = [(row[0], row[1], end, *row[2:]) for row, end in zip(rows, ends, strict=True)]
+            header = (*header[:2], f"{100 * self.intervals.mean_iou.confidence:g} % interval", *header[2:])
+        yield Table(header, tuple(rows), mean=True)
         if self.groups:
             yield Table(("group", "mean IoU", "merged IoU"), tuple(self._group_rows()))
         if self.confusions:
@@ -225,6 +241,10 @@ class Report:
             "kappa": self.kappa,
         }
         yield Table(tuple(others), (tuple(map(percent, others.values())),), words=0)
+        if self.images:
+            over = {"mIoU over images": self.images.mean_over_images, "over classes": self.images.mean_over_classes}
+            number = {"images": f"{self.images.number:,}", "without a valid pixel": f"{self.images.skipped:,}"}
+            yield Table((*over, *number), ((*map(percent, over.values()), *number.values()),), words=0)
         seen = {f"{name.replace('_', ' ')} px": f"{number:,}" for name, number in self.pixels.items()}
         yield Table(tuple(seen), (tuple(seen.values()),), words=0)
 
@@ -245,7 +265,8 @@ class Report:
 
 def _rules(space: LabelSpace, policy: Policy, protocol: Protocol | None) -> dict[str, Any]:
     found = {"num_classes": space.num_classes, "ignore_index": list(space.void)} | vars(policy)
-    del found["average"]  # a report has the mean over classes and the one by area
+    for name in ("average", "over", "worst"):  # a report has the means over classes, by area, and over images
+        del found[name]
     if protocol is not None:
         found |= {"protocol": protocol.name, "changed": protocol.changes(space, policy)}
     return {**found, "classes": list(policy.classes)}

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from meaniou.kernels.rows import image_by_image
 from meaniou.kernels.sides import Block, Side, at, side_of_preds, side_of_truth
 from meaniou.kernels.windows import Reading
 
@@ -38,6 +39,11 @@ def count(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading)
     truth, prediction = side_of_truth(target, reading), side_of_preds(preds, reading)
     kernel = count_on_cpu if preds.device.type == "cpu" else count_without_sync
     return kernel(truth, prediction, valid, reading.num_classes)
+
+
+def count_images(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading) -> tuple[Tensor, Tensor]:
+    """The same counts, and a row for each image, int64 ``[B, 4, C]``; ``rows`` says what it is."""
+    return image_by_image(count, preds, target, valid, reading)
 
 
 def count_on_cpu(truth: Side, prediction: Side, valid: Tensor | None, num_classes: int) -> Tensor:

@@ -1,0 +1,98 @@
+"""Two metrics over the same images -> how sure it is that one is better."""
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from meaniou import uncertainty
+from meaniou.images import rows_of
+from meaniou.metric import MeanIoU
+from meaniou.uncertainty import Comparison, Groups, Of
+
+
+def compare(
+    a: MeanIoU,
+    b: MeanIoU,
+    of: Of = "mean",
+    *,
+    confidence: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+    groups: Groups | None = None,
+) -> Comparison | list[Comparison]:
+    """How sure it is that one metric is higher than another: a paired interval of their difference, and its p-value.
+
+    Both have seen the same images, paired by their ids, and the same images are drawn for both, so that what is hard
+    for both cancels: such intervals are many times narrower than those of each alone. In a process group every rank
+    must call it. Without any ids, in one process, images are paired in the order in which they were counted.
+
+    Args:
+        a, b: metrics with ``per_image=True``, the same label space and the same rules.
+        of: ``"mean"``, ``"class"`` (a comparison for each class) or ``"accuracy"``.
+        confidence: the share of draws between the ends.
+        resamples: number of draws.
+        seed: of the draws.
+        groups: ``{id: group}`` or a function of the id: whole groups are drawn then.
+
+    Raises:
+        ValueError: if the two have other classes, rules or images, or images of another truth, or no rows.
+
+    Example:
+        >>> import torch
+        >>> from meaniou import MeanIoU, compare
+        >>> a, b = MeanIoU(2, per_image=True), MeanIoU(2, per_image=True)
+        >>> target = torch.tensor([[[0, 1, 1, 1]], [[0, 0, 1, 1]], [[0, 1, 0, 1]]])
+        >>> a.update(target, target, ids=[0, 1, 2])
+        >>> b.update(1 - target, target, ids=[0, 1, 2])
+        >>> compare(a, b).better
+        'a'
+    """
+    for name, x, y in (
+        ("classes or ids", a.space, b.space),
+        ("rules", a.policy, b.policy),
+        ("ways of counting", a.how, b.how),
+    ):
+        if x != y:
+            raise ValueError(f"The two metrics have other {name}: {x} and {y}; expected the same, so make them alike.")
+    with a._all_ranks(), b._all_ranks():
+        for metric in (a, b):
+            metric._rows(metric.policy)  # refuses what is a mistake
+        first, second = (_numbered(*metric.joined()) for metric in (a, b))
+        _check_pairs(first, second)
+        one, other = (rows_of(*part, a.space, a.policy) for part in (first, second))
+        return uncertainty.compare(one, other, a.policy, of, confidence, resamples, seed, groups)
+
+
+def _numbered(rows: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Numbers for images that have no ids, in the order in which they were counted."""
+    alone = not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1
+    if alone and bool((ids < 0).all()):
+        ids = torch.arange(len(ids))
+    if bool((ids < 0).any()):
+        raise ValueError(
+            "Images are paired by their ids, and some have none; expected ids in every update, so pass ids=."
+        )
+    return rows.cpu(), ids.cpu()
+
+
+def _check_pairs(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> None:
+    ids = [part[1].numpy() for part in (first, second)]
+    for here, there, where in ((ids[0], ids[1], "first"), (ids[1], ids[0], "second")):
+        only = np.setdiff1d(here, there)
+        if len(only):
+            named = ", ".join(map(str, only[:10])) + (", ..." if len(only) > 10 else "")
+            raise ValueError(
+                f"{len(only)} ids are in the {where} metric only: {named}; expected the same images in both, so score "
+                "both on all of them."
+            )
+    if len(ids[0]) != len(ids[1]) or len(np.unique(ids[0])) != len(ids[0]):
+        raise ValueError(
+            "Some images were counted more than once; expected each once in both, so use a sampler that repeats none."
+        )
+    order = [torch.from_numpy(np.argsort(i)) for i in ids]
+    truth = [part[0][o, 1] for part, o in zip((first, second), order, strict=True)]
+    wrong = (truth[0] != truth[1]).any(1)
+    if bool(wrong.any()):
+        i = int(ids[0][order[0].numpy()][int(wrong.nonzero()[0])])
+        raise ValueError(f"The truth of image {i} is not the same in both; expected one truth, so check the ids.")

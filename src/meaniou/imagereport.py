@@ -1,0 +1,63 @@
+"""Rows of images -> what a report says of them: means in two orders, the worst images, and how sure the numbers are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from meaniou.images import Rows, mean_iou, table_of
+from meaniou.labels import LabelSpace
+from meaniou.policy import Policy
+from meaniou.uncertainty import Interval, bootstrap
+
+WORST = 10
+
+
+@dataclass(frozen=True)
+class ImagesReport:
+    """What the rows of images hold.
+
+    Attributes:
+        number: how many images, and ``skipped`` of these have no valid pixel.
+        mean_over_images: mean over classes in each image, then over images (``over="image"``).
+        mean_over_classes: mean over the images of each class, then over classes (``over="class"``).
+        worst: id and mean IoU of the images with the lowest ones; the id is -1 where none was given.
+    """
+
+    number: int
+    skipped: int
+    mean_over_images: float
+    mean_over_classes: float
+    worst: tuple[tuple[int, float], ...]
+
+    @classmethod
+    def of(cls, rows: Rows, space: LabelSpace, policy: Policy) -> "ImagesReport":
+        """From rows under a policy."""
+        table = table_of(rows, space, policy)
+        orders = [replace(policy, average="macro", over=over, worst=()) for over in ("image", "class")]
+        over_images, over_classes = (float(mean_iou(rows, order)) for order in orders)
+        worst = tuple(zip(table.ids[:WORST], table.mean_iou[:WORST], strict=True))
+        return cls(len(table), int((~rows.valid).sum()), over_images, over_classes, worst)
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Percentile intervals from images that were drawn again, of the numbers of the same names in a report."""
+
+    mean_iou: Interval
+    pixel_accuracy: Interval
+    classes: tuple[Interval, ...]
+
+    @classmethod
+    def of(cls, rows: Rows, policy: Policy, settings: Mapping[str, Any]) -> "Intervals":
+        """Of the numbers over the dataset; settings are those of ``MeanIoU.bootstrap`` but ``of``."""
+        rules = replace(policy, average="macro", over="dataset", worst=())
+        known = {"confidence": 0.95, "resamples": 1000, "seed": 0, "groups": None}
+        if unknown := [name for name in settings if name not in known]:
+            raise TypeError(f"bootstrap holds {unknown[0]!r}; expected some of {', '.join(known)}.")
+        mean, accuracy, of_class = (
+            bootstrap(rows, rules, of, **{**known, **settings}) for of in ("mean", "accuracy", "class")
+        )
+        assert isinstance(mean, Interval)
+        assert isinstance(accuracy, Interval)
+        assert isinstance(of_class, list)
+        return cls(mean, accuracy, tuple(of_class))

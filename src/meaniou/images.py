@@ -1,0 +1,214 @@
+"""Rows of images -> scores of each image, and their means in two orders (Wang et al., NeurIPS 2023, arXiv 2310.19252).
+
+A row holds, for each class, the pixels in both maps, in the truth and in the prediction, on valid pixels, and those
+without an answer. All of this is on the CPU, in NumPy; ratios are float64.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from meaniou import tables
+from meaniou.checks import integer
+from meaniou.labels import LabelSpace
+from meaniou.policy import Policy
+from meaniou.tables import Table, percent
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+ABSENT = {"skip": np.nan, "nan": np.nan, "zero": 0.0, "one": 1.0}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Pixels per image and class under a policy, int64 ``[N, C]`` each, of images in the order of their ids.
+
+    Images without an id come first, in the order of their numbers, so that the order is the same for any number of
+    ranks.
+    """
+
+    ids: Ints  # [N], -1 where none was given
+    intersection: Ints
+    truth: Ints
+    predicted: Ints
+    ignored: NDArray[np.bool_]  # [C]
+
+    @property
+    def union(self) -> Ints:
+        """Pixels in either map."""
+        return self.truth + self.predicted - self.intersection
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """Whether an image has a valid pixel, ``[N]``."""
+        found: NDArray[np.bool_] = self.truth.sum(1) > 0
+        return found
+
+
+def rows_of(rows: Tensor, ids: Tensor, space: LabelSpace, policy: Policy) -> Rows:
+    """Rows ``[N, 4, C]`` and ids ``[N]`` under a policy, in an order that does not depend on that of the batches."""
+    found, names = rows.cpu().numpy(), ids.cpu().numpy()
+    flat = found.reshape(len(found), 4 * space.num_classes)
+    named = np.flatnonzero(names >= 0)
+    unnamed = np.flatnonzero(names < 0)
+    if len(unnamed) > 1:
+        unnamed = unnamed[np.lexsort(flat[unnamed].T[::-1])]
+    # An id that was counted twice may have two rows.
+    named = named[np.lexsort((*flat[named].T[::-1], names[named]))] if len(named) > 1 else named
+    order = np.concatenate([unnamed, named])
+    intersection, truth, predicted, unanswered = (found[order, part] for part in range(4))
+    if policy.unanswered == "drop":
+        truth = truth - unanswered
+    ignored = np.zeros(space.num_classes, bool)
+    ignored[list(space.ignored_classes)] = True
+    return Rows(names[order], intersection, truth, predicted, ignored)
+
+
+def ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
+    """``part / whole`` in float64, NaN where ``whole`` is 0."""
+    with np.errstate(invalid="ignore"):
+        return np.where(whole > 0, part / whole, np.nan)
+
+
+def present(rows: Rows, policy: Policy) -> NDArray[np.bool_]:
+    """Whether a class is there in an image, ``[N, C]``: in truth or prediction, or in the truth alone."""
+    there: NDArray[np.bool_] = (rows.union if policy.present == "union" else rows.truth) > 0
+    return there
+
+
+def image_iou(rows: Rows, policy: Policy) -> Floats:
+    """IoU of each class in each image, ``[N, C]``; by ``absent`` where it is not present, NaN without a valid pixel."""
+    iou = np.where(present(rows, policy), ratio(rows.intersection, rows.union), ABSENT[policy.absent])
+    iou[~rows.valid] = np.nan
+    iou[:, rows.ignored] = np.nan
+    return iou
+
+
+def image_means(rows: Rows, policy: Policy) -> Floats:
+    """Mean over the policy's classes that are defined in each image, ``[N]``; NaN where none is."""
+    return mean(image_iou(rows, policy)[:, list(policy.classes)], 1)
+
+
+def mean(values: Floats, axis: int) -> Floats:
+    """Mean along an axis of what is not NaN; NaN where nothing is left."""
+    known = ~np.isnan(values)
+    return ratio(np.where(known, values, 0).sum(axis), known.sum(axis))
+
+
+def mean_iou(rows: Rows, policy: Policy) -> Floats:
+    """What ``over="image"`` or ``"class"`` gives: 0-d, or ``[C]`` with ``average="none"``; NaN where undefined.
+
+    A class that is active in no image is left out of the mean over classes, or makes it NaN with ``absent="nan"``.
+    """
+    if policy.over == "image":
+        return np.asarray(_worst_mean(image_means(rows, policy), policy.worst))
+    iou = image_iou(rows, policy)
+    of_class = np.array([_worst_mean(iou[:, c], policy.worst) for c in range(iou.shape[1])])
+    return of_class if policy.average == "none" else class_mean(of_class, policy)
+
+
+def class_mean(of_class: Floats, policy: Policy) -> Floats:
+    """Mean over the policy's classes of values ``[..., C]``."""
+    chosen = of_class[..., list(policy.classes)]
+    return np.asarray(chosen.mean(-1) if policy.absent == "nan" else mean(chosen, -1))
+
+
+def lowest(number: int, percent: float) -> int:
+    """How many of so many scores are the worst ``percent``: rounded down in whole numbers, and at least one."""
+    return max(1, int(Fraction(str(percent)) * number / 100))
+
+
+def _worst_mean(scores: Floats, worst: Sequence[float]) -> float:
+    """Mean of the scores that are defined, or of the lowest ones for each share, and then of these."""
+    known = np.sort(scores[~np.isnan(scores)])
+    if not len(known):
+        return np.nan
+    return float(np.mean([known[: lowest(len(known), q)].mean() for q in worst or (100,)]))
+
+
+@dataclass(frozen=True)
+class ImageTable:
+    """Scores of each image, the worst first, those without a valid pixel last.
+
+    Attributes:
+        ids: of each image, -1 where none was given.
+        mean_iou: mean over classes in each image, a ratio 0 .. 1; NaN without a valid pixel.
+        iou: of each class in each image, ``[N, C]``; NaN for a class that is not there.
+        names: of the classes.
+    """
+
+    ids: tuple[int, ...]
+    mean_iou: tuple[float, ...]
+    iou: Floats
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def to_csv(self) -> str:
+        """A row for each image, in full fractions; empty where none is defined."""
+        file = io.StringIO()
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("id", "mean_iou", *self.names))
+        for i, value, of_class in zip(self.ids, self.mean_iou, self.iou.tolist(), strict=True):
+            writer.writerow((i, *("" if math.isnan(v) else v for v in (value, *of_class))))
+        return file.getvalue().rstrip("\n")
+
+    def to_pandas(self) -> Any:
+        """A ``pandas.DataFrame`` with the same columns, and the ids as its index; pandas has to be there."""
+        import pandas
+
+        columns = {"mean_iou": self.mean_iou} | dict(zip(self.names, self.iou.T, strict=True))
+        return pandas.DataFrame(columns, index=pandas.Index(self.ids, name="id"))
+
+    def __str__(self) -> str:
+        """The ten worst in percent, and the classes that are worst in each."""
+        rows = []
+        for i, value, of_class in list(zip(self.ids, self.mean_iou, self.iou, strict=True))[:10]:
+            low = [c for c in np.argsort(of_class, kind="stable")[:3] if not math.isnan(of_class[c])]
+            rows.append((str(i), ", ".join(f"{self.names[c]} {percent(of_class[c])}" for c in low), percent(value)))
+        return tables.text([Table(("image", "worst classes", "mIoU"), tuple(rows), words=2)])
+
+
+def table_of(rows: Rows, space: LabelSpace, policy: Policy) -> ImageTable:
+    """The table of all images."""
+    means, iou = image_means(rows, policy), image_iou(rows, policy)
+    order = np.argsort(means, kind="stable")
+    return ImageTable(tuple(rows.ids[order].tolist()), tuple(means[order].tolist()), iou[order], space.names)
+
+
+def ids_of(ids: Sequence[int] | Tensor | None, number: int, device: torch.device) -> Tensor:
+    """Ids of a batch, int64 ``[B]``; -1 for each where there are none."""
+    if ids is None:
+        return torch.full((number,), -1, device=device)
+    if not isinstance(ids, Tensor):
+        ids = torch.tensor([integer("ids", i) for i in ids], dtype=torch.int64, device="cpu")
+    if ids.dtype == torch.bool or ids.is_floating_point() or ids.is_complex():
+        raise TypeError(f"ids is {ids.dtype}; expected whole numbers, one an image, so pass ids.long().")
+    if ids.shape != (number,):
+        raise ValueError(f"ids is {list(ids.shape)} and there are {number} images; expected one id for each.")
+    if ids.device.type == "cpu" and bool((ids < 0).any()):
+        raise ValueError(f"ids holds {int(ids.min())}; expected whole numbers from 0 on, so renumber the images.")
+    return ids.to(device=device, dtype=torch.int64, non_blocking=True)
+
+
+def seen_twice(ids: Tensor) -> str:
+    """A sentence if an id was counted more than once, else nothing."""
+    named, times = np.unique(ids[ids >= 0].cpu().numpy(), return_counts=True)
+    twice = named[times > 1]
+    if not len(twice):
+        return ""
+    return (
+        f"{len(twice)} image{'s were' if len(twice) > 1 else ' was'} counted more than once (the first has the id "
+        f"{twice[0]}), as by a sampler that repeats images to fill the last batch; use one that does not, or pass "
+        "valid=False for the repeated ones."
+    )

@@ -1,0 +1,262 @@
+"""Rows of images -> how sure a number is: percentile intervals from images drawn again, and paired comparisons.
+
+Images are drawn with replacement, or whole groups of them (patients, scenes, sequences) where they are alike, as
+Everingham et al. (IJCV 2015) do for Pascal VOC. The interval covers the choice of images, not that of training seeds
+or of annotators. Drawing depends on the seed and the number of images alone, so it is the same on every device, for
+any number of ranks, and for two metrics over the same images.
+"""
+
+import math
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meaniou import images
+from meaniou.checks import integer
+from meaniou.images import Floats, Rows
+from meaniou.policy import Policy
+
+Of = Literal["mean", "class", "accuracy"]
+Groups = Mapping[int, Hashable] | Callable[[int], Hashable]
+CHUNK = 1 << 22  # weights that are held at a time
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value and what it might have been with other images of the same kind.
+
+    Attributes:
+        value: the number itself, a ratio 0 .. 1; NaN where it is undefined.
+        low, high: ends of the percentile interval.
+        std_error: standard deviation over what was drawn.
+        lost: share of the draws in which a class that is there vanished.
+        confidence: the share of draws between the ends.
+    """
+
+    value: float
+    low: float
+    high: float
+    std_error: float
+    lost: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The difference of two metrics over the same images.
+
+    Attributes:
+        value: that of the first less that of the second.
+        low, high: ends of the percentile interval of the difference.
+        p_value: share of draws, of both sides, that lie on the other side of no difference; 1 for none.
+        better: ``"a"`` or ``"b"`` where the interval is on one side of 0, else ``None``.
+    """
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+    better: Literal["a", "b"] | None
+
+
+def bootstrap(
+    rows: Rows,
+    policy: Policy,
+    of: Of,
+    confidence: float,
+    resamples: int,
+    seed: int,
+    groups: Groups | None,
+) -> Interval | list[Interval]:
+    """The interval of a number, or one for each class; its arguments are those of ``MeanIoU.bootstrap``."""
+    _check(of, confidence, resamples, seed)
+    values, drawn, lost = _drawn(rows, policy, of, resamples, seed, groups)
+    found = [
+        Interval(float(v), *_ends(d, confidence), _std(d), float(share), confidence)
+        for v, d, share in zip(np.atleast_1d(values), drawn.T, lost, strict=True)
+    ]
+    return found if of == "class" else found[0]
+
+
+def compare(
+    first: Rows,
+    second: Rows,
+    policy: Policy,
+    of: Of,
+    confidence: float,
+    resamples: int,
+    seed: int,
+    groups: Groups | None,
+) -> Comparison | list[Comparison]:
+    """The difference of two over the same images, drawn together."""
+    _check(of, confidence, resamples, seed)
+    (a, drawn_a, _), (b, drawn_b, _) = (_drawn(rows, policy, of, resamples, seed, groups) for rows in (first, second))
+    found = []
+    for value, drawn in zip(np.atleast_1d(a - b), (drawn_a - drawn_b).T, strict=True):
+        low, high = _ends(drawn, confidence)
+        better: Literal["a", "b"] | None = "a" if low > 0 else "b" if high < 0 else None
+        found.append(Comparison(float(value), low, high, _p_value(drawn), better))
+    return found if of == "class" else found[0]
+
+
+def _check(of: str, confidence: float, resamples: int, seed: int) -> None:
+    if of not in ("mean", "class", "accuracy"):
+        raise ValueError(f"of is {of!r}; expected 'mean', 'class' or 'accuracy'.")
+    if not isinstance(confidence, float) or not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence!r}; expected a share between 0 and 1, such as 0.95.")
+    if integer("resamples", resamples) < 2:
+        raise ValueError(f"resamples is {resamples}; expected 2 and more, such as 1000.")
+    if integer("seed", seed) < 0:
+        raise ValueError(f"seed is {seed}; expected a whole number from 0 on.")
+
+
+def _drawn(
+    rows: Rows, policy: Policy, of: Of, resamples: int, seed: int, groups: Groups | None
+) -> tuple[Floats, Floats, Floats]:
+    """The number itself, what it is in each draw ``[resamples, K]``, and the share of draws that lost a class."""
+    members = _members(rows, groups)
+    number = int(members.max()) + 1 if len(members) else 0
+    statistic = _statistic(rows, policy, of)
+    value, _ = statistic(np.ones((1, len(members)), np.int64))
+    drawn, lost = np.full((resamples, np.size(value)), np.nan), np.zeros(np.size(value))
+    if number > 1:
+        generator = np.random.Generator(np.random.Philox(seed))
+        step = max(1, CHUNK // max(number, len(members)))
+        for start in range(0, resamples, step):
+            times = _times(generator, number, min(step, resamples - start))
+            part, gone = statistic(times[:, members])
+            drawn[start : start + len(times)] = part.reshape(len(times), -1)
+            lost += gone.reshape(len(times), -1).sum(0) / resamples
+    return value[0], drawn, lost
+
+
+def _times(generator: np.random.Generator, number: int, resamples: int) -> NDArray[np.int64]:
+    """How often each of so many is drawn, ``[resamples, number]``: multinomial, by counting the draws."""
+    chosen = generator.integers(0, number, size=(resamples, number))
+    chosen += np.arange(resamples)[:, None] * number
+    return np.bincount(chosen.ravel(), minlength=resamples * number).reshape(resamples, number)
+
+
+def _members(rows: Rows, groups: Groups | None) -> NDArray[np.int64]:
+    """The number of the group of each image; each is its own unless told."""
+    if groups is None:
+        return np.arange(len(rows.ids))
+    if (rows.ids < 0).any():
+        raise ValueError("groups are of images with ids; expected ids in every update, so pass ids=.")
+    find = groups if callable(groups) else groups.__getitem__
+    try:
+        named = [find(int(i)) for i in rows.ids]
+    except KeyError as error:
+        raise ValueError(f"groups has no image {error}; expected a group for each id, so name it.") from None
+    numbers = {name: k for k, name in enumerate(dict.fromkeys(named))}
+    return np.array([numbers[name] for name in named], np.int64)
+
+
+Statistic = Callable[[NDArray[np.int64]], tuple[Floats, NDArray[Any]]]
+
+
+def _statistic(rows: Rows, policy: Policy, of: Of) -> Statistic:
+    """From weights ``[R, N]`` to the number in each draw ``[R]`` or ``[R, C]``, and whether a class is lost there."""
+    if of == "accuracy":
+        return lambda times: _accuracy(rows, times)
+    if policy.over == "dataset":
+        return lambda times: _over_dataset(rows, policy, of, times)
+    if policy.over == "image" and of == "mean":
+        return lambda times: _over_images(rows, policy, times)
+    return lambda times: _over_classes(rows, policy, of, times)
+
+
+def _sums(times: NDArray[np.int64], *parts: NDArray[Any]) -> list[Floats]:
+    """Weighted sums of parts ``[N, C]``, exact below 2^53 pixels, in one product."""
+    product = times.astype(np.float64) @ np.concatenate(parts, 1).astype(np.float64)
+    return list(np.split(product, len(parts), axis=1))
+
+
+def _accuracy(rows: Rows, times: NDArray[np.int64]) -> tuple[Floats, NDArray[Any]]:
+    right, all_pixels = _sums(times, rows.intersection.sum(1, keepdims=True), rows.truth.sum(1, keepdims=True))
+    found = images.ratio(right[:, 0], all_pixels[:, 0])
+    return found, np.zeros(len(times), bool)
+
+
+def _over_dataset(rows: Rows, policy: Policy, of: Of, times: NDArray[np.int64]) -> tuple[Floats, NDArray[Any]]:
+    both, truth, predicted = _sums(times, rows.intersection, rows.truth, rows.predicted)
+    union = truth + predicted - both
+    there = (union if policy.present == "union" else truth) > 0
+    iou = np.where(there, images.ratio(both, union), images.ABSENT[policy.absent])
+    iou[:, rows.ignored] = np.nan
+    chosen = np.zeros(there.shape[1], bool)
+    chosen[list(policy.classes)] = True
+    gone = ~there & images.present(rows, policy).any(0)
+    if of == "class":
+        return iou, gone
+    lost: NDArray[Any] = np.asarray((gone & chosen).any(1))
+    if policy.average == "micro":
+        part = there & chosen
+        return images.ratio((both * part).sum(1), (union * part).sum(1)), lost
+    if policy.average == "weighted":
+        part = there & chosen
+        return images.ratio((truth * np.where(part, iou, 0)).sum(1), (truth * part).sum(1)), lost
+    return images.class_mean(iou, policy), lost
+
+
+def _over_images(rows: Rows, policy: Policy, times: NDArray[np.int64]) -> tuple[Floats, NDArray[Any]]:
+    scores = images.image_means(rows, policy)
+    gone = images.present(rows, policy)[:, list(policy.classes)]
+    lost = ((times @ gone) == 0) & gone.any(0)
+    return _worst_means(scores, times, policy), lost.any(1)
+
+
+def _over_classes(rows: Rows, policy: Policy, of: Of, times: NDArray[np.int64]) -> tuple[Floats, NDArray[Any]]:
+    iou = images.image_iou(rows, policy)
+    there = images.present(rows, policy)
+    gone = ((times @ there) == 0) & there.any(0)
+    if policy.worst:
+        of_class = np.stack([_worst_means(iou[:, c], times, policy) for c in range(iou.shape[1])], 1)
+    else:
+        known = ~np.isnan(iou)
+        part, whole = _sums(times, np.where(known, iou, 0), known)
+        of_class = images.ratio(part, whole)
+    if of == "class":
+        return of_class, gone
+    return images.class_mean(of_class, policy), gone[:, list(policy.classes)].any(1)
+
+
+def _worst_means(scores: Floats, times: NDArray[np.int64], policy: Policy) -> Floats:
+    """Mean of the scores ``[N]`` in each draw, or of the lowest ones for each share, and then of these."""
+    order = np.argsort(scores, kind="stable")[: np.count_nonzero(~np.isnan(scores))]
+    drawn, sorted_scores = times[:, order], scores[order]
+    if not len(order):
+        return np.full(len(times), np.nan)
+    before = np.cumsum(drawn, 1) - drawn
+    numbers = drawn.sum(1)
+    means = []
+    for share in policy.worst or (100,):
+        most = np.array([images.lowest(int(n), share) for n in numbers])
+        taken = np.clip(most[:, None] - before, 0, drawn)
+        means.append(images.ratio(taken @ sorted_scores, taken.sum(1)))
+    return np.asarray(np.mean(means, 0))
+
+
+def _ends(drawn: Floats, confidence: float) -> tuple[float, float]:
+    known = drawn[~np.isnan(drawn)]
+    if not len(known):
+        return math.nan, math.nan
+    low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def _std(drawn: Floats) -> float:
+    known = drawn[~np.isnan(drawn)]
+    return float(known.std(ddof=1)) if len(known) > 1 else math.nan
+
+
+def _p_value(drawn: Floats) -> float:
+    """Two sides, with the value itself counted as a draw, so that it is never 0."""
+    known = drawn[~np.isnan(drawn)]
+    if not len(known):
+        return math.nan
+    below, above = (known <= 0).sum(), (known >= 0).sum()
+    return float(min(1.0, 2 * (1 + min(below, above)) / (1 + len(known))))

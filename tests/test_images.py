@@ -1,0 +1,442 @@
+"""Rows of images: what is kept, the other orders of averaging, and the table; against the formulas in plain NumPy."""
+
+import copy
+import math
+import pickle
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from support import assert_sentence, random_map
+from torchmetrics import MetricCollection
+
+from meaniou import MeanIoU, mean_iou, reference
+from meaniou.images import lowest
+
+C, VOID = 4, 255
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(41)
+
+
+def scenes(rng, number=12, empty=True):
+    """Images in which some classes are absent, one of them all void; labels 0 .. C-1 and 255."""
+    preds, target = [], []
+    for i in range(number):
+        here = rng.permutation(C)[: rng.integers(1, C + 1)]
+        truth = rng.choice(np.append(here, VOID), size=(6, 7))
+        if empty and i == 3:
+            truth[:] = VOID
+        answer = np.where(rng.random(truth.shape) < 0.7, truth, rng.integers(0, C, size=truth.shape))
+        preds.append(answer)
+        target.append(truth)
+    return torch.from_numpy(np.stack(preds)), torch.from_numpy(np.stack(target))
+
+
+def filled(maps, ids=None, batch=5, **settings):
+    metric = MeanIoU(C, ignore_index=VOID, **({"per_image": True} | settings))
+    preds, target = maps
+    for start in range(0, len(preds), batch):
+        part = slice(start, start + batch)
+        metric.update(preds[part], target[part], ids=None if ids is None else ids[part])
+    return metric
+
+
+# The formulas, image by image.
+
+
+def table_by_definition(maps, present="union", absent="skip", unanswered="miss"):
+    """IoU of each class in each image, NaN where it is not active; rows of NaN for images without a valid pixel."""
+    found = []
+    for preds, target in zip(*(m.numpy() for m in maps), strict=True):
+        if (target == VOID).all() or (unanswered == "drop" and not ((target != VOID) & (preds != VOID)).any()):
+            found.append([math.nan] * C)
+            continue
+        settings = {"present": present, "absent": absent, "unanswered": unanswered}
+        found.append(reference.class_iou(preds, target, C, VOID, **settings))
+    return np.array(found)
+
+
+def mean_by_definition(values):
+    known = [v for v in values if not math.isnan(v)]
+    return sum(known) / len(known) if known else math.nan
+
+
+def lowest_by_definition(values, q):
+    known = sorted(v for v in values if not math.isnan(v))
+    if not known:
+        return math.nan
+    return sum(known[: max(1, math.floor(Fraction(q) * len(known) / 100))]) / max(
+        1, math.floor(Fraction(q) * len(known) / 100)
+    )
+
+
+def value_by_definition(table, over, worst=(100,)):
+    means = []
+    for q in worst:
+        if over == "image":
+            means.append(lowest_by_definition([mean_by_definition(row) for row in table], q))
+        else:
+            means.append(mean_by_definition([lowest_by_definition(column, q) for column in table.T]))
+    return sum(means) / len(means)
+
+
+@pytest.mark.parametrize("worst", [None, 1, 5, 25, 50, 100, (10, 20, 30, 100)], ids=str)
+@pytest.mark.parametrize("present", ["union", "target"])
+@pytest.mark.parametrize("over", ["image", "class"])
+def test_the_orders_of_averaging(rng, over, present, worst):
+    for unanswered in ("miss", "drop"):
+        for absent in ("skip", "zero", "one"):
+            maps = scenes(rng)
+            rules = {"present": present, "absent": absent, "unanswered": unanswered}
+            metric = filled(maps, over=over, worst=worst, **rules)
+            shares = (100,) if worst is None else worst if isinstance(worst, tuple) else (worst,)
+            expected = value_by_definition(table_by_definition(maps, **rules), over, shares)
+            assert metric.compute().item() == pytest.approx(expected, rel=1e-6)
+            assert metric.bootstrap().value == pytest.approx(expected, rel=1e-12)
+
+
+def test_each_class_over_its_images(rng):
+    maps = scenes(rng)
+    table = table_by_definition(maps)
+    found = filled(maps, over="class", average="none").compute()
+    assert found.tolist() == pytest.approx([mean_by_definition(column) for column in table.T], rel=1e-6)
+
+
+def test_a_case_by_hand():
+    """Image 1: 1/2 and 1/2 for classes 0 and 1; image 2: 1 for class 0; image 3: void; class 3 only predicted in 4."""
+    target = torch.tensor([[[0, 0, 1]], [[0, 0, 0]], [[255, 255, 255]], [[2, 2, 2]]])
+    preds = torch.tensor([[[0, 1, 1]], [[0, 0, 0]], [[1, 1, 1]], [[2, 2, 3]]])
+    by_image = filled((preds, target), over="image")
+    # Image 4 has 2/3 for class 2, and 0 for class 3.
+    assert by_image.compute().item() == pytest.approx((1 / 2 + 1 + 1 / 3) / 3)
+    assert filled((preds, target), over="image", present="target").compute().item() == pytest.approx(
+        (1 / 2 + 1 + 2 / 3) / 3
+    )
+    assert filled((preds, target), over="class").compute().item() == pytest.approx((3 / 4 + 1 / 2 + 2 / 3 + 0) / 4)
+    assert filled((preds, target), over="image", worst=50).compute().item() == pytest.approx(1 / 3)
+    assert filled((preds, target), over="image", worst=67).compute().item() == pytest.approx((1 / 2 + 1 / 3) / 2)
+    table = by_image.images()
+    assert table.ids == (-1, -1, -1, -1)
+    assert table.mean_iou[:3] == pytest.approx((1 / 3, 1 / 2, 1))
+    assert math.isnan(table.mean_iou[3])
+    assert np.isnan(table.iou[3]).all()
+    assert table.iou[0].tolist() == pytest.approx([math.nan, math.nan, 2 / 3, 0], nan_ok=True)
+
+
+def test_the_worst_share_is_counted_in_whole_numbers():
+    """``int(29 / 100 * 100)`` is 28."""
+    assert [lowest(100, 29), lowest(90, 70), lowest(3, 1), lowest(1000, 0.1), lowest(7, 100)] == [29, 63, 1, 1, 7]
+
+
+# What is kept.
+
+
+@pytest.mark.parametrize("impl", ["cpu", "portable"])
+@pytest.mark.parametrize("form", ["labels", "scores", "lists", "valid"])
+def test_rows_are_those_of_the_definition(rng, impl, form):
+    shapes = [(5, 8), (3, 9), (1, 1), (6, 2)] if form == "lists" else [(5, 8)] * 4
+    target = [random_map(rng, shape, torch.uint8, C, [VOID]).clamp(max=VOID) for shape in shapes]
+    target = [torch.where((t >= C) & (t != VOID), 0, t) for t in target]
+    preds = [t.flip(0).masked_fill(t.flip(0) == VOID, 1) for t in target]
+    valid = [torch.from_numpy(rng.random(shape) < 0.6) for shape in shapes] if form == "valid" else None
+    metric = MeanIoU(C, ignore_index=VOID, per_image=True, impl=impl)
+    if form == "lists":
+        metric.update(preds, target)
+    else:
+        answers = torch.stack(preds)
+        given = torch.eye(C)[answers.long()].movedim(-1, 1) if form == "scores" else answers
+        metric.update(given, torch.stack(target), None if valid is None else torch.stack(valid))
+    rows, ids = metric.joined()
+    assert ids.tolist() == [-1] * 4
+    for i, row in enumerate(rows.numpy()):
+        mask = None if valid is None else valid[i].numpy()
+        counts = reference.counts(preds[i].numpy(), target[i].numpy(), C, VOID, mask)
+        assert row.tolist() == [
+            counts.diagonal()[:C].tolist(),
+            counts[:C].sum(1).tolist(),
+            counts[:C, :C].sum(0).tolist(),
+            counts[:C, C].tolist(),
+        ]
+    assert rows[:, 1].sum() == metric.counts[:C].sum()
+
+
+def test_rows_take_as_much_memory_as_they_say():
+    metric = MeanIoU(171, per_image=True)
+    x = torch.zeros(50, 1, 3, dtype=torch.uint8)
+    for _ in range(100):
+        metric.update(x, x)
+    rows, ids = metric.joined()
+    assert rows.nbytes + ids.nbytes <= 28_000_000
+    assert len(rows) == 5000
+
+
+@pytest.mark.parametrize(
+    ("preds", "target"),
+    [
+        (torch.zeros(3, 5).long(), torch.zeros(3, 5).long()),
+        (torch.zeros(4).long(), torch.zeros(4).long()),
+        (torch.zeros(5, C), torch.zeros(5).long()),
+    ],
+    ids=["map", "line", "points"],
+)
+def test_a_map_without_images_is_refused(preds, target):
+    metric = MeanIoU(C, per_image=True)
+    with pytest.raises(ValueError, match="map") as error:
+        metric.update(preds, target)
+    assert_sentence(error, "scores are kept for each image", "pass preds[None] and target[None]")
+    assert len(metric.joined()[0]) == metric.counts.sum() == metric.update_count == 0
+
+
+@pytest.mark.parametrize(
+    ("ids", "kind", "part"),
+    [
+        ([1], ValueError, "there are 2 images"),
+        ([1, -2], ValueError, "ids holds -2"),
+        ([1, 2.5], TypeError, "ids holds 2.5"),
+        (["a", "b"], TypeError, "ids holds 'a'"),
+        (torch.tensor([0.0, 1.0]), TypeError, "ids is torch.float32"),
+        (torch.tensor([True, False]), TypeError, "ids is torch.bool"),
+        (torch.tensor([[1], [2]]), ValueError, "ids is [2, 1]"),
+    ],
+    ids=str,
+)
+def test_ids_that_are_off_change_nothing(ids, kind, part):
+    metric = filled((torch.zeros(2, 2, 2).long(),) * 2, [7, 8])
+    with pytest.raises(kind) as error:
+        metric.update(torch.zeros(2, 2, 2).long(), torch.zeros(2, 2, 2).long(), ids=ids)
+    assert_sentence(error, part)
+    assert metric.joined()[1].tolist() == [7, 8]
+    assert metric.counts.sum() == 8
+
+
+def test_ids_need_rows():
+    x = torch.zeros(1, 3, 3).long()
+    with pytest.raises(ValueError, match="per_image=True only"):
+        MeanIoU(2).update(x, x, ids=[1])
+    for ask in ("images", "bootstrap"):
+        metric = MeanIoU(2)
+        metric.update(x, x)
+        with pytest.raises(ValueError, match="per_image=True"):
+            getattr(metric, ask)()
+
+
+def test_an_image_that_is_counted_twice_is_said_and_changes_no_number():
+    x = torch.zeros(3, 2, 2).long()
+    y = x.clone()
+    y[0] = 1
+    metric = filled((x, y), [5, 5, 7])
+    for ask in (metric.compute, metric.report, metric.images, metric.bootstrap):
+        with pytest.warns(UserWarning, match=r"1 image was counted more than once .*id 5.*valid=False"):
+            ask()
+    assert mean_iou(x, y, C) == metric._computed
+    assert filled((x, y)).compute() == metric._computed  # without ids nothing is known
+
+
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        ({"over": "images"}, "over is 'images'"),
+        ({"worst": 5}, "worst is for over="),
+        ({"over": "image", "worst": 0}, "worst holds 0"),
+        ({"over": "image", "worst": [5, 101]}, "worst holds 101"),
+        ({"over": "image", "worst": "5"}, "worst holds '5'"),
+        ({"over": "image", "average": "none"}, "average is 'none' and over is 'image'"),
+        ({"over": "class", "average": "micro"}, "average is 'micro' and over is 'class'"),
+        ({"per_image": 1}, "per_image is 1"),
+    ],
+    ids=str,
+)
+def test_settings_that_are_off(settings, part):
+    with pytest.raises((ValueError, TypeError)) as error:
+        MeanIoU(3, **settings)
+    assert_sentence(error, part)
+
+
+# The contract with torchmetrics, for rows as for counts.
+
+
+def assert_same_rows(a, b):
+    for x, y in zip(a.joined(), b.joined(), strict=True):
+        assert torch.equal(x, y)
+    assert torch.equal(a.counts, b.counts)
+
+
+def test_forward_reset_merge_and_copies(rng):
+    maps = scenes(rng)
+    ids = list(range(len(maps[0])))
+    whole = filled(maps, ids)
+    by_forward = MeanIoU(C, ignore_index=VOID, per_image=True)
+    for i in ids:
+        one = [m[i : i + 1] for m in maps]
+        value = by_forward(*one, ids=[i])
+        assert torch.equal(value.nan_to_num(-1), filled(one, over="dataset").compute().nan_to_num(-1))
+    assert_same_rows(by_forward, whole)
+    first, second = (filled([m[part] for m in maps], ids[part]) for part in (slice(0, 5), slice(5, None)))
+    first.merge_state(second)
+    assert_same_rows(first, whole)
+    other = filled([m[:5] for m in maps], ids[:5])
+    other.merge_state(second.metric_state)
+    assert_same_rows(other, whole)
+    for copied in (copy.deepcopy(whole), pickle.loads(pickle.dumps(whole))):
+        assert_same_rows(copied, whole)
+        copied.reset()
+        assert len(copied.joined()[0]) == 0
+        assert len(whole.joined()[0]) == len(ids)
+    assert_same_rows(whole.half().to("cpu"), first)
+
+
+def test_state_dict(rng):
+    maps = scenes(rng)
+    metric = filled(maps, list(range(12)))
+    metric.persistent(True)
+    other = MeanIoU(C, ignore_index=VOID, per_image=True)
+    other.persistent(True)
+    other.load_state_dict(metric.state_dict())
+    assert_same_rows(other, metric)
+    assert other.update_called
+    assert other.compute() == metric.compute()
+    plain = MeanIoU(C, ignore_index=VOID)
+    plain.persistent(True)
+    with pytest.raises(RuntimeError, match="expected the same settings"):
+        plain.load_state_dict(metric.state_dict())
+    with pytest.raises(ValueError, match="expected the same settings"):
+        metric.merge_state(plain)
+    broken = metric.metric_state | {"image_ids": metric.metric_state["image_ids"][:-1]}
+    for state in (broken, broken | {"image_rows": None}):
+        with pytest.raises(ValueError, match=r"rows of images do not fit|holds no lists"):
+            other.merge_state(state)
+    assert_same_rows(other, metric)
+
+
+def test_a_collection_counts_rows_once(rng):
+    maps = scenes(rng)
+    names = ("dataset", "image", "class")
+    collection = MetricCollection({n: MeanIoU(C, ignore_index=VOID, over=n, per_image=True) for n in names})
+    for _ in range(3):
+        collection.update(*maps)
+    assert [sorted(group) for group in collection.compute_groups.values()] == [sorted(names)]
+    found = collection.compute()
+    for name in names:
+        alone = filled([torch.cat([m] * 3) for m in maps], over=name)
+        assert found[name] == alone.compute()
+
+
+def test_the_order_of_images_does_not_matter(rng):
+    maps = scenes(rng)
+    ids = rng.permutation(12)
+    shuffled = rng.permutation(12)
+    for given in (ids, None):
+        a = filled(maps, given)
+        b = filled([m[shuffled] for m in maps], None if given is None else given[shuffled], batch=1)
+        for of in ("mean", "class", "accuracy"):
+            assert repr(a.bootstrap(of)) == repr(b.bootstrap(of))
+        if given is not None:
+            assert a.images().to_csv() == b.images().to_csv()
+
+
+def test_save_and_load(rng, tmp_path):
+    maps = scenes(rng)
+    for settings in ({}, {"over": "class", "worst": [5, 10], "present": "target"}, {"per_image": False}):
+        metric = filled(maps, **settings) if settings.get("per_image", True) else MeanIoU(C, ignore_index=VOID)
+        path = tmp_path / "metric.pt"
+        metric.save(path)
+        assert [file.name for file in tmp_path.iterdir()] == ["metric.pt"]
+        other = MeanIoU.load(path)
+        assert (other.space, other.policy, other.how) == (metric.space, metric.policy, metric.how)
+        assert other.update_count == metric.update_count
+        assert torch.equal(other.counts, metric.counts)
+        if metric.per_image:
+            assert_same_rows(other, metric)
+            assert other.compute() == metric.compute()
+            other.merge_state(metric)
+            assert len(other.joined()[0]) == 24
+
+
+def test_save_and_load_under_a_protocol(tmp_path):
+    x = torch.tensor([[[7, 8, 0]]])
+    for settings in ({"protocol": "cityscapes"}, {"protocol": "cityscapes", "pred_ids": "classes", "absent": "zero"}):
+        metric = MeanIoU(**settings, per_image=True)
+        metric.update(x.clamp(max=7), x, ids=[3])
+        metric.save(tmp_path / "a")
+        other = MeanIoU.load(tmp_path / "a")
+        assert str(other.report()) == str(metric.report())
+        assert other.space == metric.space
+        other.update(x.clamp(max=7), x, ids=[4])
+        other.merge_state(metric)
+
+
+def test_what_is_no_saved_metric(tmp_path):
+    path = tmp_path / "x"
+    for content in (b"", b"no", pickle.dumps({"a": 1})):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"holds no saved metric|something else"):
+            MeanIoU.load(path)
+    torch.save({"format": "other"}, path)
+    with pytest.raises(ValueError, match="something else"):
+        MeanIoU.load(path)
+    with pytest.raises(FileNotFoundError):
+        MeanIoU.load(tmp_path / "none")
+
+
+def test_loading_runs_no_code(tmp_path):
+    class Bad:
+        def __reduce__(self):
+            return (print, ("ran",))
+
+    torch.save({"format": "meaniou metric 1", "space": Bad()}, tmp_path / "bad")
+    with pytest.raises(ValueError, match="holds no saved metric"):
+        MeanIoU.load(tmp_path / "bad")
+
+
+def test_the_table_as_text_and_as_a_frame(rng):
+    pandas = pytest.importorskip("pandas")
+    metric = filled(scenes(rng), list(range(12)))
+    table = metric.images()
+    assert len(table) == 12
+    lines = table.to_csv().splitlines()
+    assert lines[0] == "id,mean_iou,0,1,2,3"
+    assert lines[1].split(",")[0] == str(table.ids[0])
+    assert lines[-1] == "3,,,,,"
+    frame = table.to_pandas()
+    assert isinstance(frame, pandas.DataFrame)
+    assert frame.index.tolist() == list(table.ids)
+    assert frame["mean_iou"].tolist() == pytest.approx(list(table.mean_iou), nan_ok=True)
+    text = str(table).splitlines()
+    assert text[0].split() == ["image", "worst", "classes", "mIoU"]
+    assert text[2].split()[0] == str(table.ids[0])
+
+
+def test_a_report_of_images_with_intervals(rng):
+    maps = scenes(rng)
+    metric = filled(maps, list(range(12)))
+    plain = metric.report()
+    assert plain.intervals is None
+    assert plain.images.number == 12
+    assert plain.images.skipped == 1
+    assert plain.images.mean_over_images == pytest.approx(value_by_definition(table_by_definition(maps), "image"))
+    assert plain.images.mean_over_classes == pytest.approx(value_by_definition(table_by_definition(maps), "class"))
+    table = metric.images()
+    assert plain.images.worst == tuple(zip(table.ids[:10], table.mean_iou[:10], strict=True))
+    report = metric.report(bootstrap={"resamples": 30, "confidence": 0.9})
+    assert report.intervals.mean_iou == metric.bootstrap(resamples=30, confidence=0.9)
+    assert report.intervals.pixel_accuracy == metric.bootstrap("accuracy", resamples=30, confidence=0.9)
+    assert repr(list(report.intervals.classes)) == repr(metric.bootstrap("class", resamples=30, confidence=0.9))
+    assert report.mean_iou == report.intervals.mean_iou.value
+    lines = str(report).splitlines()
+    assert lines[0].split()[:6] == ["class", "IoU", "90", "%", "interval", "Dice"]
+    interval = report.intervals.mean_iou
+    assert f"{100 * interval.low:.2f} to {100 * interval.high:.2f}" in str(report)
+    assert report.to_dict()["intervals"]["mean_iou"]["low"] == interval.low
+    assert report.to_dict()["images"]["skipped"] == 1
+    for settings in ({}, {"over": "image"}, {"average": "micro"}):
+        assert filled(maps, **settings).report(bootstrap=True).intervals.mean_iou.value == plain.mean_iou
+    with pytest.raises(ValueError, match="per_image=True"):
+        MeanIoU(2).report(bootstrap=True)
+    with pytest.raises(TypeError, match="bootstrap holds 'n'"):
+        metric.report(bootstrap={"n": 3})
+    dropped = metric.report(policy={"absent": "zero"})
+    assert dropped.images.mean_over_images < plain.images.mean_over_images

@@ -1,0 +1,253 @@
+"""Intervals and comparisons: against the same draws one by one in plain Python, and against what they promise."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from support import assert_sentence
+
+from meaniou import MeanIoU, compare, mean_iou
+
+C, VOID = 4, 255
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(43)
+
+
+def scenes(rng, number=20, right=0.7):
+    """Images that differ in how hard they are, in some of which a class is absent; one is all void."""
+    target = rng.choice([0, 0, 1, 1, 2, VOID], size=(number, 6, 8))
+    target[::7][target[::7] == 1] = 3
+    target[3] = VOID
+    hard = rng.random((number, 1, 1)) * 0.5
+    preds = np.where(rng.random(target.shape) < right + hard * 0.5, target, rng.integers(0, C, size=target.shape))
+    preds[preds == VOID] = 0
+    preds[rng.random(target.shape) < 0.02] = VOID
+    return torch.from_numpy(preds), torch.from_numpy(target)
+
+
+def filled(maps, ids=None, **settings):
+    metric = MeanIoU(C, ignore_index=VOID, **({"per_image": True} | settings))
+    metric.update(*maps, ids=range(len(maps[0])) if ids is None else ids)
+    return metric
+
+
+def drawn_by_definition(number, resamples, seed):
+    """The images of each draw; those of one draw after those of the one before."""
+    return np.random.Generator(np.random.Philox(seed)).integers(0, number, size=(resamples, number))
+
+
+SETTINGS = [
+    {},
+    {"average": "micro"},
+    {"average": "weighted"},
+    {"absent": "zero"},
+    {"present": "target", "unanswered": "drop"},
+    {"classes": [0, 3]},
+    {"over": "image"},
+    {"over": "image", "worst": 30, "absent": "zero"},
+    {"over": "class", "worst": (20, 60)},
+    {"over": "class", "present": "target"},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_each_draw_is_a_metric_of_the_images_drawn(rng, settings):
+    maps = scenes(rng)
+    found = filled(maps, **settings).bootstrap(resamples=40, seed=5)
+    values = []
+    for drawn in drawn_by_definition(20, 40, 5):
+        metric = filled([m[drawn] for m in maps], range(20), **settings)
+        values.append(metric.bootstrap(resamples=2).value)
+    assert [found.low, found.high] == pytest.approx(list(np.quantile(values, [0.025, 0.975])), rel=1e-12)
+    assert found.std_error == pytest.approx(np.std(values, ddof=1), rel=1e-9)
+    assert found.value == pytest.approx(filled(maps, **settings).compute().item(), rel=1e-6)
+
+
+def test_each_class_and_the_accuracy(rng):
+    maps = scenes(rng)
+    metric = filled(maps)
+    of_class, accuracy = metric.bootstrap("class", resamples=60), metric.bootstrap("accuracy", resamples=60)
+    values, right, lost = [], [], []
+    for drawn in drawn_by_definition(20, 60, 0):
+        preds, target = (m[drawn] for m in maps)
+        values.append(mean_iou(preds.double().long(), target, C, ignore_index=VOID, average="none").double().tolist())
+        valid = target != VOID
+        right.append(((preds == target) & valid).sum().item() / valid.sum().item())
+        lost.append(not ((target == 3) & valid).any() and not ((preds == 3) & valid).any())
+    for c, interval in enumerate(of_class):
+        known = [v[c] for v in values if not math.isnan(v[c])]
+        assert [interval.low, interval.high] == pytest.approx(list(np.quantile(known, [0.025, 0.975])), rel=1e-5)
+        assert interval.lost == pytest.approx(np.mean(lost) if c == 3 else 0)
+    assert [accuracy.low, accuracy.high] == pytest.approx(list(np.quantile(right, [0.025, 0.975])), rel=1e-12)
+
+
+def test_a_class_that_is_lost_is_said():
+    """One class is in one image of four, the other in three: (3/4)^4 of the draws are without the one."""
+    target = torch.zeros(4, 5, 5).long()
+    target[1] = 3
+    found = filled((target, target)).bootstrap(resamples=4000)
+    assert found.lost == pytest.approx((3 / 4) ** 4, abs=0.03)
+    assert (found.value, found.low, found.high, found.std_error) == (1, 1, 1, 0)
+    by_class = filled((target, target)).bootstrap("class", resamples=4000)
+    assert by_class[3].lost + by_class[0].lost == pytest.approx(found.lost)
+    assert by_class[0].lost == pytest.approx((1 / 4) ** 4, abs=0.01)
+    assert math.isnan(by_class[1].value)
+    assert (by_class[1].lost, math.isnan(by_class[1].low)) == (0, True)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_of_one_image_nothing_is_known(number):
+    x = torch.zeros(number, 3, 3).long()
+    found = filled((x, x)).bootstrap()
+    assert math.isnan(found.low)
+    assert math.isnan(found.std_error)
+    assert found.value == 1 or number == 0
+
+
+@pytest.mark.parametrize("as_function", [False, True])
+def test_whole_groups_are_drawn(rng, as_function):
+    maps = scenes(rng)
+    ids = [i + 100 for i in range(20)]
+    group = {i: "abcde"[(i * 7) % 5] for i in ids}
+    metric = filled(maps, ids)
+    found = metric.bootstrap(resamples=50, groups=group.get if as_function else group)
+    names = list(dict.fromkeys(group[i] for i in ids))
+    values = []
+    for drawn in drawn_by_definition(5, 50, 0):
+        chosen = [k for g in drawn for k, i in enumerate(ids) if group[i] == names[g]]
+        values.append(filled([m[chosen] for m in maps]).bootstrap(resamples=2).value)
+    assert [found.low, found.high] == pytest.approx(list(np.quantile(values, [0.025, 0.975])), rel=1e-12)
+    assert found.high - found.low != metric.bootstrap(resamples=50).high - metric.bootstrap(resamples=50).low
+
+
+def test_the_seed_alone_decides(rng):
+    metric = filled(scenes(rng))
+    assert metric.bootstrap(seed=3) == metric.bootstrap(seed=3) != metric.bootstrap(seed=4)
+    assert metric.bootstrap(confidence=0.5).low > metric.bootstrap().low
+
+
+def test_many_draws_are_made_in_parts(rng, monkeypatch):
+    metric = filled(scenes(rng))
+    whole = [metric.bootstrap(resamples=33), metric.bootstrap("class", resamples=33)]
+    monkeypatch.setattr("meaniou.uncertainty.CHUNK", 50)
+    assert repr([metric.bootstrap(resamples=33), metric.bootstrap("class", resamples=33)]) == repr(whole)
+
+
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        ({"of": "iou"}, "of is 'iou'"),
+        ({"confidence": 95}, "confidence is 95"),
+        ({"confidence": 1.0}, "confidence is 1.0"),
+        ({"resamples": 1}, "resamples is 1"),
+        ({"resamples": 2.5}, "resamples holds 2.5"),
+        ({"seed": -1}, "seed is -1"),
+        ({"groups": {0: "a"}}, "groups has no image 1"),
+    ],
+    ids=str,
+)
+def test_settings_that_are_off(rng, settings, part):
+    metric = filled(scenes(rng))
+    with pytest.raises((ValueError, TypeError)) as error:
+        metric.bootstrap(**settings)
+    assert_sentence(error, part)
+
+
+def test_groups_need_ids(rng):
+    metric = MeanIoU(C, ignore_index=VOID, per_image=True)
+    metric.update(*scenes(rng))
+    with pytest.raises(ValueError, match="groups are of images with ids"):
+        metric.bootstrap(groups={})
+
+
+# Comparisons.
+
+
+def test_a_comparison_draws_the_same_images_for_both(rng):
+    target = scenes(rng)[1]
+    a, b = (scenes(np.random.default_rng(s), right=r)[0] for s, r in ((1, 0.72), (2, 0.7)))
+    order = rng.permutation(20)
+    first, second = filled((a, target)), filled((b[order], target[order]), order)
+    found = compare(first, second, resamples=50, seed=9)
+    values = []
+    for drawn in drawn_by_definition(20, 50, 9):
+        values.append(
+            filled((a[drawn], target[drawn])).bootstrap(resamples=2).value
+            - filled((b[drawn], target[drawn])).bootstrap(resamples=2).value
+        )
+    assert [found.low, found.high] == pytest.approx(list(np.quantile(values, [0.025, 0.975])), rel=1e-9)
+    assert found.value == pytest.approx(first.bootstrap().value - second.bootstrap().value)
+    below, above = sum(v <= 0 for v in values), sum(v >= 0 for v in values)
+    assert found.p_value == pytest.approx(min(1, 2 * (1 + min(below, above)) / 51))
+    back = compare(second, first, resamples=50, seed=9)
+    assert (back.value, back.low, back.high) == pytest.approx((-found.value, -found.high, -found.low))
+    assert len(compare(first, second, "class")) == C
+    assert compare(first, second, "accuracy").value == pytest.approx(
+        first.bootstrap("accuracy").value - second.bootstrap("accuracy").value
+    )
+
+
+def test_who_is_better(rng):
+    maps = scenes(rng, 40)
+    good, bad = filled((maps[1].masked_fill(maps[1] == VOID, 0), maps[1])), filled(maps)
+    assert compare(good, bad).better == "a"
+    assert compare(bad, good).better == "b"
+    assert compare(bad, good).p_value < 0.01
+    same = compare(bad, bad)
+    assert (same.better, same.p_value, same.value, same.low, same.high) == (None, 1.0, 0, 0, 0)
+
+
+def test_images_without_ids_are_paired_in_order(rng):
+    maps = scenes(rng)
+    metrics = []
+    for shift in (0, 1):
+        metric = MeanIoU(C, ignore_index=VOID, per_image=True)
+        metric.update((maps[0] + shift * (torch.arange(20)[:, None, None] < 4)) % C, maps[1])
+        metrics.append(metric)
+    first = torch.arange(20)[:, None, None] < 4
+    named = [filled(((maps[0] + shift * first) % C, maps[1])) for shift in (0, 1)]
+    assert compare(*metrics) == compare(*named)
+    mixed = MeanIoU(C, ignore_index=VOID, per_image=True)
+    mixed.update(*maps, ids=range(20))
+    mixed.update(*maps)
+    with pytest.raises(ValueError, match="some have none"):
+        compare(mixed, mixed)
+
+
+def test_what_cannot_be_compared(rng):
+    maps = scenes(rng)
+    a = filled(maps)
+    for b, part in (
+        (filled([m[:15] for m in maps]), "5 ids are in the first metric only: 15, 16, 17, 18, 19;"),
+        (filled(maps, range(1, 21)), "1 ids are in the first metric only: 0;"),
+        (filled((maps[0], maps[1].flip(0))), "The truth of image 0 is not the same"),
+        (filled(maps, absent="zero"), "other rules"),
+        (filled(maps, over="image"), "other rules"),
+        (MeanIoU(C, ignore_index=7, per_image=True), "other classes or ids"),
+        (MeanIoU(C, ignore_index=VOID), "per_image=True"),
+    ):
+        with pytest.raises(ValueError, match="a") as error:
+            compare(a, b)
+        assert_sentence(error, part)
+    twice = filled([torch.cat([m, m[:1]]) for m in maps], [*range(20), 0])
+    with pytest.warns(UserWarning, match="counted more than once"), pytest.raises(ValueError, match="more than once"):
+        compare(twice, twice)
+
+
+def test_pairing_narrows_the_interval(rng):
+    """Two models that are almost alike, on images that differ much in how hard they are."""
+    number, noise = 200, np.random.default_rng(0)
+    target = torch.from_numpy(noise.integers(0, C, size=(number, 10, 20)))
+    hard = torch.from_numpy(noise.random((number, 1, 1)))
+    wrong = torch.from_numpy(noise.random(target.shape)) < hard
+    a = torch.where(wrong, (target + 1) % C, target)
+    b = torch.where(torch.from_numpy(noise.random(target.shape)) < 0.002, (a + 1) % C, a)
+    first, second = filled((a, target)), filled((b, target))
+    paired = compare(first, second)
+    alone = [m.bootstrap() for m in (first, second)]
+    unpaired = math.hypot(*(i.high - i.low for i in alone))
+    assert unpaired > 10 * (paired.high - paired.low)
