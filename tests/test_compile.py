@@ -267,6 +267,7 @@ ORDER = [
     "__init__",
     "files",
     "demo",
+    "scoring",
     "cli",
     "__main__",
 ]

@@ -773,3 +773,36 @@ def test_every_kind_of_input_through_the_metric():
     assert_same_state(
         metric, fed(made({"num_classes": 2, "threshold": 0.3}), [((p > 0.3).long(), t) for p, t in batches])
     )
+
+
+def test_counts_stay_where_a_captured_graph_adds_to_them(monkeypatch):
+    """As a replay does it: an addition to the tensor of the capture, without any Python of the metric."""
+    x = torch.tensor([[0, 1, 1]])
+    metric = MeanIoU(2, ignore_index=255)
+    metric.update(x, x)
+    monkeypatch.setattr(MeanIoU, "_is_captured", lambda self: True)
+    metric.update(x, x)
+    monkeypatch.undo()
+    captured, batch = metric.counts, confusion_matrix(x, x, 2, flow=True)
+
+    def replay():
+        captured.add_(batch)
+
+    replay()
+    assert torch.equal(metric.counts, 3 * batch)
+    metric.update(x, x)  # without the graph
+    replay()
+    assert metric.counts is captured
+    assert torch.equal(metric.counts, 5 * batch)
+    assert metric.compute() == 1
+    captured.add_(torch.tensor([[0, 1, 0, 0]] + [[0] * 4] * 3))
+    assert metric.compute() < 1  # nothing is remembered
+    metric.merge_state(metric)
+    metric.reset()
+    assert metric.counts is captured
+    assert metric.counts.sum() == 0
+    replay()
+    assert torch.equal(metric.confmat, batch[:2, :2])
+    with pytest.raises(RuntimeError, match="call update"):
+        metric(x, x)
+    assert torch.equal(copy.deepcopy(metric).counts, batch)

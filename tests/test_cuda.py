@@ -109,7 +109,7 @@ def test_a_triton_that_is_too_old_is_named():
         ((3, 7), 232448, False, 1024),
         ((3, 8), 232448, False, 32768),
         ((3, 9), 101376, False, 16384),
-        ((4, 0), 65536, False, 16384),
+        ((4, 0), 65536, False, 8192),
         ((3, 9), 65536, True, 1024),
     ],
 )
@@ -117,6 +117,44 @@ def test_bins_that_a_card_can_hold(version, shared, amd, bins):
     from meaniou.kernels.cards import Card
 
     assert Card(version, shared, 132, amd).bins == bins
+
+
+def test_programs_at_a_time():
+    from meaniou.kernels.cards import Card
+
+    card = Card((3, 8), 232448, 132)
+    assert [card.programs(bins) for bins in (32, 1024, 8192, 32768)] == [8, 8, 6, 1]
+
+
+@pytest.mark.parametrize("text", ["3.9.0", "3.9rc1", "3.9.0+git1234"])
+def test_versions_of_every_form(monkeypatch, text):
+    from meaniou.kernels import cards
+
+    monkeypatch.setattr(triton, "__version__", text)
+    assert cards.version() == (3, 9)
+
+
+def test_a_card_that_runs_no_program(cuda, monkeypatch):
+    """As without a C compiler; the portable kernel counts then, and a forced one says why not."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+    real = torch.zeros
+    monkeypatch.setattr(torch, "zeros", lambda *s, device=None, **k: real(*s, **k))  # no card is asked for
+
+    def no_card(device):
+        raise RuntimeError("Failed to find C compiler.\nand more")
+
+    monkeypatch.setattr("meaniou.kernels.cards.card", no_card)
+    cuda.fault.cache_clear()
+    try:
+        with pytest.warns(UserWarning, match=r"RuntimeError: Failed to find C compiler\.\)\. Until then the portable"):
+            assert kernel("auto", CUDA) is portable
+        with pytest.raises(ValueError, match="Triton cannot run a program on cuda"):
+            kernel("cuda", CUDA)
+        monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+        assert kernel("auto", CUDA) is cuda
+    finally:
+        cuda.fault.cache_clear()
 
 
 REASONS = {

@@ -64,7 +64,7 @@ def small_card(monkeypatch, num_classes, version):
     monkeypatch.setattr(cards, "TILE_BYTES", 512)
     for name in ("SCORES_TILE", "RUNS_TILE", "ANSWERS_TILE"):
         monkeypatch.setattr(cuda, name, 64)
-    monkeypatch.setattr(cuda, "PROGRAMS_PER_UNIT", 2)
+    monkeypatch.setattr(cards, "PROGRAMS", 2)
     return num_classes
 
 

@@ -31,6 +31,7 @@ class CountingMetric(Metric):
     settings: Tensor
     image_rows: list[Tensor]  # int64 [B, 4, C] of each batch, where scores are kept for each image
     image_ids: list[Tensor]  # int64 [B], -1 where none was given
+    _in_place: bool = False
     _eager_updates: int
     _compiled_updates: Tensor
 
@@ -51,6 +52,10 @@ class CountingMetric(Metric):
     @torch.jit.unused
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Counts a batch and gives the value of that batch alone; if it is refused, the metric stays as it was."""
+        if self._in_place:
+            raise RuntimeError(
+                "A captured CUDA graph adds to these counts, so forward cannot set them aside; call update."
+            )
         return self._all_or_nothing(super().forward, *args, **kwargs)
 
     def merge_state(self, incoming_state: "dict[str, Any] | Metric") -> None:
@@ -74,7 +79,7 @@ class CountingMetric(Metric):
             )
         if reason := self._why_not_mine(states):
             raise ValueError(reason)
-        self.counts = self.counts + states["counts"].to(self.counts.device)
+        self.add(states["counts"].to(self.counts.device))
         if self.per_image:
             for name in ("image_rows", "image_ids"):
                 setattr(self, name, getattr(self, name) + [part.to(self.counts.device) for part in states[name]])
@@ -158,6 +163,27 @@ class CountingMetric(Metric):
         none = torch.zeros(0, 4, classes, dtype=torch.int64, device=device)
         rows = torch.cat([none, *(part.to(device) for part in self.image_rows)])
         return rows, torch.cat([none[:, 0, 0], *(part.to(device) for part in self.image_ids)])
+
+    # A graph that was captured adds to the tensor that it knows, so from then on the counts stay in that one.
+    def keep_in_place(self) -> None:
+        """Makes a replay of a captured update count, also after other updates and after ``reset``."""
+        self._in_place = True
+        self.compute_with_cache = False  # a replay runs no Python that would drop the value
+
+    def add(self, counts: Tensor) -> None:
+        """Adds to the counts, in a new tensor unless a captured graph knows this one."""
+        if self._in_place:
+            self.counts.add_(counts)
+        else:
+            self.counts = self.counts + counts
+
+    @torch.jit.unused
+    def reset(self) -> None:
+        """Forgets all that was counted."""
+        kept = self.counts if self._in_place else None
+        super().reset()
+        if kept is not None:
+            self.counts = kept.zero_()
 
     def _copy_state_dict(self) -> dict[str, Tensor | list[Any]]:
         # The base class copies every tensor, of which there may be thousands; none of these is changed in place.

@@ -7,7 +7,7 @@ without an answer. All of this is on the CPU, in NumPy; ratios are float64.
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -154,13 +154,13 @@ class ImageTable:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def to_csv(self) -> str:
-        """A row for each image, in full fractions; empty where none is defined."""
+    def to_csv(self, names: Mapping[int, str] | None = None) -> str:
+        """A row for each image, in full fractions, empty where none is defined; ``names`` of images by their ids."""
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("id", "mean_iou", *self.names))
         for i, value, of_class in zip(self.ids, self.mean_iou, self.iou.tolist(), strict=True):
-            writer.writerow((i, *("" if math.isnan(v) else v for v in (value, *of_class))))
+            writer.writerow(((names or {}).get(i, i), *("" if math.isnan(v) else v for v in (value, *of_class))))
         return file.getvalue().rstrip("\n")
 
     def to_pandas(self) -> Any:
@@ -172,10 +172,15 @@ class ImageTable:
 
     def __str__(self) -> str:
         """The ten worst in percent, and the classes that are worst in each."""
+        return self.to_text()
+
+    def to_text(self, names: Mapping[int, str] | None = None, number: int = 10) -> str:
+        """The same for so many images; ``names`` are of images by their ids."""
         rows = []
-        for i, value, of_class in list(zip(self.ids, self.mean_iou, self.iou, strict=True))[:10]:
+        for i, value, of_class in list(zip(self.ids, self.mean_iou, self.iou, strict=True))[:number]:
             low = [c for c in np.argsort(of_class, kind="stable")[:3] if not math.isnan(of_class[c])]
-            rows.append((str(i), ", ".join(f"{self.names[c]} {percent(of_class[c])}" for c in low), percent(value)))
+            image = (names or {}).get(i, str(i))
+            rows.append((image, ", ".join(f"{self.names[c]} {percent(of_class[c])}" for c in low), percent(value)))
         return tables.text([Table(("image", "worst classes", "mIoU"), tuple(rows), words=2)])
 
 

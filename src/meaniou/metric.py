@@ -188,14 +188,13 @@ class MeanIoU(CountingMetric):
                 f"preds and target are on {counts.device} and the metric is on {self.counts.device}; expected one "
                 f"device, so call metric.to({str(counts.device)!r})."
             )
-        if self.counts.is_cuda and not torch.compiler.is_compiling() and torch.cuda.is_current_stream_capturing():
+        if self._is_captured():
             if self.per_image:
                 raise RuntimeError(
                     "per_image=True grows with each update, which a CUDA graph cannot replay, so leave it out."
                 )
-            self.counts.add_(counts)  # so that a replay of the graph accumulates
-        else:
-            self.counts = self.counts + counts
+            self.keep_in_place()
+        self.add(counts)
         if self.per_image:
             self.image_rows, self.image_ids = [*self.image_rows, rows], [*self.image_ids, names]
 
@@ -349,6 +348,10 @@ class MeanIoU(CountingMetric):
         usual = vars(Policy.of(self.space)) | vars(Counting())
         others = {k: v for k, v in (vars(self.policy) | vars(self.how)).items() if k not in always and v != usual[k]}
         return ", ".join(f"{name}={value!r}" for name, value in (always | others).items())
+
+    def _is_captured(self) -> bool:
+        """Whether a CUDA graph is being captured."""
+        return self.counts.is_cuda and not torch.compiler.is_compiling() and torch.cuda.is_current_stream_capturing()
 
     def _all_ranks(self) -> AbstractContextManager[None]:
         """Holds the state of all ranks inside."""

@@ -60,11 +60,25 @@ def kernel(impl: str, device: torch.device) -> ModuleType:
         )
     if impl == "portable" or device.type not in NEEDS:
         return portable
-    if reason := why_not(device.type):
+    reason = why_not(device.type)
+    if not reason and (fault := _fault(device)):
+        name = NEEDS[device.type][1]
+        reason = f"impl={device.type!r} cannot run, since {name} cannot run a program on {device} ({fault})."
+        if impl == device.type:
+            raise ValueError(reason)
+    if reason:
         if importlib.util.find_spec(NEEDS[device.type][0]) is not None:
             warnings.warn(f"{reason} Until then the portable kernel counts, which takes longer.", stacklevel=2)
         return portable
     return importlib.import_module(f"meaniou.kernels.{device.type}")
+
+
+def _fault(device: torch.device) -> str:
+    """What a first program on a card met; nothing where there is no card, or none can be tried now."""
+    if device.type != "cuda" or not torch.cuda.is_available() or torch.cuda.is_current_stream_capturing():
+        return ""
+    found: str = importlib.import_module("meaniou.kernels.cuda").fault(device)
+    return found
 
 
 def _count(*args: Any) -> Tensor:

@@ -16,10 +16,13 @@ def write(path: Path, state: dict[str, Any]) -> None:
     """Writes aside and renames, so that the file is whole or not there."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        torch.save({"format": FORMAT, **state}, aside)
+        with aside.open("wb") as file:  # given a path, torch says of a folder that is missing what is no OSError
+            torch.save({"format": FORMAT, **state}, file)
         aside.replace(path)
-    except BaseException:
+    except BaseException as error:
         aside.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise type(error)(error.errno, error.strerror, str(path)) from None
         raise
 
 

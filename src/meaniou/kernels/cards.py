@@ -1,5 +1,6 @@
 """What the choice of a Triton program depends on: the version of Triton and the card, in one place."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,6 +13,8 @@ OLDEST = (3, 4)  # tl.histogram has a mask from there on
 # too, but 4,096 bins are compiled in 13 s and 32,768 in 516 s.
 FEW_BINS, MANY_BINS = 1 << 10, 1 << 15
 MANY_SINCE = (3, 8)
+SLACK = 1 << 10  # bytes of shared memory that a program takes beside its bins
+PROGRAMS = 8
 # Pixels of a tile, and warps, for histograms of up to so many bins: a tile reads the histogram once.
 TILES = ((1 << 10, 2048, 4), (1 << 13, 8192, 16), (1 << 15, 16384, 32))
 # Bytes of labels of a tile beside many bins: more do not fit into the registers (measured by ptxas, 16,384 int64 labels
@@ -32,7 +35,11 @@ class Card:
     def bins(self) -> int:
         """The most bins of a histogram, a power of two."""
         few = self.amd or self.version < MANY_SINCE
-        return min(FEW_BINS if few else MANY_BINS, 1 << ((self.shared // 4).bit_length() - 1))
+        return min(FEW_BINS if few else MANY_BINS, 1 << (((self.shared - SLACK) // 4).bit_length() - 1))
+
+    def programs(self, bins: int) -> int:
+        """Programs that a multiprocessor can run at a time: more of them would each find less for a whole histogram."""
+        return max(1, min(PROGRAMS, self.shared // (4 * bins + SLACK)))
 
 
 def tile(bins: int, bytes_of_pixel: int) -> tuple[int, int]:
@@ -45,7 +52,7 @@ def tile(bins: int, bytes_of_pixel: int) -> tuple[int, int]:
 
 def version() -> tuple[int, int]:
     """Version of Triton, as far as it matters."""
-    major, minor = triton.__version__.split(".")[:2]
+    major, minor = re.findall(r"\d+", triton.__version__)[:2]
     return int(major), int(minor)
 
 

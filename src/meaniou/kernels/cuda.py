@@ -20,10 +20,20 @@ SCORES_TILE, RUNS_TILE, ANSWERS_TILE = 512, 1024, 512
 RUNS_WARPS = 8
 # Scores that a program compares at a time where classes lie side by side.
 SCORES_LAST = 2048
-PROGRAMS_PER_UNIT = 8
 # Cells of all copies of the counts, int32, between which the programs take turns.
 MAX_COPIED, MAX_COPIES = 1 << 21, 64
 MAX_IGNORED = 8
+
+
+@cache
+def fault(device: torch.device) -> str:
+    """Why no program runs on a device, empty if one does: Triton needs a C compiler, and a card that it knows."""
+    try:
+        one = torch.zeros(1, 1, dtype=torch.uint8, device=device)
+        _count(one, one, None, Reading("labels", "labels", 1), None)
+    except Exception as error:  # of Triton, the driver, or the compiler that they call
+        return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}".strip()
+    return ""
 
 
 def why_not(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading) -> str:
@@ -107,7 +117,7 @@ class _Job:
         plain = self.rows is None and all(part is None for part in (*sides[1:3], *self.truth[1:]))
         if self.bins <= (self.card.bins if plain else cards.FEW_BINS):
             tile, warps = cards.tile(self.bins, preds.element_size() + self.target.element_size())
-            programs, pixels = self._programs(images, tile, PROGRAMS_PER_UNIT)
+            programs, pixels = self._programs(images, tile, self.card.programs(self.bins))
             gpu.count_in_histograms[(programs * images,)](
                 *sides, self.counts, self.rows, pixels, programs,
                 BINS=self.bins, BLOCK=tile, num_warps=warps, **settings,
@@ -126,7 +136,7 @@ class _Job:
         """Counts scores: at once if they are of few classes that lie one after the other, else by a map of answers."""
         strides, pixels_of_image = layout(scores) or ((), 0)
         if pixels_of_image and self.bins <= cards.FEW_BINS:
-            programs, pixels = self._programs(len(scores), SCORES_TILE, PROGRAMS_PER_UNIT)
+            programs, pixels = self._programs(len(scores), SCORES_TILE, self.card.programs(self.bins))
             gpu.count_scores_in_histograms[(programs * len(scores),)](
                 scores, *strides, *self.truth, self.counts, self.rows, pixels, programs,
                 BINS=self.bins, BLOCK=SCORES_TILE, PREDS_IGNORED=self.ignored, **self.settings,

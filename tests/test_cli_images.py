@@ -1,0 +1,137 @@
+"""The command line on images: scores of each, intervals, comparisons, and shards that are merged."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from meaniou import MeanIoU, compare
+from meaniou.cli import main
+from meaniou.scoring import id_of
+
+NAMES = [f"scene_{i}" for i in range(6)]
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> dict[str, Path]:
+    """Truth, and two predictions of which the first is the better one."""
+    rng = np.random.default_rng(5)
+    found = {name: tmp_path / name for name in ("target", "good", "bad")}
+    for folder in found.values():
+        (folder / "city").mkdir(parents=True)
+    for name in NAMES:
+        target = rng.choice([0, 1, 2, 255], size=(9, 11)).astype(np.uint8)
+        for kind, right in (("target", 1.0), ("good", 0.9), ("bad", 0.5)):
+            labels = np.where(rng.random(target.shape) < right, target, rng.integers(0, 3, size=target.shape))
+            np.save(found[kind] / "city" / f"{name}.npy", labels.astype(np.uint8))
+    return found
+
+
+SETTINGS = ["--num-classes", 3, "--ignore-index", 255]
+
+
+def counted(folders: dict[str, Path], kind: str) -> MeanIoU:
+    metric = MeanIoU(3, ignore_index=255, per_image=True, input_format="index")
+    for name in NAMES:
+        maps = [torch.from_numpy(np.load(folders[k] / "city" / f"{name}.npy")) for k in (kind, "target")]
+        metric.update(maps[:1], maps[1:], ids=[id_of(f"city/{name}")])
+    return metric
+
+
+def test_scores_of_each_image(folders: dict[str, Path], tmp_path: Path) -> None:
+    ran = run(folders["good"], folders["target"], *SETTINGS, "--per-image", tmp_path / "each.csv", "--worst", 2)
+    assert ran.exit_code == 0, ran.output
+    rows = list(csv.DictReader((tmp_path / "each.csv").open()))
+    table = counted(folders, "good").images()
+    assert sorted(row["id"] for row in rows) == [f"city/{name}" for name in NAMES]
+    assert [float(row["mean_iou"]) for row in rows] == list(table.mean_iou)
+    listed = ran.stdout.split("\n\n")[-1].splitlines()
+    assert listed[0].split() == ["image", "worst", "classes", "mIoU"]
+    assert [line.split()[0] for line in listed[2:]] == [row["id"] for row in rows[:2]]
+
+
+def test_intervals(folders: dict[str, Path]) -> None:
+    ran = run(folders["good"], folders["target"], *SETTINGS, "--ci", "--format", "json")
+    found = json.loads(ran.stdout)
+    assert found == counted(folders, "good").report(bootstrap=True).to_dict()
+    assert found["intervals"]["mean_iou"]["low"] < found["mean_iou"] < found["intervals"]["mean_iou"]["high"]
+    plain = json.loads(run(folders["good"], folders["target"], *SETTINGS, "--format", "json").stdout)
+    assert plain["classes"] == found["classes"]
+    assert plain["images"] is None
+    assert "95 % interval" in run(folders["good"], folders["target"], *SETTINGS, "--ci").stdout
+
+
+def test_a_comparison(folders: dict[str, Path]) -> None:
+    ran = run("compare", folders["good"], folders["bad"], folders["target"], *SETTINGS, "--seed", 3)
+    assert ran.exit_code == 0, ran.output
+    lines = ran.stdout.splitlines()
+    assert lines[0].split() == ["first", "second", "difference", "95", "%", "interval", "p"]
+    found = compare(*(counted(folders, kind) for kind in ("good", "bad")), seed=3)
+    mean = lines[-3].split()
+    assert mean[:2] == ["mean", "IoU"]
+    assert mean[4:8] == [
+        f"{100 * v:.2f}" if not isinstance(v, str) else v for v in (found.value, found.low, "to", found.high)
+    ]
+    assert lines[-1] == "the first is better, in mean IoU over 1000 draws of the images"
+    back = run("compare", folders["bad"], folders["good"], folders["target"], *SETTINGS).stdout
+    assert back.splitlines()[-1].startswith("the second is better")
+    same = run("compare", folders["bad"], folders["bad"], folders["target"], *SETTINGS).stdout
+    assert same.splitlines()[-1].startswith("it is not sure which is better")
+
+
+def test_shards_are_merged(folders: dict[str, Path], tmp_path: Path) -> None:
+    whole = run(folders["bad"], folders["target"], *SETTINGS, "--ci", "--format", "json").stdout
+    for shard, names in enumerate((NAMES[:2], NAMES[2:])):
+        for kind in ("bad", "target"):
+            (tmp_path / f"{kind}{shard}/city").mkdir(parents=True)
+            for name in names:
+                shutil.copy(folders[kind] / f"city/{name}.npy", tmp_path / f"{kind}{shard}/city")
+        words = [tmp_path / f"bad{shard}", tmp_path / f"target{shard}", *SETTINGS, "--save", tmp_path / f"{shard}.pt"]
+        assert run(*words).exit_code == 0
+    words = ["merge", tmp_path / "0.pt", tmp_path / "1.pt", "--ci", "--format", "json", "--save", tmp_path / "sum.pt"]
+    merged = run(*words)
+    assert merged.exit_code == 0, merged.output
+    assert merged.stdout == whole
+    assert run("merge", tmp_path / "sum.pt", "--ci", "--format", "json").stdout == whole
+    output = tmp_path / "report.csv"
+    assert run("merge", tmp_path / "sum.pt", "--output", output, "--group", "a=0,1").exit_code == 0
+    assert output.read_text().startswith("kind,name,iou")
+    twice = run("merge", tmp_path / "0.pt", tmp_path / "0.pt")
+    assert twice.exit_code == 0
+    assert "2 images were counted more than once" in twice.stderr
+
+
+def test_what_cannot_be_merged_or_compared(folders: dict[str, Path], tmp_path: Path) -> None:
+    assert run(folders["bad"], folders["target"], *SETTINGS, "--save", tmp_path / "a.pt").exit_code == 0
+    other = [folders["bad"], folders["target"], "--num-classes", 4, "--ignore-index", 255, "--save", tmp_path / "b.pt"]
+    assert run(*other).exit_code == 0
+    (tmp_path / "c.pt").write_text("no")
+    for words, part in (
+        ((tmp_path / "a.pt", tmp_path / "b.pt"), "b.pt cannot be added to"),
+        ((tmp_path / "a.pt", tmp_path / "c.pt"), "c.pt holds no saved metric"),
+        ((tmp_path / "d.pt",), "d.pt"),
+    ):
+        ran = run("merge", *words)
+        assert ran.exit_code == 2
+        assert part in ran.stderr
+        assert "Traceback" not in ran.stderr
+    (folders["good"] / "city/scene_0.npy").unlink()
+    ran = run("compare", folders["good"], folders["bad"], folders["target"], *SETTINGS)
+    assert ran.exit_code == 2
+    assert "scene_0" in ran.stderr
+
+
+def test_an_output_that_cannot_be_written(folders: dict[str, Path], tmp_path: Path) -> None:
+    for option in ("--per-image", "--save", "--output"):
+        ran = run(folders["good"], folders["target"], *SETTINGS, option, tmp_path / "no/such/file")
+        assert ran.exit_code == 2, option
+        assert "no/such/file" in ran.stderr
