@@ -50,7 +50,7 @@ def counted(folders: dict[str, Path], kind: str) -> MeanIoU:
 def test_scores_of_each_image(folders: dict[str, Path], tmp_path: Path) -> None:
     ran = run(folders["good"], folders["target"], *SETTINGS, "--per-image", tmp_path / "each.csv", "--worst", 2)
     assert ran.exit_code == 0, ran.output
-    rows = list(csv.DictReader((tmp_path / "each.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "each.csv").read_text().splitlines()))
     table = counted(folders, "good").images()
     assert sorted(row["id"] for row in rows) == [f"city/{name}" for name in NAMES]
     assert [float(row["mean_iou"]) for row in rows] == list(table.mean_iou)
