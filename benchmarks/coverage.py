@@ -1,0 +1,125 @@
+"""How often a 95 % interval holds the true value: python benchmarks/coverage.py [--smoke] [--output FILE]
+
+Images are drawn from a population that is known, so that its mean IoU is known too: ten classes, from one that is in
+90 % of the images to one in 5 %, with areas that vary much, in images that differ in how hard they are. Each repetition
+draws a dataset and takes its interval.
+"""
+
+import argparse
+import csv
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+from about import about
+
+from meaniou.images import Rows
+from meaniou.labels import LabelSpace
+from meaniou.policy import Policy
+from meaniou.uncertainty import Comparison, Interval, bootstrap, compare
+
+FIELDS = ("what", "over", "images", "repetitions", "covered", "mean_width", "lost", "seconds_each")
+PRESENCE = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05])
+PIXELS = 20_000  # of a class where it is, in the median
+SPACE = LabelSpace(len(PRESENCE))
+NOMINAL = 0.95
+
+
+def main() -> None:
+    """Runs the simulation and prints its table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--smoke", action="store_true", help="few repetitions: does every line run")
+    parser.add_argument("--output", type=Path, help="CSV file to write")
+    options = parser.parse_args()
+    repetitions, population, resamples = (3, 2000, 50) if options.smoke else (400, 400_000, 1000)
+    facts = about()
+    print("\n".join(f"{key}: {value}" for key, value in facts.items()))
+    rows = []
+    for over in ("dataset", "image", "class"):
+        for number in (50, 100, 500):
+            rows.append(covered(over, number, repetitions, population, resamples))
+            print("  ".join(f"{name} {value}" for name, value in rows[-1].items()))
+    for row in paired(200, repetitions, population, resamples):
+        rows.append(row)
+        print("  ".join(f"{name} {value}" for name, value in row.items()))
+    if options.output:
+        with options.output.open("w", newline="", encoding="utf-8") as file:
+            file.writelines(f"# {key}: {value}\n" for key, value in facts.items())
+            writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def drawn(rng: np.random.Generator, number: int, models: int = 1) -> list[Rows]:
+    """So many images, under one model, or two that are almost alike."""
+    there = rng.random((number, len(PRESENCE))) < PRESENCE
+    truth = np.where(there, rng.lognormal(math.log(PIXELS), 1.0, there.shape), 0).astype(np.int64)
+    hard = rng.normal(0, 0.8, (number, 1))
+    right = 1 / (1 + np.exp(-(1.5 - np.linspace(0, 1, len(PRESENCE)) + hard + rng.normal(0, 0.7, there.shape))))
+    # What is wrong is taken for classes that are there, and now and then for another.
+    likely = rng.dirichlet(PRESENCE * 2, number) * (there | (rng.random(there.shape) < PRESENCE / 10))
+    taken_for = likely / np.maximum(likely.sum(1, keepdims=True), 1e-9)
+    found = []
+    for model in range(models):
+        # The second model is right a little more often, on the same hard and easy images.
+        share = np.clip(right + model * (0.01 + rng.normal(0, 0.005, there.shape)), 0, 1)
+        both = (truth * share).astype(np.int64)
+        wrong = truth.sum(1) - both.sum(1)
+        predicted = both + (wrong[:, None] * taken_for).astype(np.int64)
+        found.append(Rows(np.arange(number), both, truth, predicted, np.zeros(len(PRESENCE), bool)))
+    return found
+
+
+def covered(over: str, number: int, repetitions: int, population: int, resamples: int) -> dict[str, object]:
+    """How often the interval of datasets of so many images holds the value of the population."""
+    policy = Policy.of(SPACE, over=over)  # type: ignore[arg-type]
+    rng = np.random.default_rng(7)
+    true = value(drawn(rng, population)[0], policy)
+    start, hits, widths, lost = time.perf_counter(), 0, [], []
+    for _ in range(repetitions):
+        interval = bootstrap(drawn(rng, number)[0], policy, "mean", NOMINAL, resamples, int(rng.integers(2**32)), None)
+        assert isinstance(interval, Interval)
+        hits += interval.low <= true <= interval.high
+        widths.append(interval.high - interval.low)
+        lost.append(interval.lost)
+    row = {"what": "interval", "over": over, "images": number, "repetitions": repetitions}
+    row |= {"covered": f"{hits / repetitions:.3f}", "mean_width": f"{np.mean(widths):.4f}"}
+    return row | {"lost": f"{np.mean(lost):.3f}", "seconds_each": f"{(time.perf_counter() - start) / repetitions:.3f}"}
+
+
+def paired(number: int, repetitions: int, population: int, resamples: int) -> list[dict[str, object]]:
+    """The difference of two models that are almost alike: drawn together, and from each interval alone."""
+    policy = Policy.of(SPACE)
+    rng = np.random.default_rng(8)
+    first, second = drawn(rng, population, 2)
+    true = value(second, policy) - value(first, policy)
+    start, together, alone = time.perf_counter(), [], []
+    for _ in range(repetitions):
+        one, other = drawn(rng, number, 2)
+        seed = int(rng.integers(2**32))
+        found = compare(other, one, policy, "mean", NOMINAL, resamples, seed, None)
+        assert isinstance(found, Comparison)
+        together.append((found.low, found.high))
+        each = [bootstrap(rows, policy, "mean", NOMINAL, resamples, seed, None) for rows in (one, other)]
+        half = math.hypot(*(i.high - i.low for i in each if isinstance(i, Interval))) / 2
+        alone.append((found.value - half, found.value + half))
+    seconds = (time.perf_counter() - start) / repetitions
+    rows: list[dict[str, object]] = []
+    for what, ends in (("difference, paired", together), ("difference, unpaired", alone)):
+        hits = sum(low <= true <= high for low, high in ends) / repetitions
+        row = {"what": what, "over": "dataset", "images": number, "repetitions": repetitions}
+        row |= {"covered": f"{hits:.3f}", "mean_width": f"{np.mean([high - low for low, high in ends]):.4f}"}
+        rows.append(row | {"lost": "", "seconds_each": f"{seconds:.3f}"})
+    return rows
+
+
+def value(rows: Rows, policy: Policy) -> float:
+    """The number over all images."""
+    found = bootstrap(rows, policy, "mean", NOMINAL, 2, 0, None)
+    assert isinstance(found, Interval)
+    return found.value
+
+
+if __name__ == "__main__":
+    main()
