@@ -1,5 +1,6 @@
 """Every Python block of the README runs, and prints what the README says that it prints."""
 
+import csv
 import json
 import os
 import re
@@ -45,9 +46,22 @@ def test_example_prints_what_the_readme_says(code: str, output: str | None, tmp_
 
 def test_there_are_examples_of_every_kind() -> None:
     codes = [code for code, _ in EXAMPLES]
-    assert len(codes) == 7
-    for word in ("init_process_group", "import lightning", "Accelerator(", ".report(", "protocol="):
+    assert len(codes) == 8
+    for word in ("init_process_group", "import lightning", "Accelerator(", ".report(", "protocol=", "compare("):
         assert any(word in code for code in codes), word
+
+
+def test_the_table_of_intervals_comes_from_the_results_file() -> None:
+    section = README.split("## How sure is the number")[1].split("\n## ")[0]
+    lines = (ROOT / "benchmarks" / "results" / "intervals.csv").read_text(encoding="utf-8").splitlines()
+    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    assert len(rows) == 11
+    for row in rows:
+        cells = [row[name] or "-" for name in ("what", "over", "images", "covered", "mean_width", "lost")]
+        assert "| " + " | ".join(cells) + " |" in section
+        assert 0.9 <= float(row["covered"]) <= 0.97 or "unpaired" in row["what"]
+    widths = [float(row["mean_width"]) for row in rows if row["what"].startswith("difference")]
+    assert widths[1] > 10 * widths[0]
 
 
 def test_the_table_of_protocols_is_that_of_the_code() -> None:
@@ -75,11 +89,11 @@ def test_commands_on_the_folders_of_the_demo(tmp_path: Path) -> None:
     assert run([sys.executable, "-m", "meaniou", "demo", "sample"], tmp_path).returncode == 0
     lines = [line for language, block in FOUND if language == "bash" for line in block.splitlines()]
     commands = [line for line in lines if line.startswith(".venv/bin/python -m meaniou")]
-    assert len(commands) == 3
+    assert len(commands) == 7
     for command in commands:
         ran = run([sys.executable, *shlex.split(command)[1:]], tmp_path)
         assert (ran.returncode, ran.stderr) == (0, "")
-        assert ("mIoU" in ran.stdout) != ("--output" in command)
+        assert ("IoU" in ran.stdout) != ("--output" in command)
     assert json.loads((tmp_path / "report.json").read_text())["classes"][0]["name"] == "road"
 
 

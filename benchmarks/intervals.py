@@ -1,4 +1,4 @@
-"""How often a 95 % interval holds the true value: python benchmarks/coverage.py [--smoke] [--output FILE]
+"""How often a 95 % interval holds the true value: python benchmarks/intervals.py [--smoke] [--output FILE]
 
 Images are drawn from a population that is known, so that its mean IoU is known too: ten classes, from one that is in
 90 % of the images to one in 5 %, with areas that vary much, in images that differ in how hard they are. Each repetition
