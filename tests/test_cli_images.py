@@ -62,7 +62,10 @@ def test_scores_of_each_image(folders: dict[str, Path], tmp_path: Path) -> None:
 def test_intervals(folders: dict[str, Path]) -> None:
     ran = run(folders["good"], folders["target"], *SETTINGS, "--ci", "--format", "json")
     found = json.loads(ran.stdout)
-    assert found == counted(folders, "good").report(bootstrap=True).to_dict()
+    expected = counted(folders, "good").report(bootstrap=True).to_dict()
+    worst = [name for name, _ in found["images"].pop("worst")]
+    assert [id_of(name) for name in worst] == [i for i, _ in expected["images"].pop("worst")]
+    assert found == expected
     assert found["intervals"]["mean_iou"]["low"] < found["mean_iou"] < found["intervals"]["mean_iou"]["high"]
     plain = json.loads(run(folders["good"], folders["target"], *SETTINGS, "--format", "json").stdout)
     assert plain["classes"] == found["classes"]
@@ -100,8 +103,11 @@ def test_shards_are_merged(folders: dict[str, Path], tmp_path: Path) -> None:
     words = ["merge", tmp_path / "0.pt", tmp_path / "1.pt", "--ci", "--format", "json", "--save", tmp_path / "sum.pt"]
     merged = run(*words)
     assert merged.exit_code == 0, merged.output
-    assert merged.stdout == whole
-    assert run("merge", tmp_path / "sum.pt", "--ci", "--format", "json").stdout == whole
+    first, second = json.loads(merged.stdout), json.loads(whole)
+    worst = [id_of(name) for name, _ in second["images"].pop("worst")]
+    assert worst == [i for i, _ in first["images"].pop("worst")]
+    assert first == second
+    assert run("merge", tmp_path / "sum.pt", "--ci", "--format", "json").stdout == merged.stdout
     output = tmp_path / "report.csv"
     assert run("merge", tmp_path / "sum.pt", "--output", output, "--group", "a=0,1").exit_code == 0
     assert output.read_text().startswith("kind,name,iou")

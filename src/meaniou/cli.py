@@ -1,5 +1,6 @@
 """The command line: two folders of masks -> the report, on the terminal or in a file."""
 
+import dataclasses
 import functools
 import os
 import shlex
@@ -196,6 +197,8 @@ def score(
     names = job.count(pred, target)
     with _said():
         report = job.metric.report(groups=groups, bootstrap=ci)
+    if report.images:
+        report = dataclasses.replace(report, images=report.images.named(names))
     if per_image:
         scoring.write(per_image, job.metric.images().to_csv(names))
     if save:

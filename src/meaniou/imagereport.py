@@ -20,14 +20,15 @@ class ImagesReport:
         number: how many images, and ``skipped`` of these have no valid pixel.
         mean_over_images: mean over classes in each image, then over images (``over="image"``).
         mean_over_classes: mean over the images of each class, then over classes (``over="class"``).
-        worst: id and mean IoU of the images with the lowest ones; the id is -1 where none was given.
+        worst: id and mean IoU of the images with the lowest ones; the id is -1 where none was given, and a name where
+            there is one.
     """
 
     number: int
     skipped: int
     mean_over_images: float
     mean_over_classes: float
-    worst: tuple[tuple[int, float], ...]
+    worst: tuple[tuple[int | str, float], ...]
 
     @classmethod
     def of(cls, rows: Rows, space: LabelSpace, policy: Policy) -> "ImagesReport":
@@ -37,6 +38,10 @@ class ImagesReport:
         over_images, over_classes = (float(mean_iou(rows, order)) for order in orders)
         worst = tuple(zip(table.ids[:WORST], table.mean_iou[:WORST], strict=True))
         return cls(len(table), int((~rows.valid).sum()), over_images, over_classes, worst)
+
+    def named(self, names: Mapping[int, str]) -> "ImagesReport":
+        """The same with the names of images instead of their ids."""
+        return replace(self, worst=tuple((names.get(int(i), i), value) for i, value in self.worst))
 
 
 @dataclass(frozen=True)
