@@ -260,6 +260,7 @@ ORDER = [
     "report",
     "distributed",
     "base",
+    "results",
     "saving",
     "metric",
     "functional",

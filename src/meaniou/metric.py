@@ -1,9 +1,6 @@
 """Batches -> the state -> a number: the torchmetrics metric, which holds and synchronises the counts."""
 
-import functools
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -11,26 +8,21 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from meaniou import protocols, scores, uncertainty
-from meaniou.base import CountingMetric
+from meaniou import protocols
 from meaniou.checks import Absent, Average, Impl, InputFormat, Over, Present, Unanswered, flag
 from meaniou.counts import Maps, count, count_images
-from meaniou.images import ImageTable, Rows, ids_of, rows_of, seen_twice, table_of
-from meaniou.images import mean_iou as mean_over_images
-from meaniou.labels import Groups, LabelSpace
+from meaniou.images import ids_of
+from meaniou.labels import LabelSpace
 from meaniou.names import ClassNames
 from meaniou.operators import kernel, why_not
-from meaniou.outside import doubts, refuse_outside
 from meaniou.policy import Counting, Policy
 from meaniou.protocols import Protocol, space_of
-from meaniou.report import Report
+from meaniou.results import ResultsMetric
 from meaniou.saving import plain, read, write
 from meaniou.saving import space_of as space_from
-from meaniou.uncertainty import Groups as Grouping
-from meaniou.uncertainty import Interval, Of
 
 
-class MeanIoU(CountingMetric):
+class MeanIoU(ResultsMetric):
     """Mean Intersection over Union of a whole dataset, from one exact confusion matrix.
 
     ``compute`` gives a ratio 0 .. 1: a 0-d tensor, or ``[C]`` with ``average="none"``; float32, or float64 where that
@@ -96,7 +88,7 @@ class MeanIoU(CountingMetric):
     plot_lower_bound = 0.0
     plot_upper_bound = 1.0
     plot_legend_name = "Class"
-    __jit_unused_properties__: ClassVar[list[str]] = [*CountingMetric.__jit_unused_properties__, "confmat", "kernel"]
+    __jit_unused_properties__: ClassVar[list[str]] = [*ResultsMetric.__jit_unused_properties__, "confmat", "kernel"]
 
     def __init__(
         self,
@@ -198,100 +190,10 @@ class MeanIoU(CountingMetric):
         if self.per_image:
             self.image_rows, self.image_ids = [*self.image_rows, rows], [*self.image_ids, names]
 
-    def compute(self) -> Tensor:
-        """The number that ``average`` asks for, over all batches and ranks.
-
-        Raises:
-            ValueError: if labels outside the classes were counted (unless ``validate_args=False``), or there is a
-                no-answer and ``unanswered="error"``.
-        """
-        found = scores.areas(self._checked_counts(), self.space, self.policy)
-        if self.policy.over == "dataset":
-            value = scores.mean_iou(found, self.policy)
-        else:
-            value = torch.from_numpy(mean_over_images(self._rows(self.policy), self.policy))
-        dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
-        return value.to(dtype).to(self.counts.device)
-
-    @property
-    def confmat(self) -> Tensor:
-        """The confusion matrix of this rank, int64 ``[C, C]``, truth in rows; a copy."""
-        return self.counts[:-2, :-2].clone()
-
     @property
     def kernel(self) -> str:
         """The kernel that counts on the metric's device: ``"portable"``, ``"cpu"`` or ``"cuda"``."""
         return kernel(self.how.impl, self.counts.device).__name__.rpartition(".")[2]
-
-    def report(
-        self,
-        *,
-        policy: Policy | Mapping[str, Any] | None = None,
-        groups: Groups | None = None,
-        bootstrap: bool | Mapping[str, Any] = False,
-    ) -> Report:
-        """Every number that the counts hold, over all ranks; under another policy without counting again.
-
-        In a process group every rank must call it, also where one alone prints: it waits for the others.
-
-        Args:
-            policy: the rules that differ, as ``{"absent": "zero"}`` (``unanswered``, ``present``, ``absent``,
-                ``classes``, ``include_background``), or a whole policy. A report's means are over classes, whatever
-                ``average``.
-            groups: classes by group, as ``{"seen": [0, 1], "unseen": ["train"]}``, numbers or names; overlap is
-                allowed. Unless told, those of the protocol or label space.
-            bootstrap: whether to tell how sure the numbers are, or the settings of ``bootstrap`` (``confidence``,
-                ``resamples``, ``seed``, ``groups``); needs ``per_image``.
-
-        Raises:
-            TypeError: if a rule is unknown.
-            ValueError: as ``compute``, or if a rule has an unknown value, or a group holds what is no class.
-        """
-        if not isinstance(policy, Policy):
-            policy = self.policy.under(self.space, policy or {})
-        with self._all_ranks():
-            counts = self._checked_counts()
-            rows = rows_of(*self.joined(), self.space, policy) if self.per_image else None
-            if bootstrap is not False and rows is None:
-                raise ValueError("Intervals need rows of images; make the metric with per_image=True.")
-            settings = {} if bootstrap is True else bootstrap or None
-            return Report.of(counts, self.space, policy, groups, self.protocol, rows, settings)
-
-    def images(self) -> ImageTable:
-        """The mean IoU and that of each class in each image, the worst first, over all ranks; needs ``per_image``.
-
-        Raises:
-            ValueError: as ``compute``, or if no rows are kept.
-        """
-        with self._all_ranks():
-            return table_of(self._rows(self.policy), self.space, self.policy)
-
-    def bootstrap(
-        self,
-        of: Of = "mean",
-        *,
-        confidence: float = 0.95,
-        resamples: int = 1000,
-        seed: int = 0,
-        groups: Grouping | None = None,
-    ) -> Interval | list[Interval]:
-        """How sure the number is: a percentile interval from images that are drawn again, over all ranks.
-
-        The same seed gives the same interval on every device and for any number of ranks.
-
-        Args:
-            of: ``"mean"`` (what ``compute`` gives), ``"class"`` (an interval for each class) or ``"accuracy"``.
-            confidence: the share of draws between the ends.
-            resamples: number of draws.
-            seed: of the draws.
-            groups: ``{id: group}`` or a function of the id, where images are alike (of one patient, scene or
-                sequence): whole groups are drawn then.
-
-        Raises:
-            ValueError: as ``compute``, or if no rows are kept, or a setting is out of range.
-        """
-        with self._all_ranks():
-            return uncertainty.bootstrap(self._rows(self.policy), self.policy, of, confidence, resamples, seed, groups)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Writes settings, counts, rows and ids of this rank to one file, which ``load`` reads without running code."""
@@ -328,15 +230,6 @@ class MeanIoU(CountingMetric):
         metric._update_count = found["updates"]
         return metric
 
-    def plot(self, val: Any = None, ax: Any = None) -> Any:
-        """Draws a value, several values over time, or the present one, as all torchmetrics do: ``(figure, axes)``."""
-        try:
-            return self._plot(val, ax)
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                "plot() draws with matplotlib, which is not there; install the extra 'plot'."
-            ) from error
-
     def extra_repr(self) -> str:
         """The settings that a printed metric shows: the first ones, and those that are not the default."""
         always: dict[str, Any] = {} if self.protocol is None else {"protocol": self.protocol.name}
@@ -352,39 +245,3 @@ class MeanIoU(CountingMetric):
     def _is_captured(self) -> bool:
         """Whether a CUDA graph is being captured."""
         return self.counts.is_cuda and not torch.compiler.is_compiling() and torch.cuda.is_current_stream_capturing()
-
-    def _all_ranks(self) -> AbstractContextManager[None]:
-        """Holds the state of all ranks inside."""
-        alone = not self._is_synced
-        return self.sync_context(
-            dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and alone, should_unsync=alone
-        )
-
-    def _rows(self, policy: Policy) -> Rows:
-        """The rows under a policy, once it is sure that none is a mistake."""
-        if not self.per_image:
-            raise ValueError("No rows are kept for images; make the metric with per_image=True.")
-        scores.areas(self._checked_counts(), self.space, policy)
-        return rows_of(*self.joined(), self.space, policy)
-
-    def _checked_counts(self) -> Tensor:
-        """The counts on the CPU, once it is sure that none is a mistake."""
-        counts = self.counts.cpu()
-        if self.how.validate_args:
-            refuse_outside(counts, self.space)
-            for doubt in doubts(counts, self.space, self.policy):
-                warnings.warn(doubt, stacklevel=4)
-        if self.per_image and (twice := seen_twice(self.joined()[1])):
-            warnings.warn(twice, stacklevel=4)
-        return counts
-
-    def _wrap_compute(self, compute: Callable[[], Tensor]) -> Callable[[], Tensor]:
-        computed = super()._wrap_compute(compute)
-
-        @functools.wraps(compute)
-        def shaped() -> Tensor:
-            value: Tensor = computed()
-            # The base class squeezes the value of a single class.
-            return value.reshape(-1) if self.policy.average == "none" else value
-
-        return shaped
