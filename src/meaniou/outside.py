@@ -60,10 +60,16 @@ def doubts(counts: Tensor, space: LabelSpace, policy: Policy) -> Iterator[str]:
     """Sentences on counts on the CPU that are possible, and yet are what a common mistake gives."""
     void, unanswered = int(counts[-2].sum()), int(counts[:-2, -2].sum())
     known = int(counts[:-2].sum())
-    if space.preds_bins and unanswered > known / 4:
+    if space.target_bins and void > int(counts.sum()) / 2:
         yield (
-            f"The predictions give no answer (a void id) on {unanswered:,} of {known:,} valid pixels, as if they held "
-            "class numbers (train ids) where ids are expected; if they do, set pred_ids to 'classes'."
+            f"{void:,} of {int(counts.sum()):,} pixels of the truth are void, as if it held class numbers (train ids) "
+            "where ids are expected; if it does, take a protocol or label space for these."
+        )
+    if space.preds_bins and (unanswered > known / 4 or _fits_as_classes(counts, space)):
+        yield (
+            f"The predictions are right on {int(counts[:-2, :-2].diagonal().sum()):,} of {known:,} valid pixels and "
+            f"give no answer (a void id, or a NaN score) on {unanswered:,}, as if they held class numbers (train ids) "
+            "where ids are expected; if they do, set pred_ids to 'classes'."
         )
     elif space.void and unanswered and not void and policy.unanswered == "miss":
         yield (
@@ -76,6 +82,15 @@ def doubts(counts: Tensor, space: LabelSpace, policy: Policy) -> Iterator[str]:
             f"Class 1 is on neither side, and {void:,} pixels of the truth are void; if 255 is the foreground of "
             "binary masks, make it 1 (mask > 0) and ignore no id."
         )
+
+
+def _fits_as_classes(counts: Tensor, space: LabelSpace) -> bool:
+    """Whether most answers would be right, and more than are, if their ids were the numbers of the classes."""
+    number = space.num_classes
+    pairs = [(i, c) for i, c in zip(space.preds_bins[::2], space.preds_bins[1::2], strict=True) if c < number]
+    as_numbers = sum(int(counts[i, c]) for i, c in pairs if 0 <= i < number)
+    right, answered = int(counts[:-2, :-2].diagonal().sum()), int(counts[:-2, :-2].sum())
+    return as_numbers > right and as_numbers > answered / 2
 
 
 def number_outside(counts: Tensor) -> tuple[int, int]:
