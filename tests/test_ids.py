@@ -38,6 +38,9 @@ SPACES = {
     "byte edges": LabelSpace(2, ids=[255, 0], void=[128, -128, 127]),
     "void class": LabelSpace(3, ids=[1, 2, (3, 4)], void=[2, 3]),
     "other preds": LabelSpace(3, ids=[5, 6, 7], void=0, pred_ids=[1, 2, (3, 9)], pred_void=[200]),
+    "void class, other preds": LabelSpace(3, ids=[1, 2, 3], void=[2], pred_ids=[11, 12, 13]),
+    "same preds, other void": LabelSpace(2, ids=[5, 6], void=0, pred_ids=[5, 6], pred_void=9),
+    "long": LabelSpace(3, ids=[range(33000), range(33000, 34000), 40000], void=[2**31 - 1]),
     "classes": LabelSpace(3, ids=[5, 6, 7], void=0, pred_ids="classes"),
     "truth as it is": LabelSpace(3, void=255, pred_ids={10: 0, 11: 1, 12: 2, 13: 2}),
 }
@@ -86,7 +89,7 @@ def by_reference(preds, target, space, valid=None, answers=False):
         labels = np.where(preds == reference.NO_ANSWER, reference.VOID, labels)
     else:
         # Where predictions hold class numbers, a class whose ids are void is no answer.
-        void = space.pred_void if space.pred_ids else {*space.pred_void, *space.ignored_classes}
+        void = {*space.pred_void, *(i for c in space.ignored_classes for i in (space.pred_ids or own)[c])}
         labels = reference.labels_of_ids(as_numpy(preds), space.pred_ids or own, void)
     mask = None if valid is None else valid.numpy()
     return reference.counts(labels, truth, space.num_classes, reference.VOID, mask)
@@ -273,6 +276,9 @@ def test_class_numbers_where_ids_are_expected_are_doubted():
         ({"ids": 7}, TypeError, ["ids is 7"]),
         ({"pred_ids": "raw"}, ValueError, ["pred_ids is 'raw'", "'ids', 'classes'"]),
         ({"pred_ids": [1]}, ValueError, ["pred_ids has 1 entries"]),
+        ({"pred_void": 3}, ValueError, ["pred_void is for predictions with ids of their own"]),
+        ({"pred_ids": "classes", "pred_void": 3}, ValueError, ["pred_void"]),
+        ({"colors": [1, 2]}, TypeError, ["colors is 1"]),
         ({"colors": [(0, 0, 0)]}, ValueError, ["colors has 1 entries", "expected 2"]),
         ({"colors": [(0, 0, 0), (0, 0, 256)]}, ValueError, ["colors", "0 to 255"]),
         ({"groups": {"a": [2]}}, ValueError, ["The group 'a' holds 2"]),
@@ -297,7 +303,9 @@ def test_a_space_is_a_value():
     assert hash(space) == hash(space.but())
     assert space.but(void=5).ids == space.ids
     assert space.but(pred_ids="classes").but(names=["c", "d"]).pred_ids is None
-    assert SPACES["other preds"].but() == SPACES["other preds"]
+    for same in SPACES.values():
+        assert same.but() == same.but(names=None) == same
+        assert same.but().preds_bins == same.preds_bins
     assert SPACES["other preds"].but(pred_ids="ids").pred_ids == ((5,), (6,), (7,))
     assert space != LabelSpace(2)
 
@@ -317,3 +325,16 @@ def test_a_metric_with_ids_is_copied_pickled_and_compiled():
     update(target, target)
     assert metric.counts.sum() == 8
     assert metric.compute() == 1
+
+
+def test_ids_without_gaps_are_no_matter_of_time():
+    """A label a turn, each over all labels, would take minutes."""
+    reading = Reading("labels", "labels", 2, tuple(range(256, 200_000)))
+    x = torch.tensor([0, 1, 199_999, 200_000])
+    assert portable.count(x, x, None, reading).diagonal().tolist() == [1, 1, 1, 1]
+
+
+def test_what_a_metric_shows_of_its_ids():
+    assert "pred_ids='classes'" in repr(MeanIoU(protocol="cityscapes", pred_ids="classes"))
+    assert "ids='...'" in repr(SPACES and MeanIoU(SPACES["city"]))
+    assert "ids" not in repr(MeanIoU(3))

@@ -21,6 +21,7 @@ FILES = {
     "lines.txt": "sky\n road\r\ncar \n\n",
     "with a mark.txt": "\ufeffsky\nroad\ncar",
     "list.json": '["sky", "road", "car"]',
+    "no ending": '["sky", "road", "car"]',
     "ids.json": '{"1": "road", "0": "sky", "2": "car"}',
     "config.JSON": '{"model": "x", "id2label": {"0": "sky", "1": "road", "2": "car"}, "label2id": {"sky": 0}}',
 }
@@ -75,7 +76,11 @@ def test_names_that_are_off(names, kind, parts):
     [
         ("a.txt", "sky\n\ncar", ["Line 2 of", "is empty"]),
         ("a.txt", "sky\ncar\nsky ", ["Line 3 of", "names 'sky' a second time"]),
-        ("a.json", "{", ["a.json is no JSON"]),
+        ("a.json", "{", ["a.json is no JSON of names"]),
+        ("a.json", "[" * 100_000, ["a.json is no JSON of names"]),
+        ("a.json", '{"0": "a", "0": "b"}', ["a.json is no JSON of names", "'0' stands there more than once"]),
+        ("a.json", "[]", ["a.json holds no names"]),
+        ("a.json", "{}", ["a.json holds no names"]),
         ("a.json", '{"a": {"b": 1}}', ["a.json holds no names"]),
         ("a.json", "3", ["a.json holds no names"]),
         ("a.json", "[1, 2]", ["a.json holds no names"]),

@@ -410,6 +410,12 @@ def test_a_protocol_of_ones_own():
         ({"protocol": "xyz"}, ValueError, ["expected one of cityscapes, ", "nuscenes-lidarseg."]),
         ({"protocol": 19}, TypeError, ["protocol is a int"]),
         ({"protocol": "ade20k", "num_classes": 19}, ValueError, ["num_classes is 19", "'ade20k'", "150 classes"]),
+        (
+            {"protocol": "ade20k", "num_classes": LabelSpace(150)},
+            ValueError,
+            ["LabelSpace beside the protocol 'ade20k'"],
+        ),
+        ({"protocol": "ade20k", "num_classes": 150.0}, TypeError, ["num_classes holds 150.0"]),
         ({"protocol": "ade20k", "pred_ids": "raw"}, ValueError, ["pred_ids is 'raw'"]),
         ({"protocol": "ade20k", "class_names": ["a"]}, ValueError, ["class_names has 1 names", "150"]),
         ({"protocol": "ade20k", "absent": 0}, ValueError, ["absent is 0"]),
@@ -493,10 +499,11 @@ def run(*words):
     return CliRunner().invoke(main, [str(word) for word in words])
 
 
+@pytest.mark.parametrize("words", [[], ["--target-suffix", "_gtFine_labelIds.png"]], ids=["", "suffix"])
 @pytest.mark.parametrize("pred_end", ["leftImg8bit", "gtFine_labelIds", "pred"])
-def test_the_folders_of_cityscapes(tmp_path, pred_end):
+def test_the_folders_of_cityscapes(tmp_path, pred_end, words):
     pred, target, maps = city_folders(tmp_path, "cityscapes", pred_end=pred_end)
-    ran = run(pred, target, "--protocol", "cityscapes", "--format", "json")
+    ran = run(pred, target, "--protocol", "cityscapes", "--format", "json", *words)
     assert ran.exit_code == 0, ran.output
     metric = MeanIoU(protocol="cityscapes")
     for preds, labels in maps:

@@ -96,6 +96,10 @@ class LabelSpace:
         of_truth = None if ids is None else _ids("ids", ids, classes)
         if isinstance(pred_ids, str) and pred_ids not in ("ids", "classes"):
             raise ValueError(f"pred_ids is {pred_ids!r}; expected 'ids', 'classes' or ids for each class.")
+        if pred_void is not None and (pred_ids is None or isinstance(pred_ids, str)):
+            raise ValueError(
+                "pred_void is for predictions with ids of their own; expected pred_ids beside it, so add it."
+            )
         if pred_ids == "ids" or (pred_ids in (None, "classes") and ids is None):
             of_preds, no_answer = of_truth, no_class
         elif pred_ids is None or isinstance(pred_ids, str):
@@ -109,7 +113,7 @@ class LabelSpace:
         ignored = frozenset(c for c, labels in enumerate(of_truth or own) if set(labels) <= set(no_class))
         not_own = {*no_class, *ignored} if of_truth is None else {*ignored, *(no_answer if of_preds is None else ())}
         found |= {"ignored_classes": ignored, "ignore": tuple(sorted(not_own))}
-        found |= {"target_bins": _bins(of_truth, no_class), "preds_bins": _bins(of_preds, no_answer)}
+        found |= {"target_bins": _bins(of_truth, no_class), "preds_bins": _bins(of_preds, no_answer, ignored)}
         for name, value in found.items():
             object.__setattr__(self, name, value)
         object.__setattr__(self, "groups", tuple(groups_of(self, groups).items()))
@@ -120,7 +124,7 @@ class LabelSpace:
 
         Predictions hold ``0 .. C-1``, as an argmax does. With more than 254 classes, 0 alone is void.
         """
-        void = [0, TRAIN_VOID] if num_classes < TRAIN_VOID else [0]
+        void = [0, TRAIN_VOID] if integer("num_classes", num_classes) < TRAIN_VOID else [0]
         return cls(num_classes, ids=range(1, num_classes + 1), void=void, names=names, pred_ids="classes")
 
     def but(self, **settings: Any) -> "LabelSpace":
@@ -128,8 +132,9 @@ class LabelSpace:
         kept: dict[str, Any] = {"num_classes": self.num_classes, "ids": self.ids, "void": self.void}
         kept |= {"names": self.names, "groups": dict(self.groups), "colors": self.colors}
         kept["hint"] = self.hint
-        if self.pred_ids != self.ids:
-            kept |= {"pred_ids": "classes" if self.pred_ids is None else self.pred_ids, "pred_void": self.pred_void}
+        if (self.pred_ids, self.pred_void) != (self.ids, self.void):
+            own = {"pred_ids": self.pred_ids, "pred_void": self.pred_void}
+            kept |= {"pred_ids": "classes"} if self.pred_ids is None else {} if "pred_ids" in settings else own
         return LabelSpace(**{**kept, **settings})
 
 
@@ -214,15 +219,19 @@ def _ids(name: str, ids: ClassIds, num_classes: int) -> tuple[tuple[int, ...], .
     return tuple(tuple(labels) for labels in of_class)
 
 
-def _bins(ids: tuple[tuple[int, ...], ...] | None, void: tuple[int, ...]) -> tuple[int, ...]:
+def _bins(
+    ids: tuple[tuple[int, ...], ...] | None, void: tuple[int, ...], ignored: frozenset[int] = frozenset()
+) -> tuple[int, ...]:
     if ids is None:
         return ()
-    known = {label: c for c, labels in enumerate(ids) for label in labels} | dict.fromkeys(void, len(ids))
+    known = {label: len(ids) if c in ignored else c for c, labels in enumerate(ids) for label in labels}
+    known |= dict.fromkeys(void, len(ids))
     return tuple(number for pair in sorted(known.items()) for number in pair)
 
 
 def _colors(colors: Iterable[Iterable[int]], num_classes: int) -> tuple[Color, ...]:
-    found = tuple(tuple(integer("colors", part) for part in color) for color in each("colors", colors))
+    listed = (each("colors", color) for color in each("colors", colors))
+    found = tuple(tuple(integer("colors", part) for part in color) for color in listed)
     if len(found) != num_classes or any(len(c) != 3 or min(c) < 0 or max(c) > 255 for c in found):
         raise ValueError(
             f"colors has {len(found)} entries; expected {num_classes}, each red, green and blue from 0 to 255."

@@ -238,6 +238,10 @@ class MeanIoU(ResultsMetric):
             "average": self.policy.average,
             "ignore_index": self.space.void,
         }
+        if self.space.target_bins and self.protocol is None:
+            always["ids"] = "..."
+        if self.space.pred_ids != self.space.ids:
+            always["pred_ids"] = "classes" if self.space.pred_ids is None else "..."
         usual = vars(Policy.of(self.space)) | vars(Counting())
         others = {k: v for k, v in (vars(self.policy) | vars(self.how)).items() if k not in always and v != usual[k]}
         return ", ".join(f"{name}={value!r}" for name, value in (always | others).items())

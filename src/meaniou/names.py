@@ -55,19 +55,27 @@ def read(path: Path) -> list[str] | dict[str, str]:
         ValueError: if it holds something else.
     """
     text = path.read_text(encoding="utf-8-sig")
-    if path.suffix.lower() != ".json":
+    if path.suffix.lower() != ".json" and not text.lstrip().startswith(("[", "{")):
         return _lines(path, text)
     try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON ({error}); expected a list of names or {{id: name}}.") from error
+        found = json.loads(text, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is no JSON of names ({error}); expected a list of names or {{id: name}}.") from error
     if isinstance(found, dict) and "id2label" in found:
         found = found["id2label"]
     values = found.values() if isinstance(found, dict) else found
-    if not isinstance(found, list | dict) or not all(isinstance(name, str) for name in values):
+    if not isinstance(found, list | dict) or not found or not all(isinstance(name, str) for name in values):
         raise ValueError(
             f"{path} holds no names; expected a list of names, {{id: name}}, or id2label with one of them."
         )
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = next(key for key in found if sum(key == other for other, _ in pairs) > 1)
+        raise ValueError(f"the key {twice!r} stands there more than once")
     return found
 
 
@@ -81,7 +89,7 @@ def _lines(path: Path, text: str) -> list[str]:
 
 
 def _in_order(names: Mapping[Any, str], num_classes: int) -> list[str]:
-    ids = [int(key) if isinstance(key, str) and key.strip().isdecimal() else key for key in names]
+    ids = [int(key) if isinstance(key, str) and key.strip().isdecimal() and len(key) < 9 else key for key in names]
     if sorted(ids, key=str) != sorted(range(num_classes), key=str):
         raise ValueError(
             f"class_names has {len(ids)} keys; expected the {num_classes} class ids 0 to {num_classes - 1}, one name "

@@ -4,6 +4,7 @@ import functools
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -75,6 +76,8 @@ class ResultsMetric(CountingMetric):
         """
         if not isinstance(policy, Policy):
             policy = self.policy.under(self.space, policy or {})
+        elif not policy.classes:
+            policy = replace(policy, classes=self.policy.classes)
         with self._all_ranks():
             counts = self._checked_counts()
             rows = rows_of(*self.joined(), self.space, policy) if self.per_image else None

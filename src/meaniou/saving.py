@@ -49,8 +49,8 @@ def plain(space: LabelSpace) -> dict[str, Any]:
 def space_of(values: dict[str, Any]) -> LabelSpace:
     """The label space of plain values."""
     values = {**values, "groups": dict(values["groups"])}
-    if values["pred_ids"] is None and values["ids"] is not None:
-        values["pred_ids"] = "classes"
-    elif values["pred_ids"] == values["ids"]:
-        values["pred_ids"] = "ids"
+    if (values["pred_ids"], values["pred_void"]) == (values["ids"], values["void"]):
+        del values["pred_ids"], values["pred_void"]
+    elif values["pred_ids"] is None:
+        values |= {"pred_ids": "classes", "pred_void": None}
     return LabelSpace(**values)

@@ -72,9 +72,10 @@ class Job:
         Raises:
             MaskError: if a folder or file cannot be scored.
         """
-        rules, target_suffix, key = self.metric.protocol, self.target_suffix, ""
+        rules, target_suffix = self.metric.protocol, self.target_suffix
         if rules and rules.target_suffix and not target_suffix and files.holds(target, rules.target_suffix):
-            target_suffix, key = rules.target_suffix, rules.file_key
+            target_suffix = rules.target_suffix
+        key = rules.file_key if rules else ""
         found = files.pairs(pred, target, self.pred_suffix, target_suffix, key)
         if pred.samefile(target) and self.pred_suffix == target_suffix:
             click.echo(f"Warning: {pred} and {target} are the same folder, so each mask is its own truth.", err=True)

@@ -67,14 +67,15 @@ def window(dtype: torch.dtype, num_classes: int, ignore: tuple[int, ...], ids: t
     low, high = (-128, max(num_classes, 256) - 1) if own else (-MAX_WINDOW // 2, MAX_WINDOW // 2 - 1)
     if not own and known and max(known) - min(known) < MAX_WINDOW and max(map(abs, known)) < EXACT:
         low, high = min(known), max(known)
-    while True:  # until neither end is a label with a bin of its own
-        near = {i: c for i, c in known.items() if low <= i <= high}
-        inside = [*near, 0, num_classes - 1] if own else [*near] or [0]
-        ends = min(inside) - 1, max(inside) + 1
-        if not any(end in known for end in ends):
-            far = tuple((i, c) for i, c in sorted(known.items()) if i not in near)
-            return Window(*ends, tuple(near.items()), far, num_classes, own)
-        low, high = min(low, ends[0]), max(high, ends[1])
+    near = [i for i in known if low <= i <= high]
+    inside = [*near, 0, num_classes - 1] if own else near or [0]
+    low, high = min(inside) - 1, max(inside) + 1
+    while low in known:  # until neither end is a label with a bin of its own
+        low -= 1
+    while high in known:
+        high += 1
+    far = tuple((i, c) for i, c in sorted(known.items()) if not low < i < high)
+    return Window(low, high, tuple((i, c) for i, c in known.items() if low < i < high), far, num_classes, own)
 
 
 def label_bins(labels: Window, device: torch.device) -> Tensor:

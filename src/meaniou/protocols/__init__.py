@@ -7,6 +7,7 @@ the official tools compute beyond one confusion matrix, such as instance-level s
 import difflib
 from collections.abc import Iterable
 
+from meaniou.checks import integer
 from meaniou.labels import LabelSpace
 from meaniou.names import ClassNames
 from meaniou.protocols.protocol import Protocol
@@ -61,7 +62,15 @@ def space_of(
         raise TypeError("num_classes is None; expected the number of classes, a LabelSpace, or protocol= beside it.")
     if chosen is None and not isinstance(num_classes, LabelSpace):
         return LabelSpace(num_classes, void=ignore_index, names=class_names), None  # type: ignore[arg-type]
-    if chosen is not None and num_classes is not None and num_classes != chosen.space.num_classes:
+    if isinstance(num_classes, LabelSpace) and chosen is not None:
+        raise ValueError(
+            f"There is a LabelSpace beside the protocol {chosen.name!r}; expected one of them, so leave one out."
+        )
+    if (
+        chosen is not None
+        and num_classes is not None
+        and integer("num_classes", num_classes) != chosen.space.num_classes
+    ):
         raise ValueError(
             f"num_classes is {num_classes!r} beside the protocol {chosen.name!r}, which has "
             f"{chosen.space.num_classes} classes; leave it out."

@@ -29,7 +29,7 @@ def _space(table: str, *, shift: int = 0, drop: int = 0, own: bool = False, **se
     )
 
 
-_CITYSCAPES_KEY = r"[a-z-]+_\d{6}_\d{6}"
+_CITYSCAPES_KEY = r"[^\W\d_][\w-]*?_\d{6}_\d{6}(?!\d)"
 
 
 @entry("cityscapes")
@@ -103,6 +103,7 @@ def voc2012() -> dict[str, Any]:
     """Pascal VOC 2012: 21 classes with the background; 255 is void in the truth and an error in a prediction.
 
     Source: VOCdevkit 2012, VOCcode/VOCevalseg.m: a class that is nowhere makes the mean NaN.
+    Not reproduced: a prediction of 255 where the truth is void is an error there too.
     """
     return {
         "space": _space("voc2012", own=True, void=255),
@@ -199,7 +200,7 @@ def mapillary_vistas_1_2() -> dict[str, Any]:
 
 @entry("semantickitti")
 def semantickitti() -> dict[str, Any]:
-    """SemanticKITTI, single scan: 19 classes of 33 ids (the lower 16 bits of a label) on both sides, moving ones too.
+    """SemanticKITTI, single scan: 19 classes of 26 ids (the lower 16 bits of a label) on both sides, moving ones too.
 
     Source: PRBonn/semantic-kitti-api, evaluate_semantics.py, auxiliary/np_ioueval.py and config/semantic-kitti.yaml:
     the mean is over all 19, an absent class is 0.
@@ -216,10 +217,11 @@ def semantickitti() -> dict[str, Any]:
 
 @entry("scannet20")
 def scannet20() -> dict[str, Any]:
-    """ScanNet, 20 classes among the 40 ids of NYU, on both sides; all other ids are void.
+    """ScanNet, 20 classes among the 40 ids of NYU, on both sides; 0 and the others up to 40 are void.
 
     Source: ScanNet/ScanNet, BenchmarkScripts/3d_evaluation/evaluate_semantic_label.py. The script prints no mean and
     stops at an absent class, which is NaN here.
+    Not reproduced: a truth beyond these ids is void there, and an error here.
     """
     valid = (*range(1, 13), 14, 16, 24, 28, 33, 34, 36, 39)
     return {
