@@ -67,8 +67,8 @@ def window(dtype: torch.dtype, num_classes: int, ignore: tuple[int, ...], ids: t
     low, high = (-128, max(num_classes, 256) - 1) if own else (-MAX_WINDOW // 2, MAX_WINDOW // 2 - 1)
     if not own and known and max(known) - min(known) < MAX_WINDOW and max(map(abs, known)) < EXACT:
         low, high = min(known), max(known)
-    near = [i for i in known if low <= i <= high]
-    inside = [*near, 0, num_classes - 1] if own else near or [0]
+    inside = [i for i in known if low <= i <= high] + ([0, num_classes - 1] if own else [])
+    inside = inside or [0]
     low, high = min(inside) - 1, max(inside) + 1
     while low in known:  # until neither end is a label with a bin of its own
         low -= 1
