@@ -248,7 +248,7 @@ def outside(pred: Path, _: Path) -> None:
         (a_loop, ["again", "the same folder"]),
         (a_pipe, ["scene_001.png is no file that can be read"]),
         (a_link_to_nothing, ["scene_001.png is no file that can be read"]),
-        (same_name, ["scene_001.PNG", "scene_001.png", "same name"]),
+        (same_name, ["scene_001.PNG", "scene_001.png", "of one image by their names"]),
         (other_size, ["scene_001.png is 5 x 7", "256 x 512", "resize"]),
         (turned, ["scene_001.png is 512 x 256", "axes are swapped"]),
         (another_dimension, ["scene_001.npy is 1 x 256 x 512", "without dimensions of size 1"]),

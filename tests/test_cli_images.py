@@ -52,11 +52,11 @@ def test_scores_of_each_image(folders: dict[str, Path], tmp_path: Path) -> None:
     assert ran.exit_code == 0, ran.output
     rows = list(csv.DictReader((tmp_path / "each.csv").read_text().splitlines()))
     table = counted(folders, "good").images()
-    assert sorted(row["id"] for row in rows) == [f"city/{name}" for name in NAMES]
+    assert sorted(row["image"] for row in rows) == [f"city/{name}" for name in NAMES]
     assert [float(row["mean_iou"]) for row in rows] == list(table.mean_iou)
     listed = ran.stdout.split("\n\n")[-1].splitlines()
     assert listed[0].split() == ["image", "worst", "classes", "mIoU"]
-    assert [line.split()[0] for line in listed[2:]] == [row["id"] for row in rows[:2]]
+    assert [line.split()[0] for line in listed[2:]] == [row["image"] for row in rows[:2]]
 
 
 def test_intervals(folders: dict[str, Path]) -> None:
@@ -103,10 +103,7 @@ def test_shards_are_merged(folders: dict[str, Path], tmp_path: Path) -> None:
     words = ["merge", tmp_path / "0.pt", tmp_path / "1.pt", "--ci", "--format", "json", "--save", tmp_path / "sum.pt"]
     merged = run(*words)
     assert merged.exit_code == 0, merged.output
-    first, second = json.loads(merged.stdout), json.loads(whole)
-    worst = [id_of(name) for name, _ in second["images"].pop("worst")]
-    assert worst == [i for i, _ in first["images"].pop("worst")]
-    assert first == second
+    assert merged.stdout == whole
     assert run("merge", tmp_path / "sum.pt", "--ci", "--format", "json").stdout == merged.stdout
     output = tmp_path / "report.csv"
     assert run("merge", tmp_path / "sum.pt", "--output", output, "--group", "a=0,1").exit_code == 0
@@ -114,6 +111,68 @@ def test_shards_are_merged(folders: dict[str, Path], tmp_path: Path) -> None:
     twice = run("merge", tmp_path / "0.pt", tmp_path / "0.pt")
     assert twice.exit_code == 0
     assert "2 images were counted more than once" in twice.stderr
+
+
+def test_names_of_images_are_saved(folders: dict[str, Path], tmp_path: Path) -> None:
+    asked = ["--worst", 2, "--per-image"]
+    words = [folders["bad"], folders["target"], *SETTINGS, *asked, tmp_path / "1.csv", "--save", tmp_path / "bad.pt"]
+    scored = run(*words)
+    merged = run("merge", tmp_path / "bad.pt", *asked, tmp_path / "2.csv")
+    assert merged.exit_code == 0, merged.output
+    assert merged.stdout == scored.stdout
+    assert (tmp_path / "2.csv").read_text() == (tmp_path / "1.csv").read_text()
+    assert sorted(MeanIoU.load(tmp_path / "bad.pt").images().images) == [f"city/{name}" for name in NAMES]
+
+
+def test_a_comparison_of_saved_files(folders: dict[str, Path], tmp_path: Path) -> None:
+    files = [tmp_path / "good.pt", tmp_path / "bad.pt"]
+    for file in files:
+        assert run(folders[file.stem], folders["target"], *SETTINGS, "--save", file).exit_code == 0
+    ran = run("compare", *files, "--format", "csv")
+    assert ran.exit_code == 0, ran.output
+    of_folders = ["compare", folders["good"], folders["bad"], folders["target"], *SETTINGS]
+    assert ran.stdout == run(*of_folders, "--format", "csv").stdout
+    rows = list(csv.DictReader(ran.stdout.splitlines()))
+    found = compare(*(counted(folders, kind) for kind in ("good", "bad")))
+    assert [row["kind"] for row in rows] == ["class"] * 3 + ["accuracy", "mean"]
+    assert float(rows[-1]["difference"]) == found.value
+    assert float(rows[-1]["p_value"]) == found.p_value
+    told = json.loads(run(*of_folders, "--format", "json").stdout)
+    assert told["mean_iou"]["difference"] == vars(found)
+    output = tmp_path / "table.md"
+    assert run(*of_folders, "--output", output).stdout == ""
+    assert output.read_text().startswith("|  | first | second | difference | 95 % interval | p |")
+    for words, part in (
+        ((*files, *SETTINGS), "--num-classes is for folders of masks"),
+        ((folders["good"], folders["bad"]), "is a folder and there is no TARGET"),
+    ):
+        refused = run("compare", *words)
+        assert refused.exit_code == 2
+        assert part in refused.stderr
+
+
+def test_groups_of_images(folders: dict[str, Path]) -> None:
+    even = {id_of(f"city/{name}"): i % 2 == 0 for i, name in enumerate(NAMES)}
+    pattern = "(?=.*[024]$)c|(?=.*[135]$)ci"  # finds "c" in the even names and "ci" in the others
+    words = [folders["good"], folders["target"], *SETTINGS, "--ci", "--format", "json"]
+    found = {}
+    for given, groups in (("^.*$", None), (pattern, even)):
+        ran = run(*words, "--group-images", given)
+        assert ran.exit_code == 0, ran.output
+        found[given] = json.loads(ran.stdout)["intervals"]["mean_iou"]
+        assert found[given] == vars(counted(folders, "good").bootstrap(groups=groups))
+    assert found["^.*$"] != found[pattern]
+    of_both = ["compare", folders["good"], folders["bad"], folders["target"], *SETTINGS, "--format", "json"]
+    told = json.loads(run(*of_both, "--group-images", pattern).stdout)["mean_iou"]["difference"]
+    assert told == vars(compare(*(counted(folders, kind) for kind in ("good", "bad")), groups=even))
+    for more, part in (
+        (("--ci", "--group-images", "("), "is no regular expression"),
+        (("--ci", "--group-images", "[024]$"), "finds nothing in the name of the image city/scene_1"),
+        (("--group-images", "x"), "pass --ci with it"),
+    ):
+        ran = run(folders["good"], folders["target"], *SETTINGS, *more)
+        assert ran.exit_code == 2
+        assert part in ran.stderr
 
 
 def test_what_cannot_be_merged_or_compared(folders: dict[str, Path], tmp_path: Path) -> None:

@@ -265,10 +265,12 @@ ORDER = [
     "metric",
     "functional",
     "comparing",
+    "compared",
     "__init__",
     "files",
     "demo",
     "scoring",
+    "options",
     "cli",
     "__main__",
 ]

@@ -230,7 +230,7 @@ def test_an_image_that_is_counted_twice_is_said_and_changes_no_number():
     y[0] = 1
     metric = filled((x, y), [5, 5, 7])
     for ask in (metric.compute, metric.report, metric.images, metric.bootstrap):
-        with pytest.warns(UserWarning, match=r"1 image was counted more than once .*id 5.*valid=False"):
+        with pytest.warns(UserWarning, match=r"1 image was counted more than once .*the first is 5.*valid=False"):
             ask()
     assert mean_iou(x, y, C) == metric._computed
     assert filled((x, y)).compute() == metric._computed  # without ids nothing is known
@@ -398,7 +398,7 @@ def test_the_table_as_text_and_as_a_frame(rng):
     table = metric.images()
     assert len(table) == 12
     lines = table.to_csv().splitlines()
-    assert lines[0] == "id,mean_iou,0,1,2,3"
+    assert lines[0] == "image,mean_iou,0,1,2,3"
     assert lines[1].split(",")[0] == str(table.ids[0])
     assert lines[-1] == "3,,,,,"
     frame = table.to_pandas()

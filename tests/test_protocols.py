@@ -542,7 +542,7 @@ def test_predictions_in_train_ids_beside_label_ids(tmp_path):
         Image.fromarray(np.minimum(np.asarray(Image.open(path)), 18)).save(path)
     ran = run(pred, target, "--protocol", "cityscapes")
     assert ran.exit_code == 0
-    assert "set pred_ids to 'classes'" in ran.stderr
+    assert "pass --pred-ids classes" in ran.stderr
 
 
 def test_the_list_of_protocols():

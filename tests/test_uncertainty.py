@@ -222,8 +222,8 @@ def test_what_cannot_be_compared(rng):
     maps = scenes(rng)
     a = filled(maps)
     for b, part in (
-        (filled([m[:15] for m in maps]), "5 ids are in the first metric only: 15, 16, 17, 18, 19;"),
-        (filled(maps, range(1, 21)), "1 ids are in the first metric only: 0;"),
+        (filled([m[:15] for m in maps]), "5 images are in the first metric only: 15, 16, 17, 18, 19;"),
+        (filled(maps, range(1, 21)), "1 image is in the first metric only: 0;"),
         (filled((maps[0], maps[1].flip(0))), "The truth of image 0 is not the same"),
         (filled(maps, absent="zero"), "other rules"),
         (filled(maps, over="image"), "other rules"),

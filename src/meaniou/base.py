@@ -31,13 +31,14 @@ class CountingMetric(Metric):
     settings: Tensor
     image_rows: list[Tensor]  # int64 [B, 4, C] of each batch, where scores are kept for each image
     image_ids: list[Tensor]  # int64 [B], -1 where none was given
+    image_names: Mapping[int, str]  # by ids; of this rank, where somebody gave them
     _in_place: bool = False
     _eager_updates: int
     _compiled_updates: Tensor
 
     def add_counts(self, shape: tuple[int, ...], *, per_image: bool = False, **settings: Any) -> None:
         """Adds the states; the settings are the bytes of a JSON text, so that different ones never look equal."""
-        self.per_image = per_image
+        self.per_image, self.image_names = per_image, {}
         settings |= {"per_image": True} if per_image else {}
         text = json.dumps(settings)
         with torch.inference_mode(False):  # tensors made in inference mode could not be used outside it
@@ -83,6 +84,7 @@ class CountingMetric(Metric):
         if self.per_image:
             for name in ("image_rows", "image_ids"):
                 setattr(self, name, getattr(self, name) + [part.to(self.counts.device) for part in states[name]])
+            self.image_names = {**self.image_names, **states.get("image_names", {})}
         self._update_count += updates
         self._computed = None
 

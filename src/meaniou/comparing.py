@@ -1,5 +1,7 @@
 """Two metrics over the same images -> how sure it is that one is better."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 import torch.distributed as dist
@@ -59,8 +61,9 @@ def compare(
         for metric in (a, b):
             metric._rows(metric.policy)  # refuses what is a mistake
         first, second = (_numbered(*metric.joined()) for metric in (a, b))
-        _check_pairs(first, second)
-        one, other = (rows_of(*part, a.space, a.policy) for part in (first, second))
+        names = {**b.image_names, **a.image_names}
+        _check_pairs(first, second, names)
+        one, other = (rows_of(*part, a.space, a.policy, names) for part in (first, second))
         return uncertainty.compare(one, other, a.policy, of, confidence, resamples, seed, groups)
 
 
@@ -76,15 +79,16 @@ def _numbered(rows: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
     return rows.cpu(), ids.cpu()
 
 
-def _check_pairs(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> None:
+def _check_pairs(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], names: Mapping[int, str]) -> None:
     ids = [part[1].numpy() for part in (first, second)]
     for here, there, where in ((ids[0], ids[1], "first"), (ids[1], ids[0], "second")):
         only = np.setdiff1d(here, there)
         if len(only):
-            named = ", ".join(map(str, only[:10])) + (", ..." if len(only) > 10 else "")
+            named = ", ".join(names.get(i, str(i)) for i in only[:10].tolist()) + (", ..." if len(only) > 10 else "")
+            are = "s are" if len(only) > 1 else " is"
             raise ValueError(
-                f"{len(only)} ids are in the {where} metric only: {named}; expected the same images in both, so score "
-                "both on all of them."
+                f"{len(only)} image{are} in the {where} metric only: {named}; expected the same images in both, so "
+                "score both on all of them."
             )
     if len(ids[0]) != len(ids[1]) or len(np.unique(ids[0])) != len(ids[0]):
         raise ValueError(
@@ -95,4 +99,6 @@ def _check_pairs(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) ->
     wrong = (truth[0] != truth[1]).any(1)
     if bool(wrong.any()):
         i = int(ids[0][order[0].numpy()][int(wrong.nonzero()[0])])
-        raise ValueError(f"The truth of image {i} is not the same in both; expected one truth, so check the ids.")
+        raise ValueError(
+            f"The truth of image {names.get(i, i)} is not the same in both; expected one truth, so check the ids."
+        )

@@ -156,8 +156,9 @@ def _masks(folder: Path, suffix: str, key: str) -> dict[str, Path]:
             raise MaskError(f"{path} is no file that can be read; expected a mask, so remove it or mend the link.")
         if name in found:
             raise MaskError(
-                f"{found[name]} and {path} have the same name; expected one mask for each image, so remove or "
-                "rename one."
+                f"{found[name]} and {path} are of one image by their names; expected one mask for each, so remove one, "
+                "name the end that counts by --pred-suffix or --target-suffix, or swap the folders, if the prediction "
+                "does not come first."
             )
         found[name] = path
     if not found:

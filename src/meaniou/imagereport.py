@@ -36,12 +36,8 @@ class ImagesReport:
         table = table_of(rows, space, policy)
         orders = [replace(policy, average="macro", over=over, worst=()) for over in ("image", "class")]
         over_images, over_classes = (float(mean_iou(rows, order)) for order in orders)
-        worst = tuple(zip(table.ids[:WORST], table.mean_iou[:WORST], strict=True))
+        worst = tuple(zip(table.images[:WORST], table.mean_iou[:WORST], strict=True))
         return cls(len(table), int((~rows.valid).sum()), over_images, over_classes, worst)
-
-    def named(self, names: Mapping[int, str]) -> "ImagesReport":
-        """The same with the names of images instead of their ids."""
-        return replace(self, worst=tuple((names.get(int(i), i), value) for i, value in self.worst))
 
 
 @dataclass(frozen=True)

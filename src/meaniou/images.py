@@ -41,6 +41,7 @@ class Rows:
     truth: Ints
     predicted: Ints
     ignored: NDArray[np.bool_]  # [C]
+    names: Mapping[int, str]  # of images, by their ids; not every one need have one
 
     @property
     def union(self) -> Ints:
@@ -54,23 +55,25 @@ class Rows:
         return found
 
 
-def rows_of(rows: Tensor, ids: Tensor, space: LabelSpace, policy: Policy) -> Rows:
+def rows_of(
+    rows: Tensor, ids: Tensor, space: LabelSpace, policy: Policy, names: Mapping[int, str] | None = None
+) -> Rows:
     """Rows ``[N, 4, C]`` and ids ``[N]`` under a policy, in an order that does not depend on that of the batches."""
-    found, names = rows.cpu().numpy(), ids.cpu().numpy()
+    found, numbers = rows.cpu().numpy(), ids.cpu().numpy()
     flat = found.reshape(len(found), 4 * space.num_classes)
-    named = np.flatnonzero(names >= 0)
-    unnamed = np.flatnonzero(names < 0)
+    named = np.flatnonzero(numbers >= 0)
+    unnamed = np.flatnonzero(numbers < 0)
     if len(unnamed) > 1:
         unnamed = unnamed[np.lexsort(flat[unnamed].T[::-1])]
     # An id that was counted twice may have two rows.
-    named = named[np.lexsort((*flat[named].T[::-1], names[named]))] if len(named) > 1 else named
+    named = named[np.lexsort((*flat[named].T[::-1], numbers[named]))] if len(named) > 1 else named
     order = np.concatenate([unnamed, named])
     intersection, truth, predicted, unanswered = (found[order, part] for part in range(4))
     if policy.unanswered == "drop":
         truth = truth - unanswered
     ignored = np.zeros(space.num_classes, bool)
     ignored[list(space.ignored_classes)] = True
-    return Rows(names[order], intersection, truth, predicted, ignored)
+    return Rows(numbers[order], intersection, truth, predicted, ignored, names or {})
 
 
 def ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
@@ -141,12 +144,14 @@ class ImageTable:
 
     Attributes:
         ids: of each image, -1 where none was given.
+        images: their names, or the id where there is none.
         mean_iou: mean over classes in each image, a ratio 0 .. 1; NaN without a valid pixel.
         iou: of each class in each image, ``[N, C]``; NaN for a class that is not there.
         names: of the classes.
     """
 
     ids: tuple[int, ...]
+    images: tuple[int | str, ...]
     mean_iou: tuple[float, ...]
     iou: Floats
     names: tuple[str, ...]
@@ -154,33 +159,32 @@ class ImageTable:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def to_csv(self, names: Mapping[int, str] | None = None) -> str:
-        """A row for each image, in full fractions, empty where none is defined; ``names`` of images by their ids."""
+    def to_csv(self) -> str:
+        """Text: a row for each image, in full fractions, empty where none is defined."""
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("id", "mean_iou", *self.names))
-        for i, value, of_class in zip(self.ids, self.mean_iou, self.iou.tolist(), strict=True):
-            writer.writerow(((names or {}).get(i, i), *("" if math.isnan(v) else v for v in (value, *of_class))))
+        writer.writerow(("image", "mean_iou", *self.names))
+        for image, value, of_class in zip(self.images, self.mean_iou, self.iou.tolist(), strict=True):
+            writer.writerow((image, *("" if math.isnan(v) else v for v in (value, *of_class))))
         return file.getvalue().rstrip("\n")
 
     def to_pandas(self) -> Any:
-        """A ``pandas.DataFrame`` with the same columns, and the ids as its index; pandas has to be there."""
+        """A ``pandas.DataFrame`` with the same columns, and the images as its index; pandas has to be there."""
         import pandas
 
         columns = {"mean_iou": self.mean_iou} | dict(zip(self.names, self.iou.T, strict=True))
-        return pandas.DataFrame(columns, index=pandas.Index(self.ids, name="id"))
+        return pandas.DataFrame(columns, index=pandas.Index(self.images, name="image"))
 
     def __str__(self) -> str:
         """The ten worst in percent, and the classes that are worst in each."""
         return self.to_text()
 
-    def to_text(self, names: Mapping[int, str] | None = None, number: int = 10) -> str:
-        """The same for so many images; ``names`` are of images by their ids."""
+    def to_text(self, number: int = 10) -> str:
+        """The same for so many images."""
         rows = []
-        for i, value, of_class in list(zip(self.ids, self.mean_iou, self.iou, strict=True))[:number]:
+        for image, value, of_class in list(zip(self.images, self.mean_iou, self.iou, strict=True))[:number]:
             low = [c for c in np.argsort(of_class, kind="stable")[:3] if not math.isnan(of_class[c])]
-            image = (names or {}).get(i, str(i))
-            rows.append((image, ", ".join(f"{self.names[c]} {percent(of_class[c])}" for c in low), percent(value)))
+            rows.append((str(image), ", ".join(f"{self.names[c]} {percent(of_class[c])}" for c in low), percent(value)))
         return tables.text([Table(("image", "worst classes", "mIoU"), tuple(rows), words=2)])
 
 
@@ -188,7 +192,9 @@ def table_of(rows: Rows, space: LabelSpace, policy: Policy) -> ImageTable:
     """The table of all images."""
     means, iou = image_means(rows, policy), image_iou(rows, policy)
     order = np.argsort(means, kind="stable")
-    return ImageTable(tuple(rows.ids[order].tolist()), tuple(means[order].tolist()), iou[order], space.names)
+    ids = rows.ids[order].tolist()
+    names = tuple(rows.names.get(i, i) for i in ids)
+    return ImageTable(tuple(ids), names, tuple(means[order].tolist()), iou[order], space.names)
 
 
 def ids_of(ids: Sequence[int] | Tensor | None, number: int, device: torch.device) -> Tensor:
@@ -206,14 +212,14 @@ def ids_of(ids: Sequence[int] | Tensor | None, number: int, device: torch.device
     return ids.to(device=device, dtype=torch.int64, non_blocking=True)
 
 
-def seen_twice(ids: Tensor) -> str:
+def seen_twice(ids: Tensor, names: Mapping[int, str]) -> str:
     """A sentence if an id was counted more than once, else nothing."""
-    named, times = np.unique(ids[ids >= 0].cpu().numpy(), return_counts=True)
-    twice = named[times > 1]
-    if not len(twice):
+    numbers, times = np.unique(ids[ids >= 0].cpu().numpy(), return_counts=True)
+    twice = numbers[times > 1].tolist()
+    if not twice:
         return ""
     return (
-        f"{len(twice)} image{'s were' if len(twice) > 1 else ' was'} counted more than once (the first has the id "
-        f"{twice[0]}), as by a sampler that repeats images to fill the last batch; use one that does not, or pass "
-        "valid=False for the repeated ones."
+        f"{len(twice)} image{'s were' if len(twice) > 1 else ' was'} counted more than once (the first is "
+        f"{names.get(twice[0], twice[0])}), as by a sampler that repeats images to fill the last batch, or by a shard "
+        "that is merged twice; use one that does not, pass valid=False for the repeated ones, or merge each once."
     )

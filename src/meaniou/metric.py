@@ -58,7 +58,7 @@ class MeanIoU(ResultsMetric):
         worst: percent of the lowest scores that are averaged, or several, whose means are averaged: of images with
             ``over="image"``, of each class's images with ``over="class"``.
         per_image: keep a row of pixels for each image, for ``images``, ``bootstrap`` and ``compare``; ``over`` needs
-            and implies it. 32 bytes a class and image.
+            and implies it. 32 bytes a class and image. ``image_names``, a dict by id, may be set for what is printed.
         validate_args: whether labels outside the classes raise; they are counted aside in any case.
         impl: the counting kernel: ``"auto"`` (the one for the device where it can run), ``"portable"`` (PyTorch's
             operators, on any device), ``"cpu"`` (needs the extra ``cpu``) or ``"cuda"`` (needs Triton, which comes with
@@ -208,6 +208,7 @@ class MeanIoU(ResultsMetric):
                 "updates": self.update_count,
                 "counts": self.counts.cpu(),
                 "images": [part.cpu() for part in self.joined()] if self.per_image else [],
+                "image_names": dict(self.image_names),
             },
         )
 
@@ -227,6 +228,7 @@ class MeanIoU(ResultsMetric):
         metric.counts = found["counts"]
         if metric.per_image:
             metric.image_rows, metric.image_ids = [found["images"][0]], [found["images"][1]]
+            metric.image_names = found["image_names"]
         metric._update_count = found["updates"]
         return metric
 

@@ -150,7 +150,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Full fractions; ``None`` where a number is undefined."""
-        found: dict[str, Any] = _plain(asdict(self))
+        found: dict[str, Any] = tables.without_nan(asdict(self))
         return found
 
     def to_json(self) -> str:
@@ -170,7 +170,7 @@ class Report:
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("kind", "name", *ratios, *areas))
-        writer.writerows([_plain(value) for value in row] + [None] * (9 - len(row)) for row in rows)
+        writer.writerows([tables.without_nan(value) for value in row] + [None] * (9 - len(row)) for row in rows)
         return file.getvalue().rstrip("\n")
 
     def to_markdown(self) -> str:
@@ -285,12 +285,3 @@ def _account(counts: Tensor) -> dict[str, int]:
         "no_answer": no_answer,
         "outside": outside,
     }
-
-
-def _plain(value: Any) -> Any:
-    """The same with ``None`` for NaN and lists for tuples."""
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -80,7 +80,7 @@ class ResultsMetric(CountingMetric):
             policy = replace(policy, classes=self.policy.classes)
         with self._all_ranks():
             counts = self._checked_counts()
-            rows = rows_of(*self.joined(), self.space, policy) if self.per_image else None
+            rows = self._read_rows(policy) if self.per_image else None
             if bootstrap is not False and rows is None:
                 raise ValueError("Intervals need rows of images; make the metric with per_image=True.")
             settings = {} if bootstrap is True else bootstrap or None
@@ -143,7 +143,10 @@ class ResultsMetric(CountingMetric):
         if not self.per_image:
             raise ValueError("No rows are kept for images; make the metric with per_image=True.")
         scores.areas(self._checked_counts(), self.space, policy)
-        return rows_of(*self.joined(), self.space, policy)
+        return self._read_rows(policy)
+
+    def _read_rows(self, policy: Policy) -> Rows:
+        return rows_of(*self.joined(), self.space, policy, self.image_names)
 
     def _checked_counts(self) -> Tensor:
         """The counts on the CPU, once it is sure that none is a mistake."""
@@ -152,7 +155,7 @@ class ResultsMetric(CountingMetric):
             refuse_outside(counts, self.space)
             for doubt in doubts(counts, self.space, self.policy):
                 warnings.warn(doubt, stacklevel=4)
-        if self.per_image and (twice := seen_twice(self.joined()[1])):
+        if self.per_image and (twice := seen_twice(self.joined()[1], self.image_names)):
             warnings.warn(twice, stacklevel=4)
         return counts
 

@@ -1,11 +1,11 @@
 """Folders and options -> a metric that has counted them, and what is written of it."""
 
 import hashlib
-import math
 import os
+import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,10 @@ import torch
 from PIL import Image
 
 from meaniou import files
-from meaniou.comparing import compare
 from meaniou.metric import MeanIoU
 from meaniou.names import names_of, read
 from meaniou.outside import OutsideError
 from meaniou.protocols import get
-from meaniou.tables import Table, percent, text
-from meaniou.uncertainty import Comparison
 
 
 @dataclass
@@ -66,8 +63,8 @@ class Job:
         )
         return cls(metric, pred_suffix, target_suffix, class_names, jobs)
 
-    def count(self, pred: Path, target: Path) -> dict[int, str]:
-        """Counts the pairs of two folders; gives the names of the images by their ids.
+    def count(self, pred: Path, target: Path) -> None:
+        """Counts the pairs of two folders.
 
         Raises:
             MaskError: if a folder or file cannot be scored.
@@ -83,7 +80,7 @@ class Job:
             for pair, preds, truth in files.read_all(found, self.jobs):
                 self._update(pair, preds, truth)
                 advance(1)
-        return {id_of(pair.name): pair.name for pair in found}
+        self.metric.image_names = {id_of(pair.name): pair.name for pair in found}
 
     def _update(self, pair: files.Pair, preds: torch.Tensor, truth: torch.Tensor) -> None:
         try:
@@ -125,31 +122,52 @@ def merged(saved: Sequence[Path]) -> MeanIoU:
     return metric
 
 
-def comparison(a: MeanIoU, b: MeanIoU, resamples: int, seed: int) -> str:
-    """A table of two metrics and their difference, for the means and for each class."""
-    settings: dict[str, Any] = {"resamples": resamples, "seed": seed}
-    of_class, accuracy = compare(a, b, "class", **settings), compare(a, b, "accuracy", **settings)
-    mean = compare(a, b, **settings)
-    first, second = a.report(), b.report()
-    assert isinstance(of_class, list)
-    assert isinstance(accuracy, Comparison)
-    assert isinstance(mean, Comparison)
-    rows = [
-        _compared(x.name, x.iou, y.iou, found)
-        for x, y, found in zip(first.classes, second.classes, of_class, strict=True)
-    ]
-    rows += [_compared("pixel accuracy", first.pixel_accuracy, second.pixel_accuracy, accuracy)]
-    rows += [_compared("mean IoU", first.mean_iou, second.mean_iou, mean)]
-    header = ("", "first", "second", "difference", "95 % interval", "p")
-    words = {"a": "the first is better", "b": "the second is better", None: "it is not sure which is better"}
-    footer = f"{words[mean.better]}, in mean IoU over {resamples} draws of the images"
-    return text([Table(header, tuple(rows), mean=True)], footer)
+def counted(pred: Path, target: Path, settings: Mapping[str, Any]) -> MeanIoU:
+    """A metric with rows that has counted two folders, under the options of the command."""
+    job = Job.of(**settings, per_image=True)
+    job.count(pred, target)
+    return job.metric
 
 
-def _compared(name: str, first: float, second: float, found: Comparison) -> tuple[str, ...]:
-    p = "-" if math.isnan(found.p_value) else f"{found.p_value:.3f}"
-    ends = "-" if math.isnan(found.low) else f"{percent(found.low)} to {percent(found.high)}"
-    return name, percent(first), percent(second), percent(found.value), ends, p
+def saved(path: Path, settings: Mapping[str, Any]) -> MeanIoU:
+    """The metric of a file; raises ``ValueError`` if options are given, since a file has its own."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder and there is no TARGET; pass the folder of the truth, or saved files.")
+    if given := [name for name, value in settings.items() if value not in (None, (), "") and name != "jobs"]:
+        raise ValueError(
+            f"--{given[0].replace('_', '-')} is for folders of masks, and {path} was counted with settings of its own; "
+            "leave it out."
+        )
+    return MeanIoU.load(path)
+
+
+def check_pattern(pattern: str | None, drawn: bool = True) -> None:
+    """Raises ``ValueError`` if a pattern is none, or is for images that are not drawn."""
+    if pattern is not None and not drawn:
+        raise ValueError("--group-images says which images are drawn together, and none is drawn; pass --ci with it.")
+    try:
+        re.compile(pattern or "")
+    except re.error as error:
+        raise ValueError(
+            f"--group-images is {pattern!r}, which is no regular expression ({error}); expected one such as '^[^/]+'."
+        ) from error
+
+
+def grouping(metric: MeanIoU, pattern: str | None) -> Callable[[int], str] | None:
+    """From the id of an image to what a pattern finds in its name; ``None`` without a pattern."""
+    if pattern is None:
+        return None
+
+    def group(number: int) -> str:
+        name = metric.image_names.get(number, str(number))
+        if found := re.search(pattern, name):
+            return found[0]
+        raise ValueError(
+            f"--group-images {pattern!r} finds nothing in the name of the image {name}; expected a group for each, so "
+            "mend the pattern."
+        )
+
+    return group
 
 
 def _names(path: Path, num_classes: int | None) -> tuple[str, ...]:

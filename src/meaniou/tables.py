@@ -2,8 +2,9 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~$])")
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
@@ -39,6 +40,15 @@ class Table:
 def percent(value: float) -> str:
     """A ratio in percent with two decimals, ``-`` for NaN."""
     return "-" if math.isnan(value) else f"{100 * value:.2f}"
+
+
+def without_nan(value: Any) -> Any:
+    """The same with ``None`` for NaN and lists for tuples."""
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: without_nan(item) for key, item in value.items()}
+    return [without_nan(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def text(tables: Iterable[Table], footer: str = "") -> str:

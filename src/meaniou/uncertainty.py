@@ -53,6 +53,7 @@ class Comparison:
         low, high: ends of the percentile interval of the difference.
         p_value: share of draws, of both sides, that lie on the other side of no difference; 1 for none.
         better: ``"a"`` or ``"b"`` where the interval is on one side of 0, else ``None``.
+        confidence: the share of draws between the ends.
     """
 
     value: float
@@ -60,6 +61,7 @@ class Comparison:
     high: float
     p_value: float
     better: Literal["a", "b"] | None
+    confidence: float
 
 
 def bootstrap(
@@ -98,7 +100,7 @@ def compare(
     for value, drawn in zip(np.atleast_1d(a - b), (drawn_a - drawn_b).T, strict=True):
         low, high = _ends(drawn, confidence)
         better: Literal["a", "b"] | None = "a" if low > 0 else "b" if high < 0 else None
-        found.append(Comparison(float(value), low, high, _p_value(drawn), better))
+        found.append(Comparison(float(value), low, high, _p_value(drawn), better, confidence))
     return found if of == "class" else found[0]
 
 

@@ -1,0 +1,194 @@
+"""What the commands share: their options, and how bad input, warnings and Ctrl-C are told."""
+
+import functools
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from operator import methodcaller
+from pathlib import Path
+from typing import Any
+
+import click
+
+from meaniou import scoring
+from meaniou.checks import CHOICES
+from meaniou.labels import MAX_CLASSES
+
+FOLDER = click.Path(path_type=Path)
+FORMS: dict[str, Callable[[Any], str]] = {
+    "text": str,
+    "markdown": methodcaller("to_markdown"),
+    "latex": methodcaller("to_latex"),
+    "csv": methodcaller("to_csv"),
+    "json": methodcaller("to_json"),
+}
+FORMS_BY_SUFFIX = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}
+INTERRUPTED = 130  # as the shell reports a command that was ended by Ctrl-C
+
+
+def options(*many: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Several options as one decorator, in the order in which help shows them."""
+
+    def add(command: Any) -> Any:
+        return functools.reduce(lambda decorated, option: option(decorated), reversed(many), command)
+
+    return add
+
+
+SETTINGS = options(
+    click.option(
+        "--num-classes",
+        type=click.IntRange(1, MAX_CLASSES),
+        help="Number of classes C; the ids are 0 to C-1. Not needed beside --class-names or --protocol.",
+    ),
+    click.option(
+        "--protocol",
+        help="The rules of a benchmark, as meaniou protocols lists them: classes, ids, void, groups and policy. "
+        "Options beside it override single rules.",
+    ),
+    click.option(
+        "--pred-ids",
+        type=click.Choice(["ids", "classes"]),
+        help="Whether predictions hold the ids that the truth holds, or class numbers (0 to C-1; train ids), where "
+        "these differ.  [default: ids]",
+    ),
+    click.option(
+        "--ignore-index",
+        type=int,
+        multiple=True,
+        help="An id that is void in the truth and no answer in a prediction; may be given several times.",
+    ),
+    click.option(
+        "--class-names",
+        type=FOLDER,
+        help="A text file with one name a line, in the order of the classes, or JSON: a list, {id: name}, or a config "
+        "with id2label.",
+    ),
+    click.option(
+        "--pred-suffix",
+        default="",
+        help="End of the names of predictions, such as _pred.png; other files are passed over.",
+    ),
+    click.option(
+        "--target-suffix",
+        default="",
+        help="The same for truths, such as _gtFine_labelTrainIds.png; the rest is paired.",
+    ),
+    click.option(
+        "--unanswered",
+        type=click.Choice(CHOICES["unanswered"]),
+        help="What a prediction of an ignored id on a valid pixel is.  [default: miss]",
+    ),
+    click.option(
+        "--present",
+        type=click.Choice(CHOICES["present"]),
+        help="Classes that enter the mean: those in truth or prediction, or in the truth.  [default: union]",
+    ),
+    click.option(
+        "--absent",
+        type=click.Choice(CHOICES["absent"]),
+        help="What a class that is not present brings to the mean.  [default: skip]",
+    ),
+)
+GROUP = click.option(
+    "--group",
+    multiple=True,
+    metavar="NAME=CLASS,...",
+    help="A group of classes, ids or names, to report; may be given several times. Two get their harmonic mean.",
+)
+GROUP_IMAGES = click.option(
+    "--group-images",
+    metavar="PATTERN",
+    help="Images that are alike (of one patient, scene or sequence) are drawn together: those in whose names this "
+    "regular expression finds the same text, such as '^[^/]+' for the first folder.",
+)
+IMAGES = options(
+    click.option("--ci", is_flag=True, help="Tell how sure the numbers are: 95 % intervals from images drawn again."),
+    GROUP_IMAGES,
+    click.option("--worst", type=click.IntRange(1), help="List so many images, the worst first."),
+    click.option("--per-image", type=FOLDER, help="A CSV file for the mean IoU and that of each class in each image."),
+    click.option("--save", type=FOLDER, help="A file for what was counted, for meaniou merge and meaniou compare."),
+)
+FORM = options(
+    click.option(
+        "--format",
+        "form",
+        type=click.Choice(list(FORMS)),
+        help="csv and json hold full fractions, the others percent; unless told, by the end of --output (.csv, .json, "
+        ".md, .tex), or text.",
+    ),
+    click.option("--output", type=FOLDER, help="A file for the report, instead of the terminal."),
+)
+JOBS = click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=lambda: min(8, os.cpu_count() or 1),
+    show_default="as many as there are cores, up to 8",
+    help="Threads that read files; each has one pair in memory.",
+)
+DEBUG = click.option("--debug", is_flag=True, help="Show where in the code an error arose.")
+
+
+class BadInput(click.ClickException):
+    """What a command ends with when its input is refused."""
+
+    exit_code = 2
+
+
+def refusing(command: Callable[..., None]) -> Callable[..., None]:
+    """Makes bad input one sentence and status 2, and Ctrl-C status 130; without either with ``--debug``."""
+
+    @functools.wraps(command)
+    def refused(*args: Any, debug: bool, **given: Any) -> None:
+        try:
+            command(*args, **given)
+        except (ValueError, TypeError, OSError) as error:
+            if debug:
+                raise
+            _discard_output()
+            raise BadInput(str(error)) from error
+        except KeyboardInterrupt:
+            if debug:
+                raise
+            click.echo("Interrupted; nothing was written.", err=True)
+            click.get_current_context().exit(INTERRUPTED)
+
+    return refused
+
+
+@contextmanager
+def said() -> Iterator[None]:
+    """Warnings as lines on the standard error."""
+    with warnings.catch_warnings(record=True) as doubts:
+        warnings.simplefilter("always")
+        yield
+    for doubt in doubts:  # the keyword has another name here
+        text = str(doubt.message).replace("set pred_ids to 'classes'", "pass --pred-ids classes")
+        click.echo(f"Warning: {text}", err=True)
+
+
+def groups_of(texts: tuple[str, ...]) -> dict[str, list[int | str]] | None:
+    """Groups of classes from ``NAME=CLASS,...``; ``None`` where there are none; raises ``ValueError`` for others."""
+    found: dict[str, list[int | str]] = {}
+    for text in texts:
+        name, equals, members = text.partition("=")
+        if not equals or name in found:
+            raise ValueError(f"--group is {text!r}; expected NAME=CLASS,CLASS, such as flat=0,1, and each name once.")
+        found[name] = [int(m) if m.strip().isdecimal() else m.strip() for m in members.split(",") if m.strip()]
+    return found or None
+
+
+def show(report: Any, form: str | None, output: Path | None) -> None:
+    """Writes a report to a file or the terminal, in the form that is asked for or that the file's name ends in."""
+    text = FORMS[form or FORMS_BY_SUFFIX.get(output.suffix.lower() if output else "", "text")](report)
+    scoring.write(output, text)
+
+
+def _discard_output() -> None:
+    """Sends what could not be written nowhere, or the interpreter would try again when it ends, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
