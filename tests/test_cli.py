@@ -496,22 +496,33 @@ def test_a_report_that_cannot_be_written(folders: tuple[Path, Path], tmp_path: P
     assert "pred cannot be written (Is a directory)" in ran.stderr
 
 
-def test_a_report_that_is_half_written_leaves_no_file(
+def test_what_is_half_written_leaves_no_file(
     folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "report").write_text("of before")
+    written = []
 
-    def full(path: Path, *_: object, **__: object) -> None:
+    def full(path: Path, content: bytes) -> None:
         path.touch()
-        raise OSError(28, "No space left on device")
+        written.append(path)
+        if len(written) == 4:
+            raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
-    ran = invoke(*folders, *OPTIONS, "--output", tmp_path / "report")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    files = [word for name in ("save", "per-image", "html") for word in (f"--{name}", tmp_path / name)]
+    ran = invoke(*folders, *OPTIONS, "--output", tmp_path / "report", *files, "--plot", tmp_path / "new/plots")
     monkeypatch.undo()
     assert (ran.exit_code, ran.stdout) == (2, "")
-    assert "report cannot be written (No space left on device)" in ran.stderr
+    assert len(written) == 4
+    assert "cannot be written (No space left on device)" in ran.stderr
     assert (tmp_path / "report").read_text() == "of before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["names.txt", "pred", "report", "target"]
+
+
+def test_two_outputs_of_one_name_are_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    ran = invoke(*folders, *OPTIONS, "--output", tmp_path / "a", "--save", tmp_path / "pred/../a")
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "is named for two outputs" in ran.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,6 @@ import click
 
 from meaniou import __version__, demo, scoring, tables
 from meaniou.compared import ComparisonReport
-from meaniou.metric import MeanIoU
 from meaniou.options import (
     DEBUG,
     FOLDER,
@@ -18,14 +18,14 @@ from meaniou.options import (
     GROUP_IMAGES,
     IMAGES,
     JOBS,
+    PICTURES,
     SETTINGS,
     BadInput,
-    groups_of,
     refusing,
-    said,
-    show,
 )
 from meaniou.protocols import table
+from meaniou.team import joined, rank
+from meaniou.telling import Wanted, echo, in_form, said, save, tell
 
 
 class ScoreByDefault(click.Group):
@@ -54,32 +54,34 @@ def main() -> None:
 @SETTINGS
 @GROUP
 @IMAGES
+@PICTURES
 @FORM
 @JOBS
 @DEBUG
 @refusing
-def score(
-    pred: Path,
-    target: Path,
-    group: tuple[str, ...],
-    ci: bool,
-    worst: int | None,
-    per_image: Path | None,
-    save: Path | None,
-    group_images: str | None,
-    form: str | None,
-    output: Path | None,
-    **settings: Any,
-) -> None:
+def score(pred: Path, target: Path, images: Path | None, image_suffix: str, **given: Any) -> None:
     """Score the masks in the folder PRED against those in the folder TARGET, paired by path and name.
 
-    Masks are PNG or TIFF images of one channel that store class ids (palettes too), .npy or .npz.
+    Masks are PNG or TIFF images of one channel that store class ids (palettes too), .npy or .npz. Under torchrun each
+    process reads its share of the files.
     """
-    job = scoring.Job.of(**settings, per_image=ci or bool(worst) or bool(per_image) or bool(save))
-    job.metric.report(groups=groups_of(group))  # a group that is off ends here, not after the last file
-    scoring.check_pattern(group_images, ci)
-    job.count(pred, target)
-    _tell(job.metric, group, ci, worst, per_image, save, group_images, form, output)
+    wanted, settings = _parted(given)
+    if images is not None and not (wanted.overlay or wanted.html):
+        raise ValueError("--images is what errors are drawn on; pass --overlay or --html with it.")
+
+    def prepared() -> scoring.Job:
+        wanted.check()
+        job = scoring.Job.of(**settings, per_image=wanted.of_images)
+        job.metric.report(groups=scoring.groups_of(wanted.group))  # what is off ends here, not after the last file
+        return job
+
+    with joined() as team:
+        job = team.agree(prepared)
+        job.count(pred, target, team)
+        if not team.rank:
+            pictured = bool(wanted.overlay or wanted.html)
+            gallery = scoring.gallery(job, images, image_suffix) if pictured else None
+            tell(job.metric, wanted, gallery, f"{pred} against {target}")
 
 
 @main.command()
@@ -113,13 +115,21 @@ def compare(
     both are files of meaniou score --save.
     """
     scoring.check_pattern(group_images)
-    first, second = (
-        scoring.saved(pred, settings) if target is None else scoring.counted(pred, target, settings)
-        for pred in (pred_a, pred_b)
-    )
-    with said():
-        groups = scoring.grouping(first, group_images)
-        show(ComparisonReport.of(first, second, resamples=resamples, seed=seed, groups=groups), form, output)
+    with joined() as team:
+        first, second = (
+            scoring.saved(pred, settings) if target is None else scoring.counted(pred, target, settings, team)
+            for pred in (pred_a, pred_b)
+        )
+        if team.rank:
+            return
+        with said():
+            groups = scoring.grouping(first, group_images)
+            found = ComparisonReport.of(first, second, resamples=resamples, seed=seed, groups=groups)
+        text = in_form(found, form, output)
+        if output:
+            save({output: (text + "\n").encode()}, [])
+        else:
+            echo(text)
 
 
 @main.command()
@@ -129,34 +139,19 @@ def compare(
 @FORM
 @DEBUG
 @refusing
-def merge(saved: tuple[Path, ...], **wanted: Any) -> None:
+def merge(saved: tuple[Path, ...], **given: Any) -> None:
     """Add what several runs of meaniou score --save counted, such as shards of a job array, and report on the sum."""
-    scoring.check_pattern(wanted["group_images"], wanted["ci"])
-    _tell(scoring.merged(saved), **wanted)
+    wanted, _ = _parted(given)
+    wanted.check()
+    if not rank():
+        tell(scoring.merged(saved), wanted, title=", ".join(map(str, saved)))
 
 
-def _tell(
-    metric: MeanIoU,
-    group: tuple[str, ...],
-    ci: bool,
-    worst: int | None,
-    per_image: Path | None,
-    save: Path | None,
-    group_images: str | None,
-    form: str | None,
-    output: Path | None,
-) -> None:
-    """Writes all that was asked for of a metric that has counted."""
-    with said():
-        bootstrap = {"groups": scoring.grouping(metric, group_images)} if ci else False
-        report = metric.report(groups=groups_of(group), bootstrap=bootstrap)
-    if per_image:
-        scoring.write(per_image, metric.images().to_csv())
-    if save:
-        metric.save(save)
-    show(report, form, output)
-    if worst:
-        click.echo("\n" + metric.images().to_text(worst))
+def _parted(given: dict[str, Any]) -> tuple[Wanted, dict[str, Any]]:
+    """The options that say what is written, and the others."""
+    names = {field.name for field in fields(Wanted)}
+    wanted = {name: value for name, value in given.items() if name in names}
+    return Wanted(**wanted), {name: value for name, value in given.items() if name not in names}
 
 
 @main.command(name="protocols")

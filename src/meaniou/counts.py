@@ -8,6 +8,8 @@ from torch import Tensor
 
 from meaniou import operators
 from meaniou.inputs import Views, map_shape, views
+from meaniou.kernels.sides import side_of_preds, side_of_truth
+from meaniou.kernels.windows import Reading
 from meaniou.labels import LabelSpace
 from meaniou.outside import OutsideError
 from meaniou.policy import Counting
@@ -54,6 +56,27 @@ def count_images(
         size = space.num_classes + 2
         return torch.zeros(size, size, dtype=torch.int64), torch.zeros(0, 4, space.num_classes, dtype=torch.int64)
     return torch.stack([counts for counts, _ in parts]).sum(0), torch.cat([rows for _, rows in parts])
+
+
+def classes_of(
+    preds: Tensor, target: Tensor, valid: Tensor | None, space: LabelSpace, how: Counting
+) -> tuple[Tensor, Tensor]:
+    """What every pixel of a batch counts as on both sides, int64 ``[B, *]``: a class, C for void in the truth and no
+    answer in the prediction, C + 1 for outside.
+
+    Raises:
+        TypeError, ValueError: as ``count``, but not for labels outside the classes.
+    """
+    found = views(preds, target, valid, *_shape(space, how))
+    settings = (space.num_classes, space.ignore, how.threshold, space.target_bins, space.preds_bins)
+    reading = Reading(found.preds_form, found.target_form, *settings)
+    both = []
+    for side in (side_of_preds(found.preds, reading), side_of_truth(found.target, reading)):
+        everything = tuple(slice(None) for _ in side.shape)
+        both.append(side.bins()[side.read(everything).long()].view(side.shape))
+    if found.valid is not None:
+        both[1] = both[1].masked_fill(~found.valid, space.num_classes)
+    return both[0], both[1]
 
 
 def _shape(space: LabelSpace, how: Counting) -> tuple[int, str]:

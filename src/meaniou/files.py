@@ -52,7 +52,7 @@ def pairs(pred: Path, target: Path, pred_suffix: str = "", target_suffix: str = 
         MaskError: if a folder is missing, cannot be listed, holds no masks, holds a name twice, or holds a mask without
             a partner.
     """
-    found = {"prediction": _masks(pred, pred_suffix, key), "truth": _masks(target, target_suffix, key)}
+    found = {"prediction": named(pred, pred_suffix, key), "truth": named(target, target_suffix, key)}
     alone = [
         f"{len(names)} of {len(found[kind])} {kind} masks have no {other} of the same name: "
         + ", ".join(str(found[kind][name]) for name in names)
@@ -68,6 +68,50 @@ def pairs(pred: Path, target: Path, pred_suffix: str = "", target_suffix: str = 
         )
         raise MaskError(f"{'; '.join(alone)}; {cure}.")
     return [Pair(name, path, found["truth"][name]) for name, path in sorted(found["prediction"].items())]
+
+
+def named(folder: Path, suffix: str = "", key: str = "", kinds: tuple[str, ...] = SUFFIXES) -> dict[str, Path]:
+    """The files of a folder by the names of their images, as ``pairs`` has them; of other kinds than masks too.
+
+    Raises:
+        MaskError: if the folder is missing, cannot be listed, holds none of them, or one name twice.
+    """
+    what = "mask" if kinds is SUFFIXES else "image"
+    _check(folder, what, kinds)
+    found: dict[str, Path] = {}
+    others: Counter[str] = Counter()
+    for path in _files(folder):
+        relative = path.relative_to(folder)
+        stem = relative.with_suffix("").as_posix()
+        ending = next((end for end in (path.suffix, "") if f"{stem}{end}".endswith(suffix)), None)
+        if path.suffix.lower() not in kinds or ending is None:
+            others[path.suffix or path.name] += 1
+            continue
+        name = f"{stem}{ending}".removesuffix(suffix) if suffix else stem
+        if key and (image := re.search(key, path.name)):
+            name = image[0]
+        if not path.is_file():
+            raise MaskError(f"{path} is no file that can be read; expected a {what}, so remove it or mend the link.")
+        if name in found:
+            cures = (
+                "name the end that counts by --pred-suffix or --target-suffix, or swap the folders, if the prediction "
+                "does not come first"
+                if what == "mask"
+                else "or name the end that counts by --image-suffix"
+            )
+            raise MaskError(
+                f"{found[name]} and {path} are of one image by their names; expected one {what} for each, so remove "
+                f"one, {cures}."
+            )
+        found[name] = path
+    if not found:
+        held = ", ".join(f"{number} {kind}" for kind, number in others.most_common(3))
+        state = f"holds no {what} but {held}" if held else "holds no file"
+        wanted = f"files that end in {suffix}" if suffix else f"one {what} for each image ({', '.join(kinds)})"
+        raise MaskError(
+            f"{folder} {state}; expected {wanted}, so check the path and the {'suffix' if suffix else 'format'}."
+        )
+    return found
 
 
 def read_all(listed: Iterable[Pair], jobs: int) -> Iterator[tuple[Pair, Tensor, Tensor]]:
@@ -132,43 +176,10 @@ def holds(folder: Path, suffix: str) -> bool:
     return any(path.name.endswith(suffix) for path in _files(folder))
 
 
-def _check(folder: Path) -> None:
+def _check(folder: Path, what: str = "mask", kinds: tuple[str, ...] = SUFFIXES) -> None:
     if not folder.is_dir():
         state = "is a file" if folder.exists() else "does not exist"
-        raise MaskError(f"{folder} {state}; expected a folder of masks ({', '.join(SUFFIXES)}), so check the path.")
-
-
-def _masks(folder: Path, suffix: str, key: str) -> dict[str, Path]:
-    _check(folder)
-    found: dict[str, Path] = {}
-    others: Counter[str] = Counter()
-    for path in _files(folder):
-        relative = path.relative_to(folder)
-        stem = relative.with_suffix("").as_posix()
-        ending = next((end for end in (path.suffix, "") if f"{stem}{end}".endswith(suffix)), None)
-        if path.suffix.lower() not in SUFFIXES or ending is None:
-            others[path.suffix or path.name] += 1
-            continue
-        name = f"{stem}{ending}".removesuffix(suffix) if suffix else stem
-        if key and (image := re.search(key, path.name)):
-            name = image[0]
-        if not path.is_file():
-            raise MaskError(f"{path} is no file that can be read; expected a mask, so remove it or mend the link.")
-        if name in found:
-            raise MaskError(
-                f"{found[name]} and {path} are of one image by their names; expected one mask for each, so remove one, "
-                "name the end that counts by --pred-suffix or --target-suffix, or swap the folders, if the prediction "
-                "does not come first."
-            )
-        found[name] = path
-    if not found:
-        held = ", ".join(f"{number} {kind}" for kind, number in others.most_common(3))
-        state = f"holds no mask but {held}" if held else "holds no file"
-        wanted = f"files that end in {suffix}" if suffix else f"one mask for each image ({', '.join(SUFFIXES)})"
-        raise MaskError(
-            f"{folder} {state}; expected {wanted}, so check the path and the {'suffix' if suffix else 'format'}."
-        )
-    return found
+        raise MaskError(f"{folder} {state}; expected a folder of {what}s ({', '.join(kinds)}), so check the path.")
 
 
 def _files(folder: Path) -> Iterator[Path]:

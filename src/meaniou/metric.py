@@ -15,10 +15,11 @@ from meaniou.images import ids_of
 from meaniou.labels import LabelSpace
 from meaniou.names import ClassNames
 from meaniou.operators import kernel, why_not
+from meaniou.outputs import write_all
 from meaniou.policy import Counting, Policy
 from meaniou.protocols import Protocol, space_of
 from meaniou.results import ResultsMetric
-from meaniou.saving import plain, read, write
+from meaniou.saving import packed, plain, read
 from meaniou.saving import space_of as space_from
 
 
@@ -196,9 +197,18 @@ class MeanIoU(ResultsMetric):
         return kernel(self.how.impl, self.counts.device).__name__.rpartition(".")[2]
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Writes settings, counts, rows and ids of this rank to one file, which ``load`` reads without running code."""
-        write(
-            Path(path),
+        """Writes settings, counts, rows and ids of this rank to one file, which ``load`` reads without running code.
+
+        Raises:
+            OSError: if it cannot be written; then nothing is left of it.
+        """
+        write_all({Path(path): self.packed()})
+
+    def packed(self) -> bytes:
+        """What ``save`` writes; rows are in the order of their ids, whatever the number of ranks."""
+        rows, ids = self.joined() if self.per_image else (None, None)
+        order = None if ids is None else ids.argsort(stable=True)
+        return packed(
             {
                 "space": plain(self.space),
                 "policy": vars(self.policy),
@@ -207,9 +217,9 @@ class MeanIoU(ResultsMetric):
                 "protocol": None if self.protocol is None else self.protocol.name,
                 "updates": self.update_count,
                 "counts": self.counts.cpu(),
-                "images": [part.cpu() for part in self.joined()] if self.per_image else [],
+                "images": [part[order].cpu() for part in (rows, ids) if part is not None],
                 "image_names": dict(self.image_names),
-            },
+            }
         )
 
     @classmethod

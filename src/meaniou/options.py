@@ -1,30 +1,20 @@
-"""What the commands share: their options, and how bad input, warnings and Ctrl-C are told."""
+"""What the commands share: their options, and how bad input and Ctrl-C are told."""
 
 import functools
 import os
 import sys
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from operator import methodcaller
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from meaniou import scoring
+from meaniou import team
 from meaniou.checks import CHOICES
 from meaniou.labels import MAX_CLASSES
+from meaniou.telling import FORMS
 
 FOLDER = click.Path(path_type=Path)
-FORMS: dict[str, Callable[[Any], str]] = {
-    "text": str,
-    "markdown": methodcaller("to_markdown"),
-    "latex": methodcaller("to_latex"),
-    "csv": methodcaller("to_csv"),
-    "json": methodcaller("to_json"),
-}
-FORMS_BY_SUFFIX = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}
 INTERRUPTED = 130  # as the shell reports a command that was ended by Ctrl-C
 
 
@@ -110,6 +100,17 @@ IMAGES = options(
     click.option("--worst", type=click.IntRange(1), help="List so many images, the worst first."),
     click.option("--per-image", type=FOLDER, help="A CSV file for the mean IoU and that of each class in each image."),
     click.option("--save", type=FOLDER, help="A file for what was counted, for meaniou merge and meaniou compare."),
+    click.option("--plot", type=FOLDER, help="A folder for confusion.png and classes.png; needs matplotlib."),
+    click.option("--html", type=FOLDER, help="A file for one page with everything, which needs no network."),
+)
+PICTURES = options(
+    click.option(
+        "--overlay",
+        type=FOLDER,
+        help="A folder for pictures of the worst images (10, or as many as --worst says): truth, prediction, errors.",
+    ),
+    click.option("--images", type=FOLDER, help="The images themselves, for --overlay and --html to draw errors on."),
+    click.option("--image-suffix", default="", help="End of the names of images, such as _leftImg8bit.png."),
 )
 FORM = options(
     click.option(
@@ -124,7 +125,7 @@ FORM = options(
 JOBS = click.option(
     "--jobs",
     type=click.IntRange(1),
-    default=lambda: min(8, os.cpu_count() or 1),
+    default=team.jobs,
     show_default="as many as there are cores, up to 8",
     help="Threads that read files; each has one pair in memory.",
 )
@@ -148,42 +149,17 @@ def refusing(command: Callable[..., None]) -> Callable[..., None]:
             if debug:
                 raise
             _discard_output()
+            if team.rank():  # the first of several processes says it, since all agree
+                click.get_current_context().exit(BadInput.exit_code)
             raise BadInput(str(error)) from error
         except KeyboardInterrupt:
             if debug:
                 raise
-            click.echo("Interrupted; nothing was written.", err=True)
+            if not team.rank():
+                click.echo("Interrupted; nothing was written.", err=True)
             click.get_current_context().exit(INTERRUPTED)
 
     return refused
-
-
-@contextmanager
-def said() -> Iterator[None]:
-    """Warnings as lines on the standard error."""
-    with warnings.catch_warnings(record=True) as doubts:
-        warnings.simplefilter("always")
-        yield
-    for doubt in doubts:  # the keyword has another name here
-        text = str(doubt.message).replace("set pred_ids to 'classes'", "pass --pred-ids classes")
-        click.echo(f"Warning: {text}", err=True)
-
-
-def groups_of(texts: tuple[str, ...]) -> dict[str, list[int | str]] | None:
-    """Groups of classes from ``NAME=CLASS,...``; ``None`` where there are none; raises ``ValueError`` for others."""
-    found: dict[str, list[int | str]] = {}
-    for text in texts:
-        name, equals, members = text.partition("=")
-        if not equals or name in found:
-            raise ValueError(f"--group is {text!r}; expected NAME=CLASS,CLASS, such as flat=0,1, and each name once.")
-        found[name] = [int(m) if m.strip().isdecimal() else m.strip() for m in members.split(",") if m.strip()]
-    return found or None
-
-
-def show(report: Any, form: str | None, output: Path | None) -> None:
-    """Writes a report to a file or the terminal, in the form that is asked for or that the file's name ends in."""
-    text = FORMS[form or FORMS_BY_SUFFIX.get(output.suffix.lower() if output else "", "text")](report)
-    scoring.write(output, text)
 
 
 def _discard_output() -> None:

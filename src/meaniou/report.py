@@ -5,9 +5,11 @@ import io
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from meaniou import scores, tables
@@ -80,6 +82,8 @@ class Report:
         pixels: ``seen``, and of these ``counted`` (truth and prediction are classes), ``void``, ``no_answer`` and
             ``outside``.
         rules: the settings under which all this holds, with the protocol and what was changed in it.
+        confmat: pixels, int64 ``[C + 2, C + 2]``, truth in rows; after the classes the rows have void and outside, the
+            columns no answer and outside. Not in ``to_dict``.
         images: scores over images, with ``per_image``.
         intervals: how sure the numbers are, where that was asked.
     """
@@ -97,6 +101,7 @@ class Report:
     confusions: tuple[Confusion, ...]
     pixels: dict[str, int]
     rules: dict[str, Any]
+    confmat: NDArray[np.int64] = field(repr=False, compare=False)
     images: ImagesReport | None = None
     intervals: Intervals | None = None
 
@@ -144,14 +149,16 @@ class Report:
             ),
             pixels=_account(counts),
             rules=_rules(space, policy, protocol),
+            confmat=counts.numpy().copy(),
             images=None if rows is None else ImagesReport.of(rows, space, policy),
             intervals=None if rows is None or bootstrap is None else Intervals.of(rows, policy, bootstrap),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Full fractions; ``None`` where a number is undefined."""
-        found: dict[str, Any] = tables.without_nan(asdict(self))
-        return found
+        found = asdict(self)
+        del found["confmat"]
+        return {name: tables.without_nan(value) for name, value in found.items()}
 
     def to_json(self) -> str:
         """The same as JSON, ``null`` where a number is undefined."""
@@ -175,15 +182,15 @@ class Report:
 
     def to_markdown(self) -> str:
         """Tables of GitHub's Markdown, in percent with two decimals, ``-`` where a number is undefined."""
-        return tables.markdown(self._tables(), self._footer())
+        return tables.markdown(self.tables(), self.footer())
 
     def to_latex(self) -> str:
         """A LaTeX ``tabular`` for each table, in percent with two decimals, ``-`` where a number is undefined."""
-        return tables.latex(self._tables(), self._footer())
+        return tables.latex(self.tables(), self.footer())
 
     def __str__(self) -> str:
         """Tables in percent with two decimals, ``-`` where a number is undefined."""
-        return tables.text(self._tables(), self._footer())
+        return tables.text(self.tables(), self.footer())
 
     def scalars(self, prefix: str = "") -> dict[str, float]:
         """Flat names and ratios for a logger, as ``prefix + "iou/road"``, the same on every rank and in every epoch.
@@ -210,7 +217,8 @@ class Report:
             found["harmonic_mean"] = self.harmonic_mean
         return {prefix + name: value for name, value in found.items()}
 
-    def _tables(self) -> Iterator[Table]:
+    def tables(self) -> Iterator[Table]:
+        """The tables that are shown, in percent with two decimals, ``-`` where a number is undefined."""
         ratios = ("iou", "dice", "precision", "recall")
         rows: list[tuple[str, ...]] = [
             (c.name, *(percent(getattr(c, r)) for r in ratios), f"{c.truth:,}", f"{c.predicted:,}")
@@ -248,7 +256,7 @@ class Report:
         seen = {f"{name.replace('_', ' ')} px": f"{number:,}" for name, number in self.pixels.items()}
         yield Table(tuple(seen), (tuple(seen.values()),), words=0)
 
-    def _footer(self) -> str:
+    def footer(self) -> str:
         """The protocol, and what was changed in it."""
         if "protocol" not in self.rules:
             return ""

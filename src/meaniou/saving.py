@@ -1,6 +1,6 @@
 """A metric -> one file of plain values and tensors, and back; reading it runs no code."""
 
-import os
+import io
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,11 @@ FORMAT = "meaniou metric 1"
 SPACE = ("num_classes", "ids", "void", "names", "pred_ids", "pred_void", "groups", "colors", "hint")
 
 
-def write(path: Path, state: dict[str, Any]) -> None:
-    """Writes aside and renames, so that the file is whole or not there."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with aside.open("wb") as file:  # given a path, torch says of a folder that is missing what is no OSError
-            torch.save({"format": FORMAT, **state}, file)
-        aside.replace(path)
-    except BaseException as error:
-        aside.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise type(error)(error.errno, error.strerror, str(path)) from None
-        raise
+def packed(state: dict[str, Any]) -> bytes:
+    """The contents of a file of plain values and tensors."""
+    file = io.BytesIO()
+    torch.save({"format": FORMAT, **state}, file)
+    return file.getvalue()
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """Folders and options -> a metric that has counted them, and what is written of it."""
 
 import hashlib
-import os
 import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,12 @@ import torch
 from PIL import Image
 
 from meaniou import files
+from meaniou.gallery import PHOTOS, Gallery
 from meaniou.metric import MeanIoU
 from meaniou.names import names_of, read
 from meaniou.outside import OutsideError
 from meaniou.protocols import get
+from meaniou.team import Team
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Job:
     target_suffix: str
     class_names: Path | None
     jobs: int
+    pairs: Mapping[str, files.Pair] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -63,24 +65,33 @@ class Job:
         )
         return cls(metric, pred_suffix, target_suffix, class_names, jobs)
 
-    def count(self, pred: Path, target: Path) -> None:
-        """Counts the pairs of two folders.
+    def count(self, pred: Path, target: Path, team: Team) -> None:
+        """Counts the pairs of two folders, those of a team's share each, and then holds the sum of all.
 
         Raises:
             MaskError: if a folder or file cannot be scored.
         """
+        team.agree(lambda: self._count_share(pred, target, team))
+        if team.size > 1:
+            self.metric.sync()
+            self.metric._update_count = len(self.pairs)  # so that a saved file is that of one process
+
+    def _count_share(self, pred: Path, target: Path, team: Team) -> None:
         rules, target_suffix = self.metric.protocol, self.target_suffix
         if rules and rules.target_suffix and not target_suffix and files.holds(target, rules.target_suffix):
             target_suffix = rules.target_suffix
         key = rules.file_key if rules else ""
         found = files.pairs(pred, target, self.pred_suffix, target_suffix, key)
-        if pred.samefile(target) and self.pred_suffix == target_suffix:
+        if pred.samefile(target) and self.pred_suffix == target_suffix and not team.rank:
             click.echo(f"Warning: {pred} and {target} are the same folder, so each mask is its own truth.", err=True)
-        with _one_thread(), _progress(len(found)) as advance:
-            for pair, preds, truth in files.read_all(found, self.jobs):
+        self.pairs = {pair.name: pair for pair in found}
+        self.metric.image_names = {id_of(name): name for name in self.pairs}
+        share = team.share(found)
+        with _one_thread(), _progress(0 if team.rank else len(share)) as advance:
+            for pair, preds, truth in files.read_all(share, self.jobs):
+                team.check()
                 self._update(pair, preds, truth)
                 advance(1)
-        self.metric.image_names = {id_of(pair.name): pair.name for pair in found}
 
     def _update(self, pair: files.Pair, preds: torch.Tensor, truth: torch.Tensor) -> None:
         try:
@@ -122,11 +133,29 @@ def merged(saved: Sequence[Path]) -> MeanIoU:
     return metric
 
 
-def counted(pred: Path, target: Path, settings: Mapping[str, Any]) -> MeanIoU:
+def counted(pred: Path, target: Path, settings: Mapping[str, Any], team: Team) -> MeanIoU:
     """A metric with rows that has counted two folders, under the options of the command."""
-    job = Job.of(**settings, per_image=True)
-    job.count(pred, target)
+    job = team.agree(lambda: Job.of(**settings, per_image=True))
+    job.count(pred, target, team)
     return job.metric
+
+
+def gallery(job: Job, images: Path | None, suffix: str) -> Gallery:
+    """The pictures of what a job has counted.
+
+    Raises:
+        MaskError: if there is a folder of images, and it has none for one of the masks.
+    """
+    found: dict[str, Path] = {}
+    if images is not None:
+        found = files.named(images, suffix, job.metric.protocol.file_key if job.metric.protocol else "", PHOTOS)
+        if missing := sorted(job.pairs.keys() - found.keys()):
+            named = ", ".join(missing[:10]) + (", ..." if len(missing) > 10 else "")
+            raise files.MaskError(
+                f"{images} has no image for {len(missing)} of {len(job.pairs)} masks: {named}; expected the same "
+                "names, so add them, or name the end that differs by --image-suffix."
+            )
+    return Gallery(job.metric.space, job.metric.how, job.pairs, found)
 
 
 def saved(path: Path, settings: Mapping[str, Any]) -> MeanIoU:
@@ -139,6 +168,17 @@ def saved(path: Path, settings: Mapping[str, Any]) -> MeanIoU:
             "leave it out."
         )
     return MeanIoU.load(path)
+
+
+def groups_of(texts: tuple[str, ...]) -> dict[str, list[int | str]] | None:
+    """Groups of classes from ``NAME=CLASS,...``; ``None`` where there are none; raises ``ValueError`` for others."""
+    found: dict[str, list[int | str]] = {}
+    for text in texts:
+        name, equals, members = text.partition("=")
+        if not equals or name in found:
+            raise ValueError(f"--group is {text!r}; expected NAME=CLASS,CLASS, such as flat=0,1, and each name once.")
+        found[name] = [int(m) if m.strip().isdecimal() else m.strip() for m in members.split(",") if m.strip()]
+    return found or None
 
 
 def check_pattern(pattern: str | None, drawn: bool = True) -> None:
@@ -200,37 +240,7 @@ def _one_thread() -> Iterator[None]:
 
 @contextmanager
 def _progress(pairs: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, nothing in a pipe."""
-    with click.progressbar(length=pairs, label="masks", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+    """A bar on a terminal; nothing in a pipe, or where there is nothing to do."""
+    hidden = not sys.stderr.isatty() or not pairs
+    with click.progressbar(length=pairs, label="masks", file=sys.stderr, hidden=hidden) as bar:
         yield bar.update
-
-
-def write(output: Path | None, text: str) -> None:
-    """Writes a text to a file, aside and renamed so that it is whole or not there, or to the standard output.
-
-    Raises:
-        MaskError: if it cannot be written.
-    """
-    try:
-        if output is None:
-            click.echo(text)
-        elif output.exists() and not output.is_file():  # a pipe or a device is no file to be replaced
-            output.write_text(text + "\n", encoding="utf-8")
-        else:
-            _write(output.resolve(), text + "\n")
-    except OSError as error:
-        raise files.MaskError(
-            f"{output or 'The standard output'} cannot be written ({error.strerror}); expected a folder that is there, "
-            "with room, and may be written to, so make it or name another."
-        ) from error
-
-
-def _write(output: Path, text: str) -> None:
-    """Writes aside and renames, so that the file is whole or not there."""
-    aside = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        aside.write_text(text, encoding="utf-8", newline="\n")
-        aside.replace(output)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise

@@ -1,0 +1,75 @@
+"""A report -> the part of its confusion matrix that can be looked at: all of it, or the classes with the lowest IoU."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meaniou.checks import integer
+from meaniou.report import Report
+
+Normalize = Literal["truth", "prediction"]
+READABLE = 30  # classes whose names can be read along one side
+OTHERS = "(others)"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Rows and columns of a confusion matrix that are shown.
+
+    Attributes:
+        rows, columns: names; the columns begin with the classes of the rows.
+        pixels: int64 ``[R, K]``.
+        values: what is drawn, shares 0 .. 1 or pixels, ``[R, K]``; NaN where nothing is known.
+        of: how many classes there are.
+    """
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    pixels: NDArray[np.int64]
+    values: NDArray[np.float64]
+    of: int
+
+    @property
+    def title(self) -> str:
+        """What part it is; empty for all classes."""
+        return f"the {len(self.rows)} classes with the lowest IoU, of {self.of}" if len(self.rows) < self.of else ""
+
+
+def shown(report: Report, normalize: Normalize | None = "truth", most: int = READABLE) -> Shown:
+    """The matrix of a report in shares of the truth, of the prediction, or in pixels.
+
+    With more than ``most`` classes its rows are the ones with the lowest IoU, and its columns these, then those that
+    they are most often taken for, then all others.
+
+    Raises:
+        ValueError: if a setting is unknown or out of range.
+    """
+    if normalize not in ("truth", "prediction", None):
+        raise ValueError(f"normalize is {normalize!r}; expected 'truth', 'prediction' or None.")
+    if integer("most", most) < 1:
+        raise ValueError(f"most is {most}; expected 1 class or more.")
+    pixels = report.confmat[:-2]  # no truth, no row
+    size = len(pixels)
+    names = [*(c.name for c in report.classes), "(no answer)", "(outside)"]
+    whole = {"truth": pixels.sum(1, keepdims=True), "prediction": pixels.sum(0, keepdims=True)}
+    values = pixels.astype(np.float64)
+    if normalize is not None:
+        with np.errstate(invalid="ignore"):
+            values = values / whole[normalize]
+    if size <= most:
+        columns = [*range(size), *(c for c in (size, size + 1) if pixels[:, c].any())]
+        row_names, column_names = names[:size], [names[c] for c in columns]
+        return Shown(tuple(row_names), tuple(column_names), pixels[:, columns], values[:, columns], size)
+    known = [c for c in range(size) if not math.isnan(report.classes[c].iou) and pixels[c].any()]
+    rows = sorted(known, key=lambda c: report.classes[c].iou)[: most * 2 // 3]
+    taken = (pixels[rows] / pixels[rows].sum(1, keepdims=True)).sum(0)
+    taken[rows] = 0
+    columns = [*rows, *(int(c) for c in np.argsort(-taken, kind="stable")[: most - len(rows)] if taken[c] > 0)]
+    rest = [c for c in range(size + 2) if c not in columns]
+    few, drawn = (np.c_[m[np.ix_(rows, columns)], m[np.ix_(rows, rest)].sum(1)] for m in (pixels, values))
+    if normalize == "prediction":
+        drawn[:, -1] = np.nan  # shares of different wholes have no sum
+    return Shown(tuple(names[c] for c in rows), (*(names[c] for c in columns), OTHERS), few, drawn, size)

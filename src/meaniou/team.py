@@ -1,0 +1,87 @@
+"""One process, or several that torchrun started and that share the work of a command."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
+
+T = TypeVar("T")
+FAILED = "meaniou/failed"
+
+
+class StoppedError(ValueError):
+    """Another process has met bad input."""
+
+
+@dataclass(frozen=True)
+class Team:
+    """The processes of a command.
+
+    Attributes:
+        rank: number of this process; the first one, 0, writes what there is to write.
+        size: how many there are.
+        store: what they tell each other by, where there are several.
+    """
+
+    rank: int = 0
+    size: int = 1
+    store: Any = None
+
+    def share(self, items: Sequence[T]) -> Sequence[T]:
+        """What this process has to do of all; every item is in one share, and a share may be empty."""
+        return items[self.rank :: self.size]
+
+    def check(self) -> None:
+        """Raises ``StoppedError`` if another process has met bad input, so that none works on for nothing."""
+        if self.store is not None and self.store.check([FAILED]):
+            raise StoppedError("Another process has met bad input.")
+
+    def agree(self, work: Callable[[], T]) -> T:
+        """Does a work that may meet bad input; if one process does, all raise its error. All must call it."""
+        error: Exception | None = None
+        result: list[T] = []
+        try:
+            result.append(work())
+        except (ValueError, TypeError, OSError) as caught:
+            error = caught
+            if self.store is not None:
+                self.store.set(FAILED, "1")
+        if self.size > 1:
+            errors: list[Any] = [None] * self.size
+            dist.all_gather_object(errors, None if error is None else (isinstance(error, StoppedError), str(error)))
+            if told := [text for stopped, text in filter(None, errors) if not stopped]:
+                raise error if error is not None and str(error) == told[0] else ValueError(told[0])
+        if error is not None:
+            raise error
+        return result[0]
+
+
+def rank() -> int:
+    """The number of this process."""
+    return int(os.environ["RANK"]) if dist.is_available() and dist.is_torchelastic_launched() else 0
+
+
+def jobs() -> int:
+    """How many threads that read files are a good number for this process: the cores, up to 8, by its neighbours."""
+    neighbours = int(os.environ["LOCAL_WORLD_SIZE"]) if dist.is_available() and dist.is_torchelastic_launched() else 1
+    return max(1, min(8, (os.cpu_count() or 1) // neighbours))
+
+
+@contextmanager
+def joined() -> Iterator[Team]:
+    """The team of this process, which ends with the block."""
+    if not dist.is_available() or not dist.is_torchelastic_launched() or int(os.environ["WORLD_SIZE"]) == 1:
+        yield Team()
+        return
+    store, number, size = next(rendezvous("env://"))
+    # Counts are on the CPU, whatever else the machine has.
+    dist.init_process_group("gloo", store=PrefixStore("group", store), rank=number, world_size=size)
+    try:
+        yield Team(number, size, store)
+    finally:
+        dist.destroy_process_group()

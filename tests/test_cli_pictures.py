@@ -1,0 +1,142 @@
+"""The command line: plots, overlays and the page, and the sentences where they cannot be drawn."""
+
+import base64
+import importlib.util
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from meaniou import demo, pictures
+from meaniou.cli import main
+from meaniou.labels import LabelSpace
+
+NAMES = ("a/scene", "b/scene", "a/other")
+OPTIONS = ["--num-classes", 9, "--ignore-index", 255]
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path, Path]:
+    """Predictions, truths and images; the images have another ending, and there is one more of them."""
+    found = tuple(tmp_path / name for name in ("pred", "target", "images"))
+    for i, name in enumerate((*NAMES, "c/more")):
+        preds, target = demo.scene(i, 32, 48)
+        if name != "c/more":
+            save(found[0] / f"{name}.png", preds)
+            save(found[1] / f"{name}.png", target)
+        photo = np.full((32, 48, 3), 40 * (i + 1), np.uint8)
+        save(found[2] / f"{name}_photo.jpg", photo)
+    return found
+
+
+def save(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, quality=100)
+
+
+def listed(ran: Result) -> list[str]:
+    """Names of the worst images, as the command says them."""
+    return [line.split()[0] for line in ran.stdout.split("\n\n")[-1].splitlines()[2:]]
+
+
+def test_plots(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    plain = run(*folders[:2], *OPTIONS)
+    ran = run(*folders[:2], *OPTIONS, "--plot", tmp_path / "new/plots")
+    assert (ran.exit_code, ran.stdout) == (0, plain.stdout)
+    found = sorted(path.name for path in (tmp_path / "new/plots").iterdir())
+    assert found == ["classes.png", "confusion.png"]
+    for name in found:
+        assert np.asarray(Image.open(tmp_path / "new/plots" / name)).std() > 10
+
+
+def test_overlays_of_the_worst_images(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    words = ["--worst", 2, "--overlay", tmp_path / "over", "--images", folders[2], "--image-suffix", "_photo.jpg"]
+    ran = run(*folders[:2], *OPTIONS, *words)
+    assert ran.exit_code == 0, ran.output
+    worst = listed(ran)
+    found = sorted(path.name for path in (tmp_path / "over").iterdir())
+    assert found == [f"{i:03d}_{name.replace('/', '__')}.png" for i, name in enumerate(worst, 1)]
+    space = LabelSpace(9, void=255)
+    for name, file in zip(worst, found, strict=True):
+        i = NAMES.index(name)
+        preds, target = (np.where(m == 255, 9, m).astype(np.int64) for m in demo.scene(i, 32, 48))
+        photo = np.asarray(Image.open(folders[2] / f"{name}_photo.jpg").convert("RGB"))
+        picture = np.asarray(Image.open(tmp_path / "over" / file))
+        assert picture.shape == (32, 3 * 48 + 8, 3)
+        assert (picture[:, :48] == pictures.mask(target, space)).all()
+        assert (picture[:, 52:100] == pictures.mask(preds, space)).all()
+        assert (picture[:, 104:] == pictures.errors(photo, preds, target, 9)).all()
+    assert run(*folders[:2], *OPTIONS, "--overlay", tmp_path / "all").exit_code == 0  # ten, or as many as there are
+    assert len([*(tmp_path / "all").iterdir()]) == 3
+
+
+def test_the_page_holds_the_worst_images(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    pytest.importorskip("jinja2")
+    words = ["--worst", 2, "--html", tmp_path / "r.html", "--images", folders[2], "--image-suffix", "_photo.jpg"]
+    ran = run(*folders[:2], *OPTIONS, *words, "--ci")
+    assert ran.exit_code == 0, ran.output
+    text = (tmp_path / "r.html").read_text()
+    assert re.findall(r"<figcaption>[\d.]+ (.*)</figcaption>", text) == listed(ran)
+    for name, source in zip(listed(ran), re.findall(r'src="data:image/png;base64,([^"]+)"', text), strict=True):
+        preds, target = (np.where(m == 255, 9, m).astype(np.int64) for m in demo.scene(NAMES.index(name), 32, 48))
+        photo = np.asarray(Image.open(folders[2] / f"{name}_photo.jpg").convert("RGB"))
+        shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source))))
+        assert (shown == pictures.errors(photo, preds, target, 9)).all()
+    assert f"{folders[0]} against {folders[1]}" in text
+    saved = tmp_path / "saved.pt"
+    assert run(*folders[:2], *OPTIONS, "--save", saved).exit_code == 0
+    assert run("merge", saved, "--html", tmp_path / "m.html").exit_code == 0
+    assert "The worst images" not in (tmp_path / "m.html").read_text()
+
+
+def test_pictures_that_cannot_be_drawn(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "few").mkdir()
+    save(tmp_path / "few/a/scene.png", np.zeros((32, 48, 3), np.uint8))
+    for name in NAMES:
+        save(tmp_path / f"small/{name}.png", np.zeros((8, 8, 3), np.uint8))
+        (tmp_path / f"broken/{name}.png").parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"broken/{name}.png").write_bytes(b"\x89PNG no")
+    over = ["--overlay", tmp_path / "over"]
+    for words, part in (
+        ((*over, "--images", folders[2]), "has no image for 3 of 3 masks: a/other, a/scene, b/scene"),
+        ((*over, "--images", tmp_path / "few"), "has no image for 2 of 3 masks"),
+        ((*over, "--images", tmp_path / "none"), "none does not exist; expected a folder of images"),
+        ((*over, "--images", tmp_path / "small"), "is 8 x 8 and its masks are 32 x 48"),
+        ((*over, "--images", tmp_path / "broken"), "cannot be read"),
+        (("--images", folders[2]), "pass --overlay or --html with it"),
+        (("--overlay", folders[0] / "a/scene.png"), "cannot be written"),
+    ):
+        ran = run(*folders[:2], *OPTIONS, *words)
+        assert (ran.exit_code, ran.stdout) == (2, ""), words
+        assert part in ran.stderr, words
+        assert len(ran.stderr.splitlines()) == 1
+        assert not (tmp_path / "over").exists()
+
+
+def test_maps_that_are_no_pictures(tmp_path: Path) -> None:
+    for side in ("pred", "target"):
+        (tmp_path / side).mkdir()
+        np.save(tmp_path / side / "volume.npy", np.zeros((2, 3, 4), np.uint8))
+    ran = run(tmp_path / "pred", tmp_path / "target", "--num-classes", 2, "--overlay", tmp_path / "over")
+    assert ran.exit_code == 2
+    assert "has 3 dimensions; expected a map [H, W] to draw" in ran.stderr
+
+
+@pytest.mark.parametrize(("option", "module"), [("--plot", "matplotlib"), ("--html", "jinja2")])
+def test_what_is_missing_is_said_before_files_are_read(
+    option: str, module: str, folders: tuple[Path, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr("meaniou.telling.find_spec", lambda name: None if name == module else find(name))
+    ran = run(tmp_path / "none", folders[1], *OPTIONS, option, tmp_path / "out")
+    assert ran.exit_code == 2
+    assert f"{option} needs {module}, which is not there; install the extra" in ran.stderr

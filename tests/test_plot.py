@@ -1,0 +1,237 @@
+"""Plots against reference pictures that were looked at, and the colours of label maps and errors."""
+
+import colorsys
+import itertools
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from meaniou import LabelSpace, MeanIoU, demo, matrix, pictures, plot, protocols
+from meaniou.report import Report
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("agg")
+from matplotlib import pyplot  # noqa: E402
+from matplotlib.testing.compare import calculate_rms  # noqa: E402
+
+PICTURES = Path(__file__).parent / "pictures"
+# Root mean square of the difference, 0 to 255: other versions of FreeType shift letters by a part of a pixel.
+TOLERANCE = 12.0
+
+
+def street(**settings: Any) -> Report:
+    metric = MeanIoU(9, ignore_index=255, class_names=demo.NAMES, per_image=True)
+    for i in range(6):
+        preds, target = demo.scene(i, 64, 128)
+        metric.update(torch.from_numpy(preds)[None], torch.from_numpy(target)[None], ids=[i])
+    return metric.report(**settings)
+
+
+def benchmark(name: str) -> Report:
+    """Counts of a model that takes each class for its neighbours, the more so the later it comes."""
+    metric = MeanIoU(protocol=name, pred_ids="classes")
+    size = metric.space.num_classes
+    ids = [labels[0] for labels in metric.space.ids] if metric.space.ids else list(range(size))
+    for c in range(size - 1):  # the last class is in no truth
+        right = 100 - 90 * c // size
+        preds = [c] * right + [(c + 1) % size] * (60 - right // 2) + [(c * 7) % size] * 10 + [0] * (50 - right // 2)
+        metric.update(torch.tensor(preds), torch.tensor([ids[c]] * len(preds)))
+    return metric.report()
+
+
+def two() -> Report:
+    metric = MeanIoU(2, class_names=["ground", "figure"], ignore_index=255)
+    preds, target = [0] * 4000 + [1] * 900 + [255] * 50 + [0] * 9, [0] * 3500 + [1] * 1450 + [255] * 9
+    metric.update(torch.tensor(preds), torch.tensor(target))
+    return metric.report()
+
+
+def scene(of: int | str | None) -> Any:
+    preds, target = demo.scene(3, 64, 128)
+    preds[:8] = 255  # no answer
+    image = np.linspace(0, 1, 64 * 128 * 3).reshape(64, 128, 3)
+    return plot.errors(image, preds, target, 9, of=of, ignore_index=255, class_names=demo.NAMES)
+
+
+DRAWN = {
+    "confusion-2": lambda: plot.confusion(two(), normalize=None),
+    "confusion-9": lambda: plot.confusion(street()),
+    "confusion-19": lambda: plot.confusion(benchmark("cityscapes"), normalize="prediction"),
+    "confusion-150": lambda: plot.confusion(benchmark("ade20k")),
+    "classes-9": lambda: plot.classes(street(bootstrap={"resamples": 100})),
+    "classes-150": lambda: plot.classes(benchmark("ade20k")),
+    "errors": lambda: scene(None),
+    "errors-of-one": lambda: scene("car"),
+}
+
+
+def drawn(name: str, path: Path) -> None:
+    with matplotlib.style.context("default"):
+        DRAWN[name]()
+        pyplot.savefig(path, dpi=50, metadata={"Software": None})
+        pyplot.close("all")
+
+
+def difference(first: Path, second: Path) -> float:
+    maps = [np.asarray(matplotlib.image.imread(path)[..., :3] * 255) for path in (first, second)]
+    return math.inf if maps[0].shape != maps[1].shape else float(calculate_rms(*maps))
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_pictures_are_those_that_were_looked_at(name: str, tmp_path: Path) -> None:
+    drawn(name, tmp_path / "now.png")
+    assert difference(tmp_path / "now.png", PICTURES / f"{name}.png") < TOLERANCE
+
+
+def test_another_picture_is_not_within_the_tolerance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = {
+        "confusion-9": lambda: plot.confusion(street(), normalize="prediction"),
+        "confusion-150": lambda: plot.confusion(benchmark("ade20k"), most=29),
+        "classes-9": lambda: plot.classes(street(policy={"absent": "zero"})),
+        "errors": lambda: scene("road"),
+    }
+    for name, draw in others.items():
+        monkeypatch.setitem(DRAWN, name, draw)
+        drawn(name, tmp_path / "now.png")
+        assert difference(tmp_path / "now.png", PICTURES / f"{name}.png") > TOLERANCE, name
+
+
+def test_given_axes_are_drawn_on_and_returned() -> None:
+    report = street()
+    figure, axes = pyplot.subplots(1, 3)
+    assert plot.confusion(report, axes[0]) is axes[0]
+    assert plot.classes(report, axes[1]) is axes[1]
+    preds, target = demo.scene(0, 16, 32)
+    assert plot.errors(None, preds, target, 9, axes[2], ignore_index=255) is axes[2]
+    assert [text.get_text() for text in axes[0].get_yticklabels()] == list(demo.NAMES)
+    assert pyplot.get_fignums() == [figure.number]
+    pyplot.close("all")
+
+
+def test_undefined_classes_are_told() -> None:
+    ax = plot.classes(street())
+    assert ax.get_title() == "1 not defined"
+    assert "train" not in [text.get_text() for text in ax.get_yticklabels()]
+    assert math.isnan(MeanIoU(2).report().mean_iou)
+    assert plot.classes(MeanIoU(2).report()).get_title() == "2 not defined"
+    plot.confusion(MeanIoU(2).report())
+    pyplot.close("all")
+
+
+@pytest.mark.parametrize("normalize", ["truth", "prediction", None])
+def test_the_matrix_by_its_definition(normalize: Any) -> None:
+    report = two()
+    found = matrix.shown(report, normalize)
+    assert found.columns == ("ground", "figure", "(no answer)")
+    pixels = np.array([[3500, 0, 0], [500, 900, 50]])
+    assert (found.pixels == pixels).all()
+    whole = {"truth": pixels.sum(1)[:, None], "prediction": pixels.sum(0)}.get(normalize, 1)
+    assert np.allclose(found.values, pixels / whole, rtol=1e-12)
+
+
+def test_of_many_classes_the_worst_are_shown_and_every_pixel_of_theirs() -> None:
+    report = benchmark("ade20k")
+    iou = {c.name: c.iou for c in report.classes if c.truth}
+    for normalize in ("truth", "prediction", None):
+        found = matrix.shown(report, normalize)
+        assert len(found.rows) == 20
+        assert found.columns[:20] == found.rows
+        assert found.columns[-1] == "(others)"
+        assert len(found.columns) <= 31
+        assert max(iou[name] for name in found.rows) <= min(v for name, v in iou.items() if name not in found.rows)
+        truth = [next(c.truth for c in report.classes if c.name == name) for name in found.rows]
+        assert found.pixels.sum(1).tolist() == truth
+        if normalize == "truth":
+            assert np.allclose(found.values.sum(1), 1)
+    assert matrix.shown(report, most=150).title == ""
+
+
+def test_settings_of_plots_that_are_refused() -> None:
+    report = two()
+    for call, part in (
+        (lambda: plot.confusion(report, normalize="rows"), "expected 'truth', 'prediction' or None"),
+        (lambda: plot.confusion(report, most=0), "most is 0"),
+        (lambda: plot.errors(np.zeros((3, 3)), np.zeros((2, 3), int), np.zeros((2, 3), int), 2), "expected one size"),
+        (lambda: plot.errors(None, np.zeros((2, 3), int), np.zeros((2, 2), int), 2), "expected"),
+        (lambda: plot.errors(None, np.zeros((2, 3), int), np.zeros((2, 3), int), 2, of="cat"), "which is no class"),
+    ):
+        with pytest.raises(ValueError, match="expected") as error:
+            call()
+        assert part in str(error.value)
+    with pytest.raises(TypeError, match="image is int64; expected uint8"):
+        plot.errors(np.zeros((2, 3), int), np.zeros((2, 3), int), np.zeros((2, 3), int), 2)
+    assert not pyplot.get_fignums()
+
+
+def test_without_matplotlib_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.colors", None)
+    with pytest.raises(ModuleNotFoundError, match="install the extra 'plot'"):
+        plot.classes(two())
+    with pytest.raises(ModuleNotFoundError, match="install the extra 'plot'"):
+        plot.confusion(two())
+
+
+def test_masks_have_the_colours_of_their_space() -> None:
+    space = protocols.get("cityscapes").space
+    assert pictures.mask(np.array([[0, 10, 19, 20]]), space)[0].tolist() == [
+        [128, 64, 128],  # road, as in the labels of Cityscapes
+        [70, 130, 180],  # sky
+        [0, 0, 0],
+        [255, 255, 255],
+    ]
+    made = pictures.palette(LabelSpace(150))
+    assert len(set(made)) == 150
+    near = [math.dist(a, b) for a, b in itertools.pairwise(made)]
+    assert min(near) > 60
+
+
+def test_every_pixel_of_errors_has_the_colour_of_its_kind() -> None:
+    target = np.array([[0, 0, 0, 1, 1, 2, 2]])  # 2 is void
+    preds = np.array([[0, 1, 2, 1, 0, 0, 2]])  # and no answer
+    base = pictures.grey(None, (1, 7))[0]
+    for of, legend, kinds in (
+        (None, pictures.OF_ALL, {"right": [0, 3], "no answer": [2], "wrong class": [1, 4]}),
+        (0, pictures.OF_ONE, {"hit": [0], "miss": [1, 2], "false alarm": [4]}),
+        (1, pictures.OF_ONE, {"hit": [3], "miss": [4], "false alarm": [1]}),
+    ):
+        found = pictures.errors(None, preds, target, 2, of)[0]
+        expected = np.repeat(base[:, None], 3, 1)
+        for kind, where in kinds.items():
+            strength = pictures.STRENGTH[legend[kind]]
+            expected[where] = (1 - strength) * base[where, None] + strength * np.array(legend[kind])
+        expected[5:] = base[5:, None] * 0.35
+        assert found.tolist() == np.rint(expected).astype(int).tolist(), of
+
+
+def test_colours_differ_without_colour_vision() -> None:
+    """In lightness (CIE L*), as on a grey print, and from grey by their saturation."""
+
+    def lightness(color: tuple[int, int, int]) -> float:
+        linear = [((v / 255 + 0.055) / 1.055) ** 2.4 for v in color]
+        y = float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+        return 116 * y ** (1 / 3) - 16
+
+    lights = sorted(lightness(color) for color in pictures.OF_ALL.values())
+    assert min(b - a for a, b in itertools.pairwise(lights)) > 15
+    assert set(pictures.OF_ALL.values()) == set(pictures.OF_ONE.values())
+    assert min(colorsys.rgb_to_hls(*(v / 255 for v in color))[2] for color in pictures.OF_ALL.values()) > 0.4
+
+
+@pytest.mark.parametrize("form", ["grey", "uint8", "planes", "alpha", "tensor"])
+def test_forms_of_images(form: str) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    luma = rgb @ (0.299, 0.587, 0.114)
+    image: Any = {
+        "grey": luma / 255,
+        "uint8": rgb,
+        "planes": np.moveaxis(rgb, -1, 0),
+        "alpha": np.concatenate([rgb, rgb[..., :1]], -1) / 255,
+        "tensor": torch.from_numpy(rgb / 255).permute(2, 0, 1),
+    }[form]
+    assert np.allclose(pictures.grey(image, (4, 5)), luma)
