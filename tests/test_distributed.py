@@ -5,8 +5,9 @@ import json
 import pytest
 import ranks
 import torch
+from torch.utils.data import DataLoader, DistributedSampler
 
-from meaniou.distributed import sum_over_ranks
+from meaniou.distributed import UnpaddedSampler, sum_over_ranks
 
 pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="this PyTorch has no gloo")
 
@@ -44,6 +45,36 @@ def test_a_check_can_fail(tmp_path, monkeypatch):
         assert_passed(results, "check_wrong")
     with pytest.raises(AssertionError, match="did not come"):
         assert_passed(results, "check_late")
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, 8, 11])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_a_sampler_without_padding(number, shuffle):
+    """Each index in one share; what the padding one gives, less what it repeats at the end."""
+    for ranks_ in (1, 2, 4, 8):
+        for epoch in (0, 3):
+            shares, padded = [], []
+            for rank in range(ranks_):
+                ours = UnpaddedSampler(range(number), ranks_, rank, shuffle=shuffle, seed=5)
+                ours.set_epoch(epoch)
+                shares.append(list(ours))
+                assert len(ours) == len(shares[-1])
+                if number:
+                    theirs = DistributedSampler(range(number), ranks_, rank, shuffle=shuffle, seed=5)
+                    theirs.set_epoch(epoch)
+                    padded.append(list(theirs))
+            assert sorted(i for share in shares for i in share) == list(range(number))
+            for share, longer in zip(shares, padded, strict=bool(number)):
+                assert share == longer[: len(share)]
+                assert len(longer) - len(share) in (0, 1)
+            assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_a_sampler_in_a_loader():
+    sampler = UnpaddedSampler(range(7), 2, 1, shuffle=False)
+    assert [batch.tolist() for batch in DataLoader(range(7), batch_size=2, sampler=sampler)] == [[1, 3], [5]]
+    with pytest.raises(ValueError, match="Invalid rank"):
+        UnpaddedSampler(range(7), 2, 2)
 
 
 @pytest.mark.parametrize("shape", [(0, 4), (2, 3)], ids=str)

@@ -46,7 +46,7 @@ def test_example_prints_what_the_readme_says(code: str, output: str | None, tmp_
 
 def test_there_are_examples_of_every_kind() -> None:
     codes = [code for code, _ in EXAMPLES]
-    assert len(codes) == 8
+    assert len(codes) == 9
     for word in ("init_process_group", "import lightning", "Accelerator(", ".report(", "protocol=", "compare("):
         assert any(word in code for code in codes), word
 

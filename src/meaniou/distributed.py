@@ -1,4 +1,7 @@
-"""States of ranks -> the state of all: counts are added in one collective, rows of images gathered in one."""
+"""Images -> shares of ranks, none twice; and states of ranks -> the state of all.
+
+Counts are added in one collective, rows of images gathered in one.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +9,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.utils.data import Dataset, DistributedSampler
 from torchmetrics.utilities.distributed import gather_all_tensors
 
 
@@ -46,3 +50,38 @@ def rows_of_ranks(rows: Tensor, gather: Callable[..., list[Tensor]] | None, grou
     parts = [torch.empty_like(padded) for _ in range(ranks)]
     dist.all_gather(parts, padded, group=group)
     return torch.cat([part[:n] for part, n in zip(parts, lengths, strict=True)]).to(rows.device)
+
+
+class UnpaddedSampler(DistributedSampler[Any]):
+    """Gives each rank its share of a dataset, each image to one rank and once, in the order of ``DistributedSampler``.
+
+    That one repeats images until all ranks have as many, and so counts them twice. Here shares differ by one, and may
+    be empty, which is right for evaluation; a wrapped model that is trained waits for ranks with more batches, so
+    train with the other.
+
+    Args:
+        dataset: what has a length.
+        num_replicas: number of ranks; that of the process group unless given.
+        rank: of this process; that of the process group unless given.
+        shuffle: whether each epoch has another order; call ``set_epoch`` before each then.
+        seed: of the order, the same on all ranks.
+
+    Example:
+        >>> from meaniou.distributed import UnpaddedSampler
+        >>> [list(UnpaddedSampler(range(5), num_replicas=2, rank=rank, shuffle=False)) for rank in (0, 1)]
+        [[0, 2, 4], [1, 3]]
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset[Any],
+        num_replicas: int | None = None,
+        rank: int | None = None,
+        shuffle: bool = True,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(dataset, num_replicas, rank, shuffle, seed)
+        # With drop_last the base class adds nothing, and drops what is beyond total_size, which is nothing.
+        self.drop_last = True
+        self.total_size = len(dataset)  # type: ignore[arg-type]
+        self.num_samples = len(range(self.rank, self.total_size, self.num_replicas))

@@ -146,7 +146,9 @@ def errors(
         num_classes, protocol, **{"ignore_index": None, "class_names": None, "pred_ids": None} | settings
     )
     one = None if of is None else _class(of, space)
-    both = classes_of(as_tensor(preds, "preds")[None], as_tensor(target, "target")[None], None, space, Counting("index"))
+    both = classes_of(
+        as_tensor(preds, "preds")[None], as_tensor(target, "target")[None], None, space, Counting("index")
+    )
     answer, truth = (part[0].cpu().numpy() for part in both)
     drawn = pictures.errors(image, answer, truth, space.num_classes, one)
     ax = _axes(ax, (8.0, 8.0 * min(1.5, truth.shape[0] / truth.shape[1]) + 0.5))
