@@ -1,5 +1,6 @@
 """What all settings are checked by: choices, flags, whole numbers."""
 
+import operator
 from collections.abc import Iterable
 from typing import Any, Literal, TypeVar, get_args
 
@@ -37,12 +38,21 @@ def flag(name: str, value: object) -> None:
 
 
 def integer(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} holds {value!r} ({type(value).__name__}); expected a whole number, so pass an int.")
-    return int(value.__index__())
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)
+    except TypeError:  # also of tensors and arrays that are none
+        pass
+    shown = " ".join(repr(value).split())[:80]
+    raise TypeError(f"{name} holds {shown} ({type(value).__name__}); expected a whole number, so pass an int.")
 
 
 def each(name: str, values: Iterable[T]) -> Iterable[T]:
-    if not isinstance(values, Iterable):
-        raise TypeError(f"{name} is {values!r} ({type(values).__name__}); expected several of them, so pass a list.")
+    try:
+        iter(values)
+    except TypeError:  # also of tensors and arrays without a dimension
+        shown = " ".join(repr(values).split())[:80]
+        raise TypeError(
+            f"{name} is {shown} ({type(values).__name__}); expected several of them, so pass a list."
+        ) from None
     return values

@@ -97,16 +97,21 @@ def _check_images(found: Views) -> None:
 def _check_lists(preds: Maps, target: Maps, valid: Maps | None) -> None:
     lists = [("preds", preds), ("target", target)] + ([] if valid is None else [("valid", valid)])
     for name, maps in lists:
-        if name != "valid" and not isinstance(maps, (list, tuple)):
+        if not isinstance(maps, (list, tuple)) and (name != "valid" or not _has_length(maps)):
             raise TypeError(
                 f"{name} is a {type(maps).__name__} beside a sequence; expected one map an image on both sides, "
                 "so pass two lists."
             )
+    for name, maps in lists:
         if len(maps) != len(target):
             raise ValueError(
                 f"{name} has {len(maps)} images and target {len(target)}; expected as many, so check that both "
                 "are whole."
             )
+
+
+def _has_length(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.dim() > 0
 
 
 def _counted_one(

@@ -75,7 +75,7 @@ def photo(path: Path) -> pictures.Picture:
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError, Image.DecompressionBombError) as error:
+    except Exception as error:  # as of masks
         raise files.MaskError(f"{path} cannot be read ({error}); expected a whole image, so save it again.") from error
 
 

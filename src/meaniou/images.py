@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from meaniou import tables
-from meaniou.checks import integer
+from meaniou.checks import each, integer
 from meaniou.labels import LabelSpace
 from meaniou.policy import Policy
 from meaniou.tables import Table, percent
@@ -202,7 +202,7 @@ def ids_of(ids: Sequence[int] | Tensor | None, number: int, device: torch.device
     if ids is None:
         return torch.full((number,), -1, device=device)
     if not isinstance(ids, Tensor):
-        ids = torch.tensor([integer("ids", i) for i in ids], dtype=torch.int64, device="cpu")
+        ids = torch.tensor([integer("ids", i) for i in each("ids", ids)], dtype=torch.int64, device="cpu")
     if ids.dtype == torch.bool or ids.is_floating_point() or ids.is_complex():
         raise TypeError(f"ids is {ids.dtype}; expected whole numbers, one an image, so pass ids.long().")
     if ids.shape != (number,):

@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 import torch
-from PIL import Image
 
 from meaniou import files
 from meaniou.gallery import PHOTOS, Gallery
@@ -227,12 +226,12 @@ def _names(path: Path, num_classes: int | None) -> tuple[str, ...]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """PyTorch's own threads would take the cores from those that decode; large images are meant."""
+    """PyTorch's own threads would take the cores from those that decode; what Pillow doubts is read or refused."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.filterwarnings("ignore", module="PIL")
             yield
     finally:
         torch.set_num_threads(threads)
