@@ -46,7 +46,7 @@ def test_example_prints_what_the_readme_says(code: str, output: str | None, tmp_
 
 def test_there_are_examples_of_every_kind() -> None:
     codes = [code for code, _ in EXAMPLES]
-    assert len(codes) == 9
+    assert len(codes) == 10
     for word in ("init_process_group", "import lightning", "Accelerator(", ".report(", "protocol=", "compare("):
         assert any(word in code for code in codes), word
 
@@ -62,6 +62,22 @@ def test_the_table_of_intervals_comes_from_the_results_file() -> None:
         assert 0.9 <= float(row["covered"]) <= 0.97 or "unpaired" in row["what"]
     widths = [float(row["mean_width"]) for row in rows if row["what"].startswith("difference")]
     assert widths[1] > 10 * widths[0]
+
+
+def test_the_table_of_processes_comes_from_the_results_file() -> None:
+    lines = (ROOT / "benchmarks" / "results" / "processes.csv").read_text(encoding="utf-8").splitlines()
+    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    rows = [row for row in rows if row["num_classes"] == "150" and row["processes"] != "1"]
+    assert len(rows) == 9
+    names = ("processes", "metric", "collectives", "put_in_bytes", "received_bytes", "sent_bytes", "ms")
+    table = [f"| {' | '.join(row[name] for name in names)} |" for row in rows]
+    assert "\n".join(table) in README
+    for row in rows:
+        if row["metric"] == "meaniou":
+            assert (row["collectives"], row["put_in_bytes"]) == ("1", str(8 * 152**2))
+            assert int(row["sent_bytes"]) < 2 * 8 * 152**2
+        if row["metric"] == "meaniou per_image":
+            assert int(row["received_bytes"]) < 8 * (152**2 + 2000 * 601) * 1.01
 
 
 def test_the_table_of_protocols_is_that_of_the_code() -> None:
@@ -89,7 +105,7 @@ def test_commands_on_the_folders_of_the_demo(tmp_path: Path) -> None:
     assert run([sys.executable, "-m", "meaniou", "demo", "sample"], tmp_path).returncode == 0
     lines = [line for language, block in FOUND if language == "bash" for line in block.splitlines()]
     commands = [line for line in lines if line.startswith(".venv/bin/python -m meaniou")]
-    assert len(commands) == 7
+    assert len(commands) == 9
     for command in commands:
         ran = run([sys.executable, *shlex.split(command)[1:]], tmp_path)
         assert (ran.returncode, ran.stderr) == (0, "")

@@ -50,11 +50,11 @@ def mean_iou(
     """Mean IoU of all that is passed, as ``MeanIoU(num_classes, **settings)`` gives it after one update.
 
     Args:
-        preds: as in :meth:`MeanIoU.update`, or a NumPy array or an object with DLPack, or a list or tuple of these.
+        preds: as in ``MeanIoU.update``, or a NumPy array or an object with DLPack, or a list or tuple of these.
         target: likewise.
         num_classes: number of classes C, 1 to 4096, or a ``LabelSpace``; not needed beside ``protocol=``.
         valid: bool ``[B]`` or of the target's shape, ``False`` where an image or a pixel is void.
-        settings: the keywords of :class:`MeanIoU`.
+        settings: the keywords of ``MeanIoU``.
 
     Returns:
         A ratio 0 .. 1, 0-d, or ``[C]`` with ``average="none"``; NaN where undefined.
@@ -101,7 +101,7 @@ def confusion_matrix(
 
     With ``flow``, int64 ``[C + 2, C + 2]``: row C is void, column C no answer, and row and column C + 1 are outside the
     classes, so that the sum is the number of pixels. The other arguments, and what is raised, are those of
-    :class:`MeanIoU` and its ``update``.
+    ``MeanIoU`` and its ``update``.
 
     Example:
         >>> import torch

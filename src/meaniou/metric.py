@@ -63,8 +63,8 @@ class MeanIoU(ResultsMetric):
         validate_args: whether labels outside the classes raise; they are counted aside in any case.
         impl: the counting kernel: ``"auto"`` (the one for the device where it can run), ``"portable"`` (PyTorch's
             operators, on any device), ``"cpu"`` (needs the extra ``cpu``) or ``"cuda"`` (needs Triton, which comes with
-            PyTorch for CUDA and ROCm on Linux). :attr:`kernel` tells which one counts.
-        kwargs: those of :class:`torchmetrics.Metric`.
+            PyTorch for CUDA and ROCm on Linux). ``kernel`` tells which one counts.
+        kwargs: those of ``torchmetrics.Metric``.
 
     Raises:
         TypeError: if a setting has the wrong type.
@@ -224,7 +224,7 @@ class MeanIoU(ResultsMetric):
 
     @classmethod
     def load(cls, path: str | PathLike[str], **kwargs: Any) -> "MeanIoU":
-        """The metric of a file, on the CPU; ``kwargs`` are those of :class:`torchmetrics.Metric`.
+        """The metric of a file, on the CPU; ``kwargs`` are those of ``torchmetrics.Metric``.
 
         Raises:
             ValueError: if the file holds no saved metric, or its kernel cannot run here.
