@@ -1,5 +1,6 @@
 """The machine, the versions and the commit that a result belongs to."""
 
+import csv
 import datetime
 import importlib.metadata
 import os
@@ -7,7 +8,9 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 PACKAGES = (
     "meaniou",
@@ -34,6 +37,15 @@ def about() -> dict[str, str]:
         "machine": f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
         "versions": f"python {platform.python_version()}, " + ", ".join(map(_version, PACKAGES)),
     }
+
+
+def write(path: Path, facts: Mapping[str, str], fields: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes a table of results as CSV below the facts that it belongs to."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        file.writelines(f"# {key}: {value}\n" for key, value in facts.items())
+        writer = csv.DictWriter(file, fields, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _version(package: str) -> str:

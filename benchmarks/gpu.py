@@ -5,7 +5,6 @@ timed by events, all contenders of a case in turn, round after round. ``--device
 """
 
 import argparse
-import csv
 import itertools
 import statistics
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from about import about
+from about import about, write
 from cases import VOID, Case, cases
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
@@ -61,11 +60,7 @@ def main() -> None:
         buffers = [replace(case, preds=case.preds.clone(), target=case.target.clone()) for _ in range(number)]
         rows += timed(buffers, list(contenders(case)), 2 if options.smoke else options.rounds, device)
     if options.output:
-        with options.output.open("w", newline="", encoding="utf-8") as file:
-            file.writelines(f"# {key}: {value}\n" for key, value in facts.items())
-            writer = csv.DictWriter(file, FIELDS)
-            writer.writeheader()
-            writer.writerows(rows)
+        write(options.output, facts, FIELDS, rows)
 
 
 def gpu_cases(megapixels: float, device: torch.device) -> Iterator[Case]:

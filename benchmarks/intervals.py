@@ -6,13 +6,12 @@ draws a dataset and takes its interval.
 """
 
 import argparse
-import csv
 import math
 import time
 from pathlib import Path
 
 import numpy as np
-from about import about
+from about import about, write
 
 from meaniou.images import Rows
 from meaniou.labels import LabelSpace
@@ -44,11 +43,7 @@ def main() -> None:
         rows.append(row)
         print("  ".join(f"{name} {value}" for name, value in row.items()))
     if options.output:
-        with options.output.open("w", newline="", encoding="utf-8") as file:
-            file.writelines(f"# {key}: {value}\n" for key, value in facts.items())
-            writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write(options.output, facts, FIELDS, rows)
 
 
 def drawn(rng: np.random.Generator, number: int, models: int = 1) -> list[Rows]:

@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 import torch
 import torch.distributed as dist
-from about import about
+from about import about, write
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from meaniou import MeanIoU
@@ -46,11 +46,7 @@ def main() -> None:
         for row in found:
             print("  ".join(f"{key} {value}" for key, value in row.items()))
     if options.output:
-        with options.output.open("w", newline="", encoding="utf-8") as file:
-            file.writelines(f"# {key}: {value}\n" for key, value in facts.items())
-            writer = csv.DictWriter(file, FIELDS)
-            writer.writeheader()
-            writer.writerows(rows)
+        write(options.output, facts, FIELDS, rows)
 
 
 def _process(rank: int, size: int, folder: str, rounds: int) -> None:

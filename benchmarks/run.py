@@ -5,13 +5,12 @@ changes its speed changes it for all. Ratios are of the times per pixel within a
 """
 
 import argparse
-import csv
 import statistics
 import sys
 from pathlib import Path
 
 import torch
-from about import about
+from about import about, write
 from cases import Case, cases
 from meter import peak_bytes
 from peers import Contender, contenders
@@ -43,11 +42,7 @@ def main() -> None:
             rows += timed(case, entered, equal, threads, rounds)
         show(rows, case)
     if options.output:
-        with options.output.open("w", newline="", encoding="utf-8") as file:
-            file.writelines(f"# {key}: {value}\n" for key, value in facts.items())
-            writer = csv.DictWriter(file, FIELDS)
-            writer.writeheader()
-            writer.writerows(rows)
+        write(options.output, facts, FIELDS, rows)
 
 
 def compare(case: Case, entered: list[Contender]) -> dict[str, str]:

@@ -1,12 +1,11 @@
 """How the time of an update grows with pixels, classes and images: python benchmarks/scaling.py [--output FILE]"""
 
 import argparse
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from about import about
+from about import about, write
 from cases import VOID, Case, scenes
 from torch.utils.benchmark import Timer
 
@@ -39,11 +38,7 @@ def main() -> None:
         rows.append(dict(zip(FIELDS, (*values, f"{1e9 * median / case.pixels:.3f}"), strict=True)))
         print("  ".join(f"{key} {value}" for key, value in rows[-1].items()))
     if options.output:
-        with options.output.open("w", newline="", encoding="utf-8") as file:
-            file.writelines(f"# {key}: {value}\n" for key, value in facts.items())
-            writer = csv.DictWriter(file, FIELDS)
-            writer.writeheader()
-            writer.writerows(rows)
+        write(options.output, facts, FIELDS, rows)
 
 
 def _cases(largest: int) -> Iterator[tuple[str, int, Case]]:

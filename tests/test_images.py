@@ -392,6 +392,27 @@ def test_loading_runs_no_code(tmp_path):
         MeanIoU.load(tmp_path / "bad")
 
 
+def test_files_that_lack_a_part_or_hold_a_wrong_one(rng, tmp_path):
+    metric = filled(scenes(rng), list(range(12)))
+    metric.save(tmp_path / "good")
+    good = torch.load(tmp_path / "good", weights_only=True)
+    rows, ids = good["images"]
+    wrong = {
+        "lacks 'counts'": {name: value for name, value in good.items() if name != "counts"},
+        "has the shape [3, 3]": good | {"counts": torch.zeros(3, 3, dtype=torch.int64)},
+        "negative counts": good | {"counts": -good["counts"]},
+        "negative rows": good | {"images": [-rows, ids]},
+        "rows of images do not fit": good | {"images": [rows[1:], ids]},
+        "holds no lists": good | {"images": []},
+        "no int64 tensor 'counts'": good | {"counts": good["counts"].double()},
+    }
+    for part, state in wrong.items():
+        torch.save(state, tmp_path / "wrong")
+        with pytest.raises(ValueError, match="wrong") as error:
+            MeanIoU.load(tmp_path / "wrong")
+        assert_sentence(error, part)
+
+
 def test_the_table_as_text_and_as_a_frame(rng):
     pandas = pytest.importorskip("pandas")
     metric = filled(scenes(rng), list(range(12)))

@@ -11,6 +11,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from meaniou.distributed import rows_of_ranks, sum_over_ranks
+from meaniou.states import why_not
 
 
 class CountingMetric(Metric):
@@ -220,41 +221,4 @@ class CountingMetric(Metric):
 
     def _why_not_mine(self, states: Mapping[str, Any]) -> str:
         """The reason why states cannot be added to or put in place of these, empty if they can."""
-        for name, mine in (("settings", self.settings), ("counts", self.counts)):
-            theirs = states.get(name)
-            if not isinstance(theirs, Tensor) or theirs.dtype != torch.int64:
-                return (
-                    f"The state holds no int64 tensor {name!r}; expected the metric_state or state_dict of the same "
-                    "metric, so pass that."
-                )
-            if name == "settings" and not torch.equal(theirs.cpu(), mine.cpu()):
-                return (
-                    f"The state was counted with {_decoded(theirs)} and this metric counts with {_decoded(mine)}; "
-                    "expected the same settings."
-                )
-            if theirs.shape != mine.shape:
-                return (
-                    f"The state {name!r} has the shape {list(theirs.shape)}; expected {list(mine.shape)}, so give "
-                    "both the same num_classes."
-                )
-            if name == "counts" and bool((theirs < 0).any()):
-                return "The state holds negative counts; expected numbers of pixels, so pass a state that was counted."
-        return self._why_not_my_images(states) if self.per_image else ""
-
-    def _why_not_my_images(self, states: Mapping[str, Any]) -> str:
-        rows, ids = states.get("image_rows"), states.get("image_ids")
-        both = [*rows, *ids] if isinstance(rows, list) and isinstance(ids, list) else [None]
-        if any(not isinstance(part, Tensor) or part.dtype != torch.int64 for part in both):
-            return (
-                "The state holds no lists 'image_rows' and 'image_ids' of int64 tensors; expected the metric_state or "
-                "state_dict of the same metric, so pass that."
-            )
-        shape = torch.Size((4, self.counts.shape[0] - 2))
-        lengths = [len(part) for part in ids or ()]
-        if [part.shape for part in rows or ()] != [torch.Size((n, *shape)) for n in lengths]:
-            return f"The rows of images do not fit; expected [N, 4, {shape[1]}] beside N ids, so pass both whole."
-        return ""
-
-
-def _decoded(settings: Tensor) -> str:
-    return bytes(byte % 256 for byte in settings.flatten().tolist()).decode(errors="replace")
+        return why_not(states, self.settings, self.counts, self.per_image)

@@ -10,7 +10,8 @@ from torch import Tensor
 from meaniou import uncertainty
 from meaniou.images import rows_of
 from meaniou.metric import MeanIoU
-from meaniou.uncertainty import Comparison, Groups, Of
+from meaniou.replicates import Of
+from meaniou.uncertainty import Comparison, Groups
 
 
 def compare(

@@ -1,29 +1,23 @@
 """Batches -> the state -> a number: the torchmetrics metric, which holds and synchronises the counts."""
 
 from collections.abc import Iterable, Sequence
-from os import PathLike
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from meaniou import protocols
 from meaniou.checks import Absent, Average, Impl, InputFormat, Over, Present, Unanswered, flag
 from meaniou.counts import Maps, count, count_images
 from meaniou.images import ids_of
 from meaniou.labels import LabelSpace
 from meaniou.names import ClassNames
 from meaniou.operators import kernel, why_not
-from meaniou.outputs import write_all
 from meaniou.policy import Counting, Policy
 from meaniou.protocols import Protocol, space_of
-from meaniou.results import ResultsMetric
-from meaniou.saving import packed, plain, read
-from meaniou.saving import space_of as space_from
+from meaniou.saving import SavedMetric
 
 
-class MeanIoU(ResultsMetric):
+class MeanIoU(SavedMetric):
     """Mean Intersection over Union of a whole dataset, from one exact confusion matrix.
 
     ``compute`` gives a ratio 0 .. 1: a 0-d tensor, or ``[C]`` with ``average="none"``; float32, or float64 where that
@@ -89,7 +83,7 @@ class MeanIoU(ResultsMetric):
     plot_lower_bound = 0.0
     plot_upper_bound = 1.0
     plot_legend_name = "Class"
-    __jit_unused_properties__: ClassVar[list[str]] = [*ResultsMetric.__jit_unused_properties__, "confmat", "kernel"]
+    __jit_unused_properties__: ClassVar[list[str]] = [*SavedMetric.__jit_unused_properties__, "confmat", "kernel"]
 
     def __init__(
         self,
@@ -195,52 +189,6 @@ class MeanIoU(ResultsMetric):
     def kernel(self) -> str:
         """The kernel that counts on the metric's device: ``"portable"``, ``"cpu"`` or ``"cuda"``."""
         return kernel(self.how.impl, self.counts.device).__name__.rpartition(".")[2]
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Writes settings, counts, rows and ids of this rank to one file, which ``load`` reads without running code.
-
-        Raises:
-            OSError: if it cannot be written; then nothing is left of it.
-        """
-        write_all({Path(path): self.packed()})
-
-    def packed(self) -> bytes:
-        """What ``save`` writes; rows are in the order of their ids, whatever the number of ranks."""
-        rows, ids = self.joined() if self.per_image else (None, None)
-        order = None if ids is None else ids.argsort(stable=True)
-        return packed(
-            {
-                "space": plain(self.space),
-                "policy": vars(self.policy),
-                "counting": vars(self.how),
-                "per_image": self.per_image,
-                "protocol": None if self.protocol is None else self.protocol.name,
-                "updates": self.update_count,
-                "counts": self.counts.cpu(),
-                "images": [part[order].cpu() for part in (rows, ids) if part is not None],
-                "image_names": dict(self.image_names),
-            }
-        )
-
-    @classmethod
-    def load(cls, path: str | PathLike[str], **kwargs: Any) -> "MeanIoU":
-        """The metric of a file, on the CPU; ``kwargs`` are those of ``torchmetrics.Metric``.
-
-        Raises:
-            ValueError: if the file holds no saved metric, or its kernel cannot run here.
-            OSError: if it cannot be read.
-        """
-        found = read(Path(path))
-        settings = {**found["policy"], **found["counting"], "per_image": found["per_image"], **kwargs}
-        metric = cls(space_from(found["space"]), **settings)
-        if found["protocol"] in protocols.names():
-            metric.protocol = protocols.get(found["protocol"])
-        metric.counts = found["counts"]
-        if metric.per_image:
-            metric.image_rows, metric.image_ids = [found["images"][0]], [found["images"][1]]
-            metric.image_names = found["image_names"]
-        metric._update_count = found["updates"]
-        return metric
 
     def extra_repr(self) -> str:
         """The settings that a printed metric shows: the first ones, and those that are not the default."""

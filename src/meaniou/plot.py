@@ -13,7 +13,8 @@ from meaniou.labels import LabelSpace, groups_of
 from meaniou.matrix import READABLE, Normalize
 from meaniou.policy import Counting
 from meaniou.protocols import Protocol, space_of
-from meaniou.report import ClassReport, Report
+from meaniou.records import ClassReport
+from meaniou.report import Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

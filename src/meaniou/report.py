@@ -18,51 +18,10 @@ from meaniou.images import Rows
 from meaniou.labels import Groups, LabelSpace, groups_of
 from meaniou.policy import Policy
 from meaniou.protocols import Protocol
+from meaniou.records import ClassReport, Confusion, GroupReport, account_of, rules_of
 from meaniou.tables import Table, percent
 
 TOP = 10
-
-
-@dataclass(frozen=True)
-class ClassReport:
-    """What is known of one class: ratios 0 .. 1 (NaN where undefined) and pixels on valid ground."""
-
-    name: str
-    iou: float
-    dice: float
-    precision: float
-    recall: float
-    truth: int
-    predicted: int
-    intersection: int
-
-
-@dataclass(frozen=True)
-class GroupReport:
-    """A group of classes: the mean IoU of its classes, and the IoU of the group taken as one class."""
-
-    name: str
-    classes: tuple[str, ...]
-    mean_iou: float
-    merged_iou: float
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """Pixels of one class that were taken for another, or got no answer.
-
-    Attributes:
-        truth, predicted: names; ``"(no answer)"`` and ``"(outside)"`` are predictions that are no class.
-        pixels: how many.
-        share: of the pixels of the true class, 0 .. 1.
-        iou_cost: what the IoU of the true class would gain if these pixels were right, 0 .. 1.
-    """
-
-    truth: str
-    predicted: str
-    pixels: int
-    share: float
-    iou_cost: float
 
 
 @dataclass(frozen=True)
@@ -147,8 +106,8 @@ class Report:
                 Confusion(named[truth], named[predicted], pixels, share, cost)
                 for truth, predicted, pixels, share, cost in scores.confusions(counts, found, policy, TOP)
             ),
-            pixels=_account(counts),
-            rules=_rules(space, policy, protocol),
+            pixels=account_of(counts),
+            rules=rules_of(space, policy, protocol),
             confmat=counts.numpy().copy(),
             images=None if rows is None else ImagesReport.of(rows, space, policy),
             intervals=None if rows is None or bootstrap is None else Intervals.of(rows, policy, bootstrap),
@@ -269,27 +228,3 @@ class Report:
             yield "mean", "", percent(self.mean_merged_iou)
         if len(self.groups) == 2:
             yield "harmonic mean", percent(self.harmonic_mean), ""
-
-
-def _rules(space: LabelSpace, policy: Policy, protocol: Protocol | None) -> dict[str, Any]:
-    found = {"num_classes": space.num_classes, "ignore_index": list(space.void)} | vars(policy)
-    for name in ("average", "over", "worst"):  # a report has the means over classes, by area, and over images
-        del found[name]
-    if protocol is not None:
-        found |= {"protocol": protocol.name, "changed": protocol.changes(space, policy)}
-    return {**found, "classes": list(policy.classes)}
-
-
-def _account(counts: Tensor) -> dict[str, int]:
-    classes = counts[:-2]
-    void = int(counts[-2].sum())
-    outside = int(counts[-1].sum() + classes[:, -1].sum())
-    no_answer = int(classes[:, -2].sum())
-    seen = int(counts.sum())
-    return {
-        "seen": seen,
-        "counted": seen - void - outside - no_answer,
-        "void": void,
-        "no_answer": no_answer,
-        "outside": outside,
-    }

@@ -17,9 +17,10 @@ from meaniou.labels import Groups, LabelSpace
 from meaniou.outside import doubts, refuse_outside
 from meaniou.policy import Counting, Policy
 from meaniou.protocols import Protocol
+from meaniou.replicates import Of
 from meaniou.report import Report
 from meaniou.uncertainty import Groups as Grouping
-from meaniou.uncertainty import Interval, Of
+from meaniou.uncertainty import Interval
 
 
 class ResultsMetric(CountingMetric):

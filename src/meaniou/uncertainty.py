@@ -9,17 +9,16 @@ any number of ranks, and for two metrics over the same images.
 import math
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from meaniou import images
 from meaniou.checks import integer
 from meaniou.images import Floats, Rows
 from meaniou.policy import Policy
+from meaniou.replicates import Of, statistic_of
 
-Of = Literal["mean", "class", "accuracy"]
 Groups = Mapping[int, Hashable] | Callable[[int], Hashable]
 CHUNK = 1 << 22  # weights that are held at a time
 
@@ -121,7 +120,7 @@ def _drawn(
     """The number itself, what it is in each draw ``[resamples, K]``, and the share of draws that lost a class."""
     members = _members(rows, groups)
     number = int(members.max()) + 1 if len(members) else 0
-    statistic = _statistic(rows, policy, of)
+    statistic = statistic_of(rows, policy, of)
     value, _ = statistic(np.ones((1, len(members)), np.int64))
     drawn, lost = np.full((resamples, np.size(value)), np.nan), np.zeros(np.size(value))
     if number > 1:
@@ -155,91 +154,6 @@ def _members(rows: Rows, groups: Groups | None) -> NDArray[np.int64]:
         raise ValueError(f"groups has no image {error}; expected a group for each id, so name it.") from None
     numbers = {name: k for k, name in enumerate(dict.fromkeys(named))}
     return np.array([numbers[name] for name in named], np.int64)
-
-
-Statistic = Callable[[NDArray[np.int64]], tuple[Floats, NDArray[Any]]]
-
-
-def _statistic(rows: Rows, policy: Policy, of: Of) -> Statistic:
-    """From weights ``[R, N]`` to the number in each draw ``[R]`` or ``[R, C]``, and whether a class is lost there."""
-    if of == "accuracy":
-        return lambda times: _accuracy(rows, times)
-    if policy.over == "dataset":
-        return lambda times: _over_dataset(rows, policy, of, times)
-    if policy.over == "image" and of == "mean":
-        return lambda times: _over_images(rows, policy, times)
-    return lambda times: _over_classes(rows, policy, of, times)
-
-
-def _sums(times: NDArray[np.int64], *parts: NDArray[Any]) -> list[Floats]:
-    """Weighted sums of parts ``[N, C]``, exact below 2^53 pixels, in one product."""
-    product = times.astype(np.float64) @ np.concatenate(parts, 1).astype(np.float64)
-    return list(np.split(product, len(parts), axis=1))
-
-
-def _accuracy(rows: Rows, times: NDArray[np.int64]) -> tuple[Floats, NDArray[Any]]:
-    right, all_pixels = _sums(times, rows.intersection.sum(1, keepdims=True), rows.truth.sum(1, keepdims=True))
-    found = images.ratio(right[:, 0], all_pixels[:, 0])
-    return found, np.zeros(len(times), bool)
-
-
-def _over_dataset(rows: Rows, policy: Policy, of: Of, times: NDArray[np.int64]) -> tuple[Floats, NDArray[Any]]:
-    both, truth, predicted = _sums(times, rows.intersection, rows.truth, rows.predicted)
-    union = truth + predicted - both
-    there = (union if policy.present == "union" else truth) > 0
-    iou = np.where(there, images.ratio(both, union), images.ABSENT[policy.absent])
-    iou[:, rows.ignored] = np.nan
-    chosen = np.zeros(there.shape[1], bool)
-    chosen[list(policy.classes)] = True
-    gone = ~there & images.present(rows, policy).any(0)
-    if of == "class":
-        return iou, gone
-    lost: NDArray[Any] = np.asarray((gone & chosen).any(1))
-    if policy.average == "micro":
-        part = there & chosen
-        return images.ratio((both * part).sum(1), (union * part).sum(1)), lost
-    if policy.average == "weighted":
-        part = there & chosen
-        return images.ratio((truth * np.where(part, iou, 0)).sum(1), (truth * part).sum(1)), lost
-    return images.class_mean(iou, policy), lost
-
-
-def _over_images(rows: Rows, policy: Policy, times: NDArray[np.int64]) -> tuple[Floats, NDArray[Any]]:
-    scores = images.image_means(rows, policy)
-    gone = images.present(rows, policy)[:, list(policy.classes)]
-    lost = ((times @ gone) == 0) & gone.any(0)
-    return _worst_means(scores, times, policy), lost.any(1)
-
-
-def _over_classes(rows: Rows, policy: Policy, of: Of, times: NDArray[np.int64]) -> tuple[Floats, NDArray[Any]]:
-    iou = images.image_iou(rows, policy)
-    there = images.present(rows, policy)
-    gone = ((times @ there) == 0) & there.any(0)
-    if policy.worst:
-        of_class = np.stack([_worst_means(iou[:, c], times, policy) for c in range(iou.shape[1])], 1)
-    else:
-        known = ~np.isnan(iou)
-        part, whole = _sums(times, np.where(known, iou, 0), known)
-        of_class = images.ratio(part, whole)
-    if of == "class":
-        return of_class, gone
-    return images.class_mean(of_class, policy), gone[:, list(policy.classes)].any(1)
-
-
-def _worst_means(scores: Floats, times: NDArray[np.int64], policy: Policy) -> Floats:
-    """Mean of the scores ``[N]`` in each draw, or of the lowest ones for each share, and then of these."""
-    order = np.argsort(scores, kind="stable")[: np.count_nonzero(~np.isnan(scores))]
-    drawn, sorted_scores = times[:, order], scores[order]
-    if not len(order):
-        return np.full(len(times), np.nan)
-    before = np.cumsum(drawn, 1) - drawn
-    numbers = drawn.sum(1)
-    means = []
-    for share in policy.worst or (100,):
-        most = np.array([images.lowest(int(n), share) for n in numbers])
-        taken = np.clip(most[:, None] - before, 0, drawn)
-        means.append(images.ratio(taken @ sorted_scores, taken.sum(1)))
-    return np.asarray(np.mean(means, 0))
 
 
 def _ends(drawn: Floats, confidence: float) -> tuple[float, float]:
