@@ -13,6 +13,8 @@ import time
 import warnings
 import zipfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +170,29 @@ def test_hostile_files(tmp_path: Path) -> None:
         assert not ran.exists()
 
 
+def test_arrays_are_read_in_many_threads(tmp_path: Path) -> None:
+    """Python's parser, which reads their headers, may fail where a collection of garbage lets another thread in."""
+    for i in range(8):
+        np.save(tmp_path / f"{i}.npy", MAP)
+        np.savez(tmp_path / f"{i}.npz", MAP)
+    switched, threshold = sys.getswitchinterval(), gc.get_threshold()
+
+    def let_in(*_: object) -> None:
+        time.sleep(0)
+
+    sys.setswitchinterval(1e-6)
+    gc.set_threshold(5)
+    gc.callbacks.append(let_in)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            for found in pool.map(files.labels, [*tmp_path.iterdir()] * 20):
+                assert (found == MAP).all()
+    finally:
+        gc.callbacks.remove(let_in)
+        gc.set_threshold(*threshold)
+        sys.setswitchinterval(switched)
+
+
 @pytest.mark.parametrize("what", ["loop", "itself", "pipe", "unreadable", "folder"])
 def test_odd_things_in_a_folder(what: str, tmp_path: Path) -> None:
     for side in ("pred", "target"):
@@ -210,7 +235,11 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     words = [str(tmp_path / "pred"), str(tmp_path / "target"), "--num-classes", "9", "--output", str(tmp_path / "out")]
     words += ["--html", str(tmp_path / "page"), "--overlay", str(tmp_path / "over"), "--jobs", "1"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "meaniou", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "meaniou", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell ignores it in what it starts by &
     )
     tasks = Path(f"/proc/{process.pid}/task")
     while process.poll() is None and not _reads(tasks.parent, "0.png"):

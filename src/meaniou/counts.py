@@ -145,8 +145,8 @@ def _counted(operator: Any, found: Views, space: LabelSpace, how: Counting) -> A
             how.threshold,
             how.validate_args,
             how.impl,
-            space.target_bins,
-            space.preds_bins,
+            space.target_text,
+            space.preds_text,
         )
     except OutsideError as error:
         error.hint = space.hint

@@ -1,8 +1,11 @@
 """Two folders of masks -> pairs of label maps, as many in memory as are being read."""
 
+import io
 import itertools
 import os
 import re
+import threading
+import zipfile
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,6 +28,9 @@ STORED |= dict.fromkeys(("I;16", "I;16B", "I;16L", "I;16N", "I;16S", "I;16BS", "
 STORED |= dict.fromkeys(("I", "I;32", "I;32B", "I;32N", "I;32S", "I;32BS", "I;32NS"), 1)
 
 Labels = NDArray[np.generic]
+# NumPy has Python parse the header, which in 3.11.7 fails at times in two threads at once ("AST constructor recursion
+# depth mismatch", cpython issue 106905).
+ONE_HEADER = threading.Lock()
 
 
 class MaskError(ValueError):
@@ -214,15 +220,16 @@ def _image(path: Path) -> Labels:
 
 
 def _array(path: Path) -> Labels:
-    with path.open("rb") as file:  # np.load itself would leave a bad archive open
-        found = np.load(file, allow_pickle=False)
-        if isinstance(found, np.lib.npyio.NpzFile):
-            if len(found.files) != 1:
-                raise MaskError(
-                    f"{path} holds {len(found.files)} arrays ({', '.join(found.files)}); expected one, so save the "
-                    "labels alone."
-                )
-            found = found[found.files[0]]
+    content = path.read_bytes()
+    if content.startswith((b"PK\3\4", b"PK\5\6")):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            held = archive.namelist()
+            if len(held) != 1:
+                listed = ", ".join(name.removesuffix(".npy") for name in held)
+                raise MaskError(f"{path} holds {len(held)} arrays ({listed}); expected one, so save the labels alone.")
+            content = archive.read(held[0])
+    with ONE_HEADER:
+        found = np.load(io.BytesIO(content), allow_pickle=False)
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "biu" or found.ndim == 0:
         raise MaskError(
             f"{path} holds {getattr(found, 'dtype', type(found).__name__)} {_size(np.asarray(found))}; expected a map "

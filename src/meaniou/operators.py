@@ -25,7 +25,7 @@ from meaniou.outside import OutsideError, fact_of, number_outside
 
 ARGUMENTS = (
     "Tensor preds, Tensor target, Tensor? valid, str preds_form, str target_form, int num_classes, int[] ignore, "
-    "float threshold, bool validate, str impl, int[] target_ids=[], int[] preds_ids=[]"
+    "float threshold, bool validate, str impl, str target_ids='', str preds_ids=''"
 )
 
 # The kernels for one type of device, which name their modules too: what each needs, and where that comes from.
@@ -106,11 +106,11 @@ def _settled(
     threshold: float,
     validate: bool,
     impl: str,
-    target_ids: Sequence[int] = (),
-    preds_ids: Sequence[int] = (),
+    target_ids: str = "",
+    preds_ids: str = "",
 ) -> tuple[Reading, ModuleType]:
     """How the maps are read, and the kernel that counts them."""
-    space = tuple(ignore), threshold, tuple(target_ids), tuple(preds_ids)
+    space = tuple(ignore), threshold, _ids(target_ids), _ids(preds_ids)
     reading = Reading(preds_form, target_form, num_classes, *space)
     if validate and preds_form == "threshold" and preds.device.type == "cpu":
         _warn_of_logits(preds, threshold)
@@ -118,6 +118,12 @@ def _settled(
     if impl == "cuda" and (reason := counter.why_not(preds, target, valid, reading)):
         raise ValueError(f"impl='cuda' does not count such maps, since {reason}; take impl='auto' or 'portable'.")
     return reading, counter
+
+
+@functools.lru_cache(maxsize=64)
+def _ids(text: str) -> tuple[int, ...]:
+    """``(id, bin, id, bin, ...)`` of its text."""
+    return tuple(map(int, text.split()))
 
 
 def _refuse(
