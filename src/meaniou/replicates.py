@@ -61,14 +61,14 @@ def _over_dataset(rows: Rows, policy: Policy, of: Of, times: NDArray[np.int64]) 
 def _over_images(rows: Rows, policy: Policy, times: NDArray[np.int64]) -> tuple[Floats, NDArray[Any]]:
     scores = images.image_means(rows, policy)
     gone = images.present(rows, policy)[:, list(policy.classes)]
-    lost = ((times @ gone) == 0) & gone.any(0)
+    lost = (_sums(times, gone)[0] == 0) & gone.any(0)
     return _worst_means(scores, times, policy), lost.any(1)
 
 
 def _over_classes(rows: Rows, policy: Policy, of: Of, times: NDArray[np.int64]) -> tuple[Floats, NDArray[Any]]:
     iou = images.image_iou(rows, policy)
     there = images.present(rows, policy)
-    gone = ((times @ there) == 0) & there.any(0)
+    gone = (_sums(times, there)[0] == 0) & there.any(0)
     if policy.worst:
         of_class = np.stack([_worst_means(iou[:, c], times, policy) for c in range(iou.shape[1])], 1)
     else:
