@@ -537,6 +537,23 @@ def test_a_full_disk(folders: tuple[Path, Path], words: list[str]) -> None:
     assert not Path("/dev/full").is_file()
 
 
+def test_a_terminal_that_lacks_letters(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "names").write_text("\n".join(["道路", *"12345678"]), encoding="utf-8")
+    words = [*map(str, folders), "--ignore-index", "255", "--class-names", str(tmp_path / "names")]
+    ran = subprocess.run(
+        [sys.executable, "-m", "meaniou", *words],
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == (
+        "Error: The standard output is latin-1, which lacks '\\u9053'; expected UTF-8, so set PYTHONIOENCODING=utf-8, or "
+        "pass --output.\n"
+    )
+
+
 @pytest.mark.parametrize(("name", "begin"), [("r.json", "{"), ("r.CSV", "kind,"), ("r.md", "| class"), ("r", "class")])
 def test_the_form_follows_the_end_of_the_output(
     folders: tuple[Path, Path], tmp_path: Path, name: str, begin: str

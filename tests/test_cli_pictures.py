@@ -3,6 +3,7 @@
 import base64
 import importlib.util
 import io
+import os
 import re
 from pathlib import Path
 
@@ -77,6 +78,22 @@ def test_overlays_of_the_worst_images(folders: tuple[Path, Path, Path], tmp_path
         assert (picture[:, 104:] == pictures.errors(photo, preds, target, 9)).all()
     assert run(*folders[:2], *OPTIONS, "--overlay", tmp_path / "all").exit_code == 0  # ten, or as many as there are
     assert len([*(tmp_path / "all").iterdir()]) == 3
+
+
+def test_overlays_of_long_names(tmp_path: Path) -> None:
+    """A file's name has 255 bytes at most, and that of an overlay has a number and the folders in it."""
+    names = ["\u9053" * 80, "b" * 251, "a" * 100 + "/" + "c" * 200, os.fsdecode(b"\xff\xfe")]
+    for i, name in enumerate(names):
+        for side, pixels in zip(("pred", "target"), demo.scene(i, 32, 48), strict=True):
+            save(tmp_path / side / f"{name}.png", pixels)
+    words = ["--overlay", tmp_path / "over", "--html", tmp_path / ("h" * 255), "--per-image", tmp_path / "each.csv"]
+    ran = run(tmp_path / "pred", tmp_path / "target", *OPTIONS, *words)
+    assert ran.exit_code == 0, ran.output
+    found = [path.name for path in (tmp_path / "over").iterdir()]
+    assert sorted(name[:4] for name in found) == ["001_", "002_", "003_", "004_"]
+    assert sorted(name[4:6] for name in found) == ["\\u", "bb", "cc", "\u9053\u9053"]
+    for path in (words[3], words[5]):
+        assert "\\udcff\\udcfe" in path.read_text(encoding="utf-8")
 
 
 def test_the_page_holds_the_worst_images(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import click
 
 from meaniou import __version__, demo, scoring, tables
 from meaniou.compared import ComparisonReport
+from meaniou.files import printable
 from meaniou.options import (
     DEBUG,
     FOLDER,
@@ -81,7 +82,7 @@ def score(pred: Path, target: Path, images: Path | None, image_suffix: str, **gi
         if not team.rank:
             pictured = bool(wanted.overlay or wanted.html)
             gallery = scoring.gallery(job, images, image_suffix) if pictured else None
-            tell(job.metric, wanted, gallery, f"{pred} against {target}")
+            tell(job.metric, wanted, gallery, printable(f"{pred} against {target}"))
 
 
 @main.command()
@@ -144,7 +145,7 @@ def merge(saved: tuple[Path, ...], **given: Any) -> None:
     wanted, _ = _parted(given)
     wanted.check()
     if not rank():
-        tell(scoring.merged(saved), wanted, title=", ".join(map(str, saved)))
+        tell(scoring.merged(saved), wanted, title=printable(", ".join(map(str, saved))))
 
 
 def _parted(given: dict[str, Any]) -> tuple[Wanted, dict[str, Any]]:

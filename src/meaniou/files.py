@@ -95,6 +95,7 @@ def named(folder: Path, suffix: str = "", key: str = "", kinds: tuple[str, ...] 
         name = f"{stem}{ending}".removesuffix(suffix) if suffix else stem
         if key and (image := re.search(key, path.name)):
             name = image[0]
+        name = printable(name)
         if not path.is_file():
             raise MaskError(f"{path} is no file that can be read; expected a {what}, so remove it or mend the link.")
         if name in found:
@@ -117,6 +118,11 @@ def named(folder: Path, suffix: str = "", key: str = "", kinds: tuple[str, ...] 
             f"{folder} {state}; expected {wanted}, so check the path and the {'suffix' if suffix else 'format'}."
         )
     return found
+
+
+def printable(name: str) -> str:
+    """A name that can be written as UTF-8, with an escape for each byte of a file's name that cannot."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def read_all(listed: Iterable[Pair], jobs: int) -> Iterator[tuple[Pair, Tensor, Tensor]]:

@@ -14,7 +14,7 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
         OSError: if one cannot be written; it has the path as its ``filename``, and nothing is left of any.
     """
     files = {path: path.resolve() for path in contents if path.is_dir() or path.is_file() or not path.exists()}
-    asides = {path: real.with_name(f".{real.name}.{os.getpid()}") for path, real in files.items()}
+    asides = {path: real.with_name(f".meaniou-{os.getpid()}-{i}") for i, (path, real) in enumerate(files.items())}
     path = Path()
     try:
         for path, aside in asides.items():

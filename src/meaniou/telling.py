@@ -85,7 +85,8 @@ def tell(metric: MeanIoU, wanted: Wanted, gallery: Gallery | None = None, title:
     names = [str(name) for name in table.images[: wanted.worst or WORST]] if table and gallery else []
     if wanted.overlay and gallery:
         for i, name in enumerate(names, 1):
-            contents[wanted.overlay / f"{i:03d}_{name.replace('/', '__')[-200:]}.png"] = gallery.overlay(name)
+            end = name.replace("/", "__").encode()[-200:].decode(errors="ignore")  # a file's name has 255 bytes
+            contents[wanted.overlay / f"{i:03d}_{end}.png"] = gallery.overlay(name)
     if wanted.html:
         values = table.mean_iou if table else ()
         worst = [(name, value, gallery.embedded(name)) for name, value in zip(names, values, strict=False) if gallery]
@@ -154,6 +155,11 @@ def echo(text: str) -> None:
     """Writes to the standard output; raises ``MaskError`` if that cannot be."""
     try:
         click.echo(text)
+    except UnicodeEncodeError as error:
+        raise MaskError(
+            f"The standard output is {error.encoding}, which lacks {error.object[error.start]!r}; expected UTF-8, so set "
+            "PYTHONIOENCODING=utf-8, or pass --output."
+        ) from error
     except OSError as error:
         raise MaskError(
             f"The standard output cannot be written ({error.strerror}); expected a terminal, a pipe that is read, or "
