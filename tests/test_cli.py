@@ -549,8 +549,8 @@ def test_a_terminal_that_lacks_letters(folders: tuple[Path, Path], tmp_path: Pat
     )
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr == (
-        "Error: The standard output is latin-1, which lacks '\\u9053'; expected UTF-8, so set PYTHONIOENCODING=utf-8, or "
-        "pass --output.\n"
+        "Error: The standard output is latin-1, which lacks '\\u9053'; expected UTF-8, so set "
+        "PYTHONIOENCODING=utf-8, or pass --output.\n"
     )
 
 

@@ -157,8 +157,8 @@ def echo(text: str) -> None:
         click.echo(text)
     except UnicodeEncodeError as error:
         raise MaskError(
-            f"The standard output is {error.encoding}, which lacks {error.object[error.start]!r}; expected UTF-8, so set "
-            "PYTHONIOENCODING=utf-8, or pass --output."
+            f"The standard output is {error.encoding}, which lacks {error.object[error.start]!r}; expected UTF-8, so "
+            "set PYTHONIOENCODING=utf-8, or pass --output."
         ) from error
     except OSError as error:
         raise MaskError(
