@@ -62,7 +62,7 @@ def drawn(rng: np.random.Generator, number: int, models: int = 1) -> list[Rows]:
         both = (truth * share).astype(np.int64)
         wrong = truth.sum(1) - both.sum(1)
         predicted = both + (wrong[:, None] * taken_for).astype(np.int64)
-        found.append(Rows(np.arange(number), both, truth, predicted, np.zeros(len(PRESENCE), bool)))
+        found.append(Rows(np.arange(number), both, truth, predicted, np.zeros(len(PRESENCE), bool), {}))
     return found
 
 

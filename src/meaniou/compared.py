@@ -10,7 +10,7 @@ from typing import Any
 from meaniou import tables
 from meaniou.comparing import compare
 from meaniou.metric import MeanIoU
-from meaniou.tables import Table, percent
+from meaniou.tables import Table, percent, span
 from meaniou.uncertainty import Comparison
 
 WORDS = {"a": "the first is better", "b": "the second is better", None: "it is not sure which is better"}
@@ -108,5 +108,5 @@ class ComparisonReport:
 def _cells(row: Compared) -> tuple[str, ...]:
     found = row.difference
     p = "-" if math.isnan(found.p_value) else f"{found.p_value:.3f}"
-    ends = "-" if math.isnan(found.low) else f"{percent(found.low)} to {percent(found.high)}"
-    return row.name, percent(row.first), percent(row.second), percent(found.value), ends, p
+    numbers = (percent(row.first), percent(row.second), percent(found.value), span(found.low, found.high))
+    return row.name, *numbers, p

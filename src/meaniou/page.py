@@ -8,7 +8,7 @@ from typing import Any
 from meaniou import matrix, pictures
 from meaniou.labels import Color, LabelSpace
 from meaniou.report import Report
-from meaniou.tables import percent
+from meaniou.tables import Table, percent, span
 from meaniou.uncertainty import Interval
 
 COLORS = {"counted": pictures.RIGHT, "void": (150, 150, 150), "no_answer": pictures.MISSED, "outside": pictures.FALSE}
@@ -38,15 +38,16 @@ def html(
     environment.filters["percent"] = percent
     template = environment.from_string(resources.files("meaniou").joinpath("page.html").read_text(encoding="utf-8"))
     shown = matrix.shown(report)
+    class_table = next(report.tables())
     seen = report.pixels["seen"]
     return template.render(
         title=title,
         report=report,
         rules=_rules(report),
         summary=list(_summary(report)),
-        class_header=_class_header(report),
-        class_rows=list(_class_rows(report, pictures.palette(space or LabelSpace(len(report.classes))))),
-        class_mean=_class_mean(report),
+        class_header=class_table.header,
+        class_rows=list(_class_rows(report, class_table, pictures.palette(space or LabelSpace(len(report.classes))))),
+        class_mean=class_table.rows[-1][1:],
         tables=list(_tables(report)),
         matrix=shown,
         matrix_rows=list(_matrix_rows(shown)),
@@ -61,10 +62,6 @@ def _css(color: Color) -> str:
     return "#{:02x}{:02x}{:02x}".format(*color)
 
 
-def _ends(interval: Interval) -> str:
-    return "-" if math.isnan(interval.low) else f"{percent(interval.low)} to {percent(interval.high)}"
-
-
 def _rules(report: Report) -> str:
     rules = {name: value for name, value in report.rules.items() if name in ("unanswered", "present", "absent")}
     void = ", ".join(map(str, report.rules["ignore_index"])) or "none"
@@ -73,40 +70,32 @@ def _rules(report: Report) -> str:
 
 
 def _summary(report: Report) -> Iterable[tuple[str, str, str]]:
-    intervals = report.intervals
-    confidence = f"{100 * intervals.mean_iou.confidence:g} %: " if intervals else ""
-    yield "mean IoU", percent(report.mean_iou), confidence + _ends(intervals.mean_iou) if intervals else ""
+    mean = accuracy = ""
+    if report.intervals:
+        mean, accuracy = _note(report.intervals.mean_iou), _note(report.intervals.pixel_accuracy)
+        if lost := report.intervals.mean_iou.lost:
+            mean += f"; {percent(lost)} % of draws lost a class"
+    yield "mean IoU", percent(report.mean_iou), mean
     yield "mean Dice", percent(report.mean_dice), ""
     yield "mean accuracy", percent(report.mean_accuracy), ""
-    accuracy = confidence + _ends(intervals.pixel_accuracy) if intervals else ""
     yield "pixel accuracy", percent(report.pixel_accuracy), accuracy
     yield "frequency-weighted IoU", percent(report.frequency_weighted_iou), ""
     if report.images:
         yield "mean IoU over images", percent(report.images.mean_over_images), f"{report.images.number:,} images"
 
 
-def _class_header(report: Report) -> list[str]:
-    interval = [f"{100 * report.intervals.mean_iou.confidence:g} % interval"] if report.intervals else []
-    return ["class", "IoU", *interval, "Dice", "precision", "recall", "truth px", "predicted px"]
+def _note(interval: Interval) -> str:
+    return f"{100 * interval.confidence:g} %: {span(interval.low, interval.high)}"
 
 
-def _class_rows(report: Report, colors: Sequence[Color]) -> Iterable[dict[str, Any]]:
-    for c, row in enumerate(report.classes):
-        cells: list[tuple[str, float | str]] = [
-            (percent(v), "" if math.isnan(v) else v) for v in (row.iou, row.dice, row.precision, row.recall)
-        ]
+def _class_rows(report: Report, table: Table, colors: Sequence[Color]) -> Iterable[dict[str, Any]]:
+    """The rows of the table but for the mean, with the numbers that they are sorted by."""
+    for c, (row, (_, *texts)) in enumerate(zip(report.classes, table.rows[:-1], strict=True)):
+        values = [row.iou, row.dice, row.precision, row.recall, row.truth, row.predicted]
         if report.intervals:
-            interval = report.intervals.classes[c]
-            # The width is what one would sort by.
-            width = interval.high - interval.low
-            cells.insert(1, (_ends(interval), "" if math.isnan(width) else width))
-        cells += [(f"{number:,}", number) for number in (row.truth, row.predicted)]
+            values.insert(1, report.intervals.classes[c].high - report.intervals.classes[c].low)  # by the width
+        cells = [(text, "" if math.isnan(value) else value) for text, value in zip(texts, values, strict=True)]
         yield {"name": row.name, "color": _css(colors[c]), "cells": cells}
-
-
-def _class_mean(report: Report) -> list[str]:
-    interval = [_ends(report.intervals.mean_iou)] if report.intervals else []
-    return [percent(report.mean_iou), *interval, percent(report.mean_dice), "", percent(report.mean_accuracy), "", ""]
 
 
 def _tables(report: Report) -> Iterable[dict[str, Any]]:

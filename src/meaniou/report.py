@@ -19,7 +19,7 @@ from meaniou.labels import Groups, LabelSpace, groups_of
 from meaniou.policy import Policy
 from meaniou.protocols import Protocol
 from meaniou.records import ClassReport, Confusion, GroupReport, account_of, rules_of
-from meaniou.tables import Table, percent
+from meaniou.tables import Table, percent, span
 
 TOP = 10
 
@@ -186,9 +186,7 @@ class Report:
         rows += [("mean", percent(self.mean_iou), percent(self.mean_dice), "", percent(self.mean_accuracy), "", "")]
         header: tuple[str, ...] = ("class", "IoU", "Dice", "precision", "recall", "truth px", "predicted px")
         if self.intervals:
-            ends = [
-                f"{percent(i.low)} to {percent(i.high)}" for i in (*self.intervals.classes, self.intervals.mean_iou)
-            ]
+            ends = [span(i.low, i.high) for i in (*self.intervals.classes, self.intervals.mean_iou)]
             rows = [(row[0], row[1], end, *row[2:]) for row, end in zip(rows, ends, strict=True)]
             header = (*header[:2], f"{100 * self.intervals.mean_iou.confidence:g} % interval", *header[2:])
         yield Table(header, tuple(rows), mean=True)
@@ -211,6 +209,8 @@ class Report:
         if self.images:
             over = {"mIoU over images": self.images.mean_over_images, "over classes": self.images.mean_over_classes}
             number = {"images": f"{self.images.number:,}", "without a valid pixel": f"{self.images.skipped:,}"}
+            if self.intervals:
+                number["% of draws that lost a class"] = percent(self.intervals.mean_iou.lost)
             yield Table((*over, *number), ((*map(percent, over.values()), *number.values()),), words=0)
         seen = {f"{name.replace('_', ' ')} px": f"{number:,}" for name, number in self.pixels.items()}
         yield Table(tuple(seen), (tuple(seen.values()),), words=0)

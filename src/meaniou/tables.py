@@ -42,6 +42,11 @@ def percent(value: float) -> str:
     return "-" if math.isnan(value) else f"{100 * value:.2f}"
 
 
+def span(low: float, high: float) -> str:
+    """Two ratios in percent, the ends of an interval; ``-`` for NaN."""
+    return "-" if math.isnan(low) else f"{percent(low)} to {percent(high)}"
+
+
 def without_nan(value: Any) -> Any:
     """The same with ``None`` for NaN and lists for tuples."""
     if isinstance(value, float) and math.isnan(value):
