@@ -201,6 +201,20 @@ def test_who_is_better(rng):
     assert (same.better, same.p_value, same.value, same.low, same.high) == (None, 1.0, 0, 0, 0)
 
 
+@pytest.mark.parametrize("over", ["dataset", "image", "class"])
+def test_what_differs_by_rounding_alone_is_no_difference(over):
+    """IoU of 0.1 and 0.2 have the mean of 0.15 and 0.15, but not in floating numbers."""
+    target = torch.tensor([0] * 10 + [1] * 10 + [2] * 20).expand(5, 1, 40)
+    one = torch.tensor([0] + [2] * 9 + [1] * 2 + [2] * 8 + [2] * 20)
+    other = torch.tensor([0] * 3 + [2] * 7 + [1] * 3 + [2] * 7 + [0] * 10 + [1] * 10)
+    a, b = (MeanIoU(3, classes=[0, 1], over=over, per_image=True) for _ in range(2))
+    a.update(one.expand(5, 1, 40), target)
+    b.update(other.expand(5, 1, 40), target)
+    assert 0.1 + 0.2 != 0.15 + 0.15
+    found = compare(a, b)
+    assert (found.value, found.low, found.high, found.p_value, found.better) == (0, 0, 0, 1, None)
+
+
 def test_images_without_ids_are_paired_in_order(rng):
     maps = scenes(rng)
     metrics = []
