@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from meaniou import protocols, tables
+from meaniou.cli import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -101,14 +103,15 @@ def test_demo_command_draws_scores_and_can_be_run_again(tmp_path: Path) -> None:
     assert "mIoU" in table
 
 
-def test_commands_on_the_folders_of_the_demo(tmp_path: Path) -> None:
-    assert run([sys.executable, "-m", "meaniou", "demo", "sample"], tmp_path).returncode == 0
+def test_commands_on_the_folders_of_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(main, ["demo", "sample"]).exit_code == 0
     lines = [line for language, block in FOUND if language == "bash" for line in block.splitlines()]
     commands = [line for line in lines if line.startswith(".venv/bin/python -m meaniou")]
     assert len(commands) == 9
     for command in commands:
-        ran = run([sys.executable, *shlex.split(command)[1:]], tmp_path)
-        assert (ran.returncode, ran.stderr) == (0, "")
+        ran = CliRunner().invoke(main, shlex.split(command)[3:])
+        assert (ran.exit_code, ran.stderr) == (0, "")
         assert ("IoU" in ran.stdout) != ("--output" in command)
     assert json.loads((tmp_path / "report.json").read_text())["classes"][0]["name"] == "road"
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 
 from meaniou import demo
+from meaniou.cli import main
 from meaniou.team import FAILED, StoppedError, Team
 
 OPTIONS = ["--num-classes", "9", "--ignore-index", "255"]
@@ -25,9 +27,10 @@ def torchrun(processes: int, *words: object) -> subprocess.CompletedProcess[str]
     return subprocess.run([*command, "-m", "meaniou", *map(str, words)], capture_output=True, text=True, check=False)
 
 
-def alone(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "meaniou", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=True)
+def alone(*words: object) -> Result:
+    ran = CliRunner().invoke(main, [str(word) for word in words])
+    assert ran.exit_code == 0, ran.output
+    return ran
 
 
 def outputs(folder: Path) -> list[object]:
@@ -55,7 +58,7 @@ def test_the_same_bytes_as_one_process(folders: tuple[Path, Path], tmp_path: Pat
 def test_two_commands_that_count_and_those_that_do_not(folders: tuple[Path, Path], tmp_path: Path) -> None:
     words = ["compare", folders[0], folders[1], folders[1], *OPTIONS]
     assert torchrun(2, *words).stdout == alone(*words).stdout
-    assert alone(*folders, *OPTIONS, "--save", tmp_path / "saved").returncode == 0
+    alone(*folders, *OPTIONS, "--save", tmp_path / "saved")
     words = ["merge", tmp_path / "saved"]
     assert torchrun(2, *words).stdout == alone(*words).stdout
 
