@@ -11,9 +11,9 @@ from meaniou.comparing import compare
 from meaniou.functional import confusion_matrix, mean_iou
 from meaniou.labels import LabelSpace
 from meaniou.metric import MeanIoU
+from meaniou.uncertainty import Comparison, Interval
 
 __version__ = version("meaniou")
-from meaniou.uncertainty import Comparison, Interval
 
 __all__ = [
     "Comparison",
