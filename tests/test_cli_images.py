@@ -183,7 +183,10 @@ def test_what_cannot_be_merged_or_compared(folders: dict[str, Path], tmp_path: P
     for words, part in (
         ((tmp_path / "a.pt", tmp_path / "b.pt"), "b.pt cannot be added to"),
         ((tmp_path / "a.pt", tmp_path / "c.pt"), "c.pt holds no saved metric"),
-        ((tmp_path / "d.pt",), "d.pt"),
+        (
+            (tmp_path / "d.pt",),
+            "d.pt cannot be read (No such file or directory); expected a file of meaniou score --save",
+        ),
     ):
         ran = run("merge", *words)
         assert ran.exit_code == 2

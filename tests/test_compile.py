@@ -276,6 +276,7 @@ ORDER = [
     "compared",
     "__init__",
     "team",
+    "texts",
     "files",
     "gallery",
     "demo",

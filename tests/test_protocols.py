@@ -534,6 +534,7 @@ def test_predictions_in_train_ids_beside_label_ids(tmp_path):
     assert ran.exit_code == 2
     assert "255" in ran.stderr
     assert "if these are train ids" in ran.stderr
+    assert "pass --pred-ids classes where only the predictions are; otherwise take another protocol" in ran.stderr
     ran = run(pred, target, "--protocol", "cityscapes", "--pred-ids", "classes", "--format", "json")
     found = json.loads(ran.stdout)
     assert found["classes"] == expected["classes"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from meaniou import __version__, demo, scoring, tables
+from meaniou import __version__, demo, scoring, tables, texts
 from meaniou.compared import ComparisonReport
 from meaniou.files import printable
 from meaniou.options import (
@@ -73,7 +73,7 @@ def score(pred: Path, target: Path, images: Path | None, image_suffix: str, **gi
     def prepared() -> scoring.Job:
         wanted.check()
         job = scoring.Job.of(**settings, per_image=wanted.of_images)
-        job.metric.report(groups=scoring.groups_of(wanted.group))  # what is off ends here, not after the last file
+        job.metric.report(groups=texts.groups_of(wanted.group))  # what is off ends here, not after the last file
         return job
 
     with joined() as team:
@@ -115,7 +115,7 @@ def compare(
     Both are scored on the same images drawn again and again, so that what is hard for both cancels. Without TARGET,
     both are files of meaniou score --save.
     """
-    scoring.check_pattern(group_images)
+    texts.check_pattern(group_images)
     with joined() as team:
         first, second = (
             scoring.saved(pred, settings) if target is None else scoring.counted(pred, target, settings, team)
@@ -124,7 +124,7 @@ def compare(
         if team.rank:
             return
         with said():
-            groups = scoring.grouping(first, group_images)
+            groups = texts.grouping(first.image_names, group_images)
             found = ComparisonReport.of(first, second, resamples=resamples, seed=seed, groups=groups)
         text = in_form(found, form, output)
         if output:

@@ -1,7 +1,6 @@
 """Folders and options -> a metric that has counted them, and what is written of it."""
 
 import hashlib
-import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from meaniou.names import names_of, read
 from meaniou.outside import OutsideError
 from meaniou.protocols import get
 from meaniou.team import Team
+from meaniou.texts import as_options
 
 
 @dataclass
@@ -106,8 +106,9 @@ class Job:
                 if error.of_preds
                 else "if it holds class numbers (train ids), take a protocol for these; otherwise ",
             }
-            hint = f"{error.hint}; otherwise " if error.hint else cures.get(error.looks_like, "")
+            hint = f"{as_options(error.hint)}; otherwise " if error.hint else cures.get(error.looks_like, "")
             more = f"name all classes in {self.class_names}" if self.class_names else "set --num-classes to all classes"
+            more = "take another protocol" if self.metric.protocol else more
             raise files.MaskError(
                 f"{path} {error.fact}; {hint}{more}, pass --ignore-index if such labels are {error.ignored}, or mend "
                 "the file."
@@ -123,10 +124,11 @@ def id_of(name: str) -> int:
 
 def merged(saved: Sequence[Path]) -> MeanIoU:
     """The sum of saved metrics; raises ``ValueError`` if a file holds none, or one that counted otherwise."""
-    metric = MeanIoU.load(saved[0])
+    metric = _loaded(saved[0])
     for path in saved[1:]:
+        other = _loaded(path)
         try:
-            metric.merge_state(MeanIoU.load(path))
+            metric.merge_state(other)
         except ValueError as error:
             raise ValueError(f"{path} cannot be added to {saved[0]}: {error}") from error
     return metric
@@ -166,47 +168,16 @@ def saved(path: Path, settings: Mapping[str, Any]) -> MeanIoU:
             f"--{given[0].replace('_', '-')} is for folders of masks, and {path} was counted with settings of its own; "
             "leave it out."
         )
-    return MeanIoU.load(path)
+    return _loaded(path)
 
 
-def groups_of(texts: tuple[str, ...]) -> dict[str, list[int | str]] | None:
-    """Groups of classes from ``NAME=CLASS,...``; ``None`` where there are none; raises ``ValueError`` for others."""
-    found: dict[str, list[int | str]] = {}
-    for text in texts:
-        name, equals, members = text.partition("=")
-        if not equals or name in found:
-            raise ValueError(f"--group is {text!r}; expected NAME=CLASS,CLASS, such as flat=0,1, and each name once.")
-        found[name] = [int(m) if m.strip().isdecimal() else m.strip() for m in members.split(",") if m.strip()]
-    return found or None
-
-
-def check_pattern(pattern: str | None, drawn: bool = True) -> None:
-    """Raises ``ValueError`` if a pattern is none, or is for images that are not drawn."""
-    if pattern is not None and not drawn:
-        raise ValueError("--group-images says which images are drawn together, and none is drawn; pass --ci with it.")
+def _loaded(path: Path) -> MeanIoU:
     try:
-        re.compile(pattern or "")
-    except re.error as error:
-        raise ValueError(
-            f"--group-images is {pattern!r}, which is no regular expression ({error}); expected one such as '^[^/]+'."
+        return MeanIoU.load(path)
+    except OSError as error:
+        raise files.MaskError(
+            f"{path} cannot be read ({error.strerror}); expected a file of meaniou score --save, so check the path."
         ) from error
-
-
-def grouping(metric: MeanIoU, pattern: str | None) -> Callable[[int], str] | None:
-    """From the id of an image to what a pattern finds in its name; ``None`` without a pattern."""
-    if pattern is None:
-        return None
-
-    def group(number: int) -> str:
-        name = metric.image_names.get(number, str(number))
-        if found := re.search(pattern, name):
-            return found[0]
-        raise ValueError(
-            f"--group-images {pattern!r} finds nothing in the name of the image {name}; expected a group for each, so "
-            "mend the pattern."
-        )
-
-    return group
 
 
 def _names(path: Path, num_classes: int | None) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from meaniou import page, plot, scoring
+from meaniou import page, plot, texts
 from meaniou.files import MaskError
 from meaniou.gallery import Gallery
 from meaniou.metric import MeanIoU
@@ -53,7 +53,7 @@ class Wanted:
 
     def check(self) -> None:
         """Raises ``ValueError`` for what would fail only after the last file."""
-        scoring.check_pattern(self.group_images, self.ci)
+        texts.check_pattern(self.group_images, self.ci)
         for option, module, extra in (("plot", "matplotlib", "plot"), ("html", "jinja2", "cli")):
             if getattr(self, option) and find_spec(module) is None:
                 raise ValueError(f"--{option} needs {module}, which is not there; install the extra {extra!r}.")
@@ -69,8 +69,8 @@ def tell(metric: MeanIoU, wanted: Wanted, gallery: Gallery | None = None, title:
         MaskError: if a file cannot be written, or a picture not be drawn.
     """
     with said():
-        bootstrap = {"groups": scoring.grouping(metric, wanted.group_images)} if wanted.ci else False
-        report = metric.report(groups=scoring.groups_of(wanted.group), bootstrap=bootstrap)
+        bootstrap = {"groups": texts.grouping(metric.image_names, wanted.group_images)} if wanted.ci else False
+        report = metric.report(groups=texts.groups_of(wanted.group), bootstrap=bootstrap)
         table = metric.images() if wanted.of_images else None
     contents: dict[Path, bytes] = {}
     text = in_form(report, wanted.form, wanted.output)
@@ -104,9 +104,8 @@ def said() -> Iterator[None]:
     with warnings.catch_warnings(record=True) as doubts:
         warnings.simplefilter("always")
         yield
-    for doubt in doubts:  # the keyword has another name here
-        text = str(doubt.message).replace("set pred_ids to 'classes'", "pass --pred-ids classes")
-        click.echo(f"Warning: {text}", err=True)
+    for doubt in doubts:
+        click.echo(f"Warning: {texts.as_options(str(doubt.message))}", err=True)
 
 
 def in_form(report: Any, form: str | None, output: Path | None) -> str:
