@@ -196,6 +196,7 @@ def test_a_map_without_images_is_refused(preds, target):
     [
         ([1], ValueError, "there are 2 images"),
         ([1, -2], ValueError, "ids holds -2"),
+        ([1, 2**63], ValueError, "ids holds 9223372036854775808"),
         ([1, 2.5], TypeError, "ids holds 2.5"),
         (["a", "b"], TypeError, "ids holds 'a'"),
         (torch.tensor([0.0, 1.0]), TypeError, "ids is torch.float32"),
@@ -457,6 +458,8 @@ def test_a_report_of_images_with_intervals(rng):
         assert filled(maps, **settings).report(bootstrap=True).intervals.mean_iou.value == plain.mean_iou
     with pytest.raises(ValueError, match="per_image=True"):
         MeanIoU(2).report(bootstrap=True)
+    with pytest.raises(TypeError, match="bootstrap is 100; expected True, False or"):
+        metric.report(bootstrap=100)
     with pytest.raises(TypeError, match="bootstrap holds 'n'"):
         metric.report(bootstrap={"n": 3})
     dropped = metric.report(policy={"absent": "zero"})

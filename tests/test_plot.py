@@ -151,6 +151,19 @@ def test_of_many_classes_the_worst_are_shown_and_every_pixel_of_theirs() -> None
     assert matrix.shown(report, most=150).title == ""
 
 
+@pytest.mark.parametrize("num_classes", [1, 31, 1000])
+@pytest.mark.parametrize("most", [1, 30])
+@pytest.mark.parametrize("normalize", ["truth", "prediction", None])
+def test_nothing_counted_is_drawn_as_nothing(num_classes: int, most: int, normalize: Any) -> None:
+    report = MeanIoU(num_classes).report()
+    found = matrix.shown(report, normalize, most)
+    assert len(found.rows) == (num_classes if num_classes <= most else max(1, most * 2 // 3))
+    assert not found.pixels.any()
+    plot.confusion(report, normalize=normalize, most=most)
+    plot.classes(report)
+    pyplot.close("all")
+
+
 def test_settings_of_plots_that_are_refused() -> None:
     report = two()
     for call, part in (
@@ -163,6 +176,9 @@ def test_settings_of_plots_that_are_refused() -> None:
         with pytest.raises(ValueError, match="expected") as error:
             call()
         assert part in str(error.value)
+    with pytest.raises(ValueError, match=r"target is \[1, 2, 3\]; expected one label map") as error:
+        plot.errors(None, np.zeros((1, 2, 3), int), np.zeros((1, 2, 3), int), 2)
+    assert str(error.value).endswith(".")
     with pytest.raises(TypeError, match="image is int64; expected uint8"):
         plot.errors(np.zeros((2, 3), int), np.zeros((2, 3), int), np.zeros((2, 3), int), 2)
     assert not pyplot.get_fignums()

@@ -147,6 +147,8 @@ def test_many_draws_are_made_in_parts(rng, monkeypatch):
         ({"resamples": 2.5}, "resamples holds 2.5"),
         ({"seed": -1}, "seed is -1"),
         ({"groups": {0: "a"}}, "groups has no image 1"),
+        ({"groups": 5}, "groups is a int; expected {id: group} or a function"),
+        ({"groups": lambda i: [i]}, "groups holds [0]"),
     ],
     ids=str,
 )

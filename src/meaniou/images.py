@@ -202,7 +202,10 @@ def ids_of(ids: Sequence[int] | Tensor | None, number: int, device: torch.device
     if ids is None:
         return torch.full((number,), -1, device=device)
     if not isinstance(ids, Tensor):
-        ids = torch.tensor([integer("ids", i) for i in each("ids", ids)], dtype=torch.int64, device="cpu")
+        listed = [integer("ids", i) for i in each("ids", ids)]
+        if listed and max(listed) >= 2**63:
+            raise ValueError(f"ids holds {max(listed)}; expected numbers that fit into int64, so renumber the images.")
+        ids = torch.tensor(listed, dtype=torch.int64, device="cpu")
     if ids.dtype == torch.bool or ids.is_floating_point() or ids.is_complex():
         raise TypeError(f"ids is {ids.dtype}; expected whole numbers, one an image, so pass ids.long().")
     if ids.shape != (number,):

@@ -64,8 +64,9 @@ def shown(report: Report, normalize: Normalize | None = "truth", most: int = REA
         row_names, column_names = names[:size], [names[c] for c in columns]
         return Shown(tuple(row_names), tuple(column_names), pixels[:, columns], values[:, columns], size)
     known = [c for c in range(size) if not math.isnan(report.classes[c].iou) and pixels[c].any()]
-    rows = sorted(known, key=lambda c: report.classes[c].iou)[: most * 2 // 3]
-    taken = (pixels[rows] / pixels[rows].sum(1, keepdims=True)).sum(0)
+    number = max(1, most * 2 // 3)
+    rows = sorted(known, key=lambda c: report.classes[c].iou)[:number] or list(range(number))
+    taken = (pixels[rows] / np.maximum(1, pixels[rows].sum(1, keepdims=True))).sum(0)
     taken[rows] = 0
     columns = [*rows, *(int(c) for c in np.argsort(-taken, kind="stable")[: most - len(rows)] if taken[c] > 0)]
     rest = [c for c in range(size + 2) if c not in columns]

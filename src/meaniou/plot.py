@@ -1,7 +1,8 @@
 """A report, or a pair of label maps -> matplotlib axes, which are given or made, and are returned."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from meaniou.imagereport import Intervals
 from meaniou.inputs import as_tensor
 from meaniou.labels import LabelSpace, groups_of
 from meaniou.matrix import READABLE, Normalize
+from meaniou.names import ClassNames
 from meaniou.policy import Counting
 from meaniou.protocols import Protocol, space_of
 from meaniou.records import ClassReport
@@ -118,7 +120,9 @@ def errors(
     *,
     of: int | str | None = None,
     protocol: str | Protocol | None = None,
-    **settings: Any,
+    ignore_index: int | Iterable[int] | None = None,
+    class_names: ClassNames | None = None,
+    pred_ids: Literal["ids", "classes"] | None = None,
 ) -> "Axes":
     """Draws an image in grey, with what of a prediction is right and wrong on it; void is dark.
 
@@ -129,10 +133,10 @@ def errors(
         ax: axes to draw on; new ones unless given.
         of: a class, by number or name: its hits, misses and false alarms are drawn, instead of those of all classes.
         protocol: the name of a benchmark instead of ``num_classes``.
-        settings: ``ignore_index``, ``class_names`` and ``pred_ids``, as of ``MeanIoU``.
+        ignore_index, class_names, pred_ids: as of ``MeanIoU``.
 
     Raises:
-        TypeError, ValueError: if a map or the image does not fit, or a setting is unknown.
+        TypeError, ValueError: if a map or the image does not fit, or a setting is off.
         ModuleNotFoundError: if matplotlib is not there.
 
     Example:
@@ -143,14 +147,14 @@ def errors(
         >>> [text.get_text() for text in ax.get_legend().get_texts()]
         ['hit', 'miss', 'false alarm']
     """
-    space, _ = space_of(
-        num_classes, protocol, **{"ignore_index": None, "class_names": None, "pred_ids": None} | settings
-    )
+    space, _ = space_of(num_classes, protocol, ignore_index=ignore_index, class_names=class_names, pred_ids=pred_ids)
     one = None if of is None else _class(of, space)
     both = classes_of(
         as_tensor(preds, "preds")[None], as_tensor(target, "target")[None], None, space, Counting("index")
     )
     answer, truth = (part[0].cpu().numpy() for part in both)
+    if truth.ndim != 2:
+        raise ValueError(f"target is {list(truth.shape)}; expected one label map [H, W], so pass that of one image.")
     drawn = pictures.errors(image, answer, truth, space.num_classes, one)
     ax = _axes(ax, (8.0, 8.0 * min(1.5, truth.shape[0] / truth.shape[1]) + 0.5))
     ax.imshow(drawn, interpolation="nearest")

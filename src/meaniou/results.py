@@ -72,13 +72,15 @@ class ResultsMetric(CountingMetric):
                 ``resamples``, ``seed``, ``groups``); needs ``per_image``.
 
         Raises:
-            TypeError: if a rule is unknown.
+            TypeError: if a rule or a setting of ``bootstrap`` is unknown.
             ValueError: as ``compute``, or if a rule has an unknown value, or a group holds what is no class.
         """
         if not isinstance(policy, Policy):
             policy = self.policy.under(self.space, policy or {})
         elif not policy.classes:
             policy = replace(policy, classes=self.policy.classes)
+        if not isinstance(bootstrap, bool | Mapping):
+            raise TypeError(f"bootstrap is {bootstrap!r}; expected True, False or {{setting: value}}, so pass a dict.")
         with self._all_ranks():
             counts = self._checked_counts()
             rows = self._read_rows(policy) if self.per_image else None

@@ -150,11 +150,15 @@ def _members(rows: Rows, groups: Groups | None) -> NDArray[np.int64]:
         return np.arange(len(rows.ids))
     if (rows.ids < 0).any():
         raise ValueError("groups are of images with ids; expected ids in every update, so pass ids=.")
+    if not callable(groups) and not isinstance(groups, Mapping):
+        raise TypeError(f"groups is a {type(groups).__name__}; expected {{id: group}} or a function, so pass a dict.")
     find = groups if callable(groups) else groups.__getitem__
     try:
         named = [find(int(i)) for i in rows.ids]
     except KeyError as error:
         raise ValueError(f"groups has no image {error}; expected a group for each id, so name it.") from None
+    if unfit := [name for name in named if not isinstance(name, Hashable)]:
+        raise TypeError(f"groups holds {unfit[0]!r}; expected names or numbers of groups, so pass text.")
     numbers = {name: k for k, name in enumerate(dict.fromkeys(named))}
     return np.array([numbers[name] for name in named], np.int64)
 
