@@ -81,11 +81,12 @@ class CountingMetric(Metric):
             )
         if reason := self._why_not_mine(states):
             raise ValueError(reason)
+        names = {**self.image_names, **states.get("image_names", {})} if self.per_image else {}
         self.add(states["counts"].to(self.counts.device))
         if self.per_image:
             for name in ("image_rows", "image_ids"):
                 setattr(self, name, getattr(self, name) + [part.to(self.counts.device) for part in states[name]])
-            self.image_names = {**self.image_names, **states.get("image_names", {})}
+            self.image_names = names
         self._update_count += updates
         self._computed = None
 
@@ -184,6 +185,9 @@ class CountingMetric(Metric):
     def reset(self) -> None:
         """Forgets all that was counted."""
         kept = self.counts if self._in_place else None
+        for name in self._defaults:
+            if isinstance(getattr(self, name), list):
+                setattr(self, name, [])  # the base class would empty the list in place, which others may hold
         super().reset()
         if kept is not None:
             self.counts = kept.zero_()

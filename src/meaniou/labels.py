@@ -110,7 +110,7 @@ class LabelSpace:
         else:
             of_preds, no_answer = _ids("pred_ids", pred_ids, classes), _void("pred_void", pred_void)
         found: dict[str, Any] = {"num_classes": classes, "void": no_class, "names": names_of(names, classes)}
-        found |= {"ids": of_truth, "pred_ids": of_preds, "pred_void": no_answer, "groups": (), "hint": hint}
+        found |= {"ids": of_truth, "pred_ids": of_preds, "pred_void": no_answer, "groups": (), "hint": str(hint)}
         found |= {"colors": None if colors is None else _colors(colors, classes)}
         own = [(c,) for c in range(classes)]
         ignored = frozenset(c for c, labels in enumerate(of_truth or own) if set(labels) <= set(no_class))

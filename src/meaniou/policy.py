@@ -126,8 +126,9 @@ class Counting:
 
 
 def _shares(worst: float | Iterable[float] | None) -> tuple[float, ...]:
-    several = () if worst is None else worst if isinstance(worst, Iterable) else (worst,)
-    for share in several:
+    several = isinstance(worst, Iterable) and getattr(worst, "ndim", 1) > 0
+    shares = () if worst is None else tuple(worst) if several else (worst,)  # type: ignore[arg-type]
+    for share in shares:
         if isinstance(share, bool) or not isinstance(share, Real) or not 0 < share <= 100:
             raise ValueError(f"worst holds {share!r}; expected percent above 0 and up to 100, such as 5.")
-    return tuple(several)
+    return tuple(share if isinstance(share, int) else float(share) for share in shares)

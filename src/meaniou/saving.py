@@ -1,6 +1,7 @@
 """A metric -> one file of plain values and tensors, and back; reading it runs no code."""
 
 import io
+import zipfile
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -41,7 +42,7 @@ class SavedMetric(ResultsMetric):
             self.update_count,
             self.counts.cpu(),
             [part[order].cpu() for part in (rows, ids) if part is not None],
-            dict(self.image_names),
+            {int(i): str(name) for i, name in self.image_names.items()},
         )
         return _packed(dict(zip(PARTS, parts, strict=True)))
 
@@ -56,20 +57,27 @@ class SavedMetric(ResultsMetric):
         found = _read(Path(path))
         if missing := [name for name in PARTS if name not in found]:
             raise ValueError(f"{path} lacks {missing[0]!r}; expected a whole file of save(), so save it again.")
+        try:
+            return cls._made_of(found, **kwargs)
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} holds no metric that can be made here, or no whole one: {error}") from error
+
+    @classmethod
+    def _made_of(cls, found: dict[str, Any], **kwargs: Any) -> Self:
         make: Any = cls
         settings = {**found["policy"], **found["counting"], "per_image": found["per_image"], **kwargs}
         metric: Self = make(_space_of(found["space"]), **settings)
         states = {"settings": metric.settings, "counts": found["counts"]}
         states |= {f"image_{name}": [part] for name, part in zip(("rows", "ids"), found["images"], strict=False)}
         if reason := metric._why_not_mine(states):
-            raise ValueError(f"{path} holds no whole metric, so save it again: {reason}")
+            raise ValueError(reason)
         if found["protocol"] in protocols.names():
             metric.protocol = protocols.get(found["protocol"])
         metric.counts = states["counts"]
         if metric.per_image:
             metric.image_rows, metric.image_ids = states["image_rows"], states["image_ids"]
-            metric.image_names = found["image_names"]
-        metric._update_count = found["updates"]
+            metric.image_names = dict(found["image_names"])
+        metric._update_count = int(found["updates"])
         return metric
 
 
@@ -82,13 +90,15 @@ def _packed(state: dict[str, Any]) -> bytes:
 
 def _read(path: Path) -> dict[str, Any]:
     """What a file holds; raises ``ValueError`` if it is no such file, ``OSError`` if it cannot be read."""
+    content = path.read_bytes()
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:  # torch.load does not look at the checksums
+            if spoiled := archive.testzip():
+                raise ValueError(f"the checksum of {spoiled} is wrong")
+        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # of pickle, zipfile and torch, by what is wrong with the file
         raise ValueError(
-            f"{path} holds no saved metric ({type(error).__name__}); expected a file of save()."
+            f"{path} holds no saved metric, or no whole one ({type(error).__name__}); expected a file of save()."
         ) from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise ValueError(f"{path} holds something else than a saved metric; expected a file of save().")

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from meaniou.kernels.rows import row_of
+
 WHOLE = "expected the metric_state or state_dict of the same metric, so pass that."
 
 
@@ -40,6 +42,9 @@ def _why_not_images(states: Mapping[str, Any], num_classes: int) -> str:
         return f"The rows of images do not fit; expected [N, 4, {num_classes}] beside N ids, so pass both whole."
     if any(bool((part < 0).any()) for part in rows or ()):
         return "The state holds negative rows; expected numbers of pixels, so pass a state that was counted."
+    sums = [part.sum(0).cpu() for part in rows or ()]
+    if not torch.equal(sum(sums, torch.zeros(4, num_classes, dtype=torch.int64)), row_of(states["counts"].cpu())):
+        return f"The rows of images hold other pixels than the counts; {WHOLE}"
     return ""
 
 

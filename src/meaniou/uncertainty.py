@@ -154,10 +154,12 @@ def _members(rows: Rows, groups: Groups | None) -> NDArray[np.int64]:
         raise TypeError(f"groups is a {type(groups).__name__}; expected {{id: group}} or a function, so pass a dict.")
     find = groups if callable(groups) else groups.__getitem__
     try:
-        named = [find(int(i)) for i in rows.ids]
+        found = [find(int(i)) for i in rows.ids]
     except KeyError as error:
         raise ValueError(f"groups has no image {error}; expected a group for each id, so name it.") from None
-    if unfit := [name for name in named if not isinstance(name, Hashable)]:
+    # A number in a tensor has the hash of the tensor, and NaN equals nothing: each would be a group of its own.
+    named = [name.item() if getattr(name, "ndim", None) == 0 else name for name in found]
+    if unfit := [n for n in named if not isinstance(n, Hashable) or hasattr(n, "ndim") or n != n]:
         raise TypeError(f"groups holds {unfit[0]!r}; expected names or numbers of groups, so pass text.")
     numbers = {name: k for k, name in enumerate(dict.fromkeys(named))}
     return np.array([numbers[name] for name in named], np.int64)
