@@ -1,9 +1,11 @@
 """Rows of images: what is kept, the other orders of averaging, and the table; against the formulas in plain NumPy."""
 
+import contextlib
 import copy
 import math
 import pickle
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import torch
 from support import assert_sentence, random_map
 from torchmetrics import MetricCollection
 
-from meaniou import MeanIoU, mean_iou, reference
+from meaniou import MeanIoU, compare, mean_iou, reference
 from meaniou.images import lowest
 
 C, VOID = 4, 255
@@ -290,6 +292,51 @@ def test_forward_reset_merge_and_copies(rng):
     assert_same_rows(whole.half().to("cpu"), first)
 
 
+def test_a_refused_forward_keeps_the_rows(rng):
+    """The base class empties its lists in place, those of a copy too."""
+    maps = scenes(rng)
+    for settings in ({}, {"over": "image"}):
+        metric, same = (filled(maps, range(12), **settings) for _ in range(2))
+        pair = MetricCollection({"a": metric, "b": MeanIoU(C, ignore_index=VOID, per_image=True)})
+        pair.update(*maps, ids=range(12, 24))
+        same.update(*maps, ids=range(12, 24))
+        for bad in ((maps[0], maps[1] + 7), (maps[0], maps[1], None, [1.5] * 12)):
+            for called in (metric, pair):
+                with pytest.raises((ValueError, TypeError)):
+                    called(*bad)
+        assert_same_rows(metric, same)
+        assert metric.compute() == same.compute()
+
+
+def test_a_state_that_was_taken_outlives_the_metric(rng):
+    maps = scenes(rng)
+    metric, other = filled(maps, range(12)), MeanIoU(C, ignore_index=VOID, per_image=True)
+    state = metric.metric_state
+    metric(*maps)
+    metric.reset()
+    other.merge_state(state)
+    assert_same_rows(other, filled(maps, range(12)))
+
+
+def test_repeated_images_that_are_not_valid_are_not_there(rng):
+    maps = scenes(rng)
+    plain, padded = filled(maps, range(12)), filled(maps, range(12))
+    padded.update(*maps, torch.zeros(12, dtype=torch.bool), ids=range(12))
+    assert padded.images().to_csv() == plain.images().to_csv()  # and no warning, which would be an error
+    assert padded.bootstrap() == plain.bootstrap()
+    assert compare(padded, plain).p_value == 1
+    assert sorted(padded.images().ids) == list(range(12))  # one of them is void in both rows
+
+
+def test_names_do_not_hinder_a_merge(rng):
+    a, b = filled(scenes(rng)), filled(scenes(rng))
+    a.image_names = ["x"]
+    before = a.counts
+    with pytest.raises(TypeError):
+        a.merge_state(b)
+    assert a.counts is before
+
+
 def test_state_dict(rng):
     maps = scenes(rng)
     metric = filled(maps, list(range(12)))
@@ -370,6 +417,31 @@ def test_save_and_load_under_a_protocol(tmp_path):
         other.merge_state(metric)
 
 
+def test_odd_numbers_and_names_are_saved_plainly(rng, tmp_path):
+    for worst in (np.float64(5), Fraction(1, 3), np.array(20), (share for share in (5, 10.5))):
+        metric = filled(scenes(rng), range(12), over="image", worst=worst)
+        metric.image_names = {np.int64(0): "a", 1: Path("b"), 2: np.str_("c")}
+        metric.save(tmp_path / "a")
+        other = MeanIoU.load(tmp_path / "a")
+        assert other.policy == metric.policy
+        assert other.policy.worst
+        assert other.compute() == metric.compute()
+        assert other.image_names == {0: "a", 1: "b", 2: "c"}
+
+
+def test_a_bit_that_is_wrong_is_noticed(rng, tmp_path):
+    path, numbers = tmp_path / "x", np.random.default_rng(5)
+    metric = filled(scenes(rng), range(12))
+    metric.save(path)
+    whole = bytearray(path.read_bytes())
+    for place in numbers.integers(0, len(whole), 300).tolist():
+        spoiled = whole.copy()
+        spoiled[place] ^= 1 << int(numbers.integers(8))
+        path.write_bytes(spoiled)
+        with contextlib.suppress(ValueError):
+            assert_same_rows(MeanIoU.load(path), metric)
+
+
 def test_what_is_no_saved_metric(tmp_path):
     path = tmp_path / "x"
     for content in (b"", b"no", pickle.dumps({"a": 1})):
@@ -403,9 +475,14 @@ def test_files_that_lack_a_part_or_hold_a_wrong_one(rng, tmp_path):
         "has the shape [3, 3]": good | {"counts": torch.zeros(3, 3, dtype=torch.int64)},
         "negative counts": good | {"counts": -good["counts"]},
         "negative rows": good | {"images": [-rows, ids]},
+        "hold other pixels than the counts": good | {"images": [rows * 2, ids]},
         "rows of images do not fit": good | {"images": [rows[1:], ids]},
         "holds no lists": good | {"images": []},
         "no int64 tensor 'counts'": good | {"counts": good["counts"].double()},
+        "no metric that can be made": good | {"space": {}},
+        "or no whole one": good | {"space": {k: v for k, v in good["space"].items() if k != "void"}},
+        "that can be made here": good | {"image_names": [1]},
+        "holds no metric": good | {"images": [rows, rows]},
     }
     for part, state in wrong.items():
         torch.save(state, tmp_path / "wrong")

@@ -124,6 +124,17 @@ def test_whole_groups_are_drawn(rng, as_function):
     assert found.high - found.low != metric.bootstrap(resamples=50).high - metric.bootstrap(resamples=50).low
 
 
+@pytest.mark.parametrize(
+    "form", [torch.tensor, np.int64, np.str_, lambda g: np.array(g)], ids=["0-d tensor", "int64", "str", "0-d array"]
+)
+def test_numbers_of_arrays_are_groups_too(rng, form):
+    """A tensor has the hash of its place in memory, so that each image would be a group of its own."""
+    metric = filled(scenes(rng))
+    plain = {i: i // 5 for i in range(20)}
+    found = metric.bootstrap(groups={i: form(g) for i, g in plain.items()})
+    assert found == metric.bootstrap(groups=plain) != metric.bootstrap()
+
+
 def test_the_seed_alone_decides(rng):
     metric = filled(scenes(rng))
     assert metric.bootstrap(seed=3) == metric.bootstrap(seed=3) != metric.bootstrap(seed=4)
@@ -149,6 +160,9 @@ def test_many_draws_are_made_in_parts(rng, monkeypatch):
         ({"groups": {0: "a"}}, "groups has no image 1"),
         ({"groups": 5}, "groups is a int; expected {id: group} or a function"),
         ({"groups": lambda i: [i]}, "groups holds [0]"),
+        ({"groups": lambda i: math.nan}, "groups holds nan"),
+        ({"groups": lambda i: torch.ones(2)}, "groups holds tensor([1., 1.])"),
+        ({"groups": torch.zeros(20)}, "groups is a Tensor"),
     ],
     ids=str,
 )
@@ -241,9 +255,9 @@ def test_what_cannot_be_compared(rng):
         (filled([m[:15] for m in maps]), "5 images are in the first metric only: 15, 16, 17, 18, 19;"),
         (filled(maps, range(1, 21)), "1 image is in the first metric only: 0;"),
         (filled((maps[0], maps[1].flip(0))), "The truth of image 0 is not the same"),
-        (filled(maps, absent="zero"), "other rules"),
-        (filled(maps, over="image"), "other rules"),
-        (MeanIoU(C, ignore_index=7, per_image=True), "other classes or ids"),
+        (filled(maps, absent="zero"), "differ in absent: 'skip' and 'zero'"),
+        (filled(maps, over="image"), "differ in over: 'dataset' and 'image'"),
+        (MeanIoU(C, ignore_index=7, per_image=True), "differ in void: (255,) and (7,)"),
         (MeanIoU(C, ignore_index=VOID), "per_image=True"),
     ):
         with pytest.raises(ValueError, match="a") as error:

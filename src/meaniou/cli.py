@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from meaniou.options import (
     refusing,
 )
 from meaniou.protocols import table
-from meaniou.team import joined, rank
+from meaniou.team import Team, joined, rank
 from meaniou.telling import Wanted, echo, in_form, said, save, tell
 
 
@@ -116,7 +117,9 @@ def compare(
     both are files of meaniou score --save.
     """
     texts.check_pattern(group_images)
-    with joined() as team:
+    if target is None and rank():  # the first of several processes has all that is in the files
+        return
+    with joined() if target is not None else nullcontext(Team()) as team:
         first, second = (
             scoring.saved(pred, settings) if target is None else scoring.counted(pred, target, settings, team)
             for pred in (pred_a, pred_b)

@@ -51,17 +51,12 @@ def compare(
         >>> compare(a, b).better
         'a'
     """
-    for name, x, y in (
-        ("classes or ids", a.space, b.space),
-        ("rules", a.policy, b.policy),
-        ("ways of counting", a.how, b.how),
-    ):
-        if x != y:
-            raise ValueError(f"The two metrics have other {name}: {x} and {y}; expected the same, so make them alike.")
+    if reason := a.unlike(b):
+        raise ValueError(reason)
     with a._all_ranks(), b._all_ranks():
         for metric in (a, b):
             metric._rows(metric.policy)  # refuses what is a mistake
-        first, second = (_numbered(*metric.joined()) for metric in (a, b))
+        first, second = (_numbered(*metric.joined_once()) for metric in (a, b))
         names = {**b.image_names, **a.image_names}
         _check_pairs(first, second, names)
         one, other = (rows_of(*part, a.space, a.policy, names) for part in (first, second))

@@ -215,6 +215,18 @@ def ids_of(ids: Sequence[int] | Tensor | None, number: int, device: torch.device
     return ids.to(device=device, dtype=torch.int64, non_blocking=True)
 
 
+def once(rows: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows and ids without the empty ones of images that have another row, as where ``valid=False`` marks what a
+    sampler repeated.
+    """
+    numbers, empty = ids.cpu().numpy(), ~rows.flatten(1).any(1).cpu().numpy()
+    spare = np.flatnonzero(empty & (numbers >= 0))
+    needed = spare[np.unique(numbers[spare], return_index=True)[1]]
+    needed = needed[~np.isin(numbers[needed], numbers[~empty])]
+    kept = torch.from_numpy(np.setdiff1d(np.arange(len(numbers)), np.setdiff1d(spare, needed))).to(ids.device)
+    return rows[kept], ids[kept]
+
+
 def seen_twice(ids: Tensor, names: Mapping[int, str]) -> str:
     """A sentence if an id was counted more than once, else nothing."""
     numbers, times = np.unique(ids[ids >= 0].cpu().numpy(), return_counts=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def write_all(contents: Mapping[Path, bytes]) -> None:
-    """Writes each file aside and, when all are there, puts them in place; pipes and devices are written to at the end.
+    """Writes each file aside, then to pipes and devices, and when all that is done puts the files in place.
 
     Raises:
         OSError: if one cannot be written; it has the path as its ``filename``, and nothing is left of any.
@@ -21,10 +21,10 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             aside.write_bytes(contents[path])
-        for path, aside in asides.items():
-            aside.replace(files[path])
         for path in contents.keys() - files.keys():
             path.write_bytes(contents[path])
+        for path, aside in asides.items():
+            aside.replace(files[path])
     except BaseException as error:
         for aside in asides.values():
             with contextlib.suppress(OSError):

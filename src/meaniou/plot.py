@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from meaniou import matrix, pictures
+from meaniou.checks import integer
 from meaniou.counts import classes_of
 from meaniou.imagereport import Intervals
 from meaniou.inputs import as_tensor
@@ -51,8 +52,8 @@ def confusion(
 
     top = 1.0 if normalize else max(1.0, float(found.values.max()))
     drawn = ax.imshow(found.values, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=top), aspect="auto")
-    ax.set_xticks(range(columns), found.columns, rotation=90 if columns > 5 else 0)
-    ax.set_yticks(range(rows), found.rows)
+    ax.set_xticks(range(columns), found.columns, rotation=90 if columns > 5 else 0, parse_math=False)
+    ax.set_yticks(range(rows), found.rows, parse_math=False)
     size = 10 if columns <= NUMBERS else 8
     ax.tick_params(labelsize=size, length=0)
     if found.title:
@@ -82,8 +83,11 @@ def classes(report: Report, ax: "Axes | None" = None, *, most: int = 40) -> "Axe
         most: of more classes, those with the lowest IoU are drawn.
 
     Raises:
+        ValueError: if ``most`` is below 1.
         ModuleNotFoundError: if matplotlib is not there.
     """
+    if integer("most", most) < 1:
+        raise ValueError(f"most is {most}; expected 1 class or more.")
     known = [c for c in range(len(report.classes)) if not math.isnan(report.classes[c].iou)]
     order = sorted(known, key=lambda c: -report.classes[c].iou)[-most:]
     listed: list[ClassReport] = [report.classes[c] for c in order]
@@ -95,7 +99,7 @@ def classes(report: Report, ax: "Axes | None" = None, *, most: int = 40) -> "Axe
         ends = [max(end, i.high) for end, i in zip(ends, (report.intervals.classes[c] for c in order), strict=True)]
     for i, (c, end) in enumerate(zip(listed, ends, strict=True)):
         ax.text(100 * end + 0.8, i, f"{100 * c.iou:.1f}", va="center", fontsize=8)
-    ax.set_yticks(range(len(listed)), [c.name for c in listed])
+    ax.set_yticks(range(len(listed)), [c.name for c in listed], parse_math=False)
     ax.set_ylim(len(listed) - 0.4, -0.6)
     ax.set_xlim(0, 107)  # room for the number of a bar that fills it
     ax.set_xticks(range(0, 101, 20))
@@ -153,7 +157,7 @@ def errors(
         as_tensor(preds, "preds")[None], as_tensor(target, "target")[None], None, space, Counting("index")
     )
     answer, truth = (part[0].cpu().numpy() for part in both)
-    if truth.ndim != 2:
+    if truth.ndim != 2 or not truth.size:
         raise ValueError(f"target is {list(truth.shape)}; expected one label map [H, W], so pass that of one image.")
     drawn = pictures.errors(image, answer, truth, space.num_classes, one)
     ax = _axes(ax, (8.0, 8.0 * min(1.5, truth.shape[0] / truth.shape[1]) + 0.5))
@@ -165,7 +169,7 @@ def errors(
     handles = [Patch(color="#{:02x}{:02x}{:02x}".format(*color), label=name) for name, color in legend.items()]
     ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles), frameon=False)
     if one is not None:
-        ax.set_title(space.names[one])
+        ax.set_title(space.names[one], parse_math=False)
     return ax
 
 
@@ -194,8 +198,10 @@ def _draw_intervals(ax: "Axes", intervals: Intervals, order: list[int]) -> None:
 
 
 def _class(of: int | str, space: LabelSpace) -> int:
-    (found,) = groups_of(space, {"of": [of]})["of"]
-    return found
+    found = groups_of(space, {"of": [of]})["of"]
+    if not found:
+        raise ValueError(f"The class {of!r} is ignored; expected one that is counted, so name another.")
+    return found[0]
 
 
 def _percent(share: float) -> str:

@@ -126,9 +126,9 @@ class Counting:
 
 
 def _shares(worst: float | Iterable[float] | None) -> tuple[float, ...]:
-    several = isinstance(worst, Iterable) and getattr(worst, "ndim", 1) > 0
-    shares = () if worst is None else tuple(worst) if several else (worst,)  # type: ignore[arg-type]
+    number = worst.item() if getattr(worst, "ndim", None) == 0 else worst  # type: ignore[union-attr]
+    shares: tuple[Any, ...] = () if number is None else tuple(number) if isinstance(number, Iterable) else (number,)
     for share in shares:
-        if isinstance(share, bool) or not isinstance(share, Real) or not 0 < share <= 100:
+        if isinstance(share, bool) or not isinstance(share, Real) or not 0 < float(share) <= 100:
             raise ValueError(f"worst holds {share!r}; expected percent above 0 and up to 100, such as 5.")
     return tuple(share if isinstance(share, int) else float(share) for share in shares)

@@ -4,7 +4,7 @@ import functools
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from meaniou import scores, uncertainty
 from meaniou.base import CountingMetric
-from meaniou.images import ImageTable, Rows, mean_iou, rows_of, seen_twice, table_of
+from meaniou.images import ImageTable, Rows, mean_iou, once, rows_of, seen_twice, table_of
 from meaniou.labels import Groups, LabelSpace
 from meaniou.outside import doubts, refuse_outside
 from meaniou.policy import Counting, Policy
@@ -30,6 +30,15 @@ class ResultsMetric(CountingMetric):
     policy: Policy
     how: Counting
     protocol: Protocol | None
+
+    def unlike(self, other: "ResultsMetric") -> str:
+        """The first setting in which another metric differs, as a sentence; empty if the two are alike."""
+        for mine, theirs in ((self.space, other.space), (self.policy, other.policy), (self.how, other.how)):
+            for name in (field.name for field in fields(mine) if field.compare):
+                a, b = getattr(mine, name), getattr(theirs, name)
+                if a != b:
+                    return f"The two metrics differ in {name}: {a!r} and {b!r}; expected the same, so make them alike."
+        return ""
 
     def compute(self) -> Tensor:
         """The number that ``average`` asks for, over all batches and ranks.
@@ -86,7 +95,7 @@ class ResultsMetric(CountingMetric):
             rows = self._read_rows(policy) if self.per_image else None
             if bootstrap is not False and rows is None:
                 raise ValueError("Intervals need rows of images; make the metric with per_image=True.")
-            settings = {} if bootstrap is True else bootstrap or None
+            settings = (bootstrap if isinstance(bootstrap, Mapping) else {}) if bootstrap is not False else None
             return Report.of(counts, self.space, policy, groups, self.protocol, rows, settings)
 
     def images(self) -> ImageTable:
@@ -149,7 +158,11 @@ class ResultsMetric(CountingMetric):
         return self._read_rows(policy)
 
     def _read_rows(self, policy: Policy) -> Rows:
-        return rows_of(*self.joined(), self.space, policy, self.image_names)
+        return rows_of(*self.joined_once(), self.space, policy, self.image_names)
+
+    def joined_once(self) -> tuple[Tensor, Tensor]:
+        """All rows and ids, each image once but for those that were counted twice."""
+        return once(*self.joined())
 
     def _checked_counts(self) -> Tensor:
         """The counts on the CPU, once it is sure that none is a mistake."""
@@ -158,7 +171,7 @@ class ResultsMetric(CountingMetric):
             refuse_outside(counts, self.space)
             for doubt in doubts(counts, self.space, self.policy):
                 warnings.warn(doubt, stacklevel=4)
-        if self.per_image and (twice := seen_twice(self.joined()[1], self.image_names)):
+        if self.per_image and (twice := seen_twice(self.joined_once()[1], self.image_names)):
             warnings.warn(twice, stacklevel=4)
         return counts
 

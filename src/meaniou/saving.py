@@ -60,7 +60,10 @@ class SavedMetric(ResultsMetric):
         try:
             return cls._made_of(found, **kwargs)
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} holds no metric that can be made here, or no whole one: {error}") from error
+            raise ValueError(
+                f"{path} holds no metric that can be made here, or no whole one ({type(error).__name__}: "
+                f"{str(error).rstrip('.')}); expected a file of save(), so save it again."
+            ) from error
 
     @classmethod
     def _made_of(cls, found: dict[str, Any], **kwargs: Any) -> Self:

@@ -128,6 +128,8 @@ def merged(saved: Sequence[Path]) -> MeanIoU:
     for path in saved[1:]:
         other = _loaded(path)
         try:
+            if reason := metric.unlike(other):
+                raise ValueError(reason)
             metric.merge_state(other)
         except ValueError as error:
             raise ValueError(f"{path} cannot be added to {saved[0]}: {error}") from error

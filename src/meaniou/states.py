@@ -33,16 +33,17 @@ def why_not(states: Mapping[str, Any], settings: Tensor, counts: Tensor, per_ima
 
 
 def _why_not_images(states: Mapping[str, Any], num_classes: int) -> str:
-    rows, ids = states.get("image_rows"), states.get("image_ids")
-    both = [*rows, *ids] if isinstance(rows, list) and isinstance(ids, list) else [None]
-    if any(not isinstance(part, Tensor) or part.dtype != torch.int64 for part in both):
+    lists = [states.get(name) for name in ("image_rows", "image_ids")]
+    rows, ids = (part if isinstance(part, list) else [None] for part in lists)
+    if any(not isinstance(part, Tensor) or part.dtype != torch.int64 for part in (*rows, *ids)):
         return f"The state holds no lists 'image_rows' and 'image_ids' of int64 tensors; {WHOLE}"
-    lengths = [len(part) for part in ids or ()]
-    if [part.shape for part in rows or ()] != [torch.Size((n, 4, num_classes)) for n in lengths]:
+    numbers = [part.numel() for part in ids]
+    found = [[tuple(part.shape) for part in side] for side in (rows, ids)]
+    if found != [[(n, 4, num_classes) for n in numbers], [(n,) for n in numbers]]:
         return f"The rows of images do not fit; expected [N, 4, {num_classes}] beside N ids, so pass both whole."
-    if any(bool((part < 0).any()) for part in rows or ()):
+    if any(bool((part < 0).any()) for part in rows):
         return "The state holds negative rows; expected numbers of pixels, so pass a state that was counted."
-    sums = [part.sum(0).cpu() for part in rows or ()]
+    sums = [part.sum(0).cpu() for part in rows]
     if not torch.equal(sum(sums, torch.zeros(4, num_classes, dtype=torch.int64)), row_of(states["counts"].cpu())):
         return f"The rows of images hold other pixels than the counts; {WHOLE}"
     return ""

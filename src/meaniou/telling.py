@@ -1,5 +1,6 @@
 """A metric that has counted -> what a command was asked to write of it: files, all or none, and text."""
 
+import contextlib
 import io
 import warnings
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ FORMS: dict[str, Callable[[Any], str]] = {
 }
 FORMS_BY_SUFFIX = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}
 WORST = 10  # pictures, unless told
+DRAWN = {"confusion.png": plot.confusion, "classes.png": plot.classes}
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Wanted:
         for option, module, extra in (("plot", "matplotlib", "plot"), ("html", "jinja2", "cli")):
             if getattr(self, option) and find_spec(module) is None:
                 raise ValueError(f"--{option} needs {module}, which is not there; install the extra {extra!r}.")
-        given = [p.resolve() for p in (self.per_image, self.save, self.html, self.output) if p is not None]
+        drawn = [self.plot / name for name in DRAWN] if self.plot else []
+        given = [p.resolve() for p in (self.per_image, self.save, self.html, self.output, *drawn) if p is not None]
         if twice := [path for path in given if given.count(path) > 1 and (path.is_file() or not path.exists())]:
             raise ValueError(f"{twice[0]} is named for two outputs; expected a file for each, so name another.")
 
@@ -94,8 +97,8 @@ def tell(metric: MeanIoU, wanted: Wanted, gallery: Gallery | None = None, title:
     save(contents, [folder for folder in (wanted.plot, wanted.overlay) if folder])
     if not wanted.output:
         echo(text)
-    if wanted.worst and table:
-        echo("\n" + table.to_text(wanted.worst))
+    if wanted.worst and table:  # beside what a program is to read, on the standard error
+        echo("\n" + table.to_text(wanted.worst), err=not wanted.output and wanted.form in ("csv", "json"))
 
 
 @contextmanager
@@ -104,8 +107,8 @@ def said() -> Iterator[None]:
     with warnings.catch_warnings(record=True) as doubts:
         warnings.simplefilter("always")
         yield
-    for doubt in doubts:
-        click.echo(f"Warning: {texts.as_options(str(doubt.message))}", err=True)
+    for doubt in dict.fromkeys(str(doubt.message) for doubt in doubts):
+        click.echo(f"Warning: {texts.as_options(doubt)}", err=True)
 
 
 def in_form(report: Any, form: str | None, output: Path | None) -> str:
@@ -121,10 +124,12 @@ def plots(report: Report) -> dict[str, bytes]:
     from matplotlib import pyplot
 
     found = {}
-    for name, draw in (("confusion.png", plot.confusion), ("classes.png", plot.classes)):
+    for name, draw in DRAWN.items():
         file = io.BytesIO()
-        draw(report)
-        pyplot.savefig(file, format="png", dpi=150)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph")  # letters that the font lacks are drawn as boxes
+            draw(report)
+            pyplot.savefig(file, format="png", dpi=150)
         pyplot.close()
         found[name] = file.getvalue()
     return found
@@ -139,8 +144,8 @@ def save(contents: dict[Path, bytes], folders: list[Path]) -> None:
             folder.mkdir(parents=True, exist_ok=True)
         write_all(contents)
     except BaseException as error:
-        for folder in made:  # the innermost first
-            if folder.is_dir():
+        for folder in sorted(made, key=lambda folder: -len(folder.parts)):
+            with contextlib.suppress(OSError):
                 folder.rmdir()
         if isinstance(error, OSError):
             raise MaskError(
@@ -150,10 +155,10 @@ def save(contents: dict[Path, bytes], folders: list[Path]) -> None:
         raise
 
 
-def echo(text: str) -> None:
-    """Writes to the standard output; raises ``MaskError`` if that cannot be."""
+def echo(text: str, err: bool = False) -> None:
+    """Writes to the standard output, or error; raises ``MaskError`` if that cannot be."""
     try:
-        click.echo(text)
+        click.echo(text, err=err)
     except UnicodeEncodeError as error:
         raise MaskError(
             f"The standard output is {error.encoding}, which lacks {error.object[error.start]!r}; expected UTF-8, so "

@@ -9,7 +9,7 @@ any number of ranks, and for two metrics over the same images.
 import math
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,7 +154,7 @@ def _members(rows: Rows, groups: Groups | None) -> NDArray[np.int64]:
         raise TypeError(f"groups is a {type(groups).__name__}; expected {{id: group}} or a function, so pass a dict.")
     find = groups if callable(groups) else groups.__getitem__
     try:
-        found = [find(int(i)) for i in rows.ids]
+        found: list[Any] = [find(int(i)) for i in rows.ids]
     except KeyError as error:
         raise ValueError(f"groups has no image {error}; expected a group for each id, so name it.") from None
     # A number in a tensor has the hash of the tensor, and NaN equals nothing: each would be a group of its own.
