@@ -537,6 +537,34 @@ def test_a_full_disk(folders: tuple[Path, Path], words: list[str]) -> None:
     assert not Path("/dev/full").is_file()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_device_that_is_full_leaves_nothing_of_the_others(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    others = [
+        "--save",
+        tmp_path / "s",
+        "--html",
+        tmp_path / "h",
+        "--plot",
+        tmp_path / "p",
+        "--overlay",
+        tmp_path / "p/o",
+    ]
+    for output in ("/dev/full", tmp_path / "no/file"):
+        ran = invoke(*folders, *OPTIONS, *others, "--output", output)
+        assert (ran.exit_code, ran.stdout) == (2, "")
+        assert f"{output} cannot be written" in ran.stderr
+        assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_images_are_listed_beside_what_a_program_reads(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    ran = invoke(*folders, *OPTIONS, "--worst", 1, "--format", "json")
+    assert json.loads(ran.stdout)["images"]["number"]
+    assert ran.stderr.strip().startswith("image")
+    ran = invoke(*folders, *OPTIONS, "--worst", 1, "--format", "json", "--output", tmp_path / "r")
+    assert ran.stdout.strip().startswith("image")
+
+
 def test_a_terminal_that_lacks_letters(folders: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "names").write_text("\n".join(["道路", *"12345678"]), encoding="utf-8")
     words = [*map(str, folders), "--ignore-index", "255", "--class-names", str(tmp_path / "names")]

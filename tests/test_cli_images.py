@@ -180,8 +180,16 @@ def test_what_cannot_be_merged_or_compared(folders: dict[str, Path], tmp_path: P
     other = [folders["bad"], folders["target"], "--num-classes", 4, "--ignore-index", 255, "--save", tmp_path / "b.pt"]
     assert run(*other).exit_code == 0
     (tmp_path / "c.pt").write_text("no")
+    (tmp_path / "names").write_text("a\nb\nc")
+    named = ["--class-names", tmp_path / "names", "--save", tmp_path / "n.pt"]
+    assert run(folders["bad"], folders["target"], *SETTINGS, *named).exit_code == 0
+    zero = ["--absent", "zero", "--save", tmp_path / "z.pt"]
+    assert run(folders["bad"], folders["target"], *SETTINGS, *zero).exit_code == 0
     for words, part in (
         ((tmp_path / "a.pt", tmp_path / "b.pt"), "b.pt cannot be added to"),
+        ((tmp_path / "a.pt", tmp_path / "n.pt"), "n.pt cannot be added to"),
+        ((tmp_path / "a.pt", tmp_path / "n.pt"), "differ in names"),
+        ((tmp_path / "a.pt", tmp_path / "z.pt"), "differ in absent: 'skip' and 'zero'"),
         ((tmp_path / "a.pt", tmp_path / "c.pt"), "c.pt holds no saved metric"),
         (
             (tmp_path / "d.pt",),

@@ -535,6 +535,7 @@ def test_a_report_of_images_with_intervals(rng):
         assert filled(maps, **settings).report(bootstrap=True).intervals.mean_iou.value == plain.mean_iou
     with pytest.raises(ValueError, match="per_image=True"):
         MeanIoU(2).report(bootstrap=True)
+    assert metric.report(bootstrap={}).intervals == metric.report(bootstrap=True).intervals
     with pytest.raises(TypeError, match="bootstrap is 100; expected True, False or"):
         metric.report(bootstrap=100)
     with pytest.raises(TypeError, match="bootstrap holds 'n'"):

@@ -1,6 +1,7 @@
 """Plots against reference pictures that were looked at, and the colours of label maps and errors."""
 
 import colorsys
+import io
 import itertools
 import math
 import sys
@@ -151,6 +152,21 @@ def test_of_many_classes_the_worst_are_shown_and_every_pixel_of_theirs() -> None
     assert matrix.shown(report, most=150).title == ""
 
 
+def test_names_are_no_formulas() -> None:
+    """A dollar would begin one, and a fault in it would end in a traceback."""
+    names = ["a$b", r"$\frac{$", "$x$", "c\\$d"]
+    x = torch.arange(4).repeat(2, 2)
+    metric = MeanIoU(4, class_names=names)
+    metric.update(x, x)
+    for ax in (plot.confusion(metric.report()), plot.classes(metric.report())):
+        ax.figure.savefig(io.BytesIO())
+        assert sorted(label.get_text() for label in ax.get_yticklabels()) == sorted(names)
+        assert not any(label.get_parse_math() for label in ax.get_yticklabels())
+    ax = plot.errors(None, x, x, 4, class_names=names, of=names[1])
+    ax.figure.savefig(io.BytesIO())
+    pyplot.close("all")
+
+
 @pytest.mark.parametrize("num_classes", [1, 31, 1000])
 @pytest.mark.parametrize("most", [1, 30])
 @pytest.mark.parametrize("normalize", ["truth", "prediction", None])
@@ -169,6 +185,12 @@ def test_settings_of_plots_that_are_refused() -> None:
     for call, part in (
         (lambda: plot.confusion(report, normalize="rows"), "expected 'truth', 'prediction' or None"),
         (lambda: plot.confusion(report, most=0), "most is 0"),
+        (lambda: plot.classes(report, most=-1), "most is -1"),
+        (lambda: plot.errors(None, np.zeros((0, 3), int), np.zeros((0, 3), int), 2), "target is [0, 3]"),
+        (
+            lambda: plot.errors(None, np.zeros((2, 3), int), np.zeros((2, 3), int), 2, of=1, ignore_index=1),
+            "is ignored",
+        ),
         (lambda: plot.errors(np.zeros((3, 3)), np.zeros((2, 3), int), np.zeros((2, 3), int), 2), "expected one size"),
         (lambda: plot.errors(None, np.zeros((2, 3), int), np.zeros((2, 2), int), 2), "expected"),
         (lambda: plot.errors(None, np.zeros((2, 3), int), np.zeros((2, 3), int), 2, of="cat"), "which is no class"),

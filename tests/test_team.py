@@ -59,8 +59,10 @@ def test_two_commands_that_count_and_those_that_do_not(folders: tuple[Path, Path
     words = ["compare", folders[0], folders[1], folders[1], *OPTIONS]
     assert torchrun(2, *words).stdout == alone(*words).stdout
     alone(*folders, *OPTIONS, "--save", tmp_path / "saved")
-    words = ["merge", tmp_path / "saved"]
-    assert torchrun(2, *words).stdout == alone(*words).stdout
+    for words in (["merge", tmp_path / "saved"], ["compare", tmp_path / "saved", tmp_path / "saved"]):
+        ran = torchrun(2, *words)
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stdout == alone(*words).stdout
 
 
 @pytest.mark.slow

@@ -33,9 +33,10 @@ def why_not(states: Mapping[str, Any], settings: Tensor, counts: Tensor, per_ima
 
 
 def _why_not_images(states: Mapping[str, Any], num_classes: int) -> str:
-    lists = [states.get(name) for name in ("image_rows", "image_ids")]
-    rows, ids = (part if isinstance(part, list) else [None] for part in lists)
-    if any(not isinstance(part, Tensor) or part.dtype != torch.int64 for part in (*rows, *ids)):
+    rows: Any = states.get("image_rows")
+    ids: Any = states.get("image_ids")
+    both = [*rows, *ids] if isinstance(rows, list) and isinstance(ids, list) else [None]
+    if any(not isinstance(part, Tensor) or part.dtype != torch.int64 for part in both):
         return f"The state holds no lists 'image_rows' and 'image_ids' of int64 tensors; {WHOLE}"
     numbers = [part.numel() for part in ids]
     found = [[tuple(part.shape) for part in side] for side in (rows, ids)]
