@@ -72,6 +72,16 @@ def test_means_and_account(metric: MeanIoU, pixels) -> None:
     assert report.mean_iou == pytest.approx(float(metric.compute()), rel=1e-6)
 
 
+def test_mean_dice_is_over_the_classes_of_mean_iou() -> None:
+    metric = MeanIoU(3, present="target")
+    metric.update(torch.tensor([0, 0, 1, 2]), torch.tensor([0, 0, 1, 1]))
+    report = metric.report()
+    assert (report.mean_iou, report.mean_dice) == (0.75, pytest.approx((1 + 2 / 3) / 2))
+    report = metric.report(policy={"absent": "zero"})
+    assert (report.mean_iou, report.mean_dice) == (0.5, pytest.approx((1 + 2 / 3) / 3))
+    assert [c.dice for c in report.classes] == [1, pytest.approx(2 / 3), 0]
+
+
 def test_account_adds_up_with_every_kind_of_pixel() -> None:
     metric = MeanIoU(2, ignore_index=255, validate_args=False)
     metric.update(torch.tensor([0, 1, 255, 7, 7, 0]), torch.tensor([0, 1, 0, 1, 255, 9]))

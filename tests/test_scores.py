@@ -239,6 +239,8 @@ def test_what_holds_for_any_counts(matrix, policy):
     assert bool(((value >= 0) & (value <= 1) | value.isnan()).all())
     iou, f1 = scores.class_iou(areas, Policy.of(space)), scores.dice(areas)
     torch.testing.assert_close(f1, 2 * iou / (1 + iou), rtol=1e-12, atol=0, equal_nan=True)
+    iou, f1 = scores.class_iou(areas, chosen), scores.class_dice(areas, chosen)  # by the same rules
+    torch.testing.assert_close(f1, 2 * iou / (1 + iou), rtol=1e-12, atol=0, equal_nan=True)
     for void in (-2, -1):  # what is in the void and outside rows changes nothing
         other = counts.clone()
         other[void] += 1000

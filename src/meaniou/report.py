@@ -78,10 +78,8 @@ class Report:
         """The report of counts ``[C + 2, C + 2]`` on the CPU; raises as ``scores.areas`` and ``labels.groups_of``."""
         members = dict(space.groups) if groups is None else groups_of(space, groups)
         found = scores.areas(counts, space, policy)
-        iou = scores.class_iou(found, policy)
-        dice, precision, recall = (
-            f(found).masked_fill(found.ignored, math.nan) for f in (scores.dice, scores.precision, scores.recall)
-        )
+        iou, dice = scores.class_iou(found, policy), scores.class_dice(found, policy)
+        precision, recall = (f(found).masked_fill(found.ignored, math.nan) for f in (scores.precision, scores.recall))
         columns = (iou, dice, precision, recall, found.truth, found.predicted, found.intersection)
         of_class = zip(space.names, *(column.tolist() for column in columns), strict=True)
         means = {name: float(scores.class_mean(iou, policy, ids)) for name, ids in members.items()}

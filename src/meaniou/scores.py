@@ -57,9 +57,17 @@ def areas(counts: Tensor, space: LabelSpace, policy: Policy) -> Areas:
 
 def class_iou(found: Areas, policy: Policy) -> Tensor:
     """IoU per class, float64 ``[C]``; NaN for an ignored id, and by ``absent`` for a class that is not present."""
+    return _under(policy, found, ratio(found.intersection, found.union))
+
+
+def class_dice(found: Areas, policy: Policy) -> Tensor:
+    """Dice per class, float64 ``[C]``, NaN and by ``absent`` where the IoU is."""
+    return _under(policy, found, dice(found))
+
+
+def _under(policy: Policy, found: Areas, values: Tensor) -> Tensor:
     value = {"skip": torch.nan, "nan": torch.nan, "zero": 0.0, "one": 1.0}[policy.absent]
-    iou = torch.where(present(found, policy), ratio(found.intersection, found.union), value)
-    return iou.masked_fill(found.ignored, torch.nan)
+    return torch.where(present(found, policy), values, value).masked_fill(found.ignored, torch.nan)
 
 
 def mean_iou(found: Areas, policy: Policy) -> Tensor:
