@@ -191,6 +191,7 @@ def test_what_cannot_be_merged_or_compared(folders: dict[str, Path], tmp_path: P
         ((tmp_path / "a.pt", tmp_path / "n.pt"), "differ in names"),
         ((tmp_path / "a.pt", tmp_path / "z.pt"), "differ in absent: 'skip' and 'zero'"),
         ((tmp_path / "a.pt", tmp_path / "c.pt"), "c.pt holds no saved metric"),
+        ((tmp_path / "a.pt", "--output", tmp_path / "x/../a.pt"), "a.pt is read, and named for an output"),
         (
             (tmp_path / "d.pt",),
             "d.pt cannot be read (No such file or directory); expected a file of meaniou score --save",

@@ -124,8 +124,8 @@ def test_pictures_that_cannot_be_drawn(folders: tuple[Path, Path, Path], tmp_pat
         (tmp_path / f"broken/{name}.png").write_bytes(b"\x89PNG no")
     over = ["--overlay", tmp_path / "over"]
     for words, part in (
-        ((*over, "--images", folders[2]), "has no image for 3 of 3 masks: a/other, a/scene, b/scene"),
-        ((*over, "--images", tmp_path / "few"), "has no image for 2 of 3 masks"),
+        ((*over, "--images", folders[2]), "There is no image for 3 of 3 masks: a/other, a/scene, b/scene"),
+        ((*over, "--images", tmp_path / "few"), "There is no image for 2 of 3 masks"),
         ((*over, "--images", tmp_path / "none"), "none does not exist; expected a folder of images"),
         ((*over, "--images", tmp_path / "small"), "is 8 x 8 and its masks are 32 x 48"),
         ((*over, "--images", tmp_path / "broken"), "cannot be read"),
@@ -139,13 +139,24 @@ def test_pictures_that_cannot_be_drawn(folders: tuple[Path, Path, Path], tmp_pat
         assert not (tmp_path / "over").exists()
 
 
+def test_images_are_looked_for_before_masks_are_read(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    ran = run(tmp_path / "none", folders[1], *OPTIONS, "--overlay", tmp_path / "o", "--images", tmp_path / "nowhere")
+    assert ran.exit_code == 2
+    assert "nowhere does not exist; expected a folder of images" in ran.stderr
+
+
 def test_maps_that_are_no_pictures(tmp_path: Path) -> None:
     for side in ("pred", "target"):
         (tmp_path / side).mkdir()
         np.save(tmp_path / side / "volume.npy", np.zeros((2, 3, 4), np.uint8))
     ran = run(tmp_path / "pred", tmp_path / "target", "--num-classes", 2, "--overlay", tmp_path / "over")
     assert ran.exit_code == 2
-    assert "has 3 dimensions; expected a map [H, W] to draw" in ran.stderr
+    assert "has the shape [2, 3, 4]; expected a map [H, W] to draw" in ran.stderr
+    for side in ("pred", "target"):
+        np.save(tmp_path / side / "volume.npy", np.zeros((0, 4), np.uint8))
+    ran = run(tmp_path / "pred", tmp_path / "target", "--num-classes", 2, "--html", tmp_path / "page")
+    assert ran.exit_code == 2
+    assert "has the shape [0, 4]; expected a map [H, W] to draw" in ran.stderr
 
 
 @pytest.mark.parametrize(("option", "module"), [("--plot", "matplotlib"), ("--html", "jinja2")])

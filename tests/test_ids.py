@@ -279,7 +279,7 @@ def test_class_numbers_where_ids_are_expected_are_doubted():
         ({"pred_void": 3}, ValueError, ["pred_void is for predictions with ids of their own"]),
         ({"pred_ids": "classes", "pred_void": 3}, ValueError, ["pred_void"]),
         ({"colors": [1, 2]}, TypeError, ["colors is 1"]),
-        ({"colors": [(0, 0, 0)]}, ValueError, ["colors has 1 entries", "expected 2"]),
+        ({"colors": [(0, 0, 0)]}, ValueError, ["colors is [(0, 0, 0)]", "expected 2"]),
         ({"colors": [(0, 0, 0), (0, 0, 256)]}, ValueError, ["colors", "0 to 255"]),
         ({"groups": {"a": [2]}}, ValueError, ["The group 'a' holds 2"]),
     ],

@@ -77,7 +77,7 @@ def test_the_ends_of_what_is_allowed():
         ((2, None, ["a", 1]), TypeError, ["class_names", "1"]),
         ((2, None, "ab"), TypeError, ["class_names", "'ab'", "sequence"]),
         ((2, None, 5), TypeError, ["class_names", "5"]),
-        ((2, None, {0: "a"}), ValueError, ["class_names has 1 keys", "0 to 1"]),
+        ((2, None, {0: "a"}), ValueError, ["class_names has 1 keys (0)", "0 to 1"]),
         ((2, None, {1: "a", 2: "b"}), ValueError, ["class_names", "0 to 1"]),
         ((2, None, {0: "a", 1: "b", 255: "void"}), ValueError, ["class_names has 3 keys", "0 to 1"]),
     ],

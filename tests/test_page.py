@@ -96,6 +96,11 @@ def test_names_are_escaped_and_nothing_is_fetched() -> None:
     assert "url(" not in text
 
 
+def test_the_space_of_another_metric_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"space has 2 classes and the report 3; expected that of the metric.*\.$"):
+        page.html(MeanIoU(3).report(), space=MeanIoU(2).space)
+
+
 def test_a_page_without_intervals_images_and_pixels() -> None:
     text = page.html(MeanIoU(2).report())
     assert "The worst images" not in text

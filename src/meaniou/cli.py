@@ -71,18 +71,18 @@ def score(pred: Path, target: Path, images: Path | None, image_suffix: str, **gi
     if images is not None and not (wanted.overlay or wanted.html):
         raise ValueError("--images is what errors are drawn on; pass --overlay or --html with it.")
 
-    def prepared() -> scoring.Job:
+    def prepared() -> tuple[scoring.Job, dict[str, Path]]:
         wanted.check()
         job = scoring.Job.of(**settings, per_image=wanted.of_images)
         job.metric.report(groups=texts.groups_of(wanted.group))  # what is off ends here, not after the last file
-        return job
+        return job, scoring.photos(job, images, image_suffix)
 
     with joined() as team:
-        job = team.agree(prepared)
+        job, photos = team.agree(prepared)
         job.count(pred, target, team)
         if not team.rank:
             pictured = bool(wanted.overlay or wanted.html)
-            gallery = scoring.gallery(job, images, image_suffix) if pictured else None
+            gallery = scoring.gallery(job, photos) if pictured else None
             tell(job.metric, wanted, gallery, printable(f"{pred} against {target}"))
 
 
@@ -146,7 +146,7 @@ def compare(
 def merge(saved: tuple[Path, ...], **given: Any) -> None:
     """Add what several runs of meaniou score --save counted, such as shards of a job array, and report on the sum."""
     wanted, _ = _parted(given)
-    wanted.check()
+    wanted.check(saved)
     if not rank():
         tell(scoring.merged(saved), wanted, title=printable(", ".join(map(str, saved))))
 

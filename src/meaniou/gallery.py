@@ -43,10 +43,10 @@ class Gallery:
         """
         answer, truth = files.read(self.pairs[name])
         preds, target = (part[0].numpy() for part in classes_of(answer[None], truth[None], None, self.space, self.how))
-        if target.ndim != 2:
+        if target.ndim != 2 or not target.size:
             raise files.MaskError(
-                f"{self.pairs[name].target} has {target.ndim} dimensions; expected a map [H, W] to draw, so leave "
-                "--overlay and --html out."
+                f"{self.pairs[name].target} has the shape {list(target.shape)}; expected a map [H, W] to draw, so "
+                "leave --overlay and --html out."
             )
         image = photo(self.photos[name]) if name in self.photos else None
         if image is not None and image.shape[:2] != target.shape:

@@ -238,6 +238,6 @@ def _colors(colors: Iterable[Iterable[int]], num_classes: int) -> tuple[Color, .
     found = tuple(tuple(integer("colors", part) for part in color) for color in listed)
     if len(found) != num_classes or any(len(c) != 3 or min(c) < 0 or max(c) > 255 for c in found):
         raise ValueError(
-            f"colors has {len(found)} entries; expected {num_classes}, each red, green and blue from 0 to 255."
+            f"colors is {list(found)}; expected {num_classes} of them, each red, green and blue from 0 to 255."
         )
     return found  # type: ignore[return-value]

@@ -91,8 +91,9 @@ def _lines(path: Path, text: str) -> list[str]:
 def _in_order(names: Mapping[Any, str], num_classes: int) -> list[str]:
     ids = [int(key) if isinstance(key, str) and key.strip().isdecimal() and len(key) < 9 else key for key in names]
     if sorted(ids, key=str) != sorted(range(num_classes), key=str):
+        listed = ", ".join(map(repr, ids[:10])) + ", ..." * (len(ids) > 10)
         raise ValueError(
-            f"class_names has {len(ids)} keys; expected the {num_classes} class ids 0 to {num_classes - 1}, one name "
-            "for each."
+            f"class_names has {len(ids)} keys ({listed}); expected the {num_classes} class ids 0 to {num_classes - 1}, "
+            "one name for each."
         )
     return [name for _, name in sorted(zip(ids, names.values(), strict=True))]

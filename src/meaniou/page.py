@@ -30,8 +30,14 @@ def html(
         worst: name, mean IoU and picture (a URI, such as ``"data:image/png;base64,..."``) of images to show.
 
     Raises:
+        ValueError: if ``space`` has another number of classes.
         ModuleNotFoundError: if Jinja is not there.
     """
+    if space is not None and space.num_classes != len(report.classes):
+        raise ValueError(
+            f"space has {space.num_classes} classes and the report {len(report.classes)}; expected that of the metric, "
+            "so pass metric.space."
+        )
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

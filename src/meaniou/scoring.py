@@ -143,21 +143,24 @@ def counted(pred: Path, target: Path, settings: Mapping[str, Any], team: Team) -
     return job.metric
 
 
-def gallery(job: Job, images: Path | None, suffix: str) -> Gallery:
-    """The pictures of what a job has counted.
+def photos(job: Job, images: Path | None, suffix: str) -> dict[str, Path]:
+    """The files of a folder of images by the names of their masks; raises ``MaskError`` if it holds none."""
+    key = job.metric.protocol.file_key if job.metric.protocol else ""
+    return {} if images is None else files.named(images, suffix, key, PHOTOS)
+
+
+def gallery(job: Job, found: Mapping[str, Path]) -> Gallery:
+    """The pictures of what a job has counted, on images if there are any.
 
     Raises:
-        MaskError: if there is a folder of images, and it has none for one of the masks.
+        MaskError: if there are images, but none for one of the masks.
     """
-    found: dict[str, Path] = {}
-    if images is not None:
-        found = files.named(images, suffix, job.metric.protocol.file_key if job.metric.protocol else "", PHOTOS)
-        if missing := sorted(job.pairs.keys() - found.keys()):
-            named = ", ".join(missing[:10]) + (", ..." if len(missing) > 10 else "")
-            raise files.MaskError(
-                f"{images} has no image for {len(missing)} of {len(job.pairs)} masks: {named}; expected the same "
-                "names, so add them, or name the end that differs by --image-suffix."
-            )
+    if found and (missing := sorted(job.pairs.keys() - found.keys())):
+        named = ", ".join(missing[:10]) + (", ..." if len(missing) > 10 else "")
+        raise files.MaskError(
+            f"There is no image for {len(missing)} of {len(job.pairs)} masks: {named}; expected the same names in "
+            "--images, so add them, or name the end that differs by --image-suffix."
+        )
     return Gallery(job.metric.space, job.metric.how, job.pairs, found)
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -53,8 +53,8 @@ class Wanted:
         """Whether rows of images are needed."""
         return bool(self.ci or self.worst or self.per_image or self.save or self.html or self.overlay)
 
-    def check(self) -> None:
-        """Raises ``ValueError`` for what would fail only after the last file."""
+    def check(self, read: Sequence[Path] = ()) -> None:
+        """Raises ``ValueError`` for what would fail only after the last file, or be written over what is read."""
         texts.check_pattern(self.group_images, self.ci)
         for option, module, extra in (("plot", "matplotlib", "plot"), ("html", "jinja2", "cli")):
             if getattr(self, option) and find_spec(module) is None:
@@ -63,6 +63,8 @@ class Wanted:
         given = [p.resolve() for p in (self.per_image, self.save, self.html, self.output, *drawn) if p is not None]
         if twice := [path for path in given if given.count(path) > 1 and (path.is_file() or not path.exists())]:
             raise ValueError(f"{twice[0]} is named for two outputs; expected a file for each, so name another.")
+        if lost := [path for path in given if path in [source.resolve() for source in read]]:
+            raise ValueError(f"{lost[0]} is read, and named for an output; expected another file, so name one.")
 
 
 def tell(metric: MeanIoU, wanted: Wanted, gallery: Gallery | None = None, title: str = "") -> None:
