@@ -21,6 +21,7 @@ from matplotlib import pyplot  # noqa: E402
 from matplotlib.testing.compare import calculate_rms  # noqa: E402
 
 PICTURES = Path(__file__).parent / "pictures"
+DRAWN_BY = (3, 11)  # matplotlib; 3.8 leaves another room for letters
 # Root mean square of the difference, 0 to 255: other versions of FreeType shift letters by a part of a pixel.
 TOLERANCE = 12.0
 
@@ -83,6 +84,7 @@ def difference(first: Path, second: Path) -> float:
     return math.inf if maps[0].shape != maps[1].shape else float(calculate_rms(*maps))
 
 
+@pytest.mark.skipif(matplotlib.__version_info__[:2] != DRAWN_BY, reason="others set letters elsewhere")
 @pytest.mark.parametrize("name", DRAWN)
 def test_pictures_are_those_that_were_looked_at(name: str, tmp_path: Path) -> None:
     drawn(name, tmp_path / "now.png")
