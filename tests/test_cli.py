@@ -623,3 +623,11 @@ def test_demo_replaces_scenes_and_nothing_else(tmp_path: Path) -> None:
         assert "mine.png is there" in ran.stderr
         mine.unlink()
     assert len(list((tmp_path / "sample" / "pred").iterdir())) == 2
+    (tmp_path / "sample" / "names.txt").write_text("mine")
+    save(tmp_path / "other" / "pred" / "scene_000.png", np.zeros((2, 2), np.uint8))
+    for folder, kept in (("sample", "sample/names.txt"), ("other", "other/pred/scene_000.png")):
+        before = (tmp_path / kept).read_bytes()
+        ran = invoke("demo", tmp_path / folder)
+        assert ran.exit_code == 2
+        assert "is there" in ran.stderr
+        assert (tmp_path / kept).read_bytes() == before

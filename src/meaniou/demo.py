@@ -49,11 +49,15 @@ def write(folder: Path, images: int, seed: int = 0) -> tuple[Path, Path]:
     from PIL import Image
 
     pred, target, names = folder / "pred", folder / "target", folder / "names.txt"
+    listed = "\n".join(NAMES) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
     before = [path for part in (pred, target) if part.is_dir() for path in part.iterdir()]
     others = [path for path in folder.iterdir() if path not in (pred, target, names)]
     if others := others + [path for path in before if not path.match("scene_*.png")]:
         raise FileExistsError(errno.EEXIST, f"{others[0]} is there", str(folder))
+    if (names.exists() or before) and not (names.is_file() and names.read_text(encoding="utf-8") == listed):
+        raise FileExistsError(errno.EEXIST, f"{(before or [names])[0]} is there", str(folder))
+    names.write_text(listed, encoding="utf-8")
     for path in before:
         path.unlink()
     for part in (pred, target):
@@ -61,7 +65,6 @@ def write(folder: Path, images: int, seed: int = 0) -> tuple[Path, Path]:
     for i in range(images):
         for part, labels in zip((pred, target), scene(seed + i), strict=True):
             Image.fromarray(labels).save(part / f"scene_{i:03d}.png")
-    names.write_text("\n".join(NAMES) + "\n", encoding="utf-8")
     return pred, target
 
 
