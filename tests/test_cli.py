@@ -484,7 +484,36 @@ def test_the_foreground_of_a_binary_mask(tmp_path: Path) -> None:
     ran = invoke(tmp_path / "pred", tmp_path / "target", "--num-classes", 2)
     assert ran.exit_code == 2
     assert "target/a.png holds 1 pixel outside" in ran.stderr
-    assert "save it as ids 0 and 1 if 255 is the foreground" in ran.stderr
+    assert "if 255 is the foreground of a binary mask, save it as ids 0 and 1" in ran.stderr
+    ran = invoke(tmp_path / "pred", tmp_path / "target", "--num-classes", 2, "--ignore-index", 255)
+    assert "Warning: The truth holds no class 1, and 1 of its pixels are void; if 255 is the foreground" in ran.stderr
+
+
+def test_ids_out_of_range_are_explained_by_options(tmp_path: Path) -> None:
+    def scored(pred: list[int], target: list[int], *options: object) -> Result:
+        for side, ids in (("pred", pred), ("target", target)):
+            (tmp_path / side).mkdir(exist_ok=True)
+            np.save(tmp_path / side / "a.npy", np.array(ids))
+        return invoke(tmp_path / "pred", tmp_path / "target", *options)
+
+    for protocol, label, cure in (
+        ("semantickitti", 10 | 7 << 16, "store label & 0xFFFF"),
+        ("cityscapes", 26001, "store label // 1000"),
+        ("mapillary-vistas-1.2", 55 * 256, "store label // 256"),
+    ):
+        ran = scored([10, 10], [10, label], "--protocol", protocol)
+        assert ran.exit_code == 2
+        assert f"{tmp_path / 'target' / 'a.npy'} holds 1 pixel outside" in ran.stderr
+        assert cure in ran.stderr
+        assert "=" not in ran.stderr
+    ran = scored([0, 1, 1, 1, 1], [9, 9, 9, 9, 9], "--protocol", "nuscenes-lidarseg")
+    assert "pass --pred-void 0 if that is no answer" in ran.stderr
+    ran = scored([0, 1, 1, 1, 1], [9, 9, 9, 9, 9], "--protocol", "nuscenes-lidarseg", "--pred-void", 0)
+    assert ran.exit_code == 0
+    ran = scored([255, 0, 3, 250], [1, 0, 0, 1], "--num-classes", 2)
+    assert "threshold it at 128 and save it as PNG" in ran.stderr
+    ran = scored([*range(7)], [*range(7)], "--protocol", "pascal-context-59")
+    assert "pass --pred-ids ids" in ran.stderr
 
 
 def test_a_report_that_cannot_be_written(folders: tuple[Path, Path], tmp_path: Path) -> None:

@@ -234,7 +234,7 @@ def test_labels_outside_are_named_with_what_they_look_like():
     space = SPACES["city"]
     x, bad = torch.tensor([7, 8]), torch.tensor([7, 255])
     for args, side, parts in (
-        ((bad, x), "preds", ["1 pixel outside the ids of the 3 classes", "index (1,): 255", "pred_ids to 'classes'"]),
+        ((bad, x), "preds", ["1 pixel outside the ids of the 3 classes", "index (1,): 255", "pred_ids='classes'"]),
         ((x, bad), "target", ["1 pixel outside the ids of the 3 classes", "take a label space without ids"]),
         ((x, torch.tensor([7, 99])), "target", ["index (1,): 99", "target holds"]),
     ):
@@ -242,7 +242,7 @@ def test_labels_outside_are_named_with_what_they_look_like():
             mean_iou(*args, space)
         assert_sentence(error, *parts)
         assert error.value.side == side
-    with pytest.raises(OutsideError, match=r"preds holds 1 .*; if they are mine, say so; otherwise set num_classes"):
+    with pytest.raises(OutsideError, match=r"preds holds 1 .*; if they are mine, say so; otherwise name it"):
         mean_iou(bad, x, space.but(hint="if they are mine, say so"))
 
 
@@ -253,7 +253,7 @@ def test_class_numbers_where_ids_are_expected_are_doubted():
     metric.update(torch.tensor([0, 1, 2] * 20), target)
     with pytest.warns(
         UserWarning,
-        match=r"right on 0 of 60 valid pixels .* no answer .* on 60, .*set pred_ids to 'classes'",
+        match=r"right on 0 of 60 valid pixels .* no answer .* on 60, .*pass pred_ids='classes'",
     ):
         assert metric.compute() == 0
     metric = MeanIoU(space)
@@ -276,8 +276,9 @@ def test_class_numbers_where_ids_are_expected_are_doubted():
         ({"ids": 7}, TypeError, ["ids is 7"]),
         ({"pred_ids": "raw"}, ValueError, ["pred_ids is 'raw'", "'ids', 'classes'"]),
         ({"pred_ids": [1]}, ValueError, ["pred_ids has 1 entries"]),
-        ({"pred_void": 3}, ValueError, ["pred_void is for predictions with ids of their own"]),
-        ({"pred_ids": "classes", "pred_void": 3}, ValueError, ["pred_void"]),
+        ({"pred_void": "a"}, TypeError, ["pred_void holds 'a'"]),
+        ({"void": "a"}, TypeError, ["void holds 'a'"]),
+        ({"instances": "% 7"}, ValueError, ["instances is '% 7'"]),
         ({"colors": [1, 2]}, TypeError, ["colors is 1"]),
         ({"colors": [(0, 0, 0)]}, ValueError, ["colors is [(0, 0, 0)]", "expected 2"]),
         ({"colors": [(0, 0, 0), (0, 0, 256)]}, ValueError, ["colors", "0 to 255"]),

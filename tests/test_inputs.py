@@ -15,7 +15,7 @@ from support import (
     random_scores,
 )
 
-from meaniou import confusion_matrix, mean_iou, reference
+from meaniou import MeanIoU, confusion_matrix, mean_iou, reference
 from meaniou.inputs import as_tensor, views
 
 
@@ -113,6 +113,8 @@ def test_one_floating_channel_for_two_classes(rng, shape, channels):
     target = labels_of(rng, *MAPS[shape], classes=2)
     logits = random_scores(rng, target.shape, torch.float32)
     expected = reference.counts(reference.labels_of_threshold(logits.numpy(), 0.0), target.numpy(), 2)
+    if (shape, channels) == ("volumes", "none"):
+        pytest.skip("may be channels of labels that overlap, and is refused")
     preds = logits[:, None] if channels in ("preds", "both") else logits
     truth = target[:, None] if channels in ("target", "both") else target
     found = views(preds, truth, None, 2, "auto")
@@ -283,7 +285,7 @@ def test_scores_that_require_a_gradient(rng):
 # Arrays.
 
 
-@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "int16", "uint16", "int32", "int64"])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "int16", "uint16", "int32", "uint32", "int64"])
 def test_arrays_of_labels(rng, dtype):
     preds, target = rng.integers(0, 2, size=(2, 2, 40)).astype(dtype)
     assert_same_counts(confusion_matrix(preds, target, 3, flow=True), reference.counts(preds, target, 3))
@@ -395,6 +397,13 @@ def zeros(*shape, dtype=INT, device="cpu"):
     return torch.zeros(shape, dtype=dtype, device=device)
 
 
+def planes(*shape, dtype=INT):
+    """Class planes of a map that is all class 0."""
+    found = zeros(*shape, dtype=dtype)
+    found[:, 0] = 1
+    return found
+
+
 REFUSED = {  # preds, target, settings, exception, what the sentence says
     "floating truth": (
         zeros(2, 4),
@@ -427,29 +436,31 @@ REFUSED = {  # preds, target, settings, exception, what the sentence says
         ["float32 [2, 3, 4]", "'one-hot'"],
     ),
     "planes on both sides": (
-        zeros(2, 3, 4),
-        zeros(2, 3, 4),
+        planes(2, 3, 4),
+        planes(2, 3, 4),
         {},
         ValueError,
-        ["preds int64 [2, 3, 4]", "target int64 [2, 3, 4]", "num_classes=3", "'one-hot'", "'index'"],
+        ["preds int64 [2, 3, 4]", "target int64 [2, 3, 4]", "num_classes=3", "class planes", "'one-hot'"],
     ),
+    "planes in the truth": (zeros(2, 3, 4), planes(2, 3, 4), {}, ValueError, ["class planes", "'one-hot'"]),
+    "planes in preds": (planes(2, 3, 4), zeros(2, 3, 4), {}, ValueError, ["class planes", "'one-hot'"]),
     "scores that could be one-hot": (
         zeros(2, 3, 4, dtype=FLOAT),
-        zeros(2, 3, 4),
+        planes(2, 3, 4),
         {},
         ValueError,
         ["preds float32 [2, 3, 4]", "'one-hot'"],
     ),
     "two scores for each of two": (
         zeros(2, 2, dtype=FLOAT),
-        zeros(2, 2),
+        planes(2, 2),
         {},
         ValueError,
-        ["num_classes=2", "'one-hot'", "'index'"],
+        ["num_classes=2", "'one-hot'"],
     ),
     "planes of bool": (
-        zeros(2, 3, 4, dtype=torch.bool),
-        zeros(2, 3, 4, dtype=torch.bool),
+        planes(2, 3, 4, dtype=torch.bool),
+        planes(2, 3, 4, dtype=torch.bool),
         {},
         ValueError,
         ["bool", "'one-hot'"],
@@ -514,7 +525,7 @@ REFUSED = {  # preds, target, settings, exception, what the sentence says
     ),
     "a score for one pixel": (zeros(3, dtype=FLOAT), zeros(), {}, ValueError, ["[3]", "[]"]),
     "one side is one pixel": (zeros(), zeros(4), {}, ValueError, ["[]", "[4]"]),
-    "uint32 preds": (zeros(4, dtype=torch.uint32), zeros(4), {}, TypeError, ["preds is torch.uint32", "int64"]),
+    "uint64 preds": (zeros(4, dtype=torch.uint64), zeros(4), {}, TypeError, ["preds is torch.uint64", "int64"]),
     "uint64 target": (zeros(4), zeros(4, dtype=torch.uint64), {}, TypeError, ["target is torch.uint64", "int64"]),
     "complex preds": (zeros(4, dtype=torch.complex64), zeros(4), {}, TypeError, ["preds is torch.complex64"]),
     "complex target": (zeros(4), zeros(4, dtype=torch.complex128), {}, TypeError, ["target is torch.complex128"]),
@@ -692,9 +703,8 @@ def test_a_list_of_numbers_is_no_image():
         (np.array([None, 1]), "object"),
         (np.zeros(4, dtype="datetime64[s]"), "datetime64[s]"),
         (np.zeros(4, dtype=[("a", "u1")]), "a"),
-        (np.zeros(4, dtype=np.uint32), "uint32"),
         (np.zeros(4, dtype=np.uint64), "uint64"),
-        (np.zeros(4, dtype=">u4"), "u"),
+        (np.zeros(4, dtype=">u8"), "u"),
         (np.zeros(4, dtype=np.longdouble), "float128"),
     ],
     ids=lambda a: str(getattr(a, "dtype", "")),
@@ -710,15 +720,14 @@ def test_arrays_that_hold_no_labels(array, shown):
         assert_sentence(error, name, shown)
 
 
-def test_the_metric_takes_tensors_alone():
-    for preds, target, valid, name in (
-        (np.zeros(4, dtype=int), zeros(4), None, "preds is a ndarray"),
-        (zeros(4), np.zeros(4, dtype=int), None, "target is a ndarray"),
-        (zeros(4), zeros(4), np.ones(4, dtype=bool), "valid is a ndarray"),
-    ):
-        with pytest.raises(TypeError) as error:
-            views(preds, target, valid, 3, "auto")
-        assert_sentence(error, name, "torch.Tensor")
+def test_the_metric_takes_arrays_too(rng):
+    preds, target, valid = rng.integers(0, 3, (2, 4, 5)), rng.integers(0, 3, (2, 4, 5)), rng.random((2, 4, 5)) < 0.5
+    metric = MeanIoU(3)
+    metric.update(preds, target, valid)
+    metric.update(list(preds), tuple(target), list(valid))
+    assert_same_counts(metric.counts, 2 * reference.counts(preds, target, 3, (), valid))
+    metric.update(Exchanged(torch.from_numpy(preds)), target)
+    assert metric.counts.sum() == 3 * preds.size
 
 
 def test_every_label_dtype_beside_every_score_dtype(rng):

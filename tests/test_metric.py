@@ -316,7 +316,7 @@ def test_the_foreground_of_a_binary_mask_is_not_taken_for_void(side):
     metric = MeanIoU(2, ignore_index=255)  # as the examples of every other dataset have it
     metric.update(mask, mask)
     for ask in (metric.compute, metric.report):
-        with pytest.warns(UserWarning, match="Class 1 is on neither side, and 2 pixels of the truth are void; if 255"):
+        with pytest.warns(UserWarning, match="truth holds no class 1, and 2 of its pixels are void; if 255"):
             ask()
     assert mean_iou(labels, labels, 2, ignore_index=255) == 1
 
@@ -400,7 +400,7 @@ REFUSED = {
     "outside truth": (torch.zeros(1, 4, dtype=torch.int64), torch.full((1, 4), -1)),
     "shapes": (torch.zeros(1, 4, dtype=torch.int64), torch.zeros(1, 5, dtype=torch.int64)),
     "scores of another size": (torch.zeros(1, 3, 4, 4), torch.zeros(1, 8, 8, dtype=torch.int64)),
-    "ambiguous": (torch.zeros(1, 3, 4, dtype=torch.int64), torch.zeros(1, 3, 4, dtype=torch.int64)),
+    "class planes": (torch.eye(3, dtype=torch.int64)[None], torch.eye(3, dtype=torch.int64)[None]),
     "floating truth": (torch.zeros(1, 4, dtype=torch.int64), torch.zeros(1, 4)),
     "dtype": (torch.zeros(1, 4, dtype=torch.complex64), torch.zeros(1, 4, dtype=torch.int64)),
     "no tensor": ([[0]], torch.zeros(1, 4, dtype=torch.int64)),

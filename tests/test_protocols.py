@@ -430,14 +430,14 @@ def test_what_is_no_protocol(settings, kind, parts):
 
 def test_train_ids_in_place_of_label_ids_and_the_other_way_round():
     label, train = torch.tensor([7, 8, 11, 23, 26]), torch.tensor([0, 1, 2, 10, 255])
-    with pytest.raises(ValueError, match=r"preds holds 1 pixel.*: 255.*if these are train ids.*pred_ids to 'classes'"):
+    with pytest.raises(ValueError, match=r"preds holds 1 pixel.*: 255.*if these are train ids.*pred_ids='classes'"):
         mean_iou(train, label, protocol="cityscapes")
-    with pytest.raises(ValueError, match=r"target holds 1 pixel.*take the protocol 'cityscapes-train-ids'"):
+    with pytest.raises(ValueError, match=r"target holds 1 pixel.*take protocol='cityscapes-train-ids'"):
         mean_iou(label, train, protocol="cityscapes")
     for args in ((label, train), (train, label)):
-        with pytest.raises(ValueError, match=r"if these are label ids .*, take the protocol 'cityscapes'"):
+        with pytest.raises(ValueError, match=r"if these are label ids .*, take protocol='cityscapes'"):
             mean_iou(*args, protocol="cityscapes-train-ids")
-    with pytest.warns(UserWarning, match="set pred_ids to 'classes'"):
+    with pytest.warns(UserWarning, match="pass pred_ids='classes'"):
         mean_iou(train[:4], label[:4], protocol="cityscapes")
 
 
@@ -445,7 +445,7 @@ def test_answers_that_are_off_by_one_are_noticed(rng):
     """As of a model whose argmax gives 0 to 149, beside the ids 1 to 150: few are void, and hardly one is right."""
     target = torch.from_numpy(rng.integers(0, 151, size=(60, 60)))
     answers = (target - 1).clamp(min=0)
-    with pytest.warns(UserWarning, match="right on .* set pred_ids to 'classes'"):
+    with pytest.warns(UserWarning, match="right on .* pass pred_ids='classes'"):
         assert mean_iou(answers, target, protocol="ade20k") < 0.1
     assert mean_iou(answers, target, protocol="ade20k", pred_ids="classes") == 1
     assert mean_iou(torch.where(target % 5 > 1, target, 77), target, protocol="ade20k") < 1  # just a bad model
@@ -534,7 +534,10 @@ def test_predictions_in_train_ids_beside_label_ids(tmp_path):
     assert ran.exit_code == 2
     assert "255" in ran.stderr
     assert "if these are train ids" in ran.stderr
-    assert "pass --pred-ids classes where only the predictions are; otherwise take another protocol" in ran.stderr
+    assert (
+        "--pred-ids classes where only the predictions are; otherwise take the protocol that the maps follow"
+        in ran.stderr
+    )
     ran = run(pred, target, "--protocol", "cityscapes", "--pred-ids", "classes", "--format", "json")
     found = json.loads(ran.stdout)
     assert found["classes"] == expected["classes"]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,17 +38,19 @@ def count(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, how:
 
 
 def count_images(
-    preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, how: Counting
+    preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, how: Counting, *, several: bool = False
 ) -> tuple[Tensor, Tensor]:
     """The same counts, and a row for each image, int64 ``[B, 4, C]``: pixels in both maps, in the truth, in the
     prediction where the truth is a class, and those of the truth without an answer.
+
+    ``several`` says that maps ``[B, N]`` are B images of N points, and not one image without a batch dimension.
 
     Raises:
         TypeError, ValueError: as ``count``, and if one map may be an image, or several of them.
     """
     if not isinstance(preds, (list, tuple)) and not isinstance(target, (list, tuple)):
         found = views(preds, target, valid, *_shape(space, how))
-        _check_images(found)
+        _check_images(found, several)
         counted: tuple[Tensor, Tensor] = _counted(operators.count_images, found, space, how)
         return counted
     _check_lists(preds, target, valid)
@@ -83,14 +86,19 @@ def _shape(space: LabelSpace, how: Counting) -> tuple[int, str]:
     return space.num_classes, how.input_format
 
 
-def _check_images(found: Views) -> None:
+def _check_images(found: Views, several: bool) -> None:
     """A pair of maps without a batch dimension would be so many images of one line."""
     classes = {found.preds_form, found.target_form} & {"scores", "one-hot"}
     shape = map_shape(found.target, found.target_form)
-    if len(shape) < (2 if classes else 3):
+    if not shape or (len(shape) < 3 and not classes and not several):
+        points = (
+            f", preds[:, None] and target[:, None] (or ids=) for {shape[0]} images of {shape[1]} points"
+            if (len(shape) == 2)
+            else ""
+        )
         raise ValueError(
-            f"target is a map {list(shape)}, and scores are kept for each image; expected [B, *] with one map an "
-            "image, so pass preds[None] and target[None], or lists with one map an image."
+            f"target is {list(shape)}, which does not tell where images begin, and scores are kept for each; pass "
+            f"preds[None] and target[None] for one image{points}, or lists with one map an image."
         )
 
 
@@ -122,14 +130,14 @@ def _counted_one(
         image = (_one(preds[i]), _one(target[i]), None if valid is None else _one(valid[i]))
         return _counted(operator, views(*image, *_shape(space, how)), space, how)
     except OutsideError as error:
-        side = f"Image {i} of the sequence: {error.side}"
-        raise OutsideError(side, error.fact, error.looks_like, error.hint) from None
+        error.image = i
+        raise
     except (TypeError, ValueError) as error:
         raise type(error)(f"Image {i} of the sequence: {error}") from None
 
 
 def _one(image: Any) -> Any:
-    return image[None] if isinstance(image, Tensor) else image
+    return image[None] if isinstance(image, (Tensor, np.ndarray)) else image
 
 
 def _counted(operator: Any, found: Views, space: LabelSpace, how: Counting) -> Any:
@@ -149,5 +157,5 @@ def _counted(operator: Any, found: Views, space: LabelSpace, how: Counting) -> A
             space.preds_text,
         )
     except OutsideError as error:
-        error.hint = space.hint
+        error.space = space
         raise

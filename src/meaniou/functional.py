@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any, Literal, TypedDict, Unpack
 
+import numpy as np
 from torch import Tensor
 
 from meaniou.checks import Absent, Average, Impl, InputFormat, Over, Present, Unanswered
@@ -24,6 +25,7 @@ class Settings(TypedDict, total=False):
     average: Average | None
     ignore_index: int | Iterable[int] | None
     pred_ids: Literal["ids", "classes"] | None
+    pred_void: int | Iterable[int] | None
     unanswered: Unanswered | None
     present: Present | None
     absent: Absent | None
@@ -70,12 +72,12 @@ def mean_iou(
         tensor(0.5000)
     """
     preds, target, valid = (
-        _tensors("preds", preds),
-        _tensors("target", target),
-        None if valid is None else _tensors("valid", valid),
+        _maps("preds", preds),
+        _maps("target", target),
+        None if valid is None else _maps("valid", valid),
     )
-    first = target if isinstance(target, Tensor) else next(iter(target), None)
-    with nullcontext() if first is None else first.device:
+    first = target if not isinstance(target, list) else next(iter(target), None)
+    with first.device if isinstance(first, Tensor) else nullcontext():
         metric = MeanIoU(num_classes, sync_on_compute=False, **settings)
     metric.update(preds, target, valid)
     value: Tensor = metric.compute()
@@ -91,6 +93,7 @@ def confusion_matrix(
     valid: Any = None,
     ignore_index: int | Iterable[int] | None = None,
     pred_ids: Literal["ids", "classes"] | None = None,
+    pred_void: int | Iterable[int] | None = None,
     input_format: InputFormat = "auto",
     threshold: float = 0.5,
     validate_args: bool = True,
@@ -110,12 +113,12 @@ def confusion_matrix(
         tensor([[1, 1],
                 [0, 1]])
     """
-    space, _ = space_of(num_classes, protocol, ignore_index=ignore_index, pred_ids=pred_ids)
+    space, _ = space_of(num_classes, protocol, ignore_index=ignore_index, pred_ids=pred_ids, pred_void=pred_void)
     how = Counting.of(input_format, threshold, validate_args, impl)
     counts = count(
-        _tensors("preds", preds),
-        _tensors("target", target),
-        None if valid is None else _tensors("valid", valid),
+        _maps("preds", preds),
+        _maps("target", target),
+        None if valid is None else _maps("valid", valid),
         space,
         how,
     )
@@ -124,7 +127,9 @@ def confusion_matrix(
     return counts if flow else counts[:-2, :-2].clone()
 
 
-def _tensors(name: str, value: Any) -> Any:
+def _maps(name: str, value: Any) -> Any:
+    """The maps, with tensors for all but NumPy arrays, whose errors speak NumPy's words."""
     if isinstance(value, (list, tuple)):
-        return [as_tensor(item, f"{name}[{i}]") for i, item in enumerate(value)]
-    return as_tensor(value, name)
+        return [_maps(f"{name}[{i}]", item) for i, item in enumerate(value)]
+    tensor = as_tensor(value, name)
+    return value if isinstance(value, np.ndarray) else tensor

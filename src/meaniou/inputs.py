@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-LABELS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.uint16, torch.int32, torch.int64)
-SCORES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+from meaniou import readings
+from meaniou.readings import LABELS, SCORES, Batch, shown
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,18 @@ class Views:
 
 
 def views(preds: Any, target: Any, valid: Any, num_classes: int, input_format: str) -> Views:
-    """Views of one batch of tensors.
+    """Views of one batch of tensors, NumPy arrays or objects with DLPack.
 
     Raises:
-        TypeError: if something is no tensor, or of a dtype that holds neither labels nor scores.
+        TypeError: if something is none of these, or of a dtype that holds neither labels nor scores.
         ValueError: if shapes or devices do not fit, or the shapes can be read in two ways.
     """
+    arrays = ("preds",) * isinstance(preds, np.ndarray) + ("target",) * isinstance(target, np.ndarray)
+    preds, target = as_tensor(preds, "preds"), as_tensor(target, "target")
+    valid = None if valid is None else as_tensor(valid, "valid")
     _check_tensors(preds, target, valid)
-    one_hot = input_format == "one-hot"
-    found = _one_hot(preds, target, num_classes) if one_hot else _index(preds, target, num_classes, input_format)
+    batch = Batch(preds, target, num_classes, input_format, arrays)
+    found = _one_hot(batch) if input_format == "one-hot" else _index(batch)
     mask = _valid(valid, target, map_shape(found.target, found.target_form))
     return Views(found.preds, found.target, mask, found.preds_form, found.target_form)
 
@@ -56,29 +59,31 @@ def as_tensor(value: Any, name: str) -> Tensor:
                 f"{name} is an array of {value.dtype}; expected integers, bool or floating scores, so convert it first."
             )
         strides = all(s >= 0 and s % value.itemsize == 0 for s in value.strides)
-        shareable = value.flags.writeable and value.dtype.isnative and strides
-        return torch.from_numpy(value if shareable else value.astype(value.dtype.newbyteorder("="), order="C"))
+        if not value.dtype.isnative or not strides:
+            return torch.from_numpy(value.astype(value.dtype.newbyteorder("="), order="C"))
+        return torch.from_numpy(value if value.flags.writeable else np.asarray(_Writable(value)))
     if hasattr(value, "__dlpack__"):
         return torch.utils.dlpack.from_dlpack(value)
+    inside = f"pass what is in it, as {name}['out']" if isinstance(value, Mapping) else "convert it first"
     raise TypeError(
-        f"{name} is a {type(value).__name__}; expected a tensor, a NumPy array or an object with DLPack, so "
-        "convert it first."
+        f"{name} is a {type(value).__name__}; expected a tensor, a NumPy array or an object with DLPack, so {inside}."
     )
 
 
-def _check_tensors(preds: Any, target: Any, valid: Any) -> None:
-    for name, value in (("preds", preds), ("target", target), ("valid", valid)):
-        if not isinstance(value, Tensor) and not (name == "valid" and value is None):
-            inside = f"pass what is in it, as {name}['out']" if isinstance(value, Mapping) else "convert it"
-            raise TypeError(
-                f"{name} is a {type(value).__name__}; expected a torch.Tensor, so {inside}; for arrays there is "
-                "meaniou.mean_iou."
-            )
+class _Writable:
+    """The memory of a read-only array, which PyTorch shares without a warning only where it may write; nobody does."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array  # kept alive
+        self.__array_interface__ = {**array.__array_interface__, "data": (array.ctypes.data, False)}
+
+
+def _check_tensors(preds: Tensor, target: Tensor, valid: Tensor | None) -> None:
     for name, value in (("preds", preds), ("target", target)):
         if value.dtype not in LABELS + SCORES:
             raise TypeError(
-                f"{name} is {value.dtype}; expected labels (bool to int64) or floating scores, so convert it, as "
-                "by .long()."
+                f"{name} is {value.dtype}; expected labels (bool to int64) or floating scores, so convert it, and "
+                "labels to int64."
             )
         if value.layout != torch.strided:
             raise TypeError(
@@ -98,48 +103,34 @@ def _check_tensors(preds: Any, target: Any, valid: Any) -> None:
         )
 
 
-def _index(preds: Tensor, target: Tensor, num_classes: int, input_format: str) -> Views:
+def _index(batch: Batch) -> Views:
     """Maps of labels, with scores or labels as predictions."""
-    got = partial(_got, preds, target, num_classes)  # text is made for errors only
-    one_hot = "pass input_format='index' if they are labels, 'one-hot' if they are class planes"
-    if target.dtype in SCORES and preds.dtype in LABELS and target.dim() == preds.dim() + 1 and input_format == "auto":
-        raise TypeError(f"{got()}; expected the labels as target, so pass the prediction first, or {one_hot}.")
-    if target.dtype in SCORES and input_format == "auto":
-        raise TypeError(f"target is {_is(target)}; expected integer labels, so call target.long(), or {one_hot}.")
-    planes = preds.dim() == target.dim() > 1 and preds.shape[1] == target.shape[1] == num_classes > 1
-    if input_format == "auto" and planes:
-        raise ValueError(
-            f"{got()}, where dimension 1 has as many entries as there are classes, and may be part of a map or the "
-            f"classes; {one_hot}."
-        )
-    scores = preds.dtype in SCORES
-    if scores and preds.dim() == target.dim() and _single(target) and preds.shape[1] == num_classes:
+    preds, target, classes = batch.preds, batch.target, batch.num_classes
+    auto, scores = batch.input_format == "auto", preds.dtype in SCORES
+    if auto:
+        readings.refuse_floating_truth(batch)
+        readings.refuse_planes(batch)
+    if scores and preds.dim() == target.dim() and _single(target) and preds.shape[1] == classes:
         target = target.squeeze(1)
-    if scores and preds.dim() == target.dim() + 1 > 1 and preds.shape[1] == num_classes:
-        if preds.shape[:1] + preds.shape[2:] == target.shape:
-            return Views(preds, target, None, "scores", "labels")
-        if preds.shape[0] != target.shape[0]:
-            raise ValueError(f"{got()}; expected as many images on both sides, so check the batch.")
-        raise ValueError(
-            f"{got()}; expected scores at the resolution of the truth, so resize them first, as by "
-            "torch.nn.functional.interpolate(preds, size=target.shape[1:])."
-        )
+    if scores and preds.dim() == target.dim() + 1 > 1 and preds.shape[1] == classes:
+        if preds.shape[:1] + preds.shape[2:] != target.shape:
+            raise ValueError(f"{batch}; {_advice_on_scores(batch)}.")
+        if auto and readings.is_one_image(batch):
+            preds, target = preds[None], target[None]
+        return Views(preds, target, None, "scores", "labels")
     preds, target = _drop_single(preds, target)
     if preds.shape != target.shape:
-        raise ValueError(f"{got()}; {_advice(preds, target, num_classes)}.")
-    if not scores:
-        return Views(preds, target, None, "labels", "labels")
-    if num_classes != 2:
-        raise ValueError(
-            f"{got()}; one floating channel is for two classes, so pass scores [B, {num_classes}, *], or labels "
-            "as integers, by preds.long()."
-        )
-    return Views(preds, target, None, "threshold", "labels")
+        raise ValueError(f"{batch}; {_advice(batch, preds, target)}.")
+    if scores and auto:
+        if classes != 2:
+            raise ValueError(f"{batch}; {readings.advice_on_one_channel(batch)}.")
+        return Views(preds, target, None, "threshold", "labels")
+    return Views(preds, target, None, "labels", "labels")
 
 
-def _one_hot(preds: Tensor, target: Tensor, num_classes: int) -> Views:
+def _one_hot(batch: Batch) -> Views:
     """Class planes on one side or both; floating predictions are scores, since their planes need not be 0 and 1."""
-    got = partial(_got, preds, target, num_classes)
+    preds, target, num_classes = batch.preds, batch.target, batch.num_classes
     if preds.dim() == target.dim() > 1 and num_classes > 1:  # labels [B, 1, *] beside class planes [B, C, *]
         if _single(target) and preds.shape[1] == num_classes:
             target = target.squeeze(1)
@@ -147,22 +138,16 @@ def _one_hot(preds: Tensor, target: Tensor, num_classes: int) -> Views:
             preds = preds.squeeze(1)
     preds_form = "labels" if preds.dim() < target.dim() else "scores" if preds.dtype in SCORES else "one-hot"
     target_form = "labels" if target.dim() < preds.dim() else "one-hot"
-    for side, form in ((preds, preds_form), (target, target_form)):
+    for name, side, form in (("preds", preds, preds_form), ("target", target, target_form)):
         if form != "labels" and (side.dim() < 2 or side.shape[1] != num_classes):
             raise ValueError(
-                f"{got()} and input_format='one-hot'; expected class planes [B, {num_classes}, *], so check dimension "
-                "1, or pass 'index' for labels."
+                f"{batch}; expected class planes [B, {num_classes}, *], so check dimension 1, or pass 'index' for "
+                "labels."
             )
         if form == "labels" and side.dtype in SCORES:
-            raise TypeError(
-                f"{got()} and input_format='one-hot'; expected integer labels beside class planes, so call "
-                ".long() on the labels."
-            )
+            raise TypeError(f"{batch}; {readings.advice_on_floating_labels(batch, name)}.")
     if map_shape(preds, preds_form) != map_shape(target, target_form):
-        raise ValueError(
-            f"{got()} and input_format='one-hot'; expected the same map [B, *] on both sides, so "
-            "check the batch and the resolution."
-        )
+        raise ValueError(f"{batch}; expected the same map [B, *] on both sides, so check the batch and the resolution.")
     return Views(preds, target, None, preds_form, target_form)
 
 
@@ -182,7 +167,7 @@ def _valid(valid: Tensor | None, target: Tensor, shape: torch.Size) -> Tensor | 
     if valid.shape == target.shape and valid.numel() == shape.numel():
         return valid.view(shape)
     raise ValueError(
-        f"valid is {_is(valid)}; expected one value a pixel, {list(shape)}, or one an image, {list(shape[:1])}, so "
+        f"valid is {shown(valid)}; expected one value a pixel, {list(shape)}, or one an image, {list(shape[:1])}, so "
         "check its shape."
     )
 
@@ -201,7 +186,15 @@ def _drop_single(preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return preds, target
 
 
-def _advice(preds: Tensor, target: Tensor, num_classes: int) -> str:
+def _advice_on_scores(batch: Batch) -> str:
+    if batch.preds.shape[0] != batch.target.shape[0]:
+        return "expected as many images on both sides, so check the batch"
+    resize = "" if "preds" in batch.arrays else ", as by torch.nn.functional.interpolate(preds, size=target.shape[1:])"
+    return f"expected scores at the resolution of the truth, so resize them first{resize}"
+
+
+def _advice(batch: Batch, preds: Tensor, target: Tensor) -> str:
+    num_classes = batch.num_classes
     if preds.dim() > 1 and preds.dim() == target.dim() + 1 and preds.shape[1] == num_classes:
         return (
             "expected floating scores, or integer class planes with input_format='one-hot', so pass that or "
@@ -212,15 +205,7 @@ def _advice(preds: Tensor, target: Tensor, num_classes: int) -> str:
     if preds.dim() == target.dim() + 1 and preds.shape[0] == num_classes and preds.shape[1:] == target.shape:
         return "expected a batch, so pass preds[None] and target[None]"
     if preds.dim() == target.dim() + 1 > 2 and preds.shape[:-1] == target.shape and preds.shape[-1] == num_classes:
-        return "expected the classes in dimension 1, so pass preds.movedim(-1, 1)"
+        return f"expected the classes in dimension 1, so pass {batch.classes_second()}"
     if preds.dim() == target.dim() + 1 and preds.shape[:1] + preds.shape[2:] == target.shape:
         return f"expected one score a class, so set num_classes={preds.shape[1]} or pass {num_classes} channels"
     return f"expected maps of one shape, or scores [B, {num_classes}, *] for a truth [B, *], so check both shapes"
-
-
-def _got(preds: Tensor, target: Tensor, num_classes: int) -> str:
-    return f"Got preds {_is(preds)} and target {_is(target)} with num_classes={num_classes}"
-
-
-def _is(side: Tensor) -> str:
-    return f"{str(side.dtype).removeprefix('torch.')} {list(side.shape)}"

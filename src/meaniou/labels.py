@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from meaniou.checks import each, integer
 from meaniou.names import ClassNames, names_of
@@ -13,6 +13,8 @@ TRAIN_VOID = 255  # the void of train ids, by convention, wherever it is no clas
 ClassIds = Sequence[int | Iterable[int]] | Mapping[int, int]
 Groups = Mapping[str, Iterable[int | str]]
 Color = tuple[int, int, int]
+Hint = str | Mapping[int, str] | tuple[tuple[int | None, str], ...]
+Instances = Literal["", "& 0xFFFF", "// 1000", "// 256"]
 
 
 @dataclass(frozen=True, init=False)
@@ -31,7 +33,9 @@ class LabelSpace:
         pred_void: ids that are no answer in predictions.
         groups: name and classes of each group.
         colors: red, green and blue of each class, 0 to 255, or ``None``.
-        hint: what an error says of labels that are no class.
+        hint: what an error says of labels that are no class, as pairs of a label (``None`` for any) and a text.
+        instances: how maps of instances hold the class of a label, where that is known of these classes.
+        protocol: name of the benchmark whose classes these are, or empty.
 
     Example:
         >>> import numpy as np
@@ -49,7 +53,9 @@ class LabelSpace:
     pred_void: tuple[int, ...]
     groups: tuple[tuple[str, tuple[int, ...]], ...]
     colors: tuple[Color, ...] | None
-    hint: str = field(repr=False, compare=False)
+    hint: tuple[tuple[int | None, str], ...] = field(repr=False, compare=False)
+    instances: Instances = field(repr=False, compare=False)
+    protocol: str = field(repr=False, compare=False)
     # What a kernel reads, made here once: ids that are no class where a class is its own id, and where it is not,
     # (id, bin, id, bin, ...) in the order of the ids.
     ignore: tuple[int, ...] = field(repr=False, compare=False)
@@ -71,7 +77,9 @@ class LabelSpace:
         colors: Iterable[Iterable[int]] | None = None,
         pred_ids: str | ClassIds | None = "ids",
         pred_void: int | Iterable[int] | None = None,
-        hint: str = "",
+        hint: Hint = "",
+        instances: Instances = "",
+        protocol: str = "",
     ) -> None:
         """Checks the settings and freezes them.
 
@@ -85,8 +93,13 @@ class LabelSpace:
             colors: red, green and blue of each class, 0 to 255.
             pred_ids: ``"ids"`` (predictions hold what the truth holds), ``"classes"`` (they hold ``0 .. C-1``, and 255
                 is no answer where it is no class), or ids of their own.
-            pred_void: ids that are no answer in predictions which have ids of their own.
-            hint: what an error is to say of labels that are no class, such as ``"if ..., pass ..."``.
+            pred_void: ids that are no answer in predictions; unless given, those of ``void`` where predictions hold
+                what the truth holds, and none where they have ids of their own.
+            hint: what an error is to say of labels that are no class, such as ``"if ..., pass ..."``; or
+                ``{label: text}``. A setting in it, as ``{pred_ids:classes}``, is shown as a keyword or as an option.
+            instances: how labels hold the class where they hold the number of an instance too, as ``"// 1000"``; an
+                error tells it of such labels.
+            protocol: name of the benchmark whose classes these are.
 
         Raises:
             TypeError: if a setting has the wrong type.
@@ -95,28 +108,31 @@ class LabelSpace:
         classes = integer("num_classes", num_classes)
         if not 1 <= classes <= MAX_CLASSES:
             raise ValueError(f"num_classes is {classes}; expected 1 to {MAX_CLASSES}, so check the number of classes.")
-        no_class = _void("ignore_index", void)
+        no_class = void_ids("void", void)
         of_truth = None if ids is None else _ids("ids", ids, classes)
         if isinstance(pred_ids, str) and pred_ids not in ("ids", "classes"):
             raise ValueError(f"pred_ids is {pred_ids!r}; expected 'ids', 'classes' or ids for each class.")
-        if pred_void is not None and (pred_ids is None or isinstance(pred_ids, str)):
-            raise ValueError(
-                "pred_void is for predictions with ids of their own; expected pred_ids beside it, so add it."
-            )
+        if instances not in get_args(Instances):
+            raise ValueError(f"instances is {instances!r}; expected one of {get_args(Instances)}.")
         if pred_ids == "ids" or (pred_ids in (None, "classes") and ids is None):
             of_preds, no_answer = of_truth, no_class
         elif pred_ids is None or isinstance(pred_ids, str):
             of_preds, no_answer = None, (TRAIN_VOID,) if classes <= TRAIN_VOID else ()
         else:
-            of_preds, no_answer = _ids("pred_ids", pred_ids, classes), _void("pred_void", pred_void)
+            of_preds, no_answer = _ids("pred_ids", pred_ids, classes), ()
+        no_answer = no_answer if pred_void is None else void_ids("pred_void", pred_void)
         found: dict[str, Any] = {"num_classes": classes, "void": no_class, "names": names_of(names, classes)}
-        found |= {"ids": of_truth, "pred_ids": of_preds, "pred_void": no_answer, "groups": (), "hint": str(hint)}
+        found |= {"ids": of_truth, "pred_ids": of_preds, "pred_void": no_answer, "groups": (), "hint": _hints(hint)}
+        found |= {"instances": instances, "protocol": protocol}
         found |= {"colors": None if colors is None else _colors(colors, classes)}
         own = [(c,) for c in range(classes)]
         ignored = frozenset(c for c, labels in enumerate(of_truth or own) if set(labels) <= set(no_class))
         not_own = {*no_class, *ignored} if of_truth is None else {*ignored, *(no_answer if of_preds is None else ())}
         found |= {"ignored_classes": ignored, "ignore": tuple(sorted(not_own))}
-        found |= {"target_bins": _bins(of_truth, no_class), "preds_bins": _bins(of_preds, no_answer, ignored)}
+        # Class numbers on both sides share one list of ignored ids, so that another void of predictions needs a table.
+        apart = of_truth is None and of_preds is None and no_answer != no_class
+        table = tuple(own) if apart else of_preds
+        found |= {"target_bins": _bins(of_truth, no_class), "preds_bins": _bins(table, no_answer, ignored)}
         found |= {f"{side}_text": " ".join(map(str, found[f"{side}_bins"])) for side in ("target", "preds")}
         for name, value in found.items():
             object.__setattr__(self, name, value)
@@ -135,10 +151,10 @@ class LabelSpace:
         """The same with other settings, named as those of ``LabelSpace``."""
         kept: dict[str, Any] = {"num_classes": self.num_classes, "ids": self.ids, "void": self.void}
         kept |= {"names": self.names, "groups": dict(self.groups), "colors": self.colors}
-        kept["hint"] = self.hint
-        if (self.pred_ids, self.pred_void) != (self.ids, self.void):
-            own = {"pred_ids": self.pred_ids, "pred_void": self.pred_void}
-            kept |= {"pred_ids": "classes"} if self.pred_ids is None else {} if "pred_ids" in settings else own
+        kept |= {"hint": self.hint, "instances": self.instances, "protocol": self.protocol}
+        kept["pred_ids"] = "classes" if self.pred_ids is None else "ids" if self.pred_ids == self.ids else self.pred_ids
+        if self.pred_void != LabelSpace(**kept).pred_void and "pred_ids" not in settings:
+            kept["pred_void"] = self.pred_void
         return LabelSpace(**{**kept, **settings})
 
 
@@ -180,7 +196,8 @@ def groups_of(space: LabelSpace, groups: Groups | None) -> dict[str, tuple[int, 
     return found
 
 
-def _void(name: str, void: int | Iterable[int] | None) -> tuple[int, ...]:
+def void_ids(name: str, void: int | Iterable[int] | None) -> tuple[int, ...]:
+    """Sorted ids of one or several; ``name`` is the setting that an error complains of."""
     if void is None:
         return ()
     several = isinstance(void, Iterable) and getattr(void, "ndim", 1) > 0
@@ -231,6 +248,12 @@ def _bins(
     known = {label: len(ids) if c in ignored else c for c, labels in enumerate(ids) for label in labels}
     known |= dict.fromkeys(void, len(ids))
     return tuple(number for pair in sorted(known.items()) for number in pair)
+
+
+def _hints(hint: Hint) -> tuple[tuple[int | None, str], ...]:
+    if isinstance(hint, str):
+        return ((None, hint),) if hint else ()
+    return tuple(hint.items()) if isinstance(hint, Mapping) else tuple(hint)
 
 
 def _colors(colors: Iterable[Iterable[int]], num_classes: int) -> tuple[Color, ...]:

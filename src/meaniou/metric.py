@@ -35,6 +35,8 @@ class MeanIoU(SavedMetric):
             ``0 .. C-1``.
         pred_ids: what predictions hold where the truth holds ids of its own: the same ``"ids"``, or ``"classes"``,
             ``0 .. C-1`` as an argmax gives them. Scores are in the order of the classes in any case.
+        pred_void: id or ids that are no answer in predictions alone, instead of those of ``ignore_index`` or the
+            protocol.
         unanswered: what a no-answer on a valid pixel is: a ``"miss"`` of the true class (the default without a
             protocol), void (``"drop"``), or an ``"error"``.
         present: the classes that enter an average: those in truth or prediction (``"union"``, the default), or in the
@@ -43,7 +45,7 @@ class MeanIoU(SavedMetric):
             ``"one"`` or ``"nan"``.
         classes: only these classes enter the averages; all pixels still count. ``average="none"`` still gives all C.
         include_background: ``False`` leaves class 0 out of the averages.
-        input_format: ``"auto"``, ``"index"`` (integer maps are labels, whatever their shape; a floating truth holds
+        input_format: ``"auto"``, ``"index"`` (maps in the shape of the truth are labels, floating ones too, which hold
             whole numbers) or ``"one-hot"`` (``[B, C, *]`` class planes; floating predictions are scores).
         threshold: with two classes and one floating channel, class 1 is where ``preds > threshold`` (for logits: 0.0).
         class_names: a name per class, as a sequence, ``{id: name}``, or a path to a file with one a line or JSON.
@@ -93,6 +95,7 @@ class MeanIoU(SavedMetric):
         average: Average | None = "macro",
         ignore_index: int | Iterable[int] | None = None,
         pred_ids: Literal["ids", "classes"] | None = None,
+        pred_void: int | Iterable[int] | None = None,
         unanswered: Unanswered | None = None,
         present: Present | None = None,
         absent: Absent | None = None,
@@ -110,12 +113,17 @@ class MeanIoU(SavedMetric):
     ) -> None:
         if "zero_division" in kwargs:
             raise TypeError(
-                "zero_division is not an argument of MeanIoU; absent='zero', 'one', 'nan' or 'skip' says what an "
-                "absent class is."
+                "zero_division is not an argument of MeanIoU; leave it out for means, since torchmetrics keeps absent "
+                "classes out of macro whatever it says; for average='none' pass absent='zero' or 'one' instead."
             )
         super().__init__(**kwargs)
         self.space, self.protocol = space_of(
-            num_classes, protocol, ignore_index=ignore_index, class_names=class_names, pred_ids=pred_ids
+            num_classes,
+            protocol,
+            ignore_index=ignore_index,
+            class_names=class_names,
+            pred_ids=pred_ids,
+            pred_void=pred_void,
         )
         rules = self.protocol or Policy()
         self.policy = Policy.of(
@@ -149,9 +157,10 @@ class MeanIoU(SavedMetric):
         """Counts a batch; if it is refused, the metric stays as it was.
 
         Args:
-            preds: labels ``[B, *]`` (bool, uint8, int8, int16, uint16, int32, int64), floating scores ``[B, C, *]``
-                (the first maximum is the answer, a NaN is no answer), or with two classes one floating channel
-                ``[B, *]`` or ``[B, 1, *]``; or a list or tuple with one such map an image, without the batch dimension.
+            preds: labels ``[B, *]`` (bool, uint8, int8, int16, uint16, int32, uint32, int64), floating scores
+                ``[B, C, *]`` (the first maximum is the answer, a NaN is no answer), or with two classes one floating
+                channel ``[B, *]`` or ``[B, 1, *]``, as a tensor, a NumPy array or an object with DLPack; or a list or
+                tuple with one such map an image, without the batch dimension.
             target: labels ``[B, *]``, or ``[B, 1, *]``, or such a list.
             valid: bool ``[B]`` or of the target's shape, ``False`` where an image or a pixel is void.
             ids: with ``per_image``, a whole number from 0 on for each image, the same wherever and whenever it is seen.
@@ -162,13 +171,13 @@ class MeanIoU(SavedMetric):
                 the classes; with ``per_image`` if there is no batch dimension, or there are not as many ids as images.
         """
         if self.per_image:
-            counts, rows = count_images(preds, target, valid, self.space, self.how)
+            counts, rows = count_images(preds, target, valid, self.space, self.how, several=ids is not None)
             names = ids_of(ids, len(rows), self.counts.device)
         elif ids is not None:
             raise ValueError("ids are kept with per_image=True only, so make the metric with it, or leave them out.")
         else:
             counts = count(preds, target, valid, self.space, self.how)
-        if not isinstance(target, Tensor) and not target:
+        if isinstance(target, (list, tuple)) and not target:
             return  # an empty sequence is on no device
         if counts.device != self.counts.device:
             raise ValueError(

@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from meaniou.contents import cause_of, is_divided
 from meaniou.inputs import map_shape
 from meaniou.kernels import portable
 from meaniou.kernels.sides import side_of_preds, side_of_truth
 from meaniou.kernels.windows import Reading
-from meaniou.labels import TRAIN_VOID
-from meaniou.outside import OutsideError, fact_of, number_outside
+from meaniou.outside import OutsideError, number_outside
 
 ARGUMENTS = (
     "Tensor preds, Tensor target, Tensor? valid, str preds_form, str target_form, int num_classes, int[] ignore, "
@@ -142,20 +142,23 @@ def _refuse(
     if in_truth or in_preds:
         truth, prediction = side_of_truth(target, reading), side_of_preds(preds, reading)
         index, stored = portable.first_outside(truth, prediction, valid, reading.num_classes, in_truth > 0)
-        name, number = ("target", in_truth) if in_truth else ("preds", in_preds)
-        found = f" (the first at index {index}: {stored[0] if len(stored) == 1 else 'no single 1 among zeros'})"
-        by_ids = bool(reading.target_ids if in_truth else reading.preds_ids)
-        looks_like = ""
-        if stored == [TRAIN_VOID]:
-            # Masks of 0 and 255: as an ignored id the foreground would be void, and the number plausible and wrong.
-            looks_like = "train ids" if by_ids else "binary" if reading.num_classes == 2 else ""
-        raise OutsideError(name, fact_of(number, reading.num_classes, by_ids) + found, looks_like)
+        side, number = ("target", in_truth) if in_truth else ("preds", in_preds)
+        held, form = (target, reading.target_form) if in_truth else (preds, reading.preds_form)
+        numbers = not (reading.target_ids if in_truth else reading.preds_ids)
+        cause = cause_of(held, form, reading.num_classes if numbers else 0)
+        raise OutsideError(side, number, reading.num_classes, index, tuple(stored), cause)
 
 
 def _warn_of_logits(preds: Tensor, threshold: float) -> None:
     """Logits compared with a threshold for probabilities would give a plausible wrong number."""
     if 0 < threshold < 1 and preds.numel():
         low, high = (float(end) for end in torch.aminmax(preds.detach()))
+        if is_divided(preds, high):
+            warnings.warn(
+                "preds holds 0 and 1/255 alone, as masks that ToTensor divided by 255, and class 1 is where they are "
+                f"above {threshold:g}; if these are labels, multiply by 255 and round.",
+                stacklevel=2,
+            )
         if low < 0 or high > 1:
             warnings.warn(
                 f"preds holds scores from {low:g} to {high:g}, which are no probabilities, and class 1 is where they "

@@ -51,6 +51,13 @@ SETTINGS = options(
         help="An id that is void in the truth and no answer in a prediction; may be given several times.",
     ),
     click.option(
+        "--pred-void",
+        type=int,
+        multiple=True,
+        help="An id that is no answer in predictions alone, instead of those of --ignore-index or --protocol; may be "
+        "given several times.",
+    ),
+    click.option(
         "--class-names",
         type=FOLDER,
         help="A text file with one name a line, in the order of the classes, or JSON: a list, {id: name}, or a config "

@@ -1,96 +1,94 @@
-"""Counts -> what in them is a mistake, or may be one, in words."""
+"""Labels out of range -> one error with plain fields, and the sentence that explains it to users."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
-from meaniou.labels import LabelSpace
-from meaniou.policy import Policy
+from meaniou.labels import TRAIN_VOID, LabelSpace
+from meaniou.words import as_options, in_python
+
+# How maps of instances hold the class -> the class of a label, and what shows that there is more in it than a class.
+INSTANCES: dict[str, tuple[Callable[[int], int], Callable[[int], bool]]] = {
+    "& 0xFFFF": (lambda label: label & 0xFFFF, lambda label: label >> 16 not in (0, -1)),
+    "// 1000": (lambda label: label // 1000, lambda label: label >= 1000),
+    "// 256": (lambda label: label // 256, lambda label: label >= 256),
+}
+COMMON_INSTANCES = ("& 0xFFFF", "// 1000")  # // 256 is Mapillary's alone, and fits too many labels
+MANY_VOID = 6  # more void ids are not listed in a sentence
+
+# What a map seems to hold -> the cure in Python, and for a file.
+CAUSES = {
+    "binary": (
+        "if 255 is the foreground of a binary mask, pass SIDE > 0",
+        "if 255 is the foreground of a binary mask, save it as ids 0 and 1",
+    ),
+    "jpeg": (
+        "if it is a mask that was stored as JPEG, which changes labels, pass SIDE >= 128 and store masks as PNG",
+        "if it is a mask that was stored as JPEG, which changes labels, threshold it at 128 and save it as PNG",
+    ),
+    "divided": ("fractions are no labels, and these look divided by 255, so multiply by 255 and round",) * 2,
+    "fractions": ("fractions are no labels, so pass whole numbers",) * 2,
+    "overlap": (
+        "labels that overlap have no class map, so make a MeanIoU(2) for each channel, as with preds[:, 0] and "
+        "target[:, 0]",
+    )
+    * 2,
+    "no class": ("if a pixel without a 1 is void, pass valid=(SIDE != 0).any(1)",) * 2,
+}
 
 
 class OutsideError(ValueError):
     """Labels outside the classes that are a mistake in the data or the settings.
 
     Attributes:
-        side: which map holds them.
-        fact: how many, and on the CPU where the first is and what is stored there.
-        looks_like: a mistake that can be told from what is stored: ``"binary"`` for a mask of 0 and 255,
-            ``"train ids"`` for class numbers with 255 as their void; empty for none.
-        hint: what the label space has to say.
+        side: ``"preds"`` or ``"target"``, the map that holds them.
+        number: how many pixels.
+        num_classes: number of classes.
+        index: of the first one, on the CPU; else ``None``.
+        stored: what is stored there: one label, or the values of a pixel of class planes.
+        cause: what the map seems to hold, a key of ``CAUSES``, or empty.
+        space: the classes that the labels are no part of.
+        image: place in the sequence that was passed, ``None`` for a batch.
     """
 
-    def __init__(self, side: str, fact: str, looks_like: str = "", hint: str = "") -> None:
-        super().__init__(side, fact, looks_like, hint)
-        self.side, self.fact, self.looks_like, self.hint = side, fact, looks_like, hint
+    def __init__(
+        self,
+        side: str,
+        number: int,
+        num_classes: int,
+        index: tuple[int, ...] | None = None,
+        stored: tuple[float, ...] = (),
+        cause: str = "",
+    ) -> None:
+        super().__init__(side, number, num_classes, index, stored, cause)
+        self.side, self.number, self.num_classes, self.index = side, number, num_classes, index
+        self.stored, self.cause = stored, cause
+        self.space = LabelSpace(num_classes)
+        self.image: int | None = None
 
     @property
-    def of_preds(self) -> bool:
-        """Whether it is the predictions that hold them."""
-        return self.side.endswith("preds")
-
-    @property
-    def ignored(self) -> str:
-        """What such labels are once they are ignored."""
-        return "no answer and a miss" if self.of_preds else "void"
+    def label(self) -> int | None:
+        """The first label that is outside, where it is known and a whole number."""
+        if len(self.stored) != 1 or self.stored[0] != self.stored[0] or self.stored[0] % 1:
+            return None
+        return int(self.stored[0])
 
     def __str__(self) -> str:
-        name = "preds" if self.of_preds else "target"
-        cures = {
-            "binary": f"if 255 is the foreground of a binary mask, pass {name} > 0; otherwise ",
-            "train ids": "if they are class numbers (train ids), set pred_ids to 'classes'; otherwise "
-            if self.of_preds
-            else "if they are class numbers (train ids), take a label space without ids; otherwise ",
-        }
-        hint = f"{self.hint}; otherwise " if self.hint else cures.get(self.looks_like, "")
-        return (
-            f"{self.side} {self.fact}; {hint}set num_classes= to all classes, pass ignore_index= if such labels "
-            f"are {self.ignored}, or mend the data (validate_args=False only counts such pixels)."
-        )
+        image = "" if self.image is None else f"Image {self.image} of the sequence: "
+        return f"{image}{self.side} {_fact(self)}; {in_python(_cures(self))}."
+
+    def of_file(self, path: object, all_classes: str = "") -> str:
+        """The same for a file and the command line; ``all_classes`` says how all classes are named there."""
+        return f"{path} {_fact(self)}; {as_options(_cures(self, on_disk=True, all_classes=all_classes))}."
 
 
 def refuse_outside(counts: Tensor, space: LabelSpace) -> None:
     """Raises ``OutsideError`` if counts on the CPU hold a label outside the classes that is a mistake."""
-    for name, number in zip(("target", "preds"), number_outside(counts), strict=True):
+    for side, number in zip(("target", "preds"), number_outside(counts), strict=True):
         if number:
-            ids = space.target_bins if name == "target" else space.preds_bins
-            raise OutsideError(name, fact_of(number, space.num_classes, bool(ids)), hint=space.hint)
-
-
-def doubts(counts: Tensor, space: LabelSpace, policy: Policy) -> Iterator[str]:
-    """Sentences on counts on the CPU that are possible, and yet are what a common mistake gives."""
-    void, unanswered = int(counts[-2].sum()), int(counts[:-2, -2].sum())
-    known = int(counts[:-2].sum())
-    if space.target_bins and void > int(counts.sum()) / 2:
-        yield (
-            f"{void:,} of {int(counts.sum()):,} pixels of the truth are void, as if it held class numbers (train ids) "
-            "where ids are expected; if it does, take a protocol or label space for these."
-        )
-    if space.preds_bins and (unanswered > known / 4 or _fits_as_classes(counts, space)):
-        yield (
-            f"The predictions are right on {int(counts[:-2, :-2].diagonal().sum()):,} of {known:,} valid pixels and "
-            f"give no answer (a void id, or a NaN score) on {unanswered:,}, as if they held class numbers (train ids) "
-            "where ids are expected; if they do, set pred_ids to 'classes'."
-        )
-    elif space.void and unanswered and not void and policy.unanswered == "miss":
-        yield (
-            f"The predictions give no answer (an ignored id, or a NaN score) on {unanswered:,} pixels, and the truth "
-            "has no void, as if the two were swapped; pass the prediction first."
-        )
-    nowhere = not counts[1].any() and not counts[:, 1].any()
-    if space.num_classes == 2 and space.ids is None and 255 in space.void and nowhere and void:
-        yield (
-            f"Class 1 is on neither side, and {void:,} pixels of the truth are void; if 255 is the foreground of "
-            "binary masks, make it 1 (mask > 0) and ignore no id."
-        )
-
-
-def _fits_as_classes(counts: Tensor, space: LabelSpace) -> bool:
-    """Whether most answers would be right, and more than are, if their ids were the numbers of the classes."""
-    number = space.num_classes
-    pairs = [(i, c) for i, c in zip(space.preds_bins[::2], space.preds_bins[1::2], strict=True) if c < number]
-    as_numbers = sum(int(counts[i, c]) for i, c in pairs if 0 <= i < number)
-    right, answered = int(counts[:-2, :-2].diagonal().sum()), int(counts[:-2, :-2].sum())
-    return as_numbers > right and as_numbers > answered / 2
+            error = OutsideError(side, number, space.num_classes)
+            error.space = space
+            raise error
 
 
 def number_outside(counts: Tensor) -> tuple[int, int]:
@@ -98,7 +96,74 @@ def number_outside(counts: Tensor) -> tuple[int, int]:
     return int(counts[-1].sum()), int(counts[:-2, -1].sum())
 
 
-def fact_of(number: int, num_classes: int, by_ids: bool) -> str:
-    """How many labels are outside of what."""
-    classes = f"ids of the {num_classes} classes" if by_ids else f"classes 0 to {num_classes - 1}"
-    return f"holds {number:,} pixel{'s' * (number != 1)} outside the {classes}"
+def _fact(error: OutsideError) -> str:
+    by_ids = _ids(error) is not None
+    classes = f"ids of the {error.num_classes} classes" if by_ids else f"classes 0 to {error.num_classes - 1}"
+    fact = f"holds {error.number:,} pixel{'s' * (error.number != 1)} outside the {classes}"
+    if error.index is None:
+        return fact
+    shown = error.stored[0] if len(error.stored) == 1 else "no single 1 among zeros"
+    return f"{fact} (the first at index {error.index}: {shown})"
+
+
+def _cures(error: OutsideError, on_disk: bool = False, all_classes: str = "") -> str:
+    likely = [CAUSES[error.cause][on_disk].replace("SIDE", error.side)] if error.cause else []
+    if error.cause in ("divided", "fractions"):
+        return likely[0]
+    return "; otherwise ".join([*likely, *_hints(error, on_disk), _rules(error, on_disk, all_classes)])
+
+
+def _hints(error: OutsideError, on_disk: bool) -> Iterator[str]:
+    """What the label itself tells, under these classes."""
+    label, space = error.label, error.space
+    yield from (hint for of, hint in space.hint if of is None or of == label)
+    if label is None:
+        return
+    for form in (space.instances,) if space.instances else COMMON_INSTANCES:
+        class_of, has_more = INSTANCES[form]
+        if has_more(label) and class_of(label) in _known(error):
+            what = f"store label {form}" if on_disk else f"pass {error.side} {form}"
+            yield f"if its labels hold numbers of instances too, {what}"
+            return
+    if label == TRAIN_VOID and _ids(error) is not None and not space.hint:
+        cure = "pass {pred_ids:classes}" if error.side == "preds" else "take a label space without ids"
+        yield f"if these are class numbers (train ids), {cure}"
+
+
+def _rules(error: OutsideError, on_disk: bool, all_classes: str) -> str:
+    """The settings that would take the labels in, and what else can be done."""
+    counted = "" if on_disk else " (validate_args=False only counts such pixels)"
+    if error.index is not None and error.label is None:
+        return f"mend the data{counted}"
+    if error.space.protocol:
+        classes = "take the protocol that the maps follow"
+    elif error.space.ids is not None or error.space.pred_ids is not None:
+        classes = "name it in the LabelSpace"
+    elif error.num_classes == 1:
+        classes = "set {num_classes:2} for background and foreground"
+    else:
+        classes = all_classes or "set {num_classes:} to all classes"
+    return f"{classes}, {_void_rule(error)}, or mend the {'file' if on_disk else 'data'}{counted}"
+
+
+def _void_rule(error: OutsideError) -> str:
+    setting, void = "ignore_index", error.space.void
+    if error.side == "preds":
+        setting, void = "pred_void", error.space.pred_void
+    if error.label is not None:
+        void = tuple(sorted({*void, error.label}))
+    if len(void) > MANY_VOID:
+        return f"list all void ids in {{{setting}:}}, with this one, if it is void"
+    listed = ",".join(map(str, void if error.label is not None else ()))
+    return f"pass {{{setting}:{listed}}} if {'that is no answer' if error.side == 'preds' else 'such labels are void'}"
+
+
+def _ids(error: OutsideError) -> tuple[tuple[int, ...], ...] | None:
+    return error.space.pred_ids if error.side == "preds" else error.space.ids
+
+
+def _known(error: OutsideError) -> set[int]:
+    """All labels that stand for a class or for the void."""
+    ids = _ids(error)
+    classes = range(error.num_classes) if ids is None else [label for of_class in ids for label in of_class]
+    return {*classes, *(error.space.pred_void if error.side == "preds" else error.space.void)}

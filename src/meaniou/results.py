@@ -12,9 +12,10 @@ from torch import Tensor
 
 from meaniou import scores, uncertainty
 from meaniou.base import CountingMetric
+from meaniou.doubts import doubts
 from meaniou.images import ImageTable, Rows, mean_iou, once, rows_of, seen_twice, table_of
 from meaniou.labels import Groups, LabelSpace
-from meaniou.outside import doubts, refuse_outside
+from meaniou.outside import refuse_outside
 from meaniou.policy import Counting, Policy
 from meaniou.protocols import Protocol
 from meaniou.replicates import Of

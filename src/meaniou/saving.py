@@ -15,7 +15,19 @@ from meaniou.results import ResultsMetric
 
 FORMAT = "meaniou metric 1"
 PARTS = ("space", "policy", "counting", "per_image", "protocol", "updates", "counts", "images", "image_names")
-SPACE = ("num_classes", "ids", "void", "names", "pred_ids", "pred_void", "groups", "colors", "hint")
+SPACE = (
+    "num_classes",
+    "ids",
+    "void",
+    "names",
+    "pred_ids",
+    "pred_void",
+    "groups",
+    "colors",
+    "hint",
+    "instances",
+    "protocol",
+)
 
 
 class SavedMetric(ResultsMetric):
@@ -115,9 +127,5 @@ def _plain(space: LabelSpace) -> dict[str, Any]:
 
 def _space_of(values: dict[str, Any]) -> LabelSpace:
     """The label space of plain values."""
-    values = {**values, "groups": dict(values["groups"])}
-    if (values["pred_ids"], values["pred_void"]) == (values["ids"], values["void"]):
-        del values["pred_ids"], values["pred_void"]
-    elif values["pred_ids"] is None:
-        values |= {"pred_ids": "classes", "pred_void": None}
-    return LabelSpace(**values)
+    pred_ids = "classes" if values["pred_ids"] is None else values["pred_ids"]
+    return LabelSpace(**{**values, "groups": dict(values["groups"]), "pred_ids": pred_ids})

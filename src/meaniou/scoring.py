@@ -19,7 +19,6 @@ from meaniou.names import names_of, read
 from meaniou.outside import OutsideError
 from meaniou.protocols import get
 from meaniou.team import Team
-from meaniou.texts import as_options
 
 
 @dataclass
@@ -39,6 +38,7 @@ class Job:
         num_classes: int | None,
         protocol: str | None,
         ignore_index: tuple[int, ...],
+        pred_void: tuple[int, ...],
         class_names: Path | None,
         pred_suffix: str,
         target_suffix: str,
@@ -58,6 +58,7 @@ class Job:
             num_classes or (None if rules else len(names or ())),
             protocol=rules,
             ignore_index=ignore_index or None,
+            pred_void=pred_void or None,
             class_names=names,
             input_format="index",
             **settings,
@@ -99,20 +100,9 @@ class Job:
             else:
                 self.metric.update(preds, truth)
         except OutsideError as error:
-            path = pair.pred if error.of_preds else pair.target
-            cures = {
-                "binary": "save it as ids 0 and 1 if 255 is the foreground of a binary mask; otherwise ",
-                "train ids": "if it holds class numbers (train ids), pass --pred-ids classes; otherwise "
-                if error.of_preds
-                else "if it holds class numbers (train ids), take a protocol for these; otherwise ",
-            }
-            hint = f"{as_options(error.hint)}; otherwise " if error.hint else cures.get(error.looks_like, "")
-            more = f"name all classes in {self.class_names}" if self.class_names else "set --num-classes to all classes"
-            more = "take another protocol" if self.metric.protocol else more
-            raise files.MaskError(
-                f"{path} {error.fact}; {hint}{more}, pass --ignore-index if such labels are {error.ignored}, or mend "
-                "the file."
-            ) from error
+            path = pair.pred if error.side == "preds" else pair.target
+            names = f"name all classes in {self.class_names}" if self.class_names else ""
+            raise files.MaskError(error.of_file(path, names)) from error
         except (TypeError, ValueError) as error:
             raise files.MaskError(f"{pair.pred} against {pair.target}: {error}") from error
 

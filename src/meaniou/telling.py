@@ -19,6 +19,7 @@ from meaniou.gallery import Gallery
 from meaniou.metric import MeanIoU
 from meaniou.outputs import write_all
 from meaniou.report import Report
+from meaniou.words import Doubt, as_options
 
 FORMS: dict[str, Callable[[Any], str]] = {
     "text": str,
@@ -109,8 +110,12 @@ def said() -> Iterator[None]:
     with warnings.catch_warnings(record=True) as doubts:
         warnings.simplefilter("always")
         yield
-    for doubt in dict.fromkeys(str(doubt.message) for doubt in doubts):
-        click.echo(f"Warning: {texts.as_options(doubt)}", err=True)
+    for sentence in dict.fromkeys(_sentence(doubt.message) for doubt in doubts):
+        click.echo(f"Warning: {sentence}", err=True)
+
+
+def _sentence(warning: Warning | str) -> str:
+    return as_options(warning.sentence) if isinstance(warning, Doubt) else str(warning)
 
 
 def in_form(report: Any, form: str | None, output: Path | None) -> str:

@@ -1,4 +1,4 @@
-"""The texts of options -> groups of classes and of images; sentences of the library -> those of the command line."""
+"""The texts of options -> groups of classes and of images."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -42,8 +42,3 @@ def grouping(names: Mapping[int, str], pattern: str | None) -> Callable[[int], s
         )
 
     return group
-
-
-def as_options(sentence: str) -> str:
-    """A sentence of the library for the command line, where a keyword is an option."""
-    return sentence.replace("set pred_ids to 'classes'", "pass --pred-ids classes")

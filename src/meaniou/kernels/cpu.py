@@ -36,7 +36,7 @@ def count(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading)
     size = reading.num_classes + 2
     counts = np.zeros(size * size, np.int64)
     if truth.shape.numel():
-        if not _in_loops(truth, reading, valid):
+        if not _in_loops(truth, prediction, reading, valid):
             _count_codes(truth, prediction, valid, counts)
         elif flat := _lies_flat(truth, prediction, preds):
             share_out(*flat, 0, truth.shape.numel(), counts)
@@ -53,7 +53,7 @@ def count_images(preds: Tensor, target: Tensor, valid: Tensor | None, reading: R
     preds, target = preds.detach(), target.detach()
     truth, prediction = side_of_truth(target, reading), side_of_preds(preds, reading)
     flat = None
-    if truth.shape.numel() and _in_loops(truth, reading, valid):
+    if truth.shape.numel() and _in_loops(truth, prediction, reading, valid):
         flat = _lies_flat(truth, prediction, preds)
     if flat is None:
         return image_by_image(count, preds, target, valid, reading)
@@ -78,10 +78,12 @@ def count_images(preds: Tensor, target: Tensor, valid: Tensor | None, reading: R
     return torch.from_numpy(counts.reshape(size, size)), torch.from_numpy(rows)
 
 
-def _in_loops(truth: Side, reading: Reading, valid: Tensor | None) -> TypeGuard[Labels]:
+def _in_loops(truth: Side, prediction: Side, reading: Reading, valid: Tensor | None) -> TypeGuard[Labels]:
     """Whether the compiled loops read both sides; whatever else there is becomes codes first."""
-    labels = isinstance(truth, Labels) and not truth.data.is_floating_point()
-    return labels and valid is None and reading.preds_form in ("labels", "scores")
+    if valid is not None or not isinstance(truth, Labels) or truth.data.is_floating_point():
+        return False
+    labels = isinstance(prediction, Labels) and not prediction.data.is_floating_point()
+    return labels or reading.preds_form == "scores"
 
 
 def _lies_flat(truth: Labels, prediction: Side, preds: Tensor) -> tuple[Add, int] | None:

@@ -41,15 +41,15 @@ def why_not(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Readin
     preds_form, target_form = reading.preds_form, reading.target_form
     if preds_form not in ("labels", "scores") or target_form != "labels":
         return f"preds are taken as {preds_form} and target as {target_form}, not as labels or scores beside labels"
-    if target.is_floating_point():
-        return f"target is {target.dtype}"
+    labels = [("target", target)] + ([("preds", preds)] if preds_form == "labels" else [])
+    for name, side in labels:
+        if side.is_floating_point():
+            return f"{name} is {side.dtype}"
     if len(reading.ignore) > MAX_IGNORED:
         return f"there are {len(reading.ignore)} ignored ids, more than {MAX_IGNORED}"
     if any(ids and window(torch.int64, *_space(reading, ids)).far for ids in (reading.target_ids, reading.preds_ids)):
         return "the ids of the classes lie too far apart for a table"
-    maps = [("target", target)] + ([] if valid is None else [("valid", valid)])
-    maps += [("preds", preds)] if preds_form == "labels" else []
-    for name, side in maps:
+    for name, side in labels + ([] if valid is None else [("valid", valid)]):
         if not side.is_contiguous() and (len(_axes(side)) > 3 or side.numel() >= 1 << 31):
             return f"{name} {list(side.shape)} with strides {list(side.stride())} has over three axes or 2^31 pixels"
     if preds_form == "scores" and preds.numel():

@@ -81,8 +81,10 @@ class Labels:
         if tile.is_floating_point():  # a fraction is no label; NaN differs from its floor
             codes = tile.float().masked_fill(tile != tile.floor(), high).clamp_(low, high)
         else:
-            # uint16 has no clamp, and int16 may not hold the ends of a window of ids.
-            codes = (tile.int() if tile.element_size() == 2 else tile).clamp(low, high)
+            # uint16 and uint32 have no clamp, and int16 may not hold the ends of a window of ids.
+            wide = {torch.uint32: torch.int64, torch.uint16: torch.int32, torch.int16: torch.int32}
+            tile = tile.to(wide.get(tile.dtype, tile.dtype))
+            codes = tile.clamp(low, high)
         codes = codes.to(torch.int32).sub_(low)
         if len(far) <= MANY_FAR:
             for code, (label, _) in enumerate(far, high + 1 - low):

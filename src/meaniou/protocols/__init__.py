@@ -8,7 +8,7 @@ import difflib
 from collections.abc import Iterable
 
 from meaniou.checks import integer
-from meaniou.labels import LabelSpace
+from meaniou.labels import LabelSpace, void_ids
 from meaniou.names import ClassNames
 from meaniou.protocols.protocol import Protocol
 from meaniou.protocols.rules import ENTERED
@@ -48,6 +48,7 @@ def space_of(
     ignore_index: int | Iterable[int] | None = None,
     class_names: ClassNames | None = None,
     pred_ids: str | None = None,
+    pred_void: int | Iterable[int] | None = None,
 ) -> tuple[LabelSpace, Protocol | None]:
     """The label space of these settings, and their protocol if there is one; a keyword overrides that one rule.
 
@@ -57,11 +58,12 @@ def space_of(
     """
     if pred_ids not in (None, "ids", "classes"):
         raise ValueError(f"pred_ids is {pred_ids!r}; expected 'ids' or 'classes', what the predictions hold.")
+    void = None if ignore_index is None else void_ids("ignore_index", ignore_index)
     chosen = protocol if protocol is None or isinstance(protocol, Protocol) else get(protocol)
     if chosen is None and num_classes is None:
         raise TypeError("num_classes is None; expected the number of classes, a LabelSpace, or protocol= beside it.")
     if chosen is None and not isinstance(num_classes, LabelSpace):
-        return LabelSpace(num_classes, void=ignore_index, names=class_names), None  # type: ignore[arg-type]
+        return LabelSpace(num_classes, void=void, names=class_names, pred_void=pred_void), None  # type: ignore[arg-type]
     if isinstance(num_classes, LabelSpace) and chosen is not None:
         raise ValueError(
             f"There is a LabelSpace beside the protocol {chosen.name!r}; expected one of them, so leave one out."
@@ -77,7 +79,7 @@ def space_of(
         )
     space = num_classes if chosen is None else chosen.space
     assert isinstance(space, LabelSpace)
-    given = {"void": ignore_index, "names": class_names, "pred_ids": pred_ids}
+    given = {"void": void, "names": class_names, "pred_ids": pred_ids, "pred_void": pred_void}
     given = {name: value for name, value in given.items() if value is not None}
     return (space.but(**given) if given else space), chosen
 

@@ -43,6 +43,9 @@ class Protocol:
             found["ignore_index"] = space.void
         if space.pred_ids != self.space.pred_ids:
             found["pred_ids"] = "classes" if space.pred_ids is None else "ids"
+        same = {"void": space.void} | {name: found[name] for name in ("pred_ids",) if name in found}
+        if space.pred_void != self.space.but(**same).pred_void:
+            found["pred_void"] = space.pred_void
         if space.names != self.space.names:
             found["class_names"] = space.names
         return found
@@ -58,7 +61,9 @@ def entry(name: str) -> Callable[[Callable[[], dict[str, Any]]], Callable[[], Pr
         @cache
         def made() -> Protocol:
             lines = (settings.__doc__ or "").strip().splitlines()
-            return Protocol(name=name, text="\n".join(line.strip() for line in lines), **settings())
+            found = settings()
+            found["space"] = found["space"].but(protocol=name)
+            return Protocol(name=name, text="\n".join(line.strip() for line in lines), **found)
 
         made.__doc__ = settings.__doc__
         ENTERED[name] = made

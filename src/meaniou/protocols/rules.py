@@ -45,8 +45,11 @@ def cityscapes() -> dict[str, Any]:
         "space": _space(
             "cityscapes",
             void=[-1, *range(7), 9, 10, 14, 15, 16, 18, 29, 30],
-            hint="if these are train ids (0 to 18, and 255), take the protocol 'cityscapes-train-ids', or set pred_ids "
-            "to 'classes' where only the predictions are",
+            hint={
+                255: "if these are train ids (0 to 18, and 255), take {protocol:cityscapes-train-ids}, or "
+                "{pred_ids:classes} where only the predictions are"
+            },
+            instances="// 1000",
         ),
         "unanswered": "miss",
         "present": "union",
@@ -69,7 +72,8 @@ def cityscapes_train_ids() -> dict[str, Any]:
             "cityscapes",
             own=True,
             void=255,
-            hint="if these are label ids (0 to 33), take the protocol 'cityscapes'",
+            hint=dict.fromkeys([-1, *range(19, 34)], "if these are label ids (0 to 33), take {protocol:cityscapes}"),
+            instances="// 1000",
         ),
         "unanswered": "miss",
         "present": "union",
@@ -190,7 +194,7 @@ def mapillary_vistas_1_2() -> dict[str, Any]:
     The official levels are the merged IoU of the groups. Not reproduced: the instance-specific iIoU.
     """
     return {
-        "space": _space("mapillary-vistas-1.2", void=65),
+        "space": _space("mapillary-vistas-1.2", void=65, instances="// 256"),
         "unanswered": "drop",
         "present": "union",
         "absent": "skip",
@@ -207,7 +211,7 @@ def semantickitti() -> dict[str, Any]:
     Not reproduced: ids up to 358 that are in no list are void there, and an error here.
     """
     return {
-        "space": _space("semantickitti", void=[0, 1, 52, 53, 99]),
+        "space": _space("semantickitti", void=[0, 1, 52, 53, 99], instances="& 0xFFFF"),
         "unanswered": "miss",
         "present": "union",
         "absent": "zero",

@@ -1,0 +1,165 @@
+"""Shapes that can be read in two ways -> the reading that the contents allow, or one sentence why none is sure."""
+
+import warnings
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from meaniou.contents import (
+    SAMPLE,
+    are_class_planes,
+    are_flags,
+    are_probabilities,
+    can_look,
+    cause_of_fractions,
+)
+
+LABELS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.uint16, torch.int32, torch.uint32, torch.int64)
+SCORES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+PLANES = "pass input_format='index' if they are labels, 'one-hot' if they are class planes"
+OVERLAP = "for labels that overlap make a MeanIoU(2) for each channel, as with preds[:, 0] and target[:, 0]"
+
+
+class Batch(NamedTuple):
+    """What was passed, as tensors, and what a sentence about it needs to know."""
+
+    preds: Tensor
+    target: Tensor
+    num_classes: int
+    input_format: str
+    arrays: tuple[str, ...]  # the sides that came as NumPy arrays, whose cures are NumPy's
+
+    def __str__(self) -> str:
+        shapes = f"Got preds {shown(self.preds)} and target {shown(self.target)} with num_classes={self.num_classes}"
+        return shapes if self.input_format == "auto" else f"{shapes} and input_format={self.input_format!r}"
+
+    def as_integers(self, name: str) -> str:
+        """How a floating side is made labels."""
+        return f"{name}.astype(np.int64)" if name in self.arrays else f"{name}.long()"
+
+    def multiplied(self, name: str) -> str:
+        """How labels that were divided by 255 are made whole again."""
+        return f"({name} * 255).round()" + (".astype(np.int64)" if name in self.arrays else ".long()")
+
+    def classes_second(self) -> str:
+        """How classes in the last dimension are put into dimension 1."""
+        return "np.moveaxis(preds, -1, 1)" if "preds" in self.arrays else "preds.movedim(-1, 1)"
+
+
+def shown(side: Tensor) -> str:
+    """Dtype and shape of a side, for a sentence."""
+    return f"{str(side.dtype).removeprefix('torch.')} {list(side.shape)}"
+
+
+def refuse_floating_truth(batch: Batch) -> None:
+    """Raises ``TypeError`` if the truth is floating, with the cure that its contents need."""
+    preds, target = batch.preds, batch.target
+    if target.dtype not in SCORES:
+        return
+    if preds.dtype in LABELS and target.dim() == preds.dim() + 1:
+        raise TypeError(f"{batch}; expected the labels as target, so pass the prediction first, or {PLANES}.")
+    raise TypeError(f"target is {shown(target)}{advice_on_floating_labels(batch, 'target', planes=True)}.")
+
+
+def advice_on_floating_labels(batch: Batch, name: str, planes: bool = False) -> str:
+    """What floating labels hold, and how they become integers; begins where a fact ends."""
+    side = batch.preds if name == "preds" else batch.target
+    if not can_look(side):
+        return (
+            f"; expected integer labels, so convert whole numbers by {batch.as_integers(name)}, and labels that were "
+            f"divided by 255 by {batch.multiplied(name)}"
+        )
+    cause = cause_of_fractions(side)
+    if cause == "divided":
+        return (
+            f" and holds fractions as if labels were divided by 255, as ToTensor does; expected integer labels, so "
+            f"multiply and round, by {batch.multiplied(name)}"
+        )
+    if cause:
+        fraction = float(side.detach()[side != side.floor()][0])
+        return (
+            f" and holds fractions, such as {fraction:.3g}; expected integer labels, so pass labels as they are stored "
+            "(resized with nearest neighbours), and scores as preds"
+        )
+    return f"; expected integer labels, so call {batch.as_integers(name)}" + (f", or {PLANES}" if planes else "")
+
+
+def advice_on_one_channel(batch: Batch) -> str:
+    """What floating predictions in the shape of the truth may be, where there are not two classes."""
+    preds, target, classes = batch.preds, batch.target, batch.num_classes
+    advice = f"one floating channel is for two classes, so pass scores [B, {classes}, *]"
+    if not can_look(preds, target):
+        return f"{advice}, or labels as integers"
+    cause = cause_of_fractions(preds)
+    if target.dim() > 3 and target.shape[1] > 1 and are_flags(target):
+        return f"{advice}; {OVERLAP}"
+    if cause == "divided" and not are_flags(target):
+        return f"{advice}, or, if labels were divided by 255, {batch.multiplied('preds')}"
+    return advice if cause else f"{advice}, or labels as integers, by {batch.as_integers('preds')}"
+
+
+def refuse_planes(batch: Batch) -> None:
+    """Raises ``ValueError`` where both sides have the same shape and dimension 1 holds classes, or may do so.
+
+    Class planes hold a single 1 among zeros in dimension 1. Anything else in that shape is labels, except channels of
+    0 and 1 that overlap, of which a class map would pool all.
+    """
+    preds, target, classes = batch.preds, batch.target, batch.num_classes
+    if preds.shape != target.shape or preds.dim() < 2:
+        return
+    channels, scores = preds.shape[1], preds.dtype in SCORES
+    if channels == classes > 1:
+        if not can_look(preds, target):
+            raise ValueError(
+                f"{batch}, where dimension 1 has as many entries as there are classes, and may be part of a map or the "
+                f"classes; {PLANES}."
+            )
+        if preds.numel() and (
+            are_class_planes(target) or (are_probabilities(preds, 1) if scores else are_class_planes(preds))
+        ):
+            raise ValueError(
+                f"{batch}, and dimension 1 holds class planes (a single 1 among zeros); expected labels [B, *], so "
+                "pass input_format='one-hot'."
+            )
+    flags = classes == 2 or (channels == classes and are_flags(target) and (scores or are_flags(preds)))
+    if preds.dim() > 3 and channels > 1 and flags:
+        raise ValueError(
+            f"{batch}, which may be {channels} channels of labels that overlap; expected one map a label, so "
+            f"{OVERLAP.removeprefix('for labels that overlap ')}, or, for volumes, add a lone channel, as by "
+            "preds[:, None] and target[:, None]."
+        )
+
+
+def is_one_image(batch: Batch) -> bool:
+    """Whether scores ``[C, C, *]`` beside a truth ``[C, *]`` are one image of C rows without a batch dimension.
+
+    The documented reading is a batch of C. The other one is taken where the scores are probabilities over dimension 0
+    and not over dimension 1, and is warned of where the answers would fit it better.
+    """
+    preds, target, classes = batch.preds, batch.target, batch.num_classes
+    if not (preds.shape[0] == preds.shape[1] == classes > 1 and preds.shape[1:] == target.shape and preds.numel()):
+        return False
+    cure = "pass preds[None] and target[None] for one image, or input_format='index' for a batch"
+    if not can_look(preds, target):
+        if preds.dim() > 3:
+            return False  # of images, a batch of as many as there are classes is what is meant
+        raise ValueError(f"{batch}, which may be a batch of {classes} or one image of {classes} rows; {cure}.")
+    length = max(1, round(SAMPLE ** (1 / max(1, preds.dim() - 2))))
+    part = (slice(None), slice(None), *[slice(length)] * (preds.dim() - 2))
+    sample, truth = preds[part].detach(), target[part[1:]].long()
+    by_image, by_batch = are_probabilities(sample, 0), are_probabilities(sample, 1)
+    if by_image and by_batch and preds.dim() < 4:
+        raise ValueError(f"{batch}, which may be a batch of {classes} or one image of {classes} rows; {cure}.")
+    if by_image and not by_batch:
+        return are_probabilities(preds, 0)
+    right = [int((sample.argmax(dim) == truth).sum()) for dim in (0, 1)]
+    pixels = truth.numel()
+    if right[0] > pixels / 2 and right[0] - right[1] >= 2 * pixels**0.5:
+        warnings.warn(
+            f"{batch}, which is taken for a batch of {classes}; taken for one image of {classes} rows, more answers "
+            f"would be right ({right[0]:,} instead of {right[1]:,} of {pixels:,}); {cure}.",
+            stacklevel=2,
+        )
+    return False

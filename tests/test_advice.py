@@ -1,0 +1,446 @@
+"""What maps hold, and what is said of it: readings of a shape, fractions, masks of 0 and 255, labels out of range."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from support import assert_same_counts, assert_sentence
+
+from meaniou import LabelSpace, MeanIoU, confusion_matrix, mean_iou, protocols, reference
+from meaniou.contents import cause_of_fractions, cause_of_mask, is_divided
+from meaniou.outside import OutsideError
+from meaniou.readings import Batch, is_one_image, refuse_planes
+from meaniou.words import Doubt, as_options, in_python
+
+SIDES = pytest.mark.parametrize("side", ["preds", "target"])
+KINDS = pytest.mark.parametrize("kind", [torch.as_tensor, np.asarray], ids=["tensor", "array"])
+
+
+def square(value, dtype=torch.uint8):
+    """A square of a value in the middle of zeros, ``[1, 8, 8]``."""
+    found = torch.zeros(1, 8, 8, dtype=dtype)
+    found[:, 2:6, 2:6] = value
+    return found
+
+
+# Masks of 0 and 255.
+
+
+@KINDS
+@pytest.mark.parametrize(("num_classes", "value"), [(2, 0.4583), (1, None)])
+def test_a_foreground_of_255_that_is_void_is_doubted(kind, num_classes, value):
+    target = square(255)
+    preds = (target.roll(1, 2) > 0).long() if num_classes == 2 else torch.zeros_like(target)
+    with pytest.warns(Doubt, match="truth holds no class 1, and 16 of its pixels are void; if 255 is the foreground"):
+        found = mean_iou(kind(preds), kind(target), num_classes, ignore_index=255)
+    if value:
+        assert found.item() == pytest.approx(value, abs=1e-4)
+        assert mean_iou(kind(preds), kind(target) > 0, 2).item() == pytest.approx(0.7231, abs=1e-4)
+
+
+def test_predictions_of_255_that_are_void_are_doubted():
+    with pytest.warns(Doubt, match="predictions hold no class 1, and give no answer on 16 pixels; if 255"):
+        mean_iou(square(255), square(1), 2, ignore_index=255)
+    with pytest.warns(Doubt) as both:
+        mean_iou(square(255), square(255), 2, ignore_index=[255])
+    assert len(both) == 1
+    space = LabelSpace(2, ids=[0, (1, 2)], void=255)
+    with pytest.warns(Doubt, match="truth holds no class 1"):
+        mean_iou(square(1), square(255), space)
+
+
+def test_a_good_mask_with_a_void_border_is_not_doubted():
+    target = square(1)
+    target[:, 0] = 255
+    for preds in (square(1), torch.zeros_like(target), target):
+        mean_iou(preds, target, 2, ignore_index=255)
+    mean_iou(square(1), square(0), 2, ignore_index=255)  # no foreground, and no void either
+    ids = LabelSpace.reduce_zero_label(2)  # 0 is void, and no background
+    mean_iou(square(0), square(0) + 1, ids)
+
+
+@SIDES
+@KINDS
+def test_masks_that_hold_255(side, kind):
+    good = kind(square(1))
+    cases = {
+        f"if 255 is the foreground of a binary mask, pass {side} > 0": [0, 255, 255, 0],
+        f"if it is a mask that was stored as JPEG, which changes labels, pass {side} >= 128": [255, 0, 3, 250],
+        "if 255": [255] * 4,
+    }
+    for cure, labels in cases.items():
+        bad = kind(torch.tensor(labels, dtype=torch.uint8).repeat(16).view(1, 8, 8))
+        with pytest.raises(OutsideError) as error:
+            mean_iou(**{"preds": good, "target": good, side: bad}, num_classes=2)
+        assert_sentence(error, cure)
+    for labels in ([0, 1, 255, 1], [0, 1, 2, 255], [0, 128, 64, 32], [0, 1, 254, 0]):
+        bad = kind(torch.tensor(labels, dtype=torch.uint8).repeat(16).view(1, 8, 8))
+        with pytest.raises(OutsideError) as error:
+            mean_iou(**{"preds": good, "target": good, side: bad}, num_classes=2)
+        assert "> 0" not in str(error.value)
+        assert "JPEG" not in str(error.value)
+
+
+def test_jpeg_is_told_from_other_labels():
+    rng = np.random.default_rng(0)
+    mask = np.where(rng.random((64, 64)) < 0.5, 0, 255) + rng.integers(-12, 12, (64, 64))
+    for dtype in (torch.uint8, torch.int64, torch.uint16, torch.uint32, torch.float32):
+        assert cause_of_mask(torch.from_numpy(mask.clip(0, 255)).to(dtype)) == "jpeg"
+    for labels in (rng.integers(0, 256, (64, 64)), rng.integers(0, 30, (64, 64)), np.array([0, 1, 300])):
+        assert cause_of_mask(torch.from_numpy(labels)) == ""
+
+
+def test_one_class_for_a_binary_task():
+    with pytest.raises(OutsideError, match="set num_classes=2 for background and foreground"):
+        mean_iou(square(0), square(1), 1)
+
+
+# Fractions.
+
+DIVIDED = square(1, torch.float32) / 255
+
+
+@KINDS
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64], ids=str)
+def test_a_truth_that_was_divided_by_255(kind, dtype):
+    divided = kind(DIVIDED.to(dtype))
+    with pytest.raises(TypeError) as error:
+        mean_iou(kind(square(0)), divided, 2)
+    cure = "(target * 255).round()" + (".long()" if kind is torch.as_tensor else ".astype(np.int64)")
+    assert_sentence(error, "divided by 255", cure)
+    assert "call target" not in str(error.value)
+    mended = (divided * 255).round().long() if kind is torch.as_tensor else (divided * 255).round().astype(np.int64)
+    assert mean_iou(kind(square(1)), mended, 2) == 1
+
+
+@KINDS
+def test_floating_labels_that_are_whole_or_not(kind):
+    preds = kind(square(0))
+    with pytest.raises(TypeError) as error:
+        mean_iou(preds, kind(square(1, torch.float32)), 2)
+    assert_sentence(error, "target.long()" if kind is torch.as_tensor else "target.astype(np.int64)", "'index'")
+    with pytest.raises(TypeError) as error:
+        mean_iou(preds, kind(square(0.37, torch.float32)), 2)
+    assert_sentence(error, "fractions, such as 0.37", "nearest")
+    with pytest.raises(ValueError, match=r"\(preds \* 255\).round\(\)"):
+        mean_iou(kind(DIVIDED), kind(square(4)), 5)
+    with pytest.raises(ValueError, match="pass scores") as refusal:
+        mean_iou(kind(square(0.37, torch.float32)), kind(square(4)), 5)
+    assert "long" not in str(refusal.value)
+    assert "astype" not in str(refusal.value)
+
+
+def test_nothing_is_read_from_a_device_for_a_sentence():
+    target = torch.zeros(1, 8, device="meta")
+    with pytest.raises(TypeError) as error:
+        confusion_matrix(torch.zeros(1, 8, device="meta", dtype=torch.long), target, 2)
+    assert_sentence(error, "target.long()", "(target * 255).round().long()")
+
+
+def test_predictions_of_two_classes_that_were_divided_by_255():
+    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        with pytest.warns(UserWarning, match="0 and 1/255 alone"):
+            mean_iou((square(1, torch.float32) / 255).to(dtype), square(1), 2)
+    probabilities = torch.linspace(0, 1 / 255, 64).view(1, 8, 8)
+    mean_iou(probabilities, square(1), 2)
+    assert not is_divided(square(0, torch.float32), 0.0)
+
+
+def test_what_fractions_are():
+    assert cause_of_fractions(torch.tensor([0.0, 7.0, -1.0])) == ""
+    assert cause_of_fractions(torch.arange(256) / 255) == "divided"
+    assert cause_of_fractions((torch.arange(256) / 255).half()) == "divided"
+    for values in ([0.5, 1.0], [1 / 255, 1.5], [float("nan"), 1.0], [-1 / 255]):
+        assert cause_of_fractions(torch.tensor(values)) == "fractions"
+
+
+@KINDS
+@pytest.mark.parametrize("impl", ["portable", "auto"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("num_classes", [2, 5])
+def test_floating_maps_of_whole_numbers_are_labels_under_index(kind, impl, dtype, num_classes):
+    rng = np.random.default_rng(num_classes)
+    preds, target = rng.integers(0, num_classes, (2, 3, 7, 5)), rng.integers(0, num_classes, (2, 3, 7, 5))
+    preds[0, 0, 0], target[0, 1, 0] = 255, 255
+    expected = reference.counts(preds, target, num_classes, 255)
+    for sides in ((preds, target * 1.0), (preds * 1.0, target), (preds * 1.0, target * 1.0)):
+        maps = [torch.from_numpy(s) for s in sides]
+        maps = [kind(m.to(dtype) if m.is_floating_point() else m) for m in maps]
+        found = confusion_matrix(*maps, num_classes, ignore_index=255, input_format="index", impl=impl, flow=True)
+        assert_same_counts(found, expected)
+
+
+def test_fractions_under_index_are_refused_on_both_sides():
+    for sides in ((DIVIDED, square(1)), (square(1), DIVIDED)):
+        with pytest.raises(OutsideError, match="look divided by 255, so multiply by 255 and round"):
+            mean_iou(*sides, 2, input_format="index")
+    with pytest.raises(OutsideError, match="fractions are no labels, so pass whole numbers"):
+        mean_iou(square(0.5, torch.float32), square(1), 2, input_format="index")
+
+
+# Shapes that can be read in two ways.
+
+COLUMNS = torch.arange(5).repeat(5, 1)
+
+
+@KINDS
+@pytest.mark.parametrize("scale", [1.0, 0.96])
+def test_scores_of_one_image_as_high_as_there_are_classes(kind, scale):
+    scores = torch.nn.functional.one_hot(COLUMNS, 5).permute(2, 0, 1).float() * scale + (1 - scale) / 5
+    assert mean_iou(kind(scores), kind(COLUMNS), 5) == 1
+    wide = torch.arange(8).repeat(5, 1) % 5
+    scores = torch.nn.functional.one_hot(wide, 5).permute(2, 0, 1).double()
+    valid = wide != 3
+    assert mean_iou(kind(scores), kind(wide), 5, valid=kind(valid)) == 1
+    assert confusion_matrix(kind(scores), kind(wide), 5).trace() == wide.numel()
+
+
+def test_a_batch_of_as_many_images_as_there_are_classes():
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((3, 3, 40), (3, 3, 8, 9), (2, 2, 30), (3, 3)):
+        logits = torch.randn(shape, generator=generator)
+        target = logits.argmax(1)
+        for scores in (logits, logits.softmax(1)):
+            assert mean_iou(scores, target, shape[1]) == 1
+
+
+def test_scores_of_one_image_that_cannot_be_told_are_warned_of():
+    logits = torch.nn.functional.one_hot(COLUMNS, 5).permute(2, 0, 1) * 9.0 - 4
+    with pytest.warns(UserWarning, match=r"one image of 5 rows, more answers would be right .*preds\[None\]"):
+        mean_iou(logits, COLUMNS, 5)
+    assert mean_iou(logits[None], COLUMNS[None], 5) == 1
+    rows = (torch.arange(5)[:, None] + torch.arange(5)) % 5  # one-hot along both dimensions
+    with pytest.raises(ValueError, match="a batch of 5 or one image of 5 rows"):
+        mean_iou(torch.nn.functional.one_hot(rows, 5).permute(2, 0, 1).float(), rows, 5)
+
+
+def batch(preds, target, num_classes):
+    return Batch(preds, target, num_classes, "auto", ())
+
+
+def test_where_nothing_can_be_looked_at_a_shape_is_refused():
+    scores, target = torch.zeros(5, 5, 8, device="meta"), torch.zeros(5, 8, device="meta", dtype=torch.long)
+    with pytest.raises(ValueError, match="a batch of 5 or one image of 5 rows"):
+        is_one_image(batch(scores, target, 5))
+    images = torch.zeros(5, 5, 8, 8, device="meta"), torch.zeros(5, 8, 8, device="meta", dtype=torch.long)
+    assert not is_one_image(batch(*images, 5))
+    with pytest.raises(ValueError, match="dimension 1 has as many entries as there are classes") as error:
+        refuse_planes(batch(target[None], target[None], 5))
+    assert_sentence(error, "'index'", "'one-hot'")
+
+
+@KINDS
+@pytest.mark.parametrize("shape", [(2, 19, 7), (19, 19), (1, 19, 4, 3), (4, 4), (3, 2)], ids=str)
+def test_label_maps_as_high_as_there_are_classes(kind, shape):
+    classes = shape[1]
+    rng = np.random.default_rng(3)
+    preds, target = rng.integers(0, classes, shape), rng.integers(0, classes, shape)
+    target.flat[0] = preds.flat[0] = classes - 1
+    target.flat[1] = preds.flat[1] = classes - 1
+    found = confusion_matrix(kind(torch.from_numpy(preds)), kind(torch.from_numpy(target)), classes, flow=True)
+    assert_same_counts(found, reference.counts(preds, target, classes))
+
+
+def test_class_planes_are_refused_with_the_cure():
+    labels = torch.arange(19).repeat(2, 7, 1)
+    planes = torch.nn.functional.one_hot(labels, 19).movedim(-1, 1)
+    for sides in ((planes, planes), (planes.bool(), planes.bool()), (planes.float(), planes)):
+        with pytest.raises(ValueError, match=r"class planes .*input_format='one-hot'"):
+            mean_iou(*sides, 19)
+        assert mean_iou(*sides, 19, input_format="one-hot") == 1
+
+
+@KINDS
+@pytest.mark.parametrize("floating", [False, True], ids=["labels", "scores"])
+def test_channels_that_overlap_are_not_pooled(kind, floating):
+    rng = np.random.default_rng(1)
+    target = torch.from_numpy(rng.integers(0, 2, (2, 3, 8, 9)))
+    preds = torch.from_numpy(rng.random((2, 3, 8, 9))) if floating else target.flip(0)
+    for num_classes in (2, 3):
+        with pytest.raises(ValueError, match=r"a MeanIoU\(2\) for each channel, as with preds\[:, 0\]") as error:
+            mean_iou(kind(preds), kind(target), num_classes)
+        assert_sentence(error)
+    volume = mean_iou(kind(preds)[:, None], kind(target)[:, None], 2)
+    assert volume == mean_iou(kind(preds.flatten(1)), kind(target.flatten(1)), 2)
+
+
+def test_planes_that_overlap_are_named():
+    planes = torch.tensor([[[1, 0], [1, 1], [0, 0]]])
+    with pytest.raises(OutsideError, match="labels that overlap have no class map, so make a MeanIoU"):
+        mean_iou(planes, planes, 3, input_format="one-hot")
+    empty = torch.tensor([[[1, 0], [0, 0], [0, 0]]])
+    with pytest.raises(OutsideError, match=r"pass valid=\(target != 0\).any\(1\)"):
+        mean_iou(empty, empty, 3, input_format="one-hot")
+    assert mean_iou(empty, empty, 3, input_format="one-hot", valid=(empty != 0).any(1)) == 1
+
+
+def test_point_maps_and_scores_of_images():
+    points = torch.tensor([[0, 1, 2, 0], [1, 1, 2, 2], [0, 0, 0, 1]])
+    metric = MeanIoU(3, per_image=True)
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        metric.update(points, points)
+    assert_sentence(error, "preds[None]", "3 images of 4 points", "preds[:, None]")
+    metric.update(points, points, ids=[4, 5, 6])
+    metric.update(points[:, None], points[:, None], ids=[7, 8, 9])
+    metric.update(points[None], points[None], ids=[10])
+    assert len(metric.images()) == 7
+
+
+# Labels that were reduced, and ids that are something else.
+
+
+def test_labels_that_were_reduced_twice_are_doubted():
+    labels = torch.arange(8).view(1, 2, 4)
+    space = LabelSpace.reduce_zero_label(8)
+    with pytest.warns(Doubt, match=r"right on 0 of 7 valid pixels, and would be on 7 .*num_classes=8.*pred_ids='ids'"):
+        assert mean_iou(labels, labels, space) == 0
+    assert mean_iou(labels, labels, 8) == 1
+    with pytest.warns(Doubt, match="would be on"):  # predictions that hold ids
+        mean_iou(labels.clamp(1, 7), labels.clamp(1, 7), space)
+    assert mean_iou(labels, labels + 1, space) == 1
+    mean_iou(labels.flip(2), labels + 1, space)  # just a bad model
+    with pytest.warns(Doubt, match="would be on"):
+        mean_iou(labels, labels, protocol="ade20k", pred_ids="classes")
+
+
+OUT_OF_RANGE = [  # protocol, stored label, what is said, what is not
+    ("semantickitti", 10 | 7 << 16, ["SIDE & 0xFFFF"], ["train ids", "set num_classes", "1000"]),
+    ("semantickitti", 9999, ["take the protocol that the maps follow"], ["& 0xFFFF", "num_classes=", "1000"]),
+    ("cityscapes", 26001, ["SIDE // 1000"], ["train ids", "& 0xFFFF", "256"]),
+    ("cityscapes", 255, ["if these are train ids", "protocol='cityscapes-train-ids'"], ["// 1000"]),
+    ("cityscapes", 200, ["take the protocol that the maps follow"], ["train ids", "// 1000"]),
+    ("cityscapes-train-ids", 26, ["if these are label ids", "protocol='cityscapes'"], ["num_classes="]),
+    ("cityscapes-train-ids", 200, ["take the protocol that the maps follow"], ["label ids (0", "num_classes="]),
+    ("mapillary-vistas-1.2", 55 * 256 + 3, ["SIDE // 256"], ["// 1000", "train ids"]),
+    ("ade20k", 151, ["take the protocol that the maps follow"], ["train ids", "//", "num_classes="]),
+]
+
+
+@SIDES
+@pytest.mark.parametrize(("protocol", "label", "said", "unsaid"), OUT_OF_RANGE, ids=str)
+def test_advice_follows_the_classes_and_the_label(side, protocol, label, said, unsaid):
+    space = protocols.get(protocol).space
+    good = torch.tensor([0 if space.ids is None else space.ids[0][0]] * 2)
+    with pytest.raises(OutsideError) as error:
+        mean_iou(**{"preds": good, "target": good, side: torch.tensor([good[0], label])}, protocol=protocol)
+    assert_sentence(error, f"index (1,): {label}", *(part.replace("SIDE", side) for part in said))
+    for part in unsaid:
+        assert part not in str(error.value)
+    sentence = error.value.of_file("masks/a.png")
+    assert sentence.startswith("masks/a.png holds 1 pixel")
+    assert not {"preds", "target ", "num_classes=", "protocol=", "validate_args"} & set(sentence.split())
+    for call in (lambda: MeanIoU(protocol=protocol, num_classes=space.num_classes + 1),):
+        with pytest.raises(ValueError, match="leave it out"):
+            call()
+
+
+def test_instance_ids_of_plain_classes_are_named():
+    for label, cure in ((19 << 16 | 3, "target & 0xFFFF"), (7012, "target // 1000")):
+        with pytest.raises(OutsideError) as error:
+            mean_iou(torch.tensor([0]), torch.tensor([label]), 19)
+        assert_sentence(error, cure)
+        mean_iou(torch.tensor([0]), eval(cure, {"target": torch.tensor([label])}), 19)
+    with pytest.raises(OutsideError) as error:
+        mean_iou(torch.tensor([0]), torch.tensor([300]), 19)
+    assert "instances" not in str(error.value)
+
+
+def test_a_prediction_of_an_id_that_is_no_answer():
+    """A way that leaves the truth as it is, where ignore_index would replace the void of the protocol."""
+    target, preds = torch.tensor([9, 9, 9, 9, 17, 0]), torch.tensor([0, 1, 1, 1, 4, 1])
+    with pytest.raises(OutsideError) as error:
+        mean_iou(preds, target, protocol="nuscenes-lidarseg")
+    assert_sentence(error, "pass pred_void=0 if that is no answer")
+    assert mean_iou(preds, target, protocol="nuscenes-lidarseg", pred_void=0, unanswered="miss") == 0.875
+    counts = confusion_matrix(preds, target, protocol="nuscenes-lidarseg", pred_void=0, flow=True)
+    assert (counts.sum(), counts[:, 16].sum()) == (6, 1)
+    metric = MeanIoU(protocol="nuscenes-lidarseg", pred_void=0)
+    metric.update(preds, target)
+    assert "pred_void=(0,)" in str(metric.report())
+    assert metric.space.but() == metric.space
+    assert metric.space.but(void=[0, 1]).pred_void == (0,)
+
+
+def test_void_of_predictions_alone_beside_plain_classes():
+    target, preds = torch.tensor([0, 1, 255, 2]), torch.tensor([0, 9, 9, 1])
+    for impl in ("portable", "auto"):
+        found = confusion_matrix(preds, target, 3, ignore_index=255, pred_void=9, impl=impl, flow=True)
+        assert found.tolist() == [
+            [1, 0, 0, 0, 0],
+            [0, 0, 0, 1, 0],
+            [0, 1, 0, 0, 0],
+            [0, 0, 0, 1, 0],
+            [0, 0, 0, 0, 0],
+        ]
+    with pytest.raises(OutsideError, match="preds holds 1 pixel"):
+        mean_iou(torch.tensor([255, 1]), torch.tensor([0, 1]), 3, ignore_index=255, pred_void=())
+    with pytest.raises(OutsideError, match=r"pass pred_void=\[9, 255\] if that is no answer"):
+        mean_iou(torch.tensor([9, 1]), torch.tensor([0, 1]), 3, ignore_index=255)
+    scores = torch.eye(3)[[0, 2, 1, 1]]
+    found = confusion_matrix(scores, target, 3, ignore_index=255, pred_void=9, flow=True)
+    assert_same_counts(found, confusion_matrix(scores, target, 3, ignore_index=255, flow=True))
+
+
+def test_ignore_index_of_the_caller_is_what_an_error_names():
+    with pytest.raises(TypeError, match="ignore_index holds 'a'"):
+        MeanIoU(2, ignore_index="a")
+    with pytest.raises(TypeError, match=r"ignore_index holds 1\.5"):
+        MeanIoU(protocol="ade20k", ignore_index=1.5)
+    with pytest.raises(TypeError, match=r"^void holds 'a'"):
+        LabelSpace(2, void="a")
+    with pytest.raises(TypeError, match="pred_void holds 'a'"):
+        MeanIoU(2, pred_void="a")
+
+
+def test_arrays_are_told_what_arrays_can_do():
+    scores, target = np.zeros((2, 4, 5, 3), np.float32), np.zeros((2, 4, 5), int)
+    with pytest.raises(ValueError, match=r"np.moveaxis\(preds, -1, 1\)"):
+        mean_iou(scores, target, 3)
+    with pytest.raises(ValueError, match="resize them first") as error:
+        mean_iou(np.zeros((2, 3, 4, 4), np.float32), np.zeros((2, 8, 8), int), 3)
+    assert "torch" not in str(error.value)
+    with pytest.raises(TypeError, match=r"preds.astype\(np.int64\)"):
+        mean_iou(np.zeros((2, 4), np.float32), np.zeros((2, 3, 4), int), 3, input_format="one-hot")
+
+
+def test_the_error_of_labels_out_of_range_survives_pickling():
+    with pytest.raises(OutsideError) as error:
+        mean_iou([torch.tensor([0])] * 2, [torch.tensor([0]), torch.tensor([26001])], protocol="cityscapes")
+    again = pickle.loads(pickle.dumps(error.value))
+    assert str(again) == str(error.value)
+    assert str(again).startswith("Image 1 of the sequence: target holds 1 pixel")
+    assert (again.side, again.number, again.index, again.stored, again.image) == ("target", 1, (0, 0), (26001,), 1)
+
+
+def test_words_of_python_and_of_the_command_line():
+    sentence = "pass {pred_ids:classes}, {ignore_index:0,255} or {num_classes:}; {not a mark}"
+    assert in_python(sentence) == "pass pred_ids='classes', ignore_index=[0, 255] or num_classes=; {not a mark}"
+    assert as_options(sentence) == (
+        "pass --pred-ids classes, --ignore-index 0 --ignore-index 255 or --num-classes; {not a mark}"
+    )
+    with pytest.warns(Doubt, match="pred_ids='classes'"):
+        warnings.warn(Doubt("pass {pred_ids:classes}"), stacklevel=1)
+
+
+# Read-only memory.
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint32", "int64", "float32"])
+def test_read_only_arrays_and_memory_maps_are_shared(tmp_path, dtype):
+    from meaniou.inputs import as_tensor
+
+    path = tmp_path / "map.npy"
+    labels = np.arange(24).reshape(2, 3, 4).astype(dtype)
+    np.save(path, labels)
+    mapped = np.load(path, mmap_mode="r")
+    frozen = labels.copy()
+    frozen.flags.writeable = False
+    for array in (mapped, frozen, np.broadcast_to(frozen[:1], (2, 3, 4)), frozen[:, ::2]):
+        tensor = as_tensor(array, "preds")
+        assert tensor.data_ptr() == array.ctypes.data
+        assert tensor.tolist() == array.tolist()
+        assert not array.flags.writeable
+    tensor = as_tensor(np.load(path, mmap_mode="r"), "preds")  # the map itself is held by the tensor alone
+    assert tensor.tolist() == labels.tolist()
