@@ -6,6 +6,8 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support import assert_same_counts, assert_sentence
 
 from meaniou import LabelSpace, MeanIoU, confusion_matrix, mean_iou, protocols, reference
@@ -216,6 +218,17 @@ def test_scores_of_one_image_that_cannot_be_told_are_warned_of():
         mean_iou(torch.nn.functional.one_hot(rows, 5).permute(2, 0, 1).float(), rows, 5)
 
 
+@KINDS
+def test_classes_in_the_last_dimension_of_a_square_map(kind):
+    labels = torch.arange(4).repeat(2, 4, 1)
+    last = torch.nn.functional.one_hot(labels, 4).float()
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        mean_iou(kind(last), kind(labels), 4)
+    cure = "preds.movedim(-1, 1)" if kind is torch.as_tensor else "np.moveaxis(preds, -1, 1)"
+    assert_sentence(error, "over the last dimension", cure)
+    assert mean_iou(kind(last.movedim(-1, 1)), kind(labels), 4) == 1
+
+
 def batch(preds, target, num_classes):
     return Batch(preds, target, num_classes, "auto", ())
 
@@ -241,6 +254,21 @@ def test_label_maps_as_high_as_there_are_classes(kind, shape):
     target.flat[1] = preds.flat[1] = classes - 1
     found = confusion_matrix(kind(torch.from_numpy(preds)), kind(torch.from_numpy(target)), classes, flow=True)
     assert_same_counts(found, reference.counts(preds, target, classes))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 4), st.integers(1, 3), st.integers(1, 4), st.integers(0, 2**32 - 1), st.booleans())
+def test_labels_unless_they_are_class_planes(classes, images, width, seed, few):
+    rng = np.random.default_rng(seed)
+    preds, target = rng.integers(0, 2 if few else classes, (2, images, classes, width))
+    planes = [((side == 1).sum(1) == 1).all() and ((side == 0).sum(1) == classes - 1).all() for side in (preds, target)]
+    if any(planes):
+        with pytest.raises(ValueError, match="class planes"):
+            confusion_matrix(preds, target, classes)
+    else:
+        assert_same_counts(
+            confusion_matrix(preds, target, classes, flow=True), reference.counts(preds, target, classes)
+        )
 
 
 def test_class_planes_are_refused_with_the_cure():

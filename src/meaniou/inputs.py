@@ -117,6 +117,8 @@ def _index(batch: Batch) -> Views:
             raise ValueError(f"{batch}; {_advice_on_scores(batch)}.")
         if auto and readings.is_one_image(batch):
             preds, target = preds[None], target[None]
+        elif auto:
+            readings.refuse_classes_last(batch)
         return Views(preds, target, None, "scores", "labels")
     preds, target = _drop_single(preds, target)
     if preds.shape != target.shape:

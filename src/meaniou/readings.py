@@ -132,6 +132,21 @@ def refuse_planes(batch: Batch) -> None:
         )
 
 
+def refuse_classes_last(batch: Batch) -> None:
+    """Raises ``ValueError`` if scores ``[B, C, ..., C]`` are probabilities over the last dimension, not the second."""
+    preds = batch.preds
+    if preds.dim() < 3 or preds.shape[-1] != preds.shape[1] or preds.shape[1] < 2 or not preds.numel():
+        return
+    if not can_look(preds):
+        return  # dimension 1 is what is documented, and a wait would be the price of each batch
+    sample = preds[(slice(1), slice(None), *[slice(SAMPLE)] * (preds.dim() - 2))].detach()
+    if are_probabilities(sample, -1) and not are_probabilities(sample, 1) and are_probabilities(preds, -1):
+        raise ValueError(
+            f"{batch}, and scores add up to 1 over the last dimension; expected the classes in dimension 1, so pass "
+            f"{batch.classes_second()}, or input_format='index' if they are there."
+        )
+
+
 def is_one_image(batch: Batch) -> bool:
     """Whether scores ``[C, C, *]`` beside a truth ``[C, *]`` are one image of C rows without a batch dimension.
 
