@@ -269,7 +269,7 @@ def outside(pred: Path, _: Path) -> None:
         (several_arrays, ["scene_001.npz holds 2 arrays (a, b)"]),
         (archive_cut_off, ["scene_001.npz cannot be read"]),
         (wide_labels, ["scene_001.npy", "uint64"]),
-        (outside, ["scene_001.png holds 122,170 pixels outside the classes 0 to 8", "(4, 4): 77", "--ignore-index"]),
+        (outside, ["scene_001.png holds 122,170 pixels outside the classes 0 to 8", "(4, 4): 77", "--pred-void 77"]),
         (outside_truth, ["target/scene_002.png holds", "--num-classes"]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
