@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -244,6 +245,7 @@ def test_first_use_loads_no_compiler(loaded):
 ORDER = [
     "checks",
     "words",
+    "equality",
     "outputs",
     "names",
     "labels",
@@ -328,6 +330,13 @@ def wrong_imports(module, text, ours=(*ORDER, "reference")):
     if module == "reference":
         wrong += [f"reference imports {name}" for name in sorted(others - {"numpy"} - sys.stdlib_module_names)]
     return wrong
+
+
+def test_each_module_is_in_one_row_of_contributing():
+    text = (Path(__file__).parents[1] / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^\| (`[^|]+) \|", text.split("## The line of data")[1].split("\n## ")[0], re.M)
+    named = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(named) == sorted(set(ORDER) - {"__init__", "__main__"})
 
 
 def modules():

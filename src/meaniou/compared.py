@@ -9,6 +9,7 @@ from typing import Any
 
 from meaniou import tables
 from meaniou.comparing import compare
+from meaniou.equality import EqualByValue
 from meaniou.metric import MeanIoU
 from meaniou.tables import Table, percent, span
 from meaniou.uncertainty import Comparison
@@ -16,8 +17,8 @@ from meaniou.uncertainty import Comparison
 WORDS = {"a": "the first is better", "b": "the second is better", None: "it is not sure which is better"}
 
 
-@dataclass(frozen=True)
-class Compared:
+@dataclass(frozen=True, eq=False)
+class Compared(EqualByValue):
     """One number of both: that of a class, the pixel accuracy or the mean IoU, ratios 0 .. 1, and their difference."""
 
     kind: str
@@ -27,8 +28,8 @@ class Compared:
     difference: Comparison
 
 
-@dataclass(frozen=True)
-class ComparisonReport:
+@dataclass(frozen=True, eq=False)
+class ComparisonReport(EqualByValue):
     """All that two metrics over the same images are compared in.
 
     Attributes:

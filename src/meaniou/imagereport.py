@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from meaniou.equality import EqualByValue
 from meaniou.images import Rows, mean_iou, table_of
 from meaniou.labels import LabelSpace
 from meaniou.policy import Policy
@@ -12,8 +13,8 @@ from meaniou.uncertainty import Interval, bootstrap
 WORST = 10
 
 
-@dataclass(frozen=True)
-class ImagesReport:
+@dataclass(frozen=True, eq=False)
+class ImagesReport(EqualByValue):
     """What the rows of images hold.
 
     Attributes:
@@ -40,8 +41,8 @@ class ImagesReport:
         return cls(len(table), int((~rows.valid).sum()), over_images, over_classes, worst)
 
 
-@dataclass(frozen=True)
-class Intervals:
+@dataclass(frozen=True, eq=False)
+class Intervals(EqualByValue):
     """Percentile intervals from images that were drawn again, of the numbers of the same names in a report."""
 
     mean_iou: Interval

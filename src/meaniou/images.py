@@ -19,6 +19,7 @@ from torch import Tensor
 
 from meaniou import tables
 from meaniou.checks import each, integer
+from meaniou.equality import EqualByValue
 from meaniou.labels import LabelSpace
 from meaniou.policy import Policy
 from meaniou.tables import Table, percent
@@ -138,8 +139,8 @@ def _worst_mean(scores: Floats, worst: Sequence[float]) -> float:
     return float(np.mean([known[: lowest(len(known), q)].mean() for q in worst or (100,)]))
 
 
-@dataclass(frozen=True)
-class ImageTable:
+@dataclass(frozen=True, eq=False)
+class ImageTable(EqualByValue):
     """Scores of each image, the worst first, those without a valid pixel last.
 
     Attributes:

@@ -5,13 +5,14 @@ from typing import Any
 
 from torch import Tensor
 
+from meaniou.equality import EqualByValue
 from meaniou.labels import LabelSpace
 from meaniou.policy import Policy
 from meaniou.protocols import Protocol
 
 
-@dataclass(frozen=True)
-class ClassReport:
+@dataclass(frozen=True, eq=False)
+class ClassReport(EqualByValue):
     """What is known of one class: ratios 0 .. 1 (NaN where undefined) and pixels on valid ground."""
 
     name: str
@@ -24,8 +25,8 @@ class ClassReport:
     intersection: int
 
 
-@dataclass(frozen=True)
-class GroupReport:
+@dataclass(frozen=True, eq=False)
+class GroupReport(EqualByValue):
     """A group of classes: the mean IoU of its classes, and the IoU of the group taken as one class."""
 
     name: str
@@ -34,8 +35,8 @@ class GroupReport:
     merged_iou: float
 
 
-@dataclass(frozen=True)
-class Confusion:
+@dataclass(frozen=True, eq=False)
+class Confusion(EqualByValue):
     """Pixels of one class that were taken for another, or got no answer.
 
     Attributes:

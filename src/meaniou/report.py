@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from meaniou import scores, tables
+from meaniou.equality import EqualByValue
 from meaniou.imagereport import ImagesReport, Intervals
 from meaniou.images import Rows
 from meaniou.labels import Groups, LabelSpace, groups_of
@@ -24,8 +25,8 @@ from meaniou.tables import Table, percent, span
 TOP = 10
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, eq=False)
+class Report(EqualByValue):
     """Every number that one matrix of counts holds, and what the rows of images hold where they are kept.
 
     Attributes:
@@ -60,7 +61,7 @@ class Report:
     confusions: tuple[Confusion, ...]
     pixels: dict[str, int]
     rules: dict[str, Any]
-    confmat: NDArray[np.int64] = field(repr=False, compare=False)
+    confmat: NDArray[np.int64] = field(repr=False)
     images: ImagesReport | None = None
     intervals: Intervals | None = None
 

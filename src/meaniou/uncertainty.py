@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meaniou.checks import integer
+from meaniou.equality import EqualByValue
 from meaniou.images import Floats, Rows
 from meaniou.policy import Policy
 from meaniou.replicates import Of, statistic_of
@@ -25,8 +26,8 @@ CHUNK = 1 << 22  # weights that are held at a time
 NOTHING = 1e-12
 
 
-@dataclass(frozen=True)
-class Interval:
+@dataclass(frozen=True, eq=False)
+class Interval(EqualByValue):
     """A value and what it might have been with other images of the same kind.
 
     Attributes:
@@ -45,8 +46,8 @@ class Interval:
     confidence: float
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, eq=False)
+class Comparison(EqualByValue):
     """The difference of two metrics over the same images.
 
     Attributes:
