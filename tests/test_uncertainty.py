@@ -148,24 +148,23 @@ def test_many_draws_are_made_in_parts(rng, monkeypatch):
     assert repr([metric.bootstrap(resamples=33), metric.bootstrap("class", resamples=33)]) == repr(whole)
 
 
-@pytest.mark.parametrize(
-    ("settings", "part"),
-    [
-        ({"of": "iou"}, "of is 'iou'"),
-        ({"confidence": 95}, "confidence is 95"),
-        ({"confidence": 1.0}, "confidence is 1.0"),
-        ({"resamples": 1}, "resamples is 1"),
-        ({"resamples": 2.5}, "resamples holds 2.5"),
-        ({"seed": -1}, "seed is -1"),
-        ({"groups": {0: "a"}}, "groups has no image 1"),
-        ({"groups": 5}, "groups is a int; expected {id: group} or a function"),
-        ({"groups": lambda i: [i]}, "groups holds [0]"),
-        ({"groups": lambda i: math.nan}, "groups holds nan"),
-        ({"groups": lambda i: torch.ones(2)}, "groups holds tensor([1., 1.])"),
-        ({"groups": torch.zeros(20)}, "groups is a Tensor"),
-    ],
-    ids=str,
-)
+WRONG_SETTINGS = [
+    ({"of": "iou"}, "of is 'iou'"),
+    ({"confidence": 95}, "confidence is 95"),
+    ({"confidence": 1.0}, "confidence is 1.0"),
+    ({"resamples": 1}, "resamples is 1"),
+    ({"resamples": 2.5}, "resamples holds 2.5"),
+    ({"seed": -1}, "seed is -1"),
+    ({"groups": {0: "a"}}, "groups has no image 1"),
+    ({"groups": 5}, "groups is a int; expected {id: group} or a function"),
+    ({"groups": lambda i: [i]}, "groups holds [0]"),
+    ({"groups": lambda i: math.nan}, "groups holds nan"),
+    ({"groups": lambda i: torch.ones(2)}, "groups holds tensor([1., 1.])"),
+    ({"groups": torch.zeros(20)}, "groups is a Tensor"),
+]
+
+
+@pytest.mark.parametrize(("settings", "part"), WRONG_SETTINGS, ids=[part for _, part in WRONG_SETTINGS])
 def test_settings_that_are_off(rng, settings, part):
     metric = filled(scenes(rng))
     with pytest.raises((ValueError, TypeError)) as error:
