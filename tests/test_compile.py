@@ -243,6 +243,7 @@ def test_first_use_loads_no_compiler(loaded):
 # ------------------------------------------------------------------------------------------- which module imports which
 
 ORDER = [
+    "visible",
     "checks",
     "words",
     "equality",
@@ -281,9 +282,11 @@ ORDER = [
     "comparing",
     "compared",
     "__init__",
-    "team",
     "texts",
+    "team",
     "files",
+    "terminal",
+    "places",
     "gallery",
     "demo",
     "scoring",

@@ -509,6 +509,17 @@ def test_the_table_as_text_and_as_a_frame(rng):
     assert text[2].split()[0] == str(table.ids[0])
 
 
+@pytest.mark.parametrize("name", ["mean_iou", "image"])
+def test_a_class_that_is_named_like_another_column_is_refused(name):
+    pytest.importorskip("pandas")
+    metric = MeanIoU(2, class_names=["a", name], per_image=True)
+    metric.update(torch.tensor([[[0, 1, 1, 1]]]), torch.tensor([[[0, 1, 0, 1]]]), ids=[0])
+    for form in (metric.images().to_csv, metric.images().to_pandas):
+        with pytest.raises(ValueError, match="like a column") as error:
+            form()
+        assert_sentence(error, f"A class is named {name!r}", "rename the class")
+
+
 def test_a_report_of_images_with_intervals(rng):
     maps = scenes(rng)
     metric = filled(maps, list(range(12)))

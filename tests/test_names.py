@@ -1,6 +1,8 @@
 """Class names in every form that users have them."""
 
+import itertools
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -61,6 +63,14 @@ def test_ten_names_stay_in_the_order_of_their_numbers():
         ([1, 2, 3], TypeError, ["class_names holds 1"]),
         (["a", "b"], ValueError, ["2 names", "expected 3"]),
         (["a", "b", "a "], ValueError, ["'a' more than once"]),
+        (
+            ["a", "b", "\ud800"],
+            ValueError,
+            [r"'\ud800', in which '\ud800' is half of a character", "write the name anew"],
+        ),
+        ({0: "a", 1: "b", 2: "c\udcff"}, ValueError, [r"'\udcff' is half of a character"]),
+        (itertools.repeat("a"), ValueError, ["more than 4096 names", "expected 3"]),
+        ([b"x" * 10**6, "b", "c"], TypeError, ["class_names holds b'xxx", "xxx..."]),
         (5, TypeError, ["class_names is 5"]),
     ],
     ids=str,
@@ -84,6 +94,11 @@ def test_names_that_are_off(names, kind, parts):
         ("a.json", '{"a": {"b": 1}}', ["a.json holds no names"]),
         ("a.json", "3", ["a.json holds no names"]),
         ("a.json", "[1, 2]", ["a.json holds no names"]),
+        ("a.txt", "\n".join(map(str, range(4097))), ["a.txt holds 4,097 names; expected 4,096 at most"]),
+        ("a.txt", "x\n" * 10**6, ["a.txt holds 1,000,000 names"]),
+        ("a.json", json.dumps(list(map(str, range(4097)))), ["a.json holds 4,097 names"]),
+        ("a.json", "{" + ", ".join(f'"{i % 99_999}": "{i}"' for i in range(100_000)) + "}", ["'0' stands there more"]),
+        ("a.json", "9" * 5000, ["a.json is no JSON of names"]),
     ],
 )
 def test_files_that_are_off(tmp_path, name, text, parts):
@@ -111,3 +126,27 @@ def test_the_command_takes_a_json_file(tmp_path):
     words = [tmp_path / "pred", tmp_path / "target", "--class-names", names, "--format", "json"]
     ran = CliRunner().invoke(main, [str(word) for word in words])
     assert [c["name"] for c in json.loads(ran.stdout)["classes"]] == ["sky", "road", "car"]
+
+
+def test_a_file_of_names_that_never_ends_is_refused():
+    with pytest.raises(ValueError, match="has more than") as error:
+        read(Path("/dev/zero"))
+    assert_sentence(error, "/dev/zero", "check the path")
+
+
+def test_names_in_another_encoding_are_refused(tmp_path):
+    (tmp_path / "a\x1b.txt").write_text("sky", encoding="utf-16")
+    with pytest.raises(ValueError, match="UTF-8") as error:
+        read(tmp_path / "a\x1b.txt")
+    assert_sentence(error, r"a\x1b.txt is no text in UTF-8", "save the file as UTF-8")
+
+
+def test_halves_of_characters_are_refused_in_every_name(tmp_path):
+    with pytest.raises(ValueError, match="groups holds") as error:
+        MeanIoU(2).report(groups={"\udcff": [0]})
+    assert_sentence(error, "half of a character")
+    (tmp_path / "names.json").write_text(r'["a", "\ud800"]')
+    with pytest.raises(ValueError, match="half of a character"):
+        MeanIoU(2, class_names=tmp_path / "names.json")
+    (tmp_path / "names.json").write_text(r'["a", "\ud83d\ude97"]')  # both halves are one character
+    assert MeanIoU(2, class_names=tmp_path / "names.json").space.names[1] == "\U0001f697"

@@ -1,6 +1,7 @@
 """The report: numbers against the reference and scikit-learn, and its forms."""
 
 import csv
+import dataclasses
 import html
 import io
 import json
@@ -19,10 +20,12 @@ from sklearn.metrics import (
     precision_score,
     recall_score,
 )
+from support import assert_sentence
 
-from meaniou import MeanIoU, demo, reference
+from meaniou import MeanIoU, demo, reference, tables
 from meaniou.policy import Policy
 from meaniou.report import Report
+from meaniou.tables import Table
 
 
 @pytest.fixture(scope="module")
@@ -260,6 +263,12 @@ def test_csv_holds_full_fractions_and_empty_cells(metric: MeanIoU) -> None:
 AWKWARD = ["a|b", "50% & more_", "line\nbreak", "<b>*x*</b>", "back\\slash", "[0]", 'é,"q"', "#{~^}", "=1+1"]
 
 
+def names_in(text: str) -> list[str]:
+    """The names in CSV, as its documentation says how to have them back."""
+    names = [row["name"] for row in csv.DictReader(io.StringIO(text, newline=""))]
+    return [name[1:] if re.match(r"'+\s*[=+\-@＝＋－＠]", name) else name for name in names]
+
+
 def test_awkward_names_stay_in_their_cells() -> None:
     metric = MeanIoU(9, class_names=AWKWARD)
     metric.update(torch.arange(9), torch.arange(9))
@@ -267,7 +276,7 @@ def test_awkward_names_stay_in_their_cells() -> None:
     shown = [" ".join(name.split()) for name in AWKWARD]
     text = str(report).splitlines()
     assert [line.split("  ")[0] for line in text[2:11]] == shown
-    assert [row["name"] for row in csv.DictReader(io.StringIO(report.to_csv()))][:9] == AWKWARD
+    assert names_in(report.to_csv())[:9] == AWKWARD
     rendered = MarkdownIt("commonmark").enable("table").render(report.to_markdown())
     cells = [html.unescape(cell) for cell in re.findall(r"<tr>\n<td>(.*?)</td>", rendered)]
     assert cells[:10] == [*shown, "<strong>mean</strong>"]
@@ -318,5 +327,84 @@ def test_csv_has_the_harmonic_mean_of_two_groups():
     metric = MeanIoU(3)
     metric.update(torch.tensor([0, 1, 2, 2]), torch.tensor([0, 1, 2, 1]))
     two = metric.report(groups={"seen": [0], "unseen": [1, 2]})
-    assert two.to_csv().splitlines()[-1] == f"groups,harmonic mean,{two.harmonic_mean}" + "," * 6
+    *_, last = csv.DictReader(io.StringIO(two.to_csv()))
+    assert {key: value for key, value in last.items() if value} == {
+        "kind": "groups",
+        "name": "harmonic mean",
+        "iou": repr(two.harmonic_mean),
+    }
     assert "harmonic" not in metric.report(groups={"seen": [0]}).to_csv()
+
+
+STEERING = ["\x1b[31m", "a\x07b", "\x9b2J", "a\x7fb", "\u202eevil", "\u2066x", "a\rb", "\u2028", "x\x1cy"]
+
+
+def test_what_steers_a_terminal_is_shown_as_an_escape() -> None:
+    names = [f"{i}{name}{i}" for i, name in enumerate(STEERING)]
+    metric = MeanIoU(9, class_names=names, per_image=True, input_format="index")
+    metric.update(torch.arange(9)[None, None], torch.arange(9)[None, None], ids=[5])
+    metric.image_names = {5: "city\x1b]0;x\x07"}
+    report = metric.report(groups={"\x1b[2J": [0], "b": [1]})
+    table = metric.images()
+    for text in (str(report), report.to_markdown(), report.to_latex(), report.to_json(), str(table)):
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", text)
+    assert r"0\x1b[31m0 " in str(report)
+    assert r"0\textbackslash{}x1b{[}31m0 & 100.00" in report.to_latex()
+    assert [c["name"] for c in json.loads(report.to_json())["classes"]] == names
+    for text in (report.to_csv(), table.to_csv()):
+        assert not re.search("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", text)
+    assert names_in(report.to_csv())[6] == "6a\rb6"
+
+
+FORMULAS = ["=1+1", "+x", "-x", "@x", " =x", "'=x", "''-x", "'x", "＝x", "-", "-1", "+2.5e3", "1=2", "a-b"]
+
+
+def test_formulas_in_csv_are_texts_and_numbers_stay() -> None:
+    text = tables.as_csv(("name", "value", "kind"), [(name, -0.5, None) for name in FORMULAS])
+    rows = list(csv.reader(io.StringIO(text, newline="")))[1:]
+    kept = {"'x", "-1", "+2.5e3", "1=2", "a-b"}
+    assert [row[0] for row in rows] == [name if name in kept else f"'{name}" for name in FORMULAS]
+    assert {(row[1], row[2]) for row in rows} == {("-0.5", "")}
+    assert names_in(text) == FORMULAS
+
+
+def test_csv_has_as_many_fields_as_columns() -> None:
+    with pytest.raises(ValueError, match="3 fields and the header 2") as error:
+        tables.as_csv(("a", "b"), [(1, 2), (1, 2, 3)])
+    assert_sentence(error)
+    with pytest.raises(ValueError, match="Two columns are called 'a'"):
+        tables.as_csv(("a", "b", "a"), [])
+    for awkward in ('"', ",", "\r", "\n", "\r\n", "\n\r", ""):
+        text = tables.as_csv(("a", "b"), [(awkward, awkward), (f"x{awkward}", 1)])
+        assert list(csv.reader(io.StringIO(text, newline="")))[1:] == [[awkward, awkward], [f"x{awkward}", "1"]]
+
+
+def test_a_new_number_of_a_class_is_a_column_of_its_own(metric: MeanIoU) -> None:
+    report = metric.report(groups=GROUPS)
+    rows = list(csv.reader(io.StringIO(report.to_csv())))
+    assert rows[0] == ["kind", *(part.name for part in dataclasses.fields(report.classes[0]))]
+    assert {len(row) for row in rows} == {len(rows[0])}
+
+
+@pytest.mark.parametrize(
+    "name", ["&lt;b&gt;", "https://a.b/c", "www.a.b", "WWW.a.b", "@someone", "a@b.c", "ftp://x", "&#64;me", "http:\\x"]
+)
+def test_names_are_no_links_in_markdown(name: str) -> None:
+    shown = tables.markdown([Table(("a",), ((name,),))])
+    rendered = MarkdownIt("commonmark").enable("table").render(shown)
+    cell = re.search(r"<td>(.*?)</td>", rendered)[1]
+    assert html.unescape(cell.replace("<!-- -->", "")) == name
+    source = shown.splitlines()[-1]
+    assert not re.search(r"(?i)(?<!\\)://|www\.|@(?!<!-- -->)|(?<!\\)&", source)
+
+
+def test_latex_needs_no_package() -> None:
+    assert r"\symbol{34}x\symbol{34}" in tables.latex([Table(("a",), (('"x"',),))])
+
+
+def test_the_headline_says_of_how_many_classes_it_is_the_mean(metric: MeanIoU) -> None:
+    report = metric.report()
+    assert report.headline() == f"mean IoU {100 * report.mean_iou:.2f} % over 8 of 9 classes"
+    assert metric.report(policy={"classes": [0, 8]}).headline().endswith("over 1 of 2 classes")
+    assert metric.report(policy={"absent": "zero"}).headline().endswith("over 9 of 9 classes")
+    assert MeanIoU(2).report().headline() == "mean IoU undefined over 0 of 2 classes"

@@ -4,6 +4,8 @@ import operator
 from collections.abc import Iterable
 from typing import Any, Literal, TypeVar, get_args
 
+MAX_CLASSES = 4096
+
 Average = Literal["macro", "micro", "weighted", "none"]
 Unanswered = Literal["miss", "drop", "error"]
 Present = Literal["union", "target"]

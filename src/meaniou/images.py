@@ -4,8 +4,6 @@ A row holds, for each class, the pixels in both maps, in the truth and in the pr
 without an answer. All of this is on the CPU, in NumPy; ratios are float64.
 """
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -161,19 +159,23 @@ class ImageTable(EqualByValue):
         return len(self.ids)
 
     def to_csv(self) -> str:
-        """Text: a row for each image, in full fractions, empty where none is defined."""
-        file = io.StringIO()
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("image", "mean_iou", *self.names))
-        for image, value, of_class in zip(self.images, self.mean_iou, self.iou.tolist(), strict=True):
-            writer.writerow((image, *("" if math.isnan(v) else v for v in (value, *of_class))))
-        return file.getvalue().rstrip("\n")
+        """Text: a row for each image, in full fractions, empty where none is defined.
+
+        Raises:
+            ValueError: if a class has the name of another column.
+        """
+        rows = zip(self.images, self.mean_iou, self.iou.tolist(), strict=True)
+        return tables.as_csv(("image", *columns_of(self.names)), ([i, value, *iou] for i, value, iou in rows))
 
     def to_pandas(self) -> Any:
-        """A ``pandas.DataFrame`` with the same columns, and the images as its index; pandas has to be there."""
+        """A ``pandas.DataFrame`` with the same columns, and the images as its index; pandas has to be there.
+
+        Raises:
+            ValueError: if a class has the name of another column.
+        """
         import pandas
 
-        columns = {"mean_iou": self.mean_iou} | dict(zip(self.names, self.iou.T, strict=True))
+        columns = dict(zip(columns_of(self.names), (self.mean_iou, *self.iou.T), strict=True))
         return pandas.DataFrame(columns, index=pandas.Index(self.images, name="image"))
 
     def __str__(self) -> str:
@@ -187,6 +189,16 @@ class ImageTable(EqualByValue):
             low = [c for c in np.argsort(of_class, kind="stable")[:3] if not math.isnan(of_class[c])]
             rows.append((str(image), ", ".join(f"{self.names[c]} {percent(of_class[c])}" for c in low), percent(value)))
         return tables.text([Table(("image", "worst classes", "mIoU"), tuple(rows), words=2)])
+
+
+def columns_of(names: Sequence[str]) -> tuple[str, ...]:
+    """The columns of a table of images after ``image``; raises ``ValueError`` if a class has the name of another."""
+    if taken := [name for name in ("image", "mean_iou") if name in names]:
+        raise ValueError(
+            f"A class is named {taken[0]!r}, like a column of the table of images; expected another name, so rename "
+            "the class."
+        )
+    return "mean_iou", *names
 
 
 def table_of(rows: Rows, space: LabelSpace, policy: Policy) -> ImageTable:

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from meaniou.checks import each, integer
-from meaniou.names import ClassNames, names_of
+from meaniou.checks import MAX_CLASSES, each, integer
+from meaniou.names import ClassNames, check_text, names_of
 
-MAX_CLASSES = 4096
 TRAIN_VOID = 255  # the void of train ids, by convention, wherever it is no class
 
 ClassIds = Sequence[int | Iterable[int]] | Mapping[int, int]
@@ -174,6 +173,7 @@ def groups_of(space: LabelSpace, groups: Groups | None) -> dict[str, tuple[int, 
             raise TypeError(
                 f"groups holds {name!r}: {members!r}; expected a name and a list of classes for each group."
             )
+        check_text("groups", name)
         listed = list(each("groups", members))
         chosen: set[int] = set()
         for member in listed:

@@ -1,10 +1,17 @@
 """Class names as users have them (a list, ``{id: name}``, a file) -> one name a class, or a sentence why not."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import Any
+
+from meaniou.checks import MAX_CLASSES
+from meaniou.visible import short, visible
+
+LONGEST = 1 << 24  # bytes of a file of names; 4,096 names with a config around them are far below
 
 ClassNames = Sequence[str] | Mapping[int, str] | Mapping[str, str] | PathLike[str]
 
@@ -19,32 +26,44 @@ def names_of(class_names: ClassNames | None, num_classes: int) -> tuple[str, ...
 
     Raises:
         TypeError: if it is nothing of that kind, or a name is no text.
-        ValueError: if names are missing, too many, or the same.
+        ValueError: if names are missing, too many, or the same, or hold what no file can hold.
     """
     if class_names is None:
         return tuple(str(c) for c in range(num_classes))
     if isinstance(class_names, str):
         raise TypeError(
-            f"class_names is the string {class_names!r}; expected a sequence of names, one per class, so pass a list, "
-            "or pathlib.Path(...) for a file."
+            f"class_names is the string {short(class_names)}; expected a sequence of names, one per class, so pass a "
+            "list, or pathlib.Path(...) for a file."
         )
     found = read(Path(class_names)) if isinstance(class_names, PathLike) else class_names
     if isinstance(found, Mapping):
         found = _in_order(found, num_classes)
     if not isinstance(found, Iterable):
-        raise TypeError(f"class_names is {found!r} ({type(found).__name__}); expected several names, so pass a list.")
-    names = tuple(name.strip() if isinstance(name, str) else name for name in found)
+        raise TypeError(
+            f"class_names is {short(found)} ({type(found).__name__}); expected several names, so pass a list."
+        )
+    names = tuple(name.strip() if isinstance(name, str) else name for name in islice(found, MAX_CLASSES + 1))
     for name in names:
         if not isinstance(name, str) or not name:
-            raise TypeError(f"class_names holds {name!r}; expected strings that are not empty, one per class.")
+            raise TypeError(f"class_names holds {short(name)}; expected strings that are not empty, one per class.")
+        check_text("class_names", name)
     if len(names) != num_classes:
-        raise ValueError(
-            f"class_names has {len(names)} names; expected {num_classes}, one per class, in the order of their ids."
-        )
-    if len(set(names)) != num_classes:
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"class_names holds {twice!r} more than once; expected names that differ, so rename one.")
+        number = f"{len(names)} names" if len(names) <= MAX_CLASSES else f"more than {MAX_CLASSES} names"
+        raise ValueError(f"class_names has {number}; expected {num_classes}, one per class, in the order of their ids.")
+    if (twice := _repeated(names)) is not None:
+        raise ValueError(f"class_names holds {short(twice)} more than once; expected names that differ, so rename one.")
     return names
+
+
+def check_text(what: str, name: str) -> None:
+    """Raises ``ValueError`` for half of a surrogate pair in a name, which neither a file nor a terminal can show."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{what} holds {short(name)}, in which {error.object[error.start]!r} is half of a character (a surrogate); "
+            "expected text that UTF-8 can hold, so write the name anew."
+        ) from error
 
 
 def read(path: Path) -> list[str] | dict[str, str]:
@@ -54,44 +73,69 @@ def read(path: Path) -> list[str] | dict[str, str]:
         OSError: if it cannot be read.
         ValueError: if it holds something else.
     """
-    text = path.read_text(encoding="utf-8-sig")
+    where = visible(str(path))
+    with path.open("rb") as file:
+        content = file.read(LONGEST + 1)
+    if len(content) > LONGEST:
+        raise ValueError(f"{where} has more than {LONGEST:,} bytes; expected a file of class names, so check the path.")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{where} is no text in UTF-8 ({error.reason} at byte {error.start}); expected class names, so check the "
+            "path, or save the file as UTF-8."
+        ) from error
     if path.suffix.lower() != ".json" and not text.lstrip().startswith(("[", "{")):
-        return _lines(path, text)
+        return _lines(where, text)
     try:
         found = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no JSON of names ({error}); expected a list of names or {{id: name}}.") from error
+        raise ValueError(f"{where} is no JSON of names ({error}); expected a list of names or {{id: name}}.") from error
     if isinstance(found, dict) and "id2label" in found:
         found = found["id2label"]
     values = found.values() if isinstance(found, dict) else found
     if not isinstance(found, list | dict) or not found or not all(isinstance(name, str) for name in values):
         raise ValueError(
-            f"{path} holds no names; expected a list of names, {{id: name}}, or id2label with one of them."
+            f"{where} holds no names; expected a list of names, {{id: name}}, or id2label with one of them."
         )
+    _check_number(where, len(found))
     return found
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        twice = next(key for key in found if sum(key == other for other, _ in pairs) > 1)
-        raise ValueError(f"the key {twice!r} stands there more than once")
-    return found
+    if (twice := _repeated(key for key, _ in pairs)) is not None:
+        raise ValueError(f"the key {short(twice)} stands there more than once")
+    return dict(pairs)
 
 
-def _lines(path: Path, text: str) -> list[str]:
+def _lines(where: str, text: str) -> list[str]:
     found = [line.strip() for line in text.rstrip().split("\n")]
-    for number, name in enumerate(found):
-        if not name or name in found[:number]:
-            fault = "is empty" if not name else f"names {name!r} a second time"
-            raise ValueError(f"Line {number + 1} of {path} {fault}; expected one name a line, each once.")
+    _check_number(where, len(found))
+    seen: set[str] = set()
+    for number, name in enumerate(found, 1):
+        if not name or name in seen:
+            fault = "is empty" if not name else f"names {short(name)} a second time"
+            raise ValueError(f"Line {number} of {where} {fault}; expected one name a line, each once.")
+        seen.add(name)
     return found
+
+
+def _check_number(where: str, number: int) -> None:
+    if number > MAX_CLASSES:
+        raise ValueError(
+            f"{where} holds {number:,} names; expected {MAX_CLASSES:,} at most, one a class, so check the path."
+        )
+
+
+def _repeated(names: Iterable[Hashable]) -> Any:
+    """The first of several that is there more than once, or ``None``."""
+    return next((name for name, times in Counter(names).items() if times > 1), None)
 
 
 def _in_order(names: Mapping[Any, str], num_classes: int) -> list[str]:
     ids = [int(key) if isinstance(key, str) and key.strip().isdecimal() and len(key) < 9 else key for key in names]
     if sorted(ids, key=str) != sorted(range(num_classes), key=str):
-        listed = ", ".join(map(repr, ids[:10])) + ", ..." * (len(ids) > 10)
+        listed = ", ".join(map(short, ids[:10])) + ", ..." * (len(ids) > 10)
         raise ValueError(
             f"class_names has {len(ids)} keys ({listed}); expected the {num_classes} class ids 0 to {num_classes - 1}, "
             "one name for each."

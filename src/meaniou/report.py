@@ -1,11 +1,8 @@
 """Counts and names -> a frozen record of every number, as tables and as plain values."""
 
-import csv
-import io
-import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -23,6 +20,9 @@ from meaniou.records import ClassReport, Confusion, GroupReport, account_of, rul
 from meaniou.tables import Table, percent, span
 
 TOP = 10
+RATIOS = {"iou": "IoU", "dice": "Dice", "precision": "precision", "recall": "recall"}  # of a class -> as tables say it
+MEANS = {"iou": "mean_iou", "dice": "mean_dice", "recall": "mean_accuracy"}  # of a class -> over classes
+COLUMNS = ("kind", *(part.name for part in fields(ClassReport)))  # of CSV
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +81,9 @@ class Report(EqualByValue):
         found = scores.areas(counts, space, policy)
         iou, dice = scores.class_iou(found, policy), scores.class_dice(found, policy)
         precision, recall = (f(found).masked_fill(found.ignored, math.nan) for f in (scores.precision, scores.recall))
-        columns = (iou, dice, precision, recall, found.truth, found.predicted, found.intersection)
-        of_class = zip(space.names, *(column.tolist() for column in columns), strict=True)
+        columns = {"iou": iou, "dice": dice, "precision": precision, "recall": recall}
+        columns |= {"truth": found.truth, "predicted": found.predicted, "intersection": found.intersection}
+        of_class = zip(*(column.tolist() for column in columns.values()), strict=True)
         means = {name: float(scores.class_mean(iou, policy, ids)) for name, ids in members.items()}
         merged = {name: scores.merged_iou(found, ids, policy) for name, ids in members.items()}
         apart = sum(map(len, members.values())) == len(set().union(*members.values()))
@@ -94,7 +95,10 @@ class Report(EqualByValue):
             pixel_accuracy=float(scores.pixel_accuracy(found)),
             frequency_weighted_iou=float(scores.weighted_iou(found, policy)),
             kappa=scores.kappa(found),
-            classes=tuple(ClassReport(*values) for values in of_class),
+            classes=tuple(
+                ClassReport(name, **dict(zip(columns, values, strict=True)))
+                for name, values in zip(space.names, of_class, strict=True)
+            ),
             groups=tuple(
                 GroupReport(name, tuple(space.names[i] for i in ids), means[name], merged[name])
                 for name, ids in members.items()
@@ -120,23 +124,21 @@ class Report(EqualByValue):
 
     def to_json(self) -> str:
         """The same as JSON, ``null`` where a number is undefined."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        return tables.as_json(self.to_dict())
 
     def to_csv(self) -> str:
-        """Text: a row for each class, their means, and each group, in full fractions; empty where none is defined."""
-        ratios = ("iou", "dice", "precision", "recall")
-        areas = ("truth", "predicted", "intersection")
-        rows = [("class", c.name, *(getattr(c, name) for name in (*ratios, *areas))) for c in self.classes]
-        rows += [("mean", "mean", self.mean_iou, self.mean_dice, None, self.mean_accuracy)]
-        rows += [("group mean", g.name, g.mean_iou) for g in self.groups]
-        rows += [("group merged", g.name, g.merged_iou) for g in self.groups]
-        rows += [("groups", "mean merged", self.mean_merged_iou)] * bool(self.groups)
-        rows += [("groups", "harmonic mean", self.harmonic_mean)] * (len(self.groups) == 2)
-        file = io.StringIO()
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("kind", "name", *ratios, *areas))
-        writer.writerows([tables.without_nan(value) for value in row] + [None] * (9 - len(row)) for row in rows)
-        return file.getvalue().rstrip("\n")
+        """Text: a row for each class, their means, and each group, in full fractions; empty where none is defined.
+
+        See ``tables.as_csv`` for names that a spreadsheet would take for formulas.
+        """
+        rows: list[dict[str, Any]] = [{"kind": "class", **asdict(c)} for c in self.classes]
+        means = {column: getattr(self, name) for column, name in MEANS.items()}
+        rows += [{"kind": "mean", "name": "mean", **means}]
+        rows += [{"kind": "group mean", "name": g.name, "iou": g.mean_iou} for g in self.groups]
+        rows += [{"kind": "group merged", "name": g.name, "iou": g.merged_iou} for g in self.groups]
+        rows += [{"kind": "groups", "name": "mean merged", "iou": self.mean_merged_iou}] * bool(self.groups)
+        rows += [{"kind": "groups", "name": "harmonic mean", "iou": self.harmonic_mean}] * (len(self.groups) == 2)
+        return tables.as_csv(COLUMNS, ([row.get(column) for column in COLUMNS] for row in rows))
 
     def to_markdown(self) -> str:
         """Tables of GitHub's Markdown, in percent with two decimals, ``-`` where a number is undefined."""
@@ -177,13 +179,13 @@ class Report(EqualByValue):
 
     def tables(self) -> Iterator[Table]:
         """The tables that are shown, in percent with two decimals, ``-`` where a number is undefined."""
-        ratios = ("iou", "dice", "precision", "recall")
         rows: list[tuple[str, ...]] = [
-            (c.name, *(percent(getattr(c, r)) for r in ratios), f"{c.truth:,}", f"{c.predicted:,}")
+            (c.name, *(percent(getattr(c, r)) for r in RATIOS), f"{c.truth:,}", f"{c.predicted:,}")
             for c in self.classes
         ]
-        rows += [("mean", percent(self.mean_iou), percent(self.mean_dice), "", percent(self.mean_accuracy), "", "")]
-        header: tuple[str, ...] = ("class", "IoU", "Dice", "precision", "recall", "truth px", "predicted px")
+        means = (percent(getattr(self, MEANS[r])) if r in MEANS else "" for r in RATIOS)
+        rows += [("mean", *means, "", "")]
+        header: tuple[str, ...] = ("class", *RATIOS.values(), "truth px", "predicted px")
         if self.intervals:
             ends = [span(i.low, i.high) for i in (*self.intervals.classes, self.intervals.mean_iou)]
             rows = [(row[0], row[1], end, *row[2:]) for row, end in zip(rows, ends, strict=True)]
@@ -213,6 +215,13 @@ class Report(EqualByValue):
             yield Table((*over, *number), ((*map(percent, over.values()), *number.values()),), words=0)
         seen = {f"{name.replace('_', ' ')} px": f"{number:,}" for name, number in self.pixels.items()}
         yield Table(tuple(seen), (tuple(seen.values()),), words=0)
+
+    def headline(self) -> str:
+        """The mean IoU in percent, and how many classes it is the mean of."""
+        chosen = [self.classes[c].iou for c in self.rules["classes"]]
+        defined = sum(not math.isnan(iou) for iou in chosen)
+        mean = "undefined" if math.isnan(self.mean_iou) else f"{percent(self.mean_iou)} %"
+        return f"mean IoU {mean} over {defined} of {len(chosen)} classes"
 
     def footer(self) -> str:
         """The protocol, and what was changed in it."""

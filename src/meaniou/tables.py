@@ -1,12 +1,21 @@
-"""Rows of words and numbers -> text, Markdown or LaTeX that can be pasted."""
+"""Rows of words and numbers -> text, Markdown or LaTeX that can be pasted, CSV and JSON that can be read."""
 
+import csv
+import io
+import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~$])")
+from meaniou.visible import CONTROLS, visible
+
+# What has a meaning in GitHub's Markdown: marks, entities, and what it makes links of, "https://" and "www.".
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~$&]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
+_APART = "@<!-- -->"  # an escaped @ would still name an account or make a mail address
+_FORMULA = re.compile(r"'*\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")  # and their wide forms
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -14,7 +23,7 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': r"\symbol{34}",  # \textquotedbl is not in the encoding that LaTeX has without a package
     "[": "{[}",  # an option of the row above, where a row begins with it
     "*": "{*}",
 }
@@ -54,6 +63,33 @@ def without_nan(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: without_nan(item) for key, item in value.items()}
     return [without_nan(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def as_json(value: Any) -> str:
+    """JSON with ``null`` for NaN; control characters are escaped, so that a terminal can show it."""
+    found = json.dumps(without_nan(value), indent=2, ensure_ascii=False, allow_nan=False)
+    return CONTROLS.sub(lambda c: c[0] if c[0] == "\n" else f"\\u{ord(c[0]):04x}", found)
+
+
+def as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """CSV in full fractions, with nothing for NaN and ``None``.
+
+    Line breaks in a text are kept, other control characters are escaped. A text that a spreadsheet would take for a
+    formula (it begins with ``=``, ``+``, ``-`` or ``@`` and is no number) gets an apostrophe in front; so does one that
+    begins with apostrophes and such a character, and the text comes back if one apostrophe is taken off.
+
+    Raises:
+        ValueError: if two columns have one name, or a row has another number of fields than the header.
+    """
+    if len(set(header)) != len(header):
+        twice = next(name for name in header if list(header).count(name) > 1)
+        raise ValueError(f"Two columns are called {twice!r}; expected names that differ, so rename one.")
+    lines = [_line(header)]
+    for row in rows:
+        if len(row) != len(header):
+            raise ValueError(f"A row has {len(row)} fields and the header {len(header)}; expected one for each column.")
+        lines.append(_line(row))
+    return "\n".join(lines)
 
 
 def text(tables: Iterable[Table], footer: str = "") -> str:
@@ -103,8 +139,22 @@ def _latex(table: Table) -> str:
     )
 
 
+def _line(row: Sequence[Any]) -> str:
+    file = io.StringIO()
+    # csv.writer quotes what is in its line terminator, so that a name may hold both characters of this one.
+    csv.writer(file, lineterminator="\r\n").writerow([_field(value) for value in row])
+    return file.getvalue().removesuffix("\r\n")
+
+
+def _field(value: Any) -> Any:
+    if not isinstance(value, str):
+        return without_nan(value)
+    found = visible(value, kept="\t\r\n")
+    return f"'{found}" if _FORMULA.match(found) and not _NUMBER.fullmatch(found) else found
+
+
 def _escaped_markdown(cell: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", _plain(cell))
+    return _MARKDOWN.sub(r"\\\1", _plain(cell)).replace("@", _APART)
 
 
 def _escaped_latex(cell: str) -> str:
@@ -112,5 +162,5 @@ def _escaped_latex(cell: str) -> str:
 
 
 def _plain(cell: str) -> str:
-    """Without line breaks, which would end a row."""
-    return " ".join(cell.split())
+    """Without line breaks, which would end a row, and with other control characters made visible."""
+    return " ".join(visible(cell, kept="\t\n\v\f\r\u2028\u2029").split())
