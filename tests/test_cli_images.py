@@ -77,18 +77,19 @@ def test_a_comparison(folders: dict[str, Path]) -> None:
     ran = run("compare", folders["good"], folders["bad"], folders["target"], *SETTINGS, "--seed", 3)
     assert ran.exit_code == 0, ran.output
     lines = ran.stdout.splitlines()
-    assert lines[0].split() == ["first", "second", "difference", "95", "%", "interval", "p"]
+    assert lines[0].split() == ["a", "b", "difference", "95", "%", "interval", "p"]
     found = compare(*(counted(folders, kind) for kind in ("good", "bad")), seed=3)
     mean = lines[-3].split()
     assert mean[:2] == ["mean", "IoU"]
     assert mean[4:8] == [
         f"{100 * v:.2f}" if not isinstance(v, str) else v for v in (found.value, found.low, "to", found.high)
     ]
-    assert lines[-1] == "the first is better, in mean IoU over 1000 draws of the images"
+    a, b = (f"{name} ({folders[kind]})" for name, kind in (("a", "good"), ("b", "bad")))
+    assert lines[-1] == f"{a} is better than {b}, in mean IoU over 1000 draws of the images"
     back = run("compare", folders["bad"], folders["good"], folders["target"], *SETTINGS).stdout
-    assert back.splitlines()[-1].startswith("the second is better")
+    assert back.splitlines()[-1].startswith(f"b ({folders['good']}) is better than a ({folders['bad']})")
     same = run("compare", folders["bad"], folders["bad"], folders["target"], *SETTINGS).stdout
-    assert same.splitlines()[-1].startswith("it is not sure which is better")
+    assert same.splitlines()[-1].startswith(f"it is not sure whether a ({folders['bad']}) or b (")
 
 
 def test_shards_are_merged(folders: dict[str, Path], tmp_path: Path) -> None:
@@ -133,15 +134,19 @@ def test_a_comparison_of_saved_files(folders: dict[str, Path], tmp_path: Path) -
     of_folders = ["compare", folders["good"], folders["bad"], folders["target"], *SETTINGS]
     assert ran.stdout == run(*of_folders, "--format", "csv").stdout
     rows = list(csv.DictReader(ran.stdout.splitlines()))
+    assert all(None not in row and None not in row.values() for row in rows)  # as many fields as columns
     found = compare(*(counted(folders, kind) for kind in ("good", "bad")))
     assert [row["kind"] for row in rows] == ["class"] * 3 + ["accuracy", "mean"]
     assert float(rows[-1]["difference"]) == found.value
     assert float(rows[-1]["p_value"]) == found.p_value
+    assert (rows[-1]["better"], float(rows[-1]["confidence"])) == (found.better, 0.95)
     told = json.loads(run(*of_folders, "--format", "json").stdout)
+    assert told["sources"] == {"a": str(folders["good"]), "b": str(folders["bad"])}
+    assert [told["mean_iou"][name] for name in "ab"] == [float(rows[-1][name]) for name in "ab"]
     assert told["mean_iou"]["difference"] == vars(found)
     output = tmp_path / "table.md"
-    assert run(*of_folders, "--output", output).stdout == ""
-    assert output.read_text().startswith("|  | first | second | difference | 95 % interval | p |")
+    assert run(*of_folders, "--output", output).stdout.startswith(f"a ({folders['good']}) is better than b (")
+    assert output.read_text().startswith("|  | a | b | difference | 95 % interval | p |")
     for words, part in (
         ((*files, *SETTINGS), "--num-classes is for folders of masks"),
         ((folders["good"], folders["bad"]), "is a folder and there is no TARGET"),

@@ -406,8 +406,8 @@ def test_a_protocol_of_ones_own():
     ("settings", "kind", "parts"),
     [
         ({}, TypeError, ["num_classes is None", "protocol="]),
-        ({"protocol": "cityscape"}, ValueError, ["protocol is 'cityscape'", "such as cityscapes"]),
-        ({"protocol": "xyz"}, ValueError, ["expected one of cityscapes, ", "nuscenes-lidarseg."]),
+        ({"protocol": "cityscape"}, ValueError, ["protocol is 'cityscape'", "(did you mean 'cityscapes'?)."]),
+        ({"protocol": "xyz"}, ValueError, ["expected one of cityscapes, ", f"{NAMES[-1]}."]),
         ({"protocol": 19}, TypeError, ["protocol is a int"]),
         ({"protocol": "ade20k", "num_classes": 19}, ValueError, ["num_classes is 19", "'ade20k'", "150 classes"]),
         (
@@ -558,7 +558,7 @@ def test_the_list_of_protocols():
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (["--protocol", "citscapes"], "such as cityscapes"),
+        (["--protocol", "citscapes"], "did you mean 'cityscapes'?"),
         (["--protocol", "ade20k", "--num-classes", "3"], "which has 150 classes"),
         ([], "--protocol"),
     ],

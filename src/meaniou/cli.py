@@ -2,7 +2,8 @@
 
 import shlex
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import click
 from meaniou import __version__, demo, scoring, tables, texts
 from meaniou.compared import ComparisonReport
 from meaniou.files import printable
+from meaniou.gallery import Gallery
 from meaniou.options import (
     DEBUG,
     FOLDER,
@@ -25,13 +27,29 @@ from meaniou.options import (
     BadInput,
     refusing,
 )
+from meaniou.places import Outputs
 from meaniou.protocols import table
 from meaniou.team import Team, joined, rank
-from meaniou.telling import Wanted, echo, in_form, said, save, tell
+from meaniou.telling import Wanted, in_form, put, say, tell
+from meaniou.terminal import discard, echo, said
+from meaniou.uncertainty import MAX_RESAMPLES
+from meaniou.visible import visible
 
 
-class ScoreByDefault(click.Group):
+class Commands(click.Group):
     """A group whose first word may be left out when it is ``score``."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """As of any group, but it may be written to a pipe."""
+        with _piped():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As of any group, but it may be written to a pipe."""
+        with _piped():
+            return super().invoke(ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Puts ``score`` before arguments that begin with no command of the group."""
@@ -40,7 +58,19 @@ class ScoreByDefault(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.group(cls=ScoreByDefault)
+@contextmanager
+def _piped() -> Iterator[None]:
+    """Help may be cut off by ``| head``, and words of the command line be names of files that steer a terminal."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        discard()
+        raise click.exceptions.Exit(0) from error
+    except click.UsageError as error:
+        raise click.UsageError(visible(error.format_message(), kept="\n"), error.ctx) from error
+
+
+@click.group(cls=Commands)
 @click.version_option(__version__)
 def main() -> None:
     """Mean Intersection over Union of folders of masks.
@@ -71,18 +101,24 @@ def score(pred: Path, target: Path, images: Path | None, image_suffix: str, **gi
     if images is not None and not (wanted.overlay or wanted.html):
         raise ValueError("--images is what errors are drawn on; pass --overlay or --html with it.")
 
-    def prepared() -> tuple[scoring.Job, dict[str, Path]]:
-        wanted.check()
+    def prepared() -> tuple[scoring.Job, Gallery | None]:
+        """What is off ends here, not after the last file."""
+        if not team.rank:  # other machines need not have the folders of outputs
+            ends = (settings["pred_suffix"], settings["target_suffix"], image_suffix)
+            wanted.check(_given(settings["class_names"]), scoring.sources([pred], target, images, *ends))
         job = scoring.Job.of(**settings, per_image=wanted.of_images)
-        job.metric.report(groups=texts.groups_of(wanted.group))  # what is off ends here, not after the last file
-        return job, scoring.photos(job, images, image_suffix)
+        wanted.check_settings(job.metric)
+        job.photos = scoring.photos(job, images, image_suffix)
+        job.find(pred, target, team)
+        texts.check_groups(job.pairs, wanted.group_images)
+        if not team.rank:
+            wanted.outputs.check_read(job.read)
+        return job, scoring.gallery(job) if wanted.overlay or wanted.html else None
 
     with joined() as team:
-        job, photos = team.agree(prepared)
-        job.count(pred, target, team)
+        job, gallery = team.agree(prepared)
+        job.count(team)
         if not team.rank:
-            pictured = bool(wanted.overlay or wanted.html)
-            gallery = scoring.gallery(job, photos) if pictured else None
             tell(job.metric, wanted, gallery, printable(f"{pred} against {target}"))
 
 
@@ -92,7 +128,11 @@ def score(pred: Path, target: Path, images: Path | None, image_suffix: str, **gi
 @click.argument("target", type=FOLDER, required=False)
 @SETTINGS
 @click.option(
-    "--resamples", type=click.IntRange(2), default=1000, show_default=True, help="How often images are drawn."
+    "--resamples",
+    type=click.IntRange(2, MAX_RESAMPLES),
+    default=1000,
+    show_default=True,
+    help="How often images are drawn.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draws.")
 @GROUP_IMAGES
@@ -116,24 +156,40 @@ def compare(
     Both are scored on the same images drawn again and again, so that what is hard for both cancels. Without TARGET,
     both are files of meaniou score --save.
     """
+    outputs = Outputs(_given(output))
+
+    def found() -> list[scoring.Job]:
+        """What is off ends here, not after the last file."""
+        assert target is not None
+        if not team.rank:
+            ends = {name: settings[name] for name in ("pred_suffix", "target_suffix")}
+            outputs.check(_given(settings["class_names"]), scoring.sources([pred_a, pred_b], target, **ends))
+        jobs = [scoring.Job.of(**settings, per_image=True) for _ in range(2)]
+        for job, pred in zip(jobs, (pred_a, pred_b), strict=True):
+            job.find(pred, target, team)
+            texts.check_groups(job.pairs, group_images)
+            if not team.rank:
+                outputs.check_read(job.read)
+        return jobs
+
     texts.check_pattern(group_images)
     if target is None and rank():  # the first of several processes has all that is in the files
         return
     with joined() if target is not None else nullcontext(Team()) as team:
-        first, second = (
-            scoring.saved(pred, settings) if target is None else scoring.counted(pred, target, settings, team)
-            for pred in (pred_a, pred_b)
-        )
+        if target is None:
+            outputs.check([pred_a, pred_b])
+            first, second = (scoring.saved(pred, settings) for pred in (pred_a, pred_b))
+        else:
+            first, second = (job.count(team) for job in team.agree(found))
         if team.rank:
             return
         with said():
             groups = texts.grouping(first.image_names, group_images)
-            found = ComparisonReport.of(first, second, resamples=resamples, seed=seed, groups=groups)
-        text = in_form(found, form, output)
-        if output:
-            save({output: (text + "\n").encode()}, [])
-        else:
-            echo(text)
+            names = [printable(str(pred)) for pred in (pred_a, pred_b)]
+            report = ComparisonReport.of(first, second, names, resamples=resamples, seed=seed, groups=groups)
+        text = in_form(report, form, output)
+        with put({output: (text + "\n").encode()} if output else {}):
+            say(text, report.headline(), output)
 
 
 @main.command()
@@ -151,6 +207,11 @@ def merge(saved: tuple[Path, ...], **given: Any) -> None:
         tell(scoring.merged(saved), wanted, title=printable(", ".join(map(str, saved))))
 
 
+def _given(*paths: Path | None) -> tuple[Path, ...]:
+    """The paths that are given."""
+    return tuple(path for path in paths if path is not None)
+
+
 def _parted(given: dict[str, Any]) -> tuple[Wanted, dict[str, Any]]:
     """The options that say what is written, and the others."""
     names = {field.name for field in fields(Wanted)}
@@ -161,7 +222,7 @@ def _parted(given: dict[str, Any]) -> tuple[Wanted, dict[str, Any]]:
 @main.command(name="protocols")
 def list_protocols() -> None:
     """List the benchmarks whose rules --protocol takes."""
-    click.echo(tables.text([table()]))
+    echo(tables.text([table()]))
 
 
 @main.command(name="demo")
@@ -179,5 +240,5 @@ def demonstrate(folder: Path, images: int) -> None:
         ) from error
     names = folder / "names.txt"
     words = [str(pred), str(target), "--ignore-index", str(demo.VOID), "--class-names", str(names)]
-    click.echo("$ " + shlex.join([sys.executable, "-m", "meaniou", *words]) + "\n")
+    echo("$ " + shlex.join([sys.executable, "-m", "meaniou", *words]) + "\n")
     score.main(words, standalone_mode=False)

@@ -1,10 +1,8 @@
 """Two metrics over the same images -> a frozen record of all comparisons, as a table and as plain values."""
 
-import csv
-import io
-import json
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from meaniou import tables
@@ -14,8 +12,6 @@ from meaniou.metric import MeanIoU
 from meaniou.tables import Table, percent, span
 from meaniou.uncertainty import Comparison
 
-WORDS = {"a": "the first is better", "b": "the second is better", None: "it is not sure which is better"}
-
 
 @dataclass(frozen=True, eq=False)
 class Compared(EqualByValue):
@@ -23,9 +19,13 @@ class Compared(EqualByValue):
 
     kind: str
     name: str
-    first: float
-    second: float
+    a: float
+    b: float
     difference: Comparison
+
+
+NUMBERS = [part.name for part in fields(Comparison)][1:]  # those beside the difference itself
+COLUMNS = (*(part.name for part in fields(Compared)), *NUMBERS)  # of CSV
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,16 +36,24 @@ class ComparisonReport(EqualByValue):
         classes: a comparison for each class, in the order of the ids.
         pixel_accuracy, mean_iou: over all classes.
         resamples: how often images were drawn.
+        sources: what ``a`` and ``b`` are, such as two folders; empty where that was not said.
     """
 
     classes: tuple[Compared, ...]
     pixel_accuracy: Compared
     mean_iou: Compared
     resamples: int
+    sources: dict[str, str]
 
     @classmethod
-    def of(cls, a: MeanIoU, b: MeanIoU, **settings: Any) -> "ComparisonReport":
-        """Of two metrics; settings are those of ``meaniou.compare`` but ``of``; raises as it does."""
+    def of(cls, a: MeanIoU, b: MeanIoU, sources: Iterable[str] = (), **settings: Any) -> "ComparisonReport":
+        """Of two metrics; settings are those of ``meaniou.compare`` but ``of``; raises as it does.
+
+        Args:
+            a, b: the metrics.
+            sources: what to call them beside ``a`` and ``b``.
+            **settings: of ``meaniou.compare``.
+        """
         found, accuracy, mean = (compare(a, b, of, **settings) for of in ("class", "accuracy", "mean"))
         assert isinstance(found, list)
         assert isinstance(accuracy, Comparison)
@@ -60,6 +68,7 @@ class ComparisonReport(EqualByValue):
             Compared("accuracy", "pixel accuracy", x.pixel_accuracy, y.pixel_accuracy, accuracy),
             Compared("mean", "mean IoU", x.mean_iou, y.mean_iou, mean),
             settings.get("resamples", 1000),
+            dict(zip("ab", sources, strict=False)),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -69,45 +78,44 @@ class ComparisonReport(EqualByValue):
 
     def to_json(self) -> str:
         """The same as JSON, ``null`` where a number is undefined."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        return tables.as_json(self.to_dict())
 
     def to_csv(self) -> str:
         """Text: a row for each class, the accuracy and the mean, in full fractions; empty where none is defined."""
-        file = io.StringIO()
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("kind", "name", "first", "second", "difference", "low", "high", "p_value", "better"))
-        for row in self._rows():
-            numbers = (row.first, row.second, *vars(row.difference).values())
-            writer.writerow((row.kind, row.name, *tables.without_nan(numbers)))
-        return file.getvalue().rstrip("\n")
+        rows = [(r.kind, r.name, r.a, r.b, *vars(r.difference).values()) for r in self._rows()]
+        return tables.as_csv(COLUMNS, rows)
 
     def to_markdown(self) -> str:
         """A table of GitHub's Markdown, in percent with two decimals, ``-`` where a number is undefined."""
-        return tables.markdown([self._table()], self._footer())
+        return tables.markdown([self._table()], self.headline())
 
     def to_latex(self) -> str:
         """A LaTeX ``tabular``, in percent with two decimals, ``-`` where a number is undefined."""
-        return tables.latex([self._table()], self._footer())
+        return tables.latex([self._table()], self.headline())
 
     def __str__(self) -> str:
         """A table in percent with two decimals, ``-`` where a number is undefined."""
-        return tables.text([self._table()], self._footer())
+        return tables.text([self._table()], self.headline())
 
     def _rows(self) -> tuple[Compared, ...]:
         return (*self.classes, self.pixel_accuracy, self.mean_iou)
 
     def _table(self) -> Table:
         confidence = f"{100 * self.mean_iou.difference.confidence:g} % interval"
-        header = ("", "first", "second", "difference", confidence, "p")
+        header = ("", "a", "b", "difference", confidence, "p")
         return Table(header, tuple(_cells(row) for row in self._rows()), mean=True)
 
-    def _footer(self) -> str:
-        better = WORDS[self.mean_iou.difference.better]
-        return f"{better}, in mean IoU over {self.resamples} draws of the images"
+    def headline(self) -> str:
+        """Which is better."""
+        better = self.mean_iou.difference.better
+        a, b = (f"{name} ({self.sources[name]})" if name in self.sources else name for name in "ab")
+        found = f"{a} is better than {b}" if better == "a" else f"{b} is better than {a}"
+        verdict = found if better else f"it is not sure whether {a} or {b} is better"
+        return f"{verdict}, in mean IoU over {self.resamples} draws of the images"
 
 
 def _cells(row: Compared) -> tuple[str, ...]:
     found = row.difference
     p = "-" if math.isnan(found.p_value) else f"{found.p_value:.3f}"
-    numbers = (percent(row.first), percent(row.second), percent(found.value), span(found.low, found.high))
+    numbers = (percent(row.a), percent(row.b), percent(found.value), span(found.low, found.high))
     return row.name, *numbers, p

@@ -1,18 +1,18 @@
 """What the commands share: their options, and how bad input and Ctrl-C are told."""
 
 import functools
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
 from meaniou import team
-from meaniou.checks import CHOICES
-from meaniou.labels import MAX_CLASSES
+from meaniou.checks import CHOICES, MAX_CLASSES
 from meaniou.telling import FORMS
+from meaniou.terminal import discard, echo
+from meaniou.texts import REFUSED, sentence_of
+from meaniou.visible import visible
 
 FOLDER = click.Path(path_type=Path)
 INTERRUPTED = 130  # as the shell reports a command that was ended by Ctrl-C
@@ -144,6 +144,10 @@ class BadInput(click.ClickException):
 
     exit_code = 2
 
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Says it on one line of the standard error."""
+        echo(f"Error: {visible(self.message)}", err=True)
+
 
 def refusing(command: Callable[..., None]) -> Callable[..., None]:
     """Makes bad input one sentence and status 2, and Ctrl-C status 130; without either with ``--debug``."""
@@ -152,26 +156,18 @@ def refusing(command: Callable[..., None]) -> Callable[..., None]:
     def refused(*args: Any, debug: bool, **given: Any) -> None:
         try:
             command(*args, **given)
-        except (ValueError, TypeError, OSError) as error:
+        except REFUSED as error:
             if debug:
                 raise
-            _discard_output()
+            discard()
             if team.rank():  # the first of several processes says it, since all agree
                 click.get_current_context().exit(BadInput.exit_code)
-            raise BadInput(str(error)) from error
+            raise BadInput(sentence_of(error)) from error
         except KeyboardInterrupt:
             if debug:
                 raise
             if not team.rank():
-                click.echo("Interrupted; nothing was written.", err=True)
+                echo("Interrupted; no file is half written.", err=True)
             click.get_current_context().exit(INTERRUPTED)
 
     return refused
-
-
-def _discard_output() -> None:
-    """Sends what could not be written nowhere, or the interpreter would try again when it ends, and complain."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

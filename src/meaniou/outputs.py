@@ -1,34 +1,183 @@
 """Contents by path -> files, all of them whole or none there."""
 
-import contextlib
 import errno
 import os
-from collections.abc import Mapping
+import secrets
+import signal
+import stat
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+
+STANDARD = (1, 2)  # descriptors of the standard output and error
+ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def write_all(contents: Mapping[Path, bytes]) -> None:
-    """Writes each file aside, then to pipes and devices, and when all that is done puts the files in place.
+    """Writes files, all or none; raises as ``written``."""
+    with written(contents):
+        pass
+
+
+@contextmanager
+def written(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> Iterator[None]:
+    """Makes folders, writes each file aside, then to pipes and devices, and puts the files in place after the block.
+
+    A file that is replaced keeps its mode. If anything fails, in the block too, or the process is told to end, then
+    every file is as it was before. A pipe that nobody reads any more is no failure.
 
     Raises:
-        OSError: if one cannot be written; it has the path as its ``filename``, and nothing is left of any.
+        OSError: if one cannot be written; it has the path as its ``filename``.
     """
-    files = {path: path.resolve() for path in contents if path.is_dir() or path.is_file() or not path.exists()}
-    asides = {path: real.with_name(f".meaniou-{os.getpid()}-{i}") for i, (path, real) in enumerate(files.items())}
-    path = Path()
+    made: list[Path] = []
+    files: list[_File] = []
+    putting = False
+    with _signals_raise():
+        try:
+            for folder in folders:
+                with _named(folder):
+                    made += [f for f in (folder, *folder.parents) if not f.exists()]
+                    folder.mkdir(parents=True, exist_ok=True)
+            for path, content in contents.items():
+                with _named(path):
+                    check_file(path)
+                    if not is_stream(path):
+                        files.append(_File.of(path))
+                        files[-1].write(content)
+            for path in filter(is_stream, contents):
+                with _named(path), suppress(BrokenPipeError), path.open("ab") as stream:
+                    stream.write(contents[path])
+            yield
+            putting = True
+            for file in files:
+                with _named(file.path):
+                    file.put(last=file is files[-1])
+        finally:
+            complete = putting and not any(file.aside.exists() for file in files)
+            for file in reversed(files):
+                file.clean_up(undo=putting and not complete)
+            for folder in () if complete else sorted(made, key=lambda f: -len(f.parts)):
+                with suppress(OSError):
+                    folder.rmdir()
+
+
+def check_file(path: Path) -> None:
+    """Raises ``OSError`` if it can be known that a file cannot be written there."""
+    folder = Path(os.path.realpath(path)).parent
     try:
-        for path, aside in asides.items():
-            if path.is_dir():
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            aside.write_bytes(contents[path])
-        for path in contents.keys() - files.keys():
-            path.write_bytes(contents[path])
-        for path, aside in asides.items():
-            aside.replace(files[path])
-    except BaseException as error:
-        for aside in asides.values():
-            with contextlib.suppress(OSError):
-                aside.unlink()
-        if isinstance(error, OSError):
-            raise type(error)(error.errno, error.strerror, str(path)) from None
-        raise
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if not folder.is_dir():
+            number = errno.ENOTDIR if folder.exists() else errno.ENOENT
+            raise OSError(number, os.strerror(number), str(path)) from None
+        closed = False
+    else:
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        closed = not (mode & 0o222 and os.access(path, os.W_OK))  # read-only files are left alone for root too
+    if closed or not (is_stream(path) or os.access(folder, os.W_OK | os.X_OK)):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def check_folder(folder: Path) -> None:
+    """Raises ``OSError`` if it can be known that a folder cannot be made, or no file be made in it."""
+    there = next(f for f in (folder, *folder.absolute().parents) if os.path.lexists(f))
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a path is a pipe or a device, or the file that the standard output or error goes to."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    return not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)) or any(_is(found, n) for n in STANDARD)
+
+
+def _is(found: os.stat_result, descriptor: int) -> bool:
+    with suppress(OSError):
+        return os.path.samestat(found, os.fstat(descriptor))
+    return False
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file that is written aside, and what is kept of the one that it replaces until all are in place."""
+
+    path: Path
+    real: Path  # where the links of the path lead to
+    aside: Path
+    backup: Path
+    before: os.stat_result | None
+
+    @classmethod
+    def of(cls, path: Path) -> "_File":
+        real = Path(os.path.realpath(path))
+        aside = real.with_name(f".meaniou-{secrets.token_hex(8)}")
+        return cls(path, real, aside, aside.with_suffix(".before"), real.stat() if real.exists() else None)
+
+    def write(self, content: bytes) -> None:
+        mode = 0o600 if self.before else 0o666
+        new = getattr(os, "O_NOFOLLOW", 0)  # beside O_CREAT and O_EXCL, which "x" stands for
+        with open(self.aside, "xb", opener=lambda path, flags: os.open(path, flags | new, mode)) as file:
+            if self.before:
+                with suppress(PermissionError):
+                    os.chown(self.aside, self.before.st_uid, self.before.st_gid)
+                self.aside.chmod(stat.S_IMODE(self.before.st_mode))
+            file.write(content)
+
+    def put(self, last: bool) -> None:
+        """Puts the file in place; where others follow, what was there before is kept."""
+        if self.before and not last:
+            try:
+                os.link(self.real, self.backup)
+            except OSError:  # a file system without hard links, or a file of someone else
+                self.real.replace(self.backup)
+        self.aside.replace(self.real)
+
+    def clean_up(self, undo: bool) -> None:
+        """Removes what lies aside; on ``undo``, what was there before is put back."""
+        with suppress(OSError):
+            if undo and self.backup.exists():
+                self.backup.replace(self.real)
+            elif undo and not self.before and not self.aside.exists():
+                self.real.unlink()
+        for path in (self.aside, self.backup):
+            with suppress(OSError):
+                path.unlink()
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors with the path that was asked for."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Signals that would end the process at once raise, so that the block can clean up, and end it afterwards."""
+    caught: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        caught.append(number)
+        raise KeyboardInterrupt
+
+    alone = threading.current_thread() is threading.main_thread()  # in others no signal can be handled
+    handled = [number for number in ENDING if alone and signal.getsignal(number) is signal.SIG_DFL]
+    try:
+        for number in handled:
+            signal.signal(number, stop)
+        yield
+    finally:
+        for number in handled:
+            signal.signal(number, signal.SIG_DFL)
+        if caught:
+            signal.raise_signal(caught[0])

@@ -3,7 +3,7 @@
 import hashlib
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +17,10 @@ from meaniou.gallery import PHOTOS, Gallery
 from meaniou.metric import MeanIoU
 from meaniou.names import names_of, read
 from meaniou.outside import OutsideError
+from meaniou.places import Source
 from meaniou.protocols import get
 from meaniou.team import Team
+from meaniou.terminal import warn
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Job:
     target_suffix: str
     class_names: Path | None
     jobs: int
+    photos: Mapping[str, Path] = field(default_factory=dict)
     pairs: Mapping[str, files.Pair] = field(default_factory=dict)
 
     @classmethod
@@ -65,28 +68,42 @@ class Job:
         )
         return cls(metric, pred_suffix, target_suffix, class_names, jobs)
 
-    def count(self, pred: Path, target: Path, team: Team) -> None:
-        """Counts the pairs of two folders, those of a team's share each, and then holds the sum of all.
+    def find(self, pred: Path, target: Path, team: Team) -> None:
+        """Pairs the masks of two folders.
 
         Raises:
-            MaskError: if a folder or file cannot be scored.
+            MaskError: if a folder cannot be scored.
         """
-        team.agree(lambda: self._count_share(pred, target, team))
-        if team.size > 1:
-            self.metric.sync()
-            self.metric._update_count = len(self.pairs)  # so that a saved file is that of one process
-
-    def _count_share(self, pred: Path, target: Path, team: Team) -> None:
         rules, target_suffix = self.metric.protocol, self.target_suffix
         if rules and rules.target_suffix and not target_suffix and files.holds(target, rules.target_suffix):
             target_suffix = rules.target_suffix
         key = rules.file_key if rules else ""
         found = files.pairs(pred, target, self.pred_suffix, target_suffix, key)
         if pred.samefile(target) and self.pred_suffix == target_suffix and not team.rank:
-            click.echo(f"Warning: {pred} and {target} are the same folder, so each mask is its own truth.", err=True)
+            warn(f"{pred} and {target} are the same folder, so each mask is its own truth.")
         self.pairs = {pair.name: pair for pair in found}
         self.metric.image_names = {id_of(name): name for name in self.pairs}
-        share = team.share(found)
+
+    @property
+    def read(self) -> list[Path]:
+        """All files that are read."""
+        masks = (path for pair in self.pairs.values() for path in (pair.pred, pair.target))
+        return [*masks, *self.photos.values(), *([self.class_names] if self.class_names else [])]
+
+    def count(self, team: Team) -> MeanIoU:
+        """Counts the pairs, those of a team's share each, and gives the metric, which then holds the sum of all.
+
+        Raises:
+            MaskError: if a file cannot be scored.
+        """
+        team.agree(lambda: self._count_share(team))
+        if team.size > 1:
+            self.metric.sync()
+            self.metric._update_count = len(self.pairs)  # so that a saved file is that of one process
+        return self.metric
+
+    def _count_share(self, team: Team) -> None:
+        share = team.share(list(self.pairs.values()))
         with _one_thread(), _progress(0 if team.rank else len(share)) as advance:
             for pair, preds, truth in files.read_all(share, self.jobs):
                 team.check()
@@ -126,11 +143,18 @@ def merged(saved: Sequence[Path]) -> MeanIoU:
     return metric
 
 
-def counted(pred: Path, target: Path, settings: Mapping[str, Any], team: Team) -> MeanIoU:
-    """A metric with rows that has counted two folders, under the options of the command."""
-    job = team.agree(lambda: Job.of(**settings, per_image=True))
-    job.count(pred, target, team)
-    return job.metric
+def sources(
+    pred: Iterable[Path],
+    target: Path,
+    images: Path | None = None,
+    pred_suffix: str = "",
+    target_suffix: str = "",
+    image_suffix: str = "",
+) -> list[Source]:
+    """The folders that a command reads."""
+    found = [Source(folder, files.SUFFIXES, pred_suffix) for folder in pred]
+    found.append(Source(target, files.SUFFIXES, target_suffix))
+    return found if images is None else [*found, Source(images, PHOTOS, image_suffix)]
 
 
 def photos(job: Job, images: Path | None, suffix: str) -> dict[str, Path]:
@@ -139,19 +163,19 @@ def photos(job: Job, images: Path | None, suffix: str) -> dict[str, Path]:
     return {} if images is None else files.named(images, suffix, key, PHOTOS)
 
 
-def gallery(job: Job, found: Mapping[str, Path]) -> Gallery:
-    """The pictures of what a job has counted, on images if there are any.
+def gallery(job: Job) -> Gallery:
+    """The pictures of what a job has found, on images if there are any.
 
     Raises:
         MaskError: if there are images, but none for one of the masks.
     """
-    if found and (missing := sorted(job.pairs.keys() - found.keys())):
+    if job.photos and (missing := sorted(job.pairs.keys() - job.photos.keys())):
         named = ", ".join(missing[:10]) + (", ..." if len(missing) > 10 else "")
         raise files.MaskError(
             f"There is no image for {len(missing)} of {len(job.pairs)} masks: {named}; expected the same names in "
             "--images, so add them, or name the end that differs by --image-suffix."
         )
-    return Gallery(job.metric.space, job.metric.how, job.pairs, found)
+    return Gallery(job.metric.space, job.metric.how, job.pairs, job.photos)
 
 
 def saved(path: Path, settings: Mapping[str, Any]) -> MeanIoU:
@@ -178,9 +202,10 @@ def _loaded(path: Path) -> MeanIoU:
 def _names(path: Path, num_classes: int | None) -> tuple[str, ...]:
     try:
         found = read(path)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise files.MaskError(
-            f"{path} cannot be read ({error}); expected a text file with one class name a line."
+            f"{path} cannot be read ({error.strerror}); expected a text file with one class name a line, so check the "
+            "path."
         ) from error
     if num_classes not in (None, len(found)):
         raise ValueError(

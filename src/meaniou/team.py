@@ -10,6 +10,8 @@ import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
+from meaniou.texts import REFUSED, sentence_of
+
 T = TypeVar("T")
 FAILED = "meaniou/failed"
 
@@ -47,15 +49,17 @@ class Team:
         result: list[T] = []
         try:
             result.append(work())
-        except (ValueError, TypeError, OSError) as caught:
+        except REFUSED as caught:
             error = caught
             if self.store is not None:
                 self.store.set(FAILED, "1")
         if self.size > 1:
             errors: list[Any] = [None] * self.size
-            dist.all_gather_object(errors, None if error is None else (isinstance(error, StoppedError), str(error)))
+            dist.all_gather_object(
+                errors, None if error is None else (isinstance(error, StoppedError), sentence_of(error))
+            )
             if told := [text for stopped, text in filter(None, errors) if not stopped]:
-                raise error if error is not None and str(error) == told[0] else ValueError(told[0])
+                raise error if error is not None and sentence_of(error) == told[0] else ValueError(told[0])
         if error is not None:
             raise error
         return result[0]

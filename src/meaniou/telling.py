@@ -1,9 +1,9 @@
 """A metric that has counted -> what a command was asked to write of it: files, all or none, and text."""
 
-import contextlib
 import io
+import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -11,15 +11,13 @@ from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
-import click
-
-from meaniou import page, plot, texts
-from meaniou.files import MaskError
+from meaniou import page, places, plot, texts
 from meaniou.gallery import Gallery
+from meaniou.images import columns_of
 from meaniou.metric import MeanIoU
-from meaniou.outputs import write_all
+from meaniou.outputs import is_stream, written
 from meaniou.report import Report
-from meaniou.words import Doubt, as_options
+from meaniou.terminal import echo, said, warn
 
 FORMS: dict[str, Callable[[Any], str]] = {
     "text": str,
@@ -54,25 +52,32 @@ class Wanted:
         """Whether rows of images are needed."""
         return bool(self.ci or self.worst or self.per_image or self.save or self.html or self.overlay)
 
-    def check(self, read: Sequence[Path] = ()) -> None:
+    @property
+    def outputs(self) -> places.Outputs:
+        """Where all that is written goes."""
+        files = tuple(path for path in (self.per_image, self.save, self.html, self.output) if path is not None)
+        return places.Outputs(files, {self.plot: tuple(DRAWN)} if self.plot else {}, self.overlay)
+
+    def check(self, read: Iterable[Path] = (), sources: Iterable[places.Source] = ()) -> None:
         """Raises ``ValueError`` for what would fail only after the last file, or be written over what is read."""
         texts.check_pattern(self.group_images, self.ci)
         for option, module, extra in (("plot", "matplotlib", "plot"), ("html", "jinja2", "cli")):
             if getattr(self, option) and find_spec(module) is None:
                 raise ValueError(f"--{option} needs {module}, which is not there; install the extra {extra!r}.")
-        drawn = [self.plot / name for name in DRAWN] if self.plot else []
-        given = [p.resolve() for p in (self.per_image, self.save, self.html, self.output, *drawn) if p is not None]
-        if twice := [path for path in given if given.count(path) > 1 and (path.is_file() or not path.exists())]:
-            raise ValueError(f"{twice[0]} is named for two outputs; expected a file for each, so name another.")
-        if lost := [path for path in given if path in [source.resolve() for source in read]]:
-            raise ValueError(f"{lost[0]} is read, and named for an output; expected another file, so name one.")
+        self.outputs.check(read, sources)
+
+    def check_settings(self, metric: MeanIoU) -> None:
+        """Raises ``ValueError`` for what of the options does not fit the classes."""
+        metric.report(groups=texts.groups_of(self.group))
+        if self.per_image:
+            columns_of(metric.space.names)
 
 
 def tell(metric: MeanIoU, wanted: Wanted, gallery: Gallery | None = None, title: str = "") -> None:
     """Writes all that is wanted; with bad luck there, none of the files.
 
     Raises:
-        MaskError: if a file cannot be written, or a picture not be drawn.
+        MaskError: if a file or the standard output cannot be written, or a picture not be drawn.
     """
     with said():
         bootstrap = {"groups": texts.grouping(metric.image_names, wanted.group_images)} if wanted.ci else False
@@ -90,32 +95,51 @@ def tell(metric: MeanIoU, wanted: Wanted, gallery: Gallery | None = None, title:
         contents |= {wanted.plot / name: content for name, content in plots(report).items()}
     names = [str(name) for name in table.images[: wanted.worst or WORST]] if table and gallery else []
     if wanted.overlay and gallery:
-        for i, name in enumerate(names, 1):
-            end = name.replace("/", "__").encode()[-200:].decode(errors="ignore")  # a file's name has 255 bytes
-            contents[wanted.overlay / f"{i:03d}_{end}.png"] = gallery.overlay(name)
+        contents |= {wanted.overlay / file: gallery.overlay(name) for file, name in picture_names(names)}
+        warn_of_others(wanted.overlay, contents)
     if wanted.html:
         values = table.mean_iou if table else ()
         worst = [(name, value, gallery.embedded(name)) for name, value in zip(names, values, strict=False) if gallery]
         contents[wanted.html] = page.html(report, title=title, space=metric.space, worst=worst).encode()
-    save(contents, [folder for folder in (wanted.plot, wanted.overlay) if folder])
-    if not wanted.output:
+    with put(contents, wanted.outputs.folders):
+        say(text, report.headline(), wanted.output)
+        if wanted.worst and table:  # beside what a program is to read, on the standard error
+            echo("\n" + table.to_text(wanted.worst), err=not wanted.output and wanted.form in ("csv", "json"))
+
+
+def picture_names(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The names of the pictures of images, each with that of its image."""
+    for i, name in enumerate(names, 1):
+        end = name.replace("/", "__").encode()[-200:].decode(errors="ignore")  # a file's name has 255 bytes
+        yield f"{i:03d}_{end}.png", name
+
+
+def warn_of_others(folder: Path, contents: Iterable[Path]) -> None:
+    """Warns of pictures in a folder that an earlier run has drawn, and that are not replaced."""
+    there = [path for path in folder.iterdir() if places.PICTURE.fullmatch(path.name)] if folder.is_dir() else []
+    if others := sorted({*there}.difference(contents)):
+        number = f"{len(others)} picture{'s' * (len(others) > 1)}"
+        warn(
+            f"{folder} holds {number} of an earlier run, such as {others[0].name}; remove them, or name another folder."
+        )
+
+
+def say(text: str, headline: str, output: Path | None) -> None:
+    """Says a text, or its headline where it is written to a file."""
+    if not output:
         echo(text)
-    if wanted.worst and table:  # beside what a program is to read, on the standard error
-        echo("\n" + table.to_text(wanted.worst), err=not wanted.output and wanted.form in ("csv", "json"))
+    else:
+        echo(headline, err=is_stream(output) or sys.stdout is None)
 
 
 @contextmanager
-def said() -> Iterator[None]:
-    """Warnings as lines on the standard error."""
-    with warnings.catch_warnings(record=True) as doubts:
-        warnings.simplefilter("always")
-        yield
-    for sentence in dict.fromkeys(_sentence(doubt.message) for doubt in doubts):
-        click.echo(f"Warning: {sentence}", err=True)
-
-
-def _sentence(warning: Warning | str) -> str:
-    return as_options(warning.sentence) if isinstance(warning, Doubt) else str(warning)
+def put(contents: dict[Path, bytes], folders: Iterable[Path] = ()) -> Iterator[None]:
+    """Makes folders and writes files once the block has succeeded, all or none; raises ``MaskError`` if one cannot."""
+    try:
+        with written(contents, folders):
+            yield
+    except OSError as error:
+        raise places.unwritable(error) from error
 
 
 def in_form(report: Any, form: str | None, output: Path | None) -> str:
@@ -140,39 +164,3 @@ def plots(report: Report) -> dict[str, bytes]:
         pyplot.close()
         found[name] = file.getvalue()
     return found
-
-
-def save(contents: dict[Path, bytes], folders: list[Path]) -> None:
-    """Makes folders and writes files, all or none; raises ``MaskError`` if that cannot be."""
-    made: list[Path] = []
-    try:
-        for folder in folders:
-            made += [f for f in (folder, *folder.parents) if not f.exists()]
-            folder.mkdir(parents=True, exist_ok=True)
-        write_all(contents)
-    except BaseException as error:
-        for folder in sorted(made, key=lambda folder: -len(folder.parts)):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        if isinstance(error, OSError):
-            raise MaskError(
-                f"{error.filename} cannot be written ({error.strerror}); expected a folder that is there, with room, "
-                "and may be written to, so make it or name another."
-            ) from error
-        raise
-
-
-def echo(text: str, err: bool = False) -> None:
-    """Writes to the standard output, or error; raises ``MaskError`` if that cannot be."""
-    try:
-        click.echo(text, err=err)
-    except UnicodeEncodeError as error:
-        raise MaskError(
-            f"The standard output is {error.encoding}, which lacks {error.object[error.start]!r}; expected UTF-8, so "
-            "set PYTHONIOENCODING=utf-8, or pass --output."
-        ) from error
-    except OSError as error:
-        raise MaskError(
-            f"The standard output cannot be written ({error.strerror}); expected a terminal, a pipe that is read, or "
-            "a file with room, so name one."
-        ) from error

@@ -1,17 +1,28 @@
-"""The texts of options -> groups of classes and of images."""
+"""The texts of options -> groups of classes and of images; errors -> what a command says of them."""
 
 import re
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+
+from meaniou.names import check_text
+from meaniou.visible import short
+
+REFUSED = (ValueError, TypeError, OSError, MemoryError, RecursionError)  # what bad input, or too much of it, leads to
+LONGEST_ID = 18  # digits; more do not fit into int64
 
 
 def groups_of(texts: tuple[str, ...]) -> dict[str, list[int | str]] | None:
     """Groups of classes from ``NAME=CLASS,...``; ``None`` where there are none; raises ``ValueError`` for others."""
     found: dict[str, list[int | str]] = {}
     for text in texts:
+        check_text("--group", text)
         name, equals, members = text.partition("=")
         if not equals or name in found:
-            raise ValueError(f"--group is {text!r}; expected NAME=CLASS,CLASS, such as flat=0,1, and each name once.")
-        found[name] = [int(m) if m.strip().isdecimal() else m.strip() for m in members.split(",") if m.strip()]
+            raise ValueError(
+                f"--group is {short(text)}; expected NAME=CLASS,CLASS, such as flat=0,1, and each name once."
+            )
+        listed = [member.strip() for member in members.split(",") if member.strip()]
+        found[name] = [int(m) if m.isdecimal() and len(m) <= LONGEST_ID else m for m in listed]
     return found or None
 
 
@@ -20,25 +31,49 @@ def check_pattern(pattern: str | None, drawn: bool = True) -> None:
     if pattern is not None and not drawn:
         raise ValueError("--group-images says which images are drawn together, and none is drawn; pass --ci with it.")
     try:
-        re.compile(pattern or "")
-    except re.error as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of what another version may read otherwise
+            re.compile(pattern or "")
+    except (re.error, RecursionError, OverflowError, MemoryError) as error:
         raise ValueError(
-            f"--group-images is {pattern!r}, which is no regular expression ({error}); expected one such as '^[^/]+'."
+            f"--group-images is {short(pattern)}, which is no regular expression ({error}); expected one such as "
+            "'^[^/]+'."
         ) from error
 
 
 def grouping(names: Mapping[int, str], pattern: str | None) -> Callable[[int], str] | None:
     """From the id of an image to what a pattern finds in its name; ``None`` without a pattern."""
-    if pattern is None:
-        return None
+    return None if pattern is None else lambda number: _group(names.get(number, str(number)), pattern)
 
-    def group(number: int) -> str:
-        name = names.get(number, str(number))
+
+def check_groups(names: Iterable[str], pattern: str | None) -> None:
+    """Raises ``ValueError`` if a pattern finds nothing in one of the names of images."""
+    for name in names if pattern is not None else ():
+        _group(name, pattern or "")
+
+
+def _group(name: str, pattern: str) -> str:
+    try:
         if found := re.search(pattern, name):
             return found[0]
+    except (RecursionError, MemoryError) as error:
         raise ValueError(
-            f"--group-images {pattern!r} finds nothing in the name of the image {name}; expected a group for each, so "
-            "mend the pattern."
-        )
+            f"--group-images {short(pattern)} cannot be looked for in the name of the image {name}; expected a "
+            "simpler pattern."
+        ) from error
+    raise ValueError(
+        f"--group-images {short(pattern)} finds nothing in the name of the image {name}; expected a group for each, so "
+        "mend the pattern."
+    )
 
-    return group
+
+def sentence_of(error: Exception) -> str:
+    """What a command says of an error."""
+    if isinstance(error, MemoryError):
+        asked = f" ({error})" if str(error) else ""
+        return (
+            f"There is not enough memory{asked}; expected maps that fit in it, so pass a smaller --jobs, or crop them."
+        )
+    if isinstance(error, RecursionError):
+        return f"Something is nested too deeply ({error}); expected fewer levels, so move the folders up or flatten it."
+    return str(error)

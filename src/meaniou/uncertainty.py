@@ -21,6 +21,7 @@ from meaniou.policy import Policy
 from meaniou.replicates import Of, statistic_of
 
 Groups = Mapping[int, Hashable] | Callable[[int], Hashable]
+MAX_RESAMPLES = 10**6  # far beyond what an interval gains from
 CHUNK = 1 << 22  # weights that are held at a time
 # Differences below are of rounding: 0.1 and 0.2 have the mean 0.15000000000000002. A pixel of 10^10 is more.
 NOTHING = 1e-12
@@ -112,8 +113,8 @@ def _check(of: str, confidence: float, resamples: int, seed: int) -> None:
         raise ValueError(f"of is {of!r}; expected 'mean', 'class' or 'accuracy'.")
     if not isinstance(confidence, float) or not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence!r}; expected a share between 0 and 1, such as 0.95.")
-    if integer("resamples", resamples) < 2:
-        raise ValueError(f"resamples is {resamples}; expected 2 and more, such as 1000.")
+    if not 2 <= integer("resamples", resamples) <= MAX_RESAMPLES:
+        raise ValueError(f"resamples is {resamples}; expected 2 to {MAX_RESAMPLES:,}, such as 1000.")
     if integer("seed", seed) < 0:
         raise ValueError(f"seed is {seed}; expected a whole number from 0 on.")
 

@@ -13,6 +13,7 @@ from meaniou.names import ClassNames
 from meaniou.protocols.protocol import Protocol
 from meaniou.protocols.rules import ENTERED
 from meaniou.tables import Table
+from meaniou.visible import short
 
 __all__ = ["Protocol", "get", "names", "space_of", "table"]
 
@@ -35,9 +36,8 @@ def get(name: str) -> Protocol:
     wanted = name.strip().lower().replace("_", "-").replace(" ", "-")
     if wanted not in ENTERED:
         near = difflib.get_close_matches(wanted, ENTERED, 1, 0.5)
-        raise ValueError(
-            f"protocol is {name!r}; expected one of {', '.join(ENTERED)}" + (f", such as {near[0]}." if near else ".")
-        )
+        meant = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ValueError(f"protocol is {short(name)}; expected one of {', '.join(ENTERED)}{meant}.")
     return ENTERED[wanted]()
 
 

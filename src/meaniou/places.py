@@ -1,0 +1,158 @@
+"""Paths that are read and paths that are written -> one sentence, before any mask is read, if these do not fit."""
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from meaniou.files import MaskError
+from meaniou.outputs import check_file, check_folder
+
+PICTURE = re.compile(r"\d{3,}_.*\.png")
+CURES = {
+    errno.EISDIR: "expected a file, so name one in it",
+    errno.EACCES: "expected what may be written to, so allow it or name another",
+    errno.EPERM: "expected what may be written to, so allow it or name another",
+    errno.ENOSPC: "expected room on the device, so make some or name another",
+    errno.ENAMETOOLONG: "expected a name that the file system takes, so name a shorter one",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder that is read.
+
+    Attributes:
+        folder: its path.
+        kinds: the suffixes of what is read there.
+        suffix: the end of the names of what is read there.
+    """
+
+    folder: Path
+    kinds: tuple[str, ...]
+    suffix: str = ""
+
+    def reads(self, name: str) -> bool:
+        """Whether a file of this name would be read."""
+        path = Path(name)
+        return path.suffix.lower() in self.kinds and (name.endswith(self.suffix) or path.stem.endswith(self.suffix))
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is written.
+
+    Attributes:
+        files: paths of files.
+        plots: names of PNG files by the folder that they are put into.
+        pictures: a folder for PNG files whose names begin with a number.
+    """
+
+    files: tuple[Path, ...] = ()
+    plots: Mapping[Path, Sequence[str]] = field(default_factory=dict)
+    pictures: Path | None = None
+
+    @property
+    def folders(self) -> list[Path]:
+        """Folders that are made."""
+        return [*self.plots, *([self.pictures] if self.pictures else [])]
+
+    @property
+    def named(self) -> list[Path]:
+        """All files whose names are known beforehand."""
+        return [*self.files, *(folder / name for folder, names in self.plots.items() for name in names)]
+
+    def check(self, read: Iterable[Path] = (), sources: Iterable[Source] = ()) -> None:
+        """Checks all that can be known from the paths of outputs, of files that are read and of folders.
+
+        Raises:
+            MaskError: if something cannot be written.
+            ValueError: if two outputs are one file, or one would replace what is read, or be read in the next run.
+        """
+        made = {part for folder in map(_real, self.folders) for part in (folder, *folder.parents)}
+        self._check_apart(made)
+        try:
+            for folder in self.folders:
+                check_folder(folder)
+            for path in self.named:
+                if path.exists() or _real(path).parent not in made:
+                    check_file(path)
+        except OSError as error:
+            raise unwritable(error) from error
+        self.check_read(read)
+        for source in sources:
+            self._check_beside(source)
+
+    def check_read(self, read: Iterable[Path]) -> None:
+        """Raises ``ValueError`` if a file that is read, by whatever path or link, would be replaced."""
+        there = self.pictures.iterdir() if self.pictures and self.pictures.is_dir() else ()
+        outputs = {key: path for path in self.named for key in _keys(path)}
+        outputs |= {key: path for path in there if PICTURE.fullmatch(path.name) for key in _keys(path)}
+        for path in read if outputs else ():
+            if lost := [outputs[key] for key in _keys(path) if key in outputs]:
+                raise _is_read(lost[0])
+
+    def _check_apart(self, made: set[Path]) -> None:
+        taken: set[object] = set()
+        for path in self.named:
+            real = _real(path)
+            picture = self.pictures and real.parent == _real(self.pictures) and PICTURE.fullmatch(path.name)
+            keys = _keys(path)[:1]  # hard links are replaced one by one
+            if picture or not taken.isdisjoint(keys) or (real in made and not os.path.lexists(real)):
+                raise ValueError(f"{path} is named for two outputs; expected a file for each, so name another.")
+            taken.update(keys)
+
+    def _check_beside(self, source: Source) -> None:
+        new = [path for path in self.named if source.reads(path.name) or source.reads(_real(path).name)]
+        if self.pictures and source.reads("001_.png"):
+            new.append(self.pictures / "001_.png")
+        inside = _real_folders(source.folder) if new else set()
+        for path in new:
+            if not inside.isdisjoint(_real(path).parents):
+                if path.is_file():
+                    raise _is_read(path)
+                shown = path.parent if path.parent == self.pictures else path
+                raise ValueError(
+                    f"{shown} is inside {source.folder}, and the next run would read what is written there; expected "
+                    "an output outside of the folders that are read, so name another place."
+                )
+
+
+def unwritable(error: OSError) -> MaskError:
+    """The sentence for an error of ``outputs``."""
+    cure = CURES.get(error.errno or 0, "expected a folder that is there, so make it or name another")
+    return MaskError(f"{error.filename} cannot be written ({error.strerror}); {cure}.")
+
+
+def _is_read(path: Path) -> ValueError:
+    return ValueError(f"{path} is read, and named for an output; expected another file, so name one.")
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _keys(path: Path) -> list[object]:
+    """What a file is known by: its path without links, and where it is there, its number; nothing for devices."""
+    try:
+        found = path.stat()
+    except OSError:
+        return [os.path.realpath(path)]
+    return [os.path.realpath(path), (found.st_dev, found.st_ino)] if stat.S_ISREG(found.st_mode) else []
+
+
+def _real_folders(folder: Path) -> set[Path]:
+    """A folder and all folders below it, through links too, without the links."""
+    found: set[Path] = set()
+    coming = [_real(folder)]
+    while coming:
+        here = coming.pop()
+        if here not in found:
+            found.add(here)
+            with suppress(OSError), os.scandir(here) as entries:  # the listing of masks says what is wrong
+                coming += [_real(Path(entry.path)) for entry in entries if entry.is_dir()]
+    return found
