@@ -418,7 +418,13 @@ def test_more_draws_than_memory_holds_are_refused(folders: tuple[Path, Path]) ->
 
 
 @pytest.mark.parametrize(
-    ("error", "part"), [(MemoryError("Unable"), "not enough memory (Unable)"), (RecursionError("x"), "too deeply")]
+    ("error", "part"),
+    [
+        (MemoryError("Unable"), "not enough memory (Unable)"),
+        (MemoryError(), "not enough memory; expected"),
+        (RuntimeError("can't allocate memory: you tried"), "not enough memory (can't allocate"),
+        (RecursionError("x"), "too deeply"),
+    ],
 )
 def test_too_much_of_it_is_one_sentence(
     folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, error: Exception, part: str
@@ -438,3 +444,11 @@ def test_pictures_of_an_earlier_run_are_warned_of(folders: tuple[Path, Path], tm
     ran = run(*folders, *OPTIONS, *over, "--worst", 1)
     assert ran.stderr.startswith(f"Warning: {tmp_path / 'over'} holds 1 picture of an earlier run, such as 002_")
     assert len(ran.stderr.splitlines()) == 1
+
+
+def test_a_fault_of_the_code_is_no_sentence(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(scoring.Job, "_update", broken)
+    assert isinstance(run(*folders, *OPTIONS).exception, RuntimeError)

@@ -251,8 +251,8 @@ def test_what_cannot_be_compared(rng):
     maps = scenes(rng)
     a = filled(maps)
     for b, part in (
-        (filled([m[:15] for m in maps]), "5 images are in the first metric only: 15, 16, 17, 18, 19;"),
-        (filled(maps, range(1, 21)), "1 image is in the first metric only: 0;"),
+        (filled([m[:15] for m in maps]), "5 images are in a only: 15, 16, 17, 18, 19;"),
+        (filled(maps, range(1, 21)), "1 image is in a only: 0;"),
         (filled((maps[0], maps[1].flip(0))), "The truth of image 0 is not the same"),
         (filled(maps, absent="zero"), "differ in absent: 'skip' and 'zero'"),
         (filled(maps, over="image"), "differ in over: 'dataset' and 'image'"),

@@ -202,8 +202,8 @@ def compare(
 def merge(saved: tuple[Path, ...], **given: Any) -> None:
     """Add what several runs of meaniou score --save counted, such as shards of a job array, and report on the sum."""
     wanted, _ = _parted(given)
-    wanted.check(saved)
     if not rank():
+        wanted.check(saved)
         tell(scoring.merged(saved), wanted, title=printable(", ".join(map(str, saved))))
 
 

@@ -77,13 +77,13 @@ def _numbered(rows: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
 
 def _check_pairs(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], names: Mapping[int, str]) -> None:
     ids = [part[1].numpy() for part in (first, second)]
-    for here, there, where in ((ids[0], ids[1], "first"), (ids[1], ids[0], "second")):
+    for here, there, where in ((ids[0], ids[1], "a"), (ids[1], ids[0], "b")):
         only = np.setdiff1d(here, there)
         if len(only):
             named = ", ".join(names.get(i, str(i)) for i in only[:10].tolist()) + (", ..." if len(only) > 10 else "")
             are = "s are" if len(only) > 1 else " is"
             raise ValueError(
-                f"{len(only)} image{are} in the {where} metric only: {named}; expected the same images in both, so "
+                f"{len(only)} image{are} in {where} only: {named}; expected the same images in both, so "
                 "score both on all of them."
             )
     if len(ids[0]) != len(ids[1]) or len(np.unique(ids[0])) != len(ids[0]):

@@ -21,6 +21,7 @@ from meaniou.equality import EqualByValue
 from meaniou.labels import LabelSpace
 from meaniou.policy import Policy
 from meaniou.tables import Table, percent
+from meaniou.visible import visible
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -248,6 +249,6 @@ def seen_twice(ids: Tensor, names: Mapping[int, str]) -> str:
         return ""
     return (
         f"{len(twice)} image{'s were' if len(twice) > 1 else ' was'} counted more than once (the first is "
-        f"{names.get(twice[0], twice[0])}), as by a sampler that repeats images to fill the last batch, or by a shard "
-        "that is merged twice; use one that does not, pass valid=False for the repeated ones, or merge each once."
+        f"{visible(str(names.get(twice[0], twice[0])))}), as by a sampler that repeats images to fill the last batch, "
+        "or by a shard that is merged twice; use one that does not, pass valid=False for the repeated ones, or merge each once."
     )

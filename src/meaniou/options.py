@@ -11,7 +11,7 @@ from meaniou import team
 from meaniou.checks import CHOICES, MAX_CLASSES
 from meaniou.telling import FORMS
 from meaniou.terminal import discard, echo
-from meaniou.texts import REFUSED, sentence_of
+from meaniou.texts import is_refusal, sentence_of
 from meaniou.visible import visible
 
 FOLDER = click.Path(path_type=Path)
@@ -156,8 +156,8 @@ def refusing(command: Callable[..., None]) -> Callable[..., None]:
     def refused(*args: Any, debug: bool, **given: Any) -> None:
         try:
             command(*args, **given)
-        except REFUSED as error:
-            if debug:
+        except Exception as error:
+            if debug or not is_refusal(error):
                 raise
             discard()
             if team.rank():  # the first of several processes says it, since all agree

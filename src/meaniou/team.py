@@ -10,7 +10,7 @@ import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
-from meaniou.texts import REFUSED, sentence_of
+from meaniou.texts import is_refusal, sentence_of
 
 T = TypeVar("T")
 FAILED = "meaniou/failed"
@@ -49,7 +49,9 @@ class Team:
         result: list[T] = []
         try:
             result.append(work())
-        except REFUSED as caught:
+        except Exception as caught:
+            if not is_refusal(caught):
+                raise
             error = caught
             if self.store is not None:
                 self.store.set(FAILED, "1")

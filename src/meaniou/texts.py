@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from meaniou.names import check_text
 from meaniou.visible import short
 
-REFUSED = (ValueError, TypeError, OSError, MemoryError, RecursionError)  # what bad input, or too much of it, leads to
 LONGEST_ID = 18  # digits; more do not fit into int64
 
 
@@ -67,13 +66,23 @@ def _group(name: str, pattern: str) -> str:
     )
 
 
+def is_refusal(error: Exception) -> bool:
+    """Whether bad input, or more of it than memory holds, leads to an error; others are faults of the code."""
+    return isinstance(error, ValueError | TypeError | OSError | RecursionError) or _lacks_memory(error)
+
+
 def sentence_of(error: Exception) -> str:
     """What a command says of an error."""
-    if isinstance(error, MemoryError):
-        asked = f" ({error})" if str(error) else ""
+    if _lacks_memory(error):
+        reason = f" ({error})" if str(error) else ""
         return (
-            f"There is not enough memory{asked}; expected maps that fit in it, so pass a smaller --jobs, or crop them."
+            f"There is not enough memory{reason}; expected maps that fit in it, so pass a smaller --jobs or "
+            "--resamples, or crop the maps."
         )
     if isinstance(error, RecursionError):
         return f"Something is nested too deeply ({error}); expected fewer levels, so move the folders up or flatten it."
     return str(error)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
