@@ -247,8 +247,9 @@ def seen_twice(ids: Tensor, names: Mapping[int, str]) -> str:
     twice = numbers[times > 1].tolist()
     if not twice:
         return ""
+    first = visible(str(names.get(twice[0], twice[0])))
     return (
-        f"{len(twice)} image{'s were' if len(twice) > 1 else ' was'} counted more than once (the first is "
-        f"{visible(str(names.get(twice[0], twice[0])))}), as by a sampler that repeats images to fill the last batch, "
-        "or by a shard that is merged twice; use one that does not, pass valid=False for the repeated ones, or merge each once."
+        f"{len(twice)} image{'s were' if len(twice) > 1 else ' was'} counted more than once (the first is {first}), as "
+        "by a sampler that repeats images to fill the last batch, or by a shard that is merged twice; use one that "
+        "does not, pass valid=False for the repeated ones, or merge each once."
     )

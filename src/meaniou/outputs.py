@@ -86,7 +86,7 @@ def check_folder(folder: Path) -> None:
     there = next(f for f in (folder, *folder.absolute().parents) if os.path.lexists(f))
     if not there.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
-    if not os.access(there, os.W_OK | os.X_OK):
+    if not os.access(there, os.W_OK | os.X_OK | (os.R_OK if there == folder else 0)):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 

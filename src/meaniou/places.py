@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from meaniou.files import MaskError
-from meaniou.outputs import check_file, check_folder
+from meaniou.outputs import check_file, check_folder, is_stream
 
 PICTURE = re.compile(r"\d{3,}_.*\.png")
 CURES = {
@@ -90,21 +90,21 @@ class Outputs:
     def check_read(self, read: Iterable[Path]) -> None:
         """Raises ``ValueError`` if a file that is read, by whatever path or link, would be replaced."""
         there = self.pictures.iterdir() if self.pictures and self.pictures.is_dir() else ()
-        outputs = {key: path for path in self.named for key in _keys(path)}
-        outputs |= {key: path for path in there if PICTURE.fullmatch(path.name) for key in _keys(path)}
-        for path in read if outputs else ():
-            if lost := [outputs[key] for key in _keys(path) if key in outputs]:
-                raise _is_read(lost[0])
+        outputs = [*self.named, *(path for path in there if PICTURE.fullmatch(path.name))]
+        files = {_identity(path): path for path in outputs if _identity(path)}
+        for path in read if files else ():
+            if (found := _identity(path)) in files:
+                raise _is_read(files[found])
 
     def _check_apart(self, made: set[Path]) -> None:
-        taken: set[object] = set()
+        taken: set[Path] = set()
         for path in self.named:
             real = _real(path)
+            twice = real in taken and not is_stream(path)  # a device may be named more than once
             picture = self.pictures and real.parent == _real(self.pictures) and PICTURE.fullmatch(path.name)
-            keys = _keys(path)[:1]  # hard links are replaced one by one
-            if picture or not taken.isdisjoint(keys) or (real in made and not os.path.lexists(real)):
+            if twice or picture or (real in made and not os.path.lexists(real)):
                 raise ValueError(f"{path} is named for two outputs; expected a file for each, so name another.")
-            taken.update(keys)
+            taken.add(real)
 
     def _check_beside(self, source: Source) -> None:
         new = [path for path in self.named if source.reads(path.name) or source.reads(_real(path).name)]
@@ -116,9 +116,10 @@ class Outputs:
                 if path.is_file():
                     raise _is_read(path)
                 shown = path.parent if path.parent == self.pictures else path
+                inside_or_it = "is" if _real(shown) == _real(source.folder) else "is inside"
                 raise ValueError(
-                    f"{shown} is inside {source.folder}, and the next run would read what is written there; expected "
-                    "an output outside of the folders that are read, so name another place."
+                    f"{shown} {inside_or_it} {source.folder}, which is read, and the next run would read what is "
+                    "written there; expected an output outside of it, so name another place."
                 )
 
 
@@ -136,13 +137,12 @@ def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _keys(path: Path) -> list[object]:
-    """What a file is known by: its path without links, and where it is there, its number; nothing for devices."""
-    try:
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What a file is known by, whatever links lead to it; nothing for devices and what is not there."""
+    with suppress(OSError):
         found = path.stat()
-    except OSError:
-        return [os.path.realpath(path)]
-    return [os.path.realpath(path), (found.st_dev, found.st_ino)] if stat.S_ISREG(found.st_mode) else []
+        return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+    return None
 
 
 def _real_folders(folder: Path) -> set[Path]:
