@@ -255,15 +255,15 @@ def outside(pred: Path, _: Path) -> None:
         (another_folder, ["3 of 3 prediction masks", "the folders below do not"]),
         (colours, ["scene_001.png", "R, G, B", "class ids"]),
         (colours_of_a_palette_with_alpha, ["scene_001.png", "L, A", "class ids"]),
-        (bomb, ["scene_001.png has too many pixels", "tiles"]),
-        (frames, ["scene_001.tif holds 2 images"]),
-        (inverted, ["scene_001.tif", "stored as 1;I"]),
+        (bomb, ["scene_001.png has 400,000,000 pixels; expected at most 268,435,456", "--max-pixels 400000000"]),
+        (frames, ["scene_001.tif holds more than one image"]),
+        (inverted, ["scene_001.tif stores inverted values (0 is white)"]),
         (truncated, ["scene_001.png cannot be read"]),
-        (empty, ["scene_002.png is no image, or an empty one"]),
-        (text, ["scene_002.png is no image"]),
-        (jpeg_by_another_name, ["scene_002.png is no image"]),
+        (empty, ["scene_002.png is no PNG or TIFF image, or an empty one"]),
+        (text, ["scene_002.png is no PNG or TIFF image"]),
+        (jpeg_by_another_name, ["scene_002.png is no PNG or TIFF image"]),
         (array_of_scores, ["scene_001.npy holds float32 4 x 4", "argmax"]),
-        (array_of_objects, ["scene_001.npy cannot be read"]),
+        (array_of_objects, ["scene_001.npy holds object 1 x 2", "save integers"]),
         (array_cut_off, ["scene_001.npy cannot be read"]),
         (array_without_room, ["scene_001.npy cannot be read"]),
         (several_arrays, ["scene_001.npz holds 2 arrays (a, b)"]),
@@ -412,12 +412,12 @@ def test_read_in_order_with_as_many_in_memory_as_threads(
     lock, alive, most = threading.Lock(), 0, 0
     read = files.read
 
-    def watched(pair: files.Pair) -> object:
+    def watched(pair: files.Pair, *limit: int) -> object:
         nonlocal alive, most
         with lock:
             alive += 1
             most = max(most, alive)
-        return read(pair)
+        return read(pair, *limit)
 
     monkeypatch.setattr(files, "read", watched)
     listed = files.pairs(*folders) * 5

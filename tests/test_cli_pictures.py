@@ -72,7 +72,9 @@ def test_overlays_of_the_worst_images(folders: tuple[Path, Path, Path], tmp_path
         preds, target = (np.where(m == 255, 9, m).astype(np.int64) for m in demo.scene(i, 32, 48))
         photo = np.asarray(Image.open(folders[2] / f"{name}_photo.jpg").convert("RGB"))
         picture = np.asarray(Image.open(tmp_path / "over" / file))
+        words, picture = picture[:-32], picture[-32:]
         assert picture.shape == (32, 3 * 48 + 8, 3)
+        assert [(words[:, i : i + 48] < 128).any() for i in (0, 52, 104)] == [True] * 3
         assert (picture[:, :48] == pictures.mask(target, space)).all()
         assert (picture[:, 52:100] == pictures.mask(preds, space)).all()
         assert (picture[:, 104:] == pictures.errors(photo, preds, target, 9)).all()

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from meaniou import MeanIoU, files
-from meaniou.gallery import photo
+from meaniou.photos import photo
 
 MAP = np.arange(35, dtype=np.uint8).reshape(5, 7)
 
@@ -93,11 +93,9 @@ def test_spoiled_files_are_read_or_refused_in_a_sentence(
     kind, content = case
     path = tmp_path_factory.getbasetemp() / f"mask.{kind}"
     path.write_bytes(content)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow doubts, and the command does not pass it on
-        read_or_refused(path)
-        with contextlib.suppress(files.MaskError):
-            photo(path)
+    read_or_refused(path)
+    with contextlib.suppress(files.MaskError):
+        photo(path, MAP.shape)
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:

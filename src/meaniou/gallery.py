@@ -6,17 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 from meaniou import files, pictures
 from meaniou.counts import classes_of
 from meaniou.labels import LabelSpace
+from meaniou.photos import photo
+from meaniou.pictures import Classes, Light
 from meaniou.policy import Counting
 
-PHOTOS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 GAP = 4  # pixels between two pictures
 WIDTH = 480  # of a picture in a page
+PANELS = ("truth", "prediction", "errors")
+LETTERS = (11, 40)  # their size in pixels at least, and as a part of the width
 
 
 @dataclass(frozen=True)
@@ -28,55 +31,88 @@ class Gallery:
         how: how maps are read.
         pairs: the masks of each image, by its name.
         photos: the images themselves, by the same names, as far as there are any.
+        max_pixels: how large a mask may be.
     """
 
     space: LabelSpace
     how: Counting
     pairs: Mapping[str, files.Pair]
     photos: Mapping[str, Path]
-
-    def panels(self, name: str) -> tuple[pictures.Picture, pictures.Picture, pictures.Picture]:
-        """Truth and prediction in their colours, and the errors on the image.
-
-        Raises:
-            MaskError: if a file cannot be read, or the image is of another size.
-        """
-        answer, truth = files.read(self.pairs[name])
-        preds, target = (part[0].numpy() for part in classes_of(answer[None], truth[None], None, self.space, self.how))
-        if target.ndim != 2 or not target.size:
-            raise files.MaskError(
-                f"{self.pairs[name].target} has the shape {list(target.shape)}; expected a map [H, W] to draw, so "
-                "leave --overlay and --html out."
-            )
-        image = photo(self.photos[name]) if name in self.photos else None
-        if image is not None and image.shape[:2] != target.shape:
-            raise files.MaskError(
-                f"{self.photos[name]} is {image.shape[0]} x {image.shape[1]} and its masks are {target.shape[0]} x "
-                f"{target.shape[1]} (height x width); expected one size, so resize it."
-            )
-        errors = pictures.errors(image, preds, target, self.space.num_classes)
-        return pictures.mask(target, self.space), pictures.mask(preds, self.space), errors
+    max_pixels: int = files.MAX_PIXELS
 
     def overlay(self, name: str) -> bytes:
-        """A PNG of truth, prediction and errors, from left to right."""
-        parts = self.panels(name)
-        gap = np.full((parts[0].shape[0], GAP, 3), 255, np.uint8)
-        return _png(Image.fromarray(np.concatenate([parts[0], gap, parts[1], gap, parts[2]], 1)))
+        """A PNG of truth, prediction and errors, from left to right, with words above that say so.
+
+        Raises:
+            MaskError: if a file cannot be read, the image is of another size, or there is nothing to draw.
+        """
+        answer, truth = files.read(self.pairs[name], self.max_pixels)
+        if not _drawable(truth):
+            raise files.MaskError(
+                f"{self.pairs[name].target} has the shape {list(truth.shape)}; expected a map [H, W] to draw, so "
+                "leave --overlay out."
+            )
+        height, width = truth.shape
+        light = self._light(name, truth)
+        words = _words(width)
+        picture = Image.new("RGB", (3 * width + 2 * GAP, height + words.height), "white")
+        picture.paste(words)
+        for part in pictures.blocks(height, width):
+            preds, target = self._classes(answer[part], truth[part])
+            errors = pictures.errors(light[part], preds, target, self.space.num_classes)
+            panels = (pictures.mask(target, self.space), pictures.mask(preds, self.space), errors)
+            for i, panel in enumerate(panels):
+                picture.paste(Image.fromarray(panel), (i * (width + GAP), words.height + part.start))
+        return _png(picture)
 
     def embedded(self, name: str) -> str:
-        """The errors as a data URI that a page can hold."""
-        picture = Image.fromarray(self.panels(name)[2])
+        """The errors as a data URI that a page can hold; nothing if the masks are no maps ``[H, W]``, as points are.
+
+        Raises:
+            MaskError: as ``overlay``.
+        """
+        answer, truth = files.read(self.pairs[name], self.max_pixels)
+        if not _drawable(truth):
+            return ""
+        height, width = truth.shape
+        light = self._light(name, truth)
+        factor = max(1, int(max(width / WIDTH, height / (2 * WIDTH))))
+        picture = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+        for part in pictures.blocks(height, width, factor):
+            preds, target = self._classes(answer[part], truth[part])
+            errors = pictures.errors(light[part], preds, target, self.space.num_classes)
+            picture.paste(Image.fromarray(errors).reduce(factor), (0, part.start // factor))
         picture.thumbnail((WIDTH, 2 * WIDTH))
         return "data:image/png;base64," + base64.b64encode(_png(picture)).decode()
 
+    def _light(self, name: str, truth: Tensor) -> Light:
+        """The image in grey, or middle grey where there is none."""
+        height, width = truth.shape
+        return photo(self.photos[name], (height, width)) if name in self.photos else pictures.grey(None, truth.shape)
 
-def photo(path: Path) -> pictures.Picture:
-    """The image in a file, uint8 ``[H, W, 3]``; raises ``MaskError`` if it cannot be read."""
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except Exception as error:  # as of masks
-        raise files.MaskError(f"{path} cannot be read ({error}); expected a whole image, so save it again.") from error
+    def _classes(self, answer: Tensor, truth: Tensor) -> tuple[Classes, Classes]:
+        preds, target = classes_of(answer[None], truth[None], None, self.space, self.how)
+        return preds[0].numpy(), target[0].numpy()
+
+
+def _drawable(truth: Tensor) -> bool:
+    return truth.dim() == 2 and bool(truth.numel())
+
+
+def _words(width: int) -> Image.Image:
+    """What the three pictures are, and what the colours of the errors mean, as far as the width has room for it."""
+    letters = max(LETTERS[0], width // LETTERS[1])
+    font = ImageFont.load_default(letters)
+    strip = Image.new("RGB", (3 * width + 2 * GAP, round(1.6 * letters)), "white")
+    for i, name in enumerate(PANELS):
+        panel = Image.new("RGB", (width, strip.height), "white")
+        pen, left = ImageDraw.Draw(panel), 2.0
+        colors = pictures.legend() if name == "errors" else {}
+        for word, color in ({f"{name} ": (0, 0, 0)} | {f"  {key}": colors[key] for key in colors}).items():
+            pen.text((left, 0.2 * letters), word, fill=color, font=font)
+            left += font.getlength(word)
+        strip.paste(panel, (i * (width + GAP), 0))
+    return strip
 
 
 def _png(picture: Image.Image) -> bytes:

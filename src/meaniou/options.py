@@ -9,6 +9,7 @@ import click
 
 from meaniou import team
 from meaniou.checks import CHOICES, MAX_CLASSES
+from meaniou.errors import MAX_PIXELS
 from meaniou.telling import FORMS
 from meaniou.terminal import discard, echo
 from meaniou.texts import is_refusal, sentence_of
@@ -129,12 +130,20 @@ FORM = options(
     ),
     click.option("--output", type=FOLDER, help="A file for the report, instead of the terminal."),
 )
-JOBS = click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    default=team.jobs,
-    show_default="as many as there are cores, up to 8",
-    help="Threads that read files; each has one pair in memory.",
+JOBS = options(
+    click.option(
+        "--jobs",
+        type=click.IntRange(1),
+        default=team.jobs,
+        show_default="as many as there are cores, up to 8",
+        help="Threads that read files; each has one pair in memory.",
+    ),
+    click.option(
+        "--max-pixels",
+        type=click.IntRange(1),
+        show_default=f"{MAX_PIXELS}, which are 16,384 x 16,384",
+        help="Refuse larger masks, since a small file may unpack to more than the memory holds.",
+    ),
 )
 DEBUG = click.option("--debug", is_flag=True, help="Show where in the code an error arose.")
 

@@ -27,7 +27,8 @@ def html(
         report: what ``MeanIoU.report`` gives.
         title: what was scored.
         space: the classes, for their colours (``metric.space``).
-        worst: name, mean IoU and picture (a URI, such as ``"data:image/png;base64,..."``) of images to show.
+        worst: name, mean IoU and picture (a URI, such as ``"data:image/png;base64,..."``) of images to show; without
+            one, ``""``, the image is named.
 
     Raises:
         ValueError: if ``space`` has another number of classes.
@@ -60,7 +61,7 @@ def html(
         account=list(_account(report)),
         seen=f"{seen:,}",
         worst=[(name, percent(value), source) for name, value, source in worst],
-        legend=[(name, _css(color)) for name, color in pictures.OF_ALL.items()],
+        legend=[(name, _css(color)) for name, color in pictures.legend().items()],
     )
 
 

@@ -1,6 +1,7 @@
 """Label maps -> pictures: the classes in their colours, and what of a prediction is right and wrong."""
 
 import colorsys
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from meaniou.inputs import as_tensor
 from meaniou.labels import Color, LabelSpace
 
 Picture = NDArray[np.uint8]  # [H, W, 3]
+Light = NDArray[np.uint8]  # [H, W]
 Classes = NDArray[np.int64]  # [H, W]: a class, C for void or no answer, C + 1 for outside
 
 # The high-contrast scheme of Paul Tol (technical note SRON/EPS/TN/09-002): told apart also without colour vision.
@@ -18,6 +20,10 @@ VOID, OUTSIDE = (0, 0, 0), (255, 255, 255)
 OF_ONE = {"hit": RIGHT, "miss": MISSED, "false alarm": FALSE}
 OF_ALL = {"right": RIGHT, "no answer": MISSED, "wrong class": FALSE}
 STRENGTH = {RIGHT: 0.25, MISSED: 0.75, FALSE: 0.75}  # what is right is to be seen through
+DARK = 0.35  # of void
+LUMA = np.array((0.299, 0.587, 0.114), np.float32)
+MIDDLE = 160  # the grey where there is no image
+BLOCK = 1 << 18  # pixels that are drawn at once, so that numbers on the way take little memory
 GOLDEN = (5**0.5 - 1) / 2  # hues that are so far apart never come close
 
 
@@ -45,15 +51,26 @@ def errors(image: Any, preds: Classes, target: Classes, num_classes: int, of: in
     Raises:
         TypeError, ValueError: if the image is none, or of another size; see ``grey``.
     """
-    drawn = np.repeat(grey(image, target.shape)[..., None], 3, 2)
-    for color, where in zip(OF_ALL.values(), _parts(preds, target, num_classes, of), strict=True):
-        strength = STRENGTH[color]
-        drawn[where] = (1 - strength) * drawn[where] + strength * np.array(color)
-    drawn[target >= num_classes] *= 0.35
-    return np.rint(drawn).astype(np.uint8)
+    light, shades = grey(image, target.shape), _shades()
+    drawn = np.empty((*target.shape, 3), np.uint8)
+    for part in blocks(*target.shape):
+        drawn[part] = shades[_kinds(preds[part], target[part], num_classes, of), light[part]]
+    return drawn
 
 
-def grey(image: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def legend(names: Mapping[str, Color] = OF_ALL) -> dict[str, Color]:
+    """What ``errors`` draws, in the colours that it has where there is no image; at last void."""
+    red_green_blue = [(int(r), int(g), int(b)) for r, g, b in _shades()[1:, MIDDLE]]
+    return dict(zip((*names, "void"), red_green_blue, strict=True))
+
+
+def blocks(height: int, width: int, multiple: int = 1) -> Iterator[slice]:
+    """The rows of a map in blocks of some pixels; each but the last has a multiple of so many rows."""
+    rows = max(1, BLOCK // max(1, width * multiple)) * multiple
+    yield from (slice(i, min(i + rows, height)) for i in range(0, height, rows))
+
+
+def grey(image: Any, shape: tuple[int, ...]) -> Light:
     """The luminance of an image, 0 to 255, ``[H, W]``; middle grey for ``None``.
 
     Args:
@@ -66,7 +83,7 @@ def grey(image: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
         ValueError: if it has another shape.
     """
     if image is None:
-        return np.full(shape, 160.0)
+        return np.full(shape, MIDDLE, np.uint8)
     found = as_tensor(image, "image").detach().cpu().numpy()
     if found.dtype != np.uint8 and found.dtype.kind != "f":
         raise TypeError(f"image is {found.dtype}; expected uint8, or floating numbers from 0 to 1, so convert it.")
@@ -74,21 +91,30 @@ def grey(image: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
         found = np.moveaxis(found, 0, -1)
     if found.shape[:2] != shape or found.shape[2:] not in ((), (1,), (3,), (4,)):
         raise ValueError(f"image is {list(found.shape)} and the maps {list(shape)}; expected one size, so resize it.")
-    scaled = found.astype(np.float64) * (1 if found.dtype == np.uint8 else 255)
-    if scaled.ndim == 3:
-        # The luma of BT.601, as Pillow's mode "L".
-        scaled = scaled[..., :3] @ (0.299, 0.587, 0.114) if scaled.shape[2] > 1 else scaled[..., 0]
-    return np.asarray(np.nan_to_num(scaled).clip(0, 255))
+    if found.dtype == np.uint8 and found.ndim == 2:
+        return found
+    light = np.empty(shape, np.uint8)
+    for part in blocks(*found.shape[:2]):
+        scaled = found[part].astype(np.float32) * (1 if found.dtype == np.uint8 else 255)
+        if scaled.ndim == 3:
+            # The luma of BT.601, as Pillow's mode "L".
+            scaled = scaled[..., :3] @ LUMA if scaled.shape[2] > 1 else scaled[..., 0]
+        light[part] = np.rint(np.nan_to_num(scaled).clip(0, 255))
+    return light
 
 
-def _parts(preds: Classes, target: Classes, num_classes: int, of: int | None) -> tuple[NDArray[np.bool_], ...]:
-    """Where the answer is right, where it is missing, and where it is false; on valid pixels."""
-    valid = target < num_classes
+def _shades() -> NDArray[np.uint8]:
+    """The colours ``[5, 256, 3]`` of a kind of pixel on each grey: none, the three of a legend, void."""
+    greys = np.repeat(np.arange(256.0)[:, None], 3, 1)
+    marked = [(1 - STRENGTH[color]) * greys + STRENGTH[color] * np.array(color) for color in OF_ALL.values()]
+    return np.rint([greys, *marked, DARK * greys]).astype(np.uint8)
+
+
+def _kinds(preds: Classes, target: Classes, num_classes: int, of: int | None) -> NDArray[np.uint8]:
+    """What each pixel is: nothing of note, right, missing, false or void, as 0 to 4."""
     if of is not None:
-        return (
-            valid & (preds == of) & (target == of),
-            (preds != of) & (target == of),
-            valid & (preds == of) & (target != of),
-        )
-    no_answer = valid & (preds >= num_classes)
-    return valid & (preds == target), no_answer, valid & ~no_answer & (preds != target)
+        answer, truth = preds == of, target == of
+        kinds = np.where(truth, np.where(answer, 1, 2), np.where(answer, 3, 0))
+    else:
+        kinds = np.where(preds >= num_classes, 2, np.where(preds == target, 1, 3))
+    return np.where(target < num_classes, kinds, 4).astype(np.uint8)

@@ -166,7 +166,8 @@ def errors(
     from matplotlib.patches import Patch
 
     legend = pictures.OF_ALL if one is None else pictures.OF_ONE
-    handles = [Patch(color="#{:02x}{:02x}{:02x}".format(*color), label=name) for name, color in legend.items()]
+    colors = pictures.legend(legend)
+    handles = [Patch(color="#{:02x}{:02x}{:02x}".format(*colors[name]), label=name) for name in legend]
     ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles), frameon=False)
     if one is not None:
         ax.set_title(space.names[one], parse_math=False)

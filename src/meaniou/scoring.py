@@ -2,7 +2,6 @@
 
 import hashlib
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,10 +12,12 @@ import click
 import torch
 
 from meaniou import files
-from meaniou.gallery import PHOTOS, Gallery
+from meaniou.gallery import Gallery
+from meaniou.masks import SUFFIXES
 from meaniou.metric import MeanIoU
 from meaniou.names import names_of, read
 from meaniou.outside import OutsideError
+from meaniou.photos import PHOTOS
 from meaniou.places import Source
 from meaniou.protocols import get
 from meaniou.team import Team
@@ -32,6 +33,7 @@ class Job:
     target_suffix: str
     class_names: Path | None
     jobs: int
+    max_pixels: int = files.MAX_PIXELS
     photos: Mapping[str, Path] = field(default_factory=dict)
     pairs: Mapping[str, files.Pair] = field(default_factory=dict)
 
@@ -46,6 +48,7 @@ class Job:
         pred_suffix: str,
         target_suffix: str,
         jobs: int,
+        max_pixels: int | None = None,
         **settings: Any,
     ) -> "Job":
         """From options of the command; raises ``ValueError`` if they do not fit."""
@@ -66,7 +69,7 @@ class Job:
             input_format="index",
             **settings,
         )
-        return cls(metric, pred_suffix, target_suffix, class_names, jobs)
+        return cls(metric, pred_suffix, target_suffix, class_names, jobs, max_pixels or files.MAX_PIXELS)
 
     def find(self, pred: Path, target: Path, team: Team) -> None:
         """Pairs the masks of two folders.
@@ -105,7 +108,7 @@ class Job:
     def _count_share(self, team: Team) -> None:
         share = team.share(list(self.pairs.values()))
         with _one_thread(), _progress(0 if team.rank else len(share)) as advance:
-            for pair, preds, truth in files.read_all(share, self.jobs):
+            for pair, preds, truth in files.read_all(share, self.jobs, self.max_pixels):
                 team.check()
                 self._update(pair, preds, truth)
                 advance(1)
@@ -152,8 +155,8 @@ def sources(
     image_suffix: str = "",
 ) -> list[Source]:
     """The folders that a command reads."""
-    found = [Source(folder, files.SUFFIXES, pred_suffix) for folder in pred]
-    found.append(Source(target, files.SUFFIXES, target_suffix))
+    found = [Source(folder, SUFFIXES, pred_suffix) for folder in pred]
+    found.append(Source(target, SUFFIXES, target_suffix))
     return found if images is None else [*found, Source(images, PHOTOS, image_suffix)]
 
 
@@ -175,7 +178,7 @@ def gallery(job: Job) -> Gallery:
             f"There is no image for {len(missing)} of {len(job.pairs)} masks: {named}; expected the same names in "
             "--images, so add them, or name the end that differs by --image-suffix."
         )
-    return Gallery(job.metric.space, job.metric.how, job.pairs, job.photos)
+    return Gallery(job.metric.space, job.metric.how, job.pairs, job.photos, job.max_pixels)
 
 
 def saved(path: Path, settings: Mapping[str, Any]) -> MeanIoU:
@@ -217,13 +220,11 @@ def _names(path: Path, num_classes: int | None) -> tuple[str, ...]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """PyTorch's own threads would take the cores from those that decode; what Pillow doubts is read or refused."""
+    """PyTorch's own threads would take the cores from those that decode."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="PIL")
-            yield
+        yield
     finally:
         torch.set_num_threads(threads)
 

@@ -1,0 +1,102 @@
+"""Files of NumPy, ``.npy`` and ``.npz`` -> arrays of labels, in memory once."""
+
+import io
+import math
+import os
+import re
+import threading
+import zipfile
+from dataclasses import dataclass
+from typing import IO
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from meaniou.errors import ContentError, check_labels, check_pixels, listed, size
+
+PIECE = 1 << 22  # bytes that are unpacked at once
+PARSERS = {(1, 0): (2, npy.read_array_header_1_0), (2, 0): (4, npy.read_array_header_2_0)}  # with the bytes of a length
+# NumPy has Python parse the header, which in 3.11.7 fails at times in two threads at once ("AST constructor recursion
+# depth mismatch", cpython issue 106905).
+ONE_HEADER = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an array of NumPy says of itself."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[np.generic]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the values."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def read_npy(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
+    """The array of an open ``.npy`` file; raises ``ContentError`` or ``ValueError`` if it is no map of labels.
+
+    It is read and not mapped: a file that another process shortens meanwhile would end this one.
+    """
+    header = _header(file)
+    status = os.fstat(file.fileno())
+    _check_length(header, status.st_size - file.tell())
+    if 512 * getattr(status, "st_blocks", status.st_size) < status.st_size // 2:  # a file with holes
+        check_pixels(header.shape, max_pixels)
+    return _values(file, header)
+
+
+def read_npz(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
+    """The only array of an open ``.npz`` file; raises ``ContentError`` or ``ValueError`` if it is no map of labels."""
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        if len(members) != 1:
+            names = listed(member.filename.removesuffix(".npy") for member in members)
+            raise ContentError(f"holds {len(members)} arrays ({names}); expected one, so save the labels alone.")
+        with archive.open(members[0]) as stream:
+            header = _header(stream)
+            _check_length(header, members[0].file_size - stream.tell())
+            check_pixels(header.shape, max_pixels)
+            found = _values(stream, header)
+            if stream.read(1):  # at the end its checksum is compared
+                raise ValueError("it holds more than its directory says")
+            return found
+
+
+def _header(file: IO[bytes]) -> Header:
+    version = npy.read_magic(file)
+    if version not in PARSERS:
+        raise ValueError(f"its format is {version}, which is not for plain numbers")
+    width, parse = PARSERS[version]
+    length = file.read(width)
+    # Python 2 wrote 5L for a long 5, of which NumPy would warn.
+    text = re.sub(rb"(\d)L\b", rb"\1 ", file.read(min(int.from_bytes(length, "little"), 1 << 16)))
+    with ONE_HEADER:
+        shape, fortran, dtype = parse(io.BytesIO(length + text))
+    if any(side < 0 for side in shape):
+        raise ValueError(f"its shape is {shape}")
+    check_labels(dtype, shape)
+    return Header(shape, fortran, dtype)
+
+
+def _check_length(header: Header, held: int) -> None:
+    if header.nbytes != held:
+        raise ValueError(
+            f"{size(header.shape)} of {header.dtype} take {header.nbytes:,} bytes, and {held:,} follow its header"
+        )
+
+
+def _values(file: IO[bytes], header: Header) -> NDArray[np.generic]:
+    values = np.empty(math.prod(header.shape), header.dtype)
+    rest = values.view(np.uint8)
+    while len(rest):
+        read = file.readinto(rest[:PIECE].data)  # type: ignore[attr-defined]
+        if not read:
+            raise ValueError("it ends early")
+        rest = rest[read:]
+    if header.dtype.kind == "b" and values.view(np.uint8).max(initial=0) > 1:
+        raise ValueError("it is of bool and holds other bytes than 0 and 1")
+    return values.reshape(header.shape, order="F" if header.fortran else "C")

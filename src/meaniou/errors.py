@@ -1,0 +1,71 @@
+"""The errors of masks on disk, and how names and foreign texts are put into their sentences."""
+
+import math
+import re
+from collections.abc import Iterable
+
+import numpy as np
+
+MAX_PIXELS = 1 << 28  # of a mask, unless told: 16,384 x 16,384
+# Control characters, what turns the direction of text, line separators, and what UTF-8 cannot hold.
+UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+LONGEST = 200  # characters of a name or a foreign text in a sentence
+
+
+class MaskError(ValueError):
+    """A folder or file that cannot be scored; the message names it, and is one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+class ContentError(ValueError):
+    """What is wrong with the content of a file: the rest of a sentence that begins with the file's name."""
+
+
+def printable(name: str) -> str:
+    """A name as one line of UTF-8, with an escape for each character that a terminal does not show as itself."""
+    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), name)
+
+
+def listed(names: Iterable[object]) -> str:
+    """The first ten names, and dots if there are more."""
+    shown = [_cut(str(name)) for name in names]
+    return ", ".join(shown[:10]) + (", ..." if len(shown) > 10 else "")
+
+
+def reason(error: BaseException) -> str:
+    """What another library or the system says of an error: its first line, without its number."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    lines = text.strip().splitlines()
+    return _cut(lines[0].rstrip(".")) if lines else type(error).__name__
+
+
+def check_pixels(shape: Iterable[int], max_pixels: int) -> None:
+    """Raises ``ContentError`` for a map that a small file may unpack to, and that fills the memory."""
+    if (pixels := math.prod(shape)) > max_pixels:
+        raise ContentError(
+            f"has {pixels:,} pixels; expected at most {max_pixels:,}, since a small file may unpack to more than the "
+            f"memory holds, so pass --max-pixels {pixels} if the mask is to be that large."
+        )
+
+
+def check_labels(dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> None:
+    """Raises ``ContentError`` if an array of this dtype and shape is no map of labels."""
+    if dtype.kind not in "biu" or not shape:
+        raise ContentError(
+            f"holds {_cut(str(dtype))} {size(shape)}; expected a map of labels, so save integers, as by argmax."
+        )
+    if dtype.kind == "u" and dtype.itemsize == 8:
+        raise ContentError(
+            f"holds uint64 {size(shape)}; expected labels that fit into int64, so convert it, as by astype('int64')."
+        )
+
+
+def size(shape: tuple[int, ...]) -> str:
+    """A shape in words."""
+    return " x ".join(map(str, shape)) or "(one number)"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"

@@ -1,0 +1,71 @@
+"""PNG files -> the numbers that they store: grey values, or indices into a palette."""
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.PngImagePlugin import PngImageFile
+
+from meaniou.errors import ContentError, check_pixels
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+CHANNELS = {0: "L", 2: "R, G, B", 3: "P", 4: "L, A", 6: "R, G, B, A"}  # by the color type
+SPREAD = {(0, 2): 85, (0, 4): 17}  # Pillow spreads grey values of 2 and 4 bits over 8
+PIXELS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")  # the chunks that say what the pixels are
+
+
+def read_png(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
+    """The labels in an open PNG file; raises ``ContentError`` or ``ValueError`` if it is damaged or holds none."""
+    content = file.read()
+    plain = [memoryview(SIGNATURE)]
+    for kind, chunk in _chunks(memoryview(content)):
+        if kind in PIXELS:
+            plain.append(chunk)
+        elif kind == b"acTL" and (frames := int.from_bytes(chunk[8:12])) != 1:
+            raise ContentError(f"holds {frames} images; expected one mask a file, so save them one by one.")
+        elif kind[:1].isupper():
+            raise ValueError(f"its chunk {kind!r} is not of the standard")
+    width, height, depth, color = struct.unpack(">IIBB", plain[1][8:18])
+    check_pixels((height, width), max_pixels)
+    # Decoded from the chunks of the pixels alone, so that nothing else in the file can matter, or be warned of; and
+    # without Image.open, whose limit and warning are settings of the whole process.
+    with PngImageFile(io.BytesIO(b"".join(plain))) as image:
+        found = np.asarray(image)
+    if color not in (0, 3):
+        raise ContentError(_colors(found, CHANNELS[color], depth))
+    return found // np.uint8(SPREAD[color, depth]) if (color, depth) in SPREAD else found
+
+
+def _chunks(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+    """Kind and bytes of each chunk up to the end of the image; raises ``ValueError`` where one is not what was written.
+
+    Pillow compares no checksums of pixels, and would decode other labels.
+    """
+    start, kind = len(SIGNATURE), b""
+    while kind != b"IEND":
+        end = start + 12 + int.from_bytes(content[start : start + 4])
+        kind = bytes(content[start + 4 : start + 8])
+        if end > len(content):
+            raise ValueError("it ends early")
+        if zlib.crc32(content[start + 4 : end - 4]) != int.from_bytes(content[end - 4 : end]):
+            raise ValueError(f"its chunk {kind!r} is damaged: the checksum is another")
+        if (kind == b"IHDR") != (start == len(SIGNATURE)):
+            raise ValueError("its header is not at the begin")
+        yield kind, content[start:end]
+        start = end
+
+
+def _colors(image: NDArray[np.generic], channels: str, depth: int) -> str:
+    """Why an image with several channels is no mask."""
+    if depth == 8 and image.ndim == 3 and (image[..., :3] == image[..., :1]).all() and image.shape[2] > 2:
+        alike, cure = ", of which R, G and B are alike", "one of these channels alone, if its values are the ids"
+    else:
+        alike, cure = "", "the ids, not their colours"
+    return (
+        f"is an image with the channels {channels}{alike}; expected one channel that stores class ids (8-bit, palette, "
+        f"1-bit or 16-bit), so save {cure}."
+    )

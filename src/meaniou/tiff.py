@@ -1,0 +1,163 @@
+"""TIFF files -> the numbers that they store, by tifffile, which neither inverts, turns nor widens them."""
+
+import itertools
+import logging
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+from tifffile import TiffFile, TiffPage
+
+from meaniou.errors import ContentError, check_labels, check_pixels
+
+# The compressions that give back what was written; JPEG and its like do not, and LERC may not.
+LOSSLESS = {1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 50000}  # none, CCITT, LZW, DEFLATE, PackBits, DEFLATE, LZMA, ZSTD
+PREDICTED = {5, 8, 32946, 34925, 50000}  # with differences of neighbours; in others readers disagree
+INVERTED, GREY, PALETTE = 0, 1, 3  # how values are to be shown
+OVERVIEW = 1  # the bit of a page's type
+HEADER = 8  # bytes, before which no pixels can lie
+# Size, compression, colours, fill order, orientation, channels, rows, layout, predictor and tiles: one value each.
+ONE_VALUE = (256, 257, 259, 262, 266, 274, 277, 278, 284, 317, 322, 323)
+
+
+def read_tiff(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
+    """The labels in an open TIFF file; raises ``ContentError`` or ``ValueError`` if it is damaged or holds none.
+
+    It is read and not mapped: a file that another process shortens meanwhile would end this one.
+    """
+    with _strict(), TiffFile(file, is_ome=False) as tiff:
+        page = _only_page(tiff)
+        check_pixels(page.shape, max_pixels)
+        _check_kind(page)
+        check_pixels((page.tilelength, page.tilewidth), max_pixels)
+        if _check_segments(page, tiff.filehandle.size):
+            found = page.asarray(maxworkers=1)  # the threads of the command are at work on other files
+        else:
+            found = np.full(page.shape, page.nodata, page.dtype)  # which tifffile would read from the header
+    return found
+
+
+class _Complaints(logging.Filter):
+    """Keeps what tifffile logs of the files that we read from the log, and the faults that it passes over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_thread = threading.local()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        faults = getattr(self.of_thread, "faults", None)
+        if faults is not None and record.levelno >= logging.ERROR:
+            faults.append(record.getMessage())
+        return faults is None
+
+
+COMPLAINTS = _Complaints()
+logging.getLogger("tifffile").addFilter(COMPLAINTS)
+
+
+@contextmanager
+def _strict() -> Iterator[None]:
+    """Raises ``ValueError`` for faults of a file that tifffile only logs, such as a tag that is left out as unreadable.
+
+    Warnings are of what says nothing of the pixels here, such as a nodata value that the dtype cannot hold.
+    """
+    faults: list[str] = []
+    COMPLAINTS.of_thread.faults = faults
+    try:
+        yield
+    finally:
+        COMPLAINTS.of_thread.faults = None
+    if faults:
+        raise ValueError(faults[0])
+
+
+def _only_page(tiff: TiffFile) -> TiffPage:
+    """The page that holds the image, beside which there may be overviews of it."""
+    first = tiff.pages.first
+    if several := [tag.name for code in ONE_VALUE if (tag := first.tags.get(code)) and tag.count != 1]:
+        raise ValueError(f"its tag {several[0]} has several values")
+    others = itertools.islice(tiff.pages, 1, None)
+    more = any(not (isinstance(page, TiffPage) and page.subfiletype & OVERVIEW) for page in others)
+    # Two writers may leave out the pages of a stack after the first.
+    stacks = [shaped["shape"] for shaped in tiff.shaped_metadata or () if shaped.get("truncated")]
+    more |= any(math.prod(shape) != math.prod(first.shape) for shape in stacks)
+    if more or (tiff.imagej_metadata or {}).get("images", 1) != 1:
+        raise ContentError("holds more than one image; expected one mask a file, so save them one by one.")
+    return first
+
+
+def _check_kind(page: TiffPage) -> None:
+    """Raises ``ContentError`` if a page does not hold one channel of labels as they are."""
+    if page.samplesperpixel != 1 or page.photometric not in (INVERTED, GREY, PALETTE):
+        same = _alike(page)
+        cure = "one of them, if its values are the ids" if same else "the ids, not their colours"
+        raise ContentError(
+            f"is an image with {page.samplesperpixel}{' alike' if same else ''} channels ({_name(page.photometric)}); "
+            f"expected one channel that stores class ids, so save {cure}."
+        )
+    if page.photometric == INVERTED:
+        raise ContentError(
+            "stores inverted values (0 is white), which programs read in two ways; expected one channel that stores "
+            "class ids (0 is black), so save it again."
+        )
+    if page.compression not in LOSSLESS:
+        raise ContentError(
+            f"is compressed by {_name(page.compression)}; expected none, or one that never changes ids (LZW, DEFLATE, "
+            "PackBits, ZSTD, LZMA, CCITT), so save it again from the source."
+        )
+    if (orientation := page.tags.valueof(274, 1)) != 1:
+        raise ContentError(
+            f"has the orientation {int(orientation)}, which programs undo or do not; expected 1, the first row at the "
+            "top, so turn the map itself."
+        )
+    if page.dtype is not None:
+        check_labels(page.dtype, page.shape)
+    predictors = (1, 2) if page.compression in PREDICTED else (1,)
+    if page.dtype is None or len(page.shape) != 2 or page.predictor not in predictors:
+        raise ContentError(
+            f"stores values of {page.bitspersample} bits ({_name(page.sampleformat)}, predictor {int(page.predictor)}) "
+            f"in {len(page.shape)} dimensions; expected a map of integers, so save it again."
+        )
+
+
+def _alike(page: TiffPage) -> bool:
+    """Whether all channels hold the same values."""
+    try:
+        found = page.asarray(maxworkers=1)
+    except Exception:  # it is refused as it is
+        return False
+    channels = np.moveaxis(found, -1 if page.planarconfig == 1 else 0, 0)
+    return page.samplesperpixel > 2 and all(np.array_equal(channels[0], other) for other in channels[1:3])
+
+
+def _name(value: int) -> str:
+    """The name that tifffile has for a number of the format, or the number."""
+    return getattr(value, "name", str(value))
+
+
+def _check_segments(page: TiffPage, size: int) -> bool:
+    """Whether any strip or tile is stored; ``ValueError`` if they are not what the shape needs, or outside the file.
+
+    Sparse files, as GDAL writes them, leave out those that hold nothing but the nodata value, or 0.
+    """
+    number = math.prod(page.chunked)
+    if not len(page.dataoffsets) == len(page.databytecounts) == number:
+        raise ValueError(f"its size needs {number} strips or tiles, and {len(page.dataoffsets)} are there")
+    segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    width, rows = (page.tilewidth, page.tilelength) if page.is_tiled else (page.imagewidth, page.rowsperstrip)
+    for i, (offset, length) in enumerate(segments):
+        if offset == length == 0:
+            if page.nodata != float(page.tags.valueof(42113, 0)):
+                raise ValueError("its nodata value, which parts that are left out hold, is none of its labels")
+            continue
+        if offset < HEADER or not length or offset + length > size:
+            raise ValueError("it ends early, or its strips or tiles lie elsewhere")
+        last = 0 if page.is_tiled else max(0, (i + 1) * rows - page.imagelength)
+        needed = {n * math.ceil(width * page.bitspersample / 8) for n in (rows, rows - last)}
+        if page.compression == 1 and length not in needed:
+            raise ValueError(f"a strip or tile has {length} bytes and needs {min(needed)}")
+    return any(length for _, length in segments)

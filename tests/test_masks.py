@@ -1,0 +1,477 @@
+"""Masks of every kind that is read, as stored, and the sentences about those that are not."""
+
+import contextlib
+import io
+import os
+import struct
+import tracemalloc
+import zipfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import tiffs
+from PIL import Image, features
+
+from meaniou.errors import MAX_PIXELS, MaskError, listed, printable, reason
+from meaniou.files import Pair, read
+from meaniou.masks import labels
+
+INTEGERS = ("u1", "i1", "u2", "i2", "u4", "i4", "i8")
+MAP = np.arange(35, dtype=np.uint8).reshape(5, 7)
+
+
+def of_all_values(dtype: str, shape: tuple[int, int] = (21, 37)) -> np.ndarray:
+    """A map of the ends of a dtype and of what wraps into them."""
+    ends = np.iinfo(dtype)
+    special = np.array([ends.min, ends.max, 0, 1, 2, ends.max // 2, ends.max - 1], dtype)
+    return special[np.random.default_rng(0).integers(0, len(special), shape)]
+
+
+def read_back(path: Path, content: bytes) -> np.ndarray:
+    path.write_bytes(content)
+    return labels(path)
+
+
+def assert_refused(path: Path, content: bytes, *parts: str, limit: int = MAX_PIXELS) -> None:
+    """Fails unless the content is refused in one short sentence that holds the parts."""
+    path.write_bytes(content)
+    with pytest.raises(MaskError) as error:
+        labels(path, limit)
+    sentence = str(error.value)
+    assert sentence.startswith(f"{path} ")
+    assert sentence.endswith(".")
+    assert len(sentence.splitlines()) == 1
+    assert len(sentence) < 600 + len(str(path))
+    assert "expected" in sentence
+    for part in parts:
+        assert part in sentence, sentence
+
+
+# ------------------------------------------------------------------------------------------------------------- TIFF
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("compression", [tiffs.NONE, tiffs.DEFLATE, tiffs.PACKBITS])
+def test_tiffs_are_read_as_stored(tmp_path: Path, dtype: str, order: str, compression: int) -> None:
+    values = of_all_values(dtype)
+    layouts: list[dict[str, Any]] = [
+        {},
+        {"rows": 4},
+        {"tile": 16},
+        {"big": True, "rows": 21},
+        {"big": True, "tile": 16},
+    ]
+    for layout in layouts:
+        for predictor in (1, 2) if compression == tiffs.DEFLATE else (1,):
+            content = tiffs.tiff(values, order=order, compression=compression, predictor=predictor, **layout)
+            found = read_back(tmp_path / "a.tif", content)
+            assert found.dtype == values.dtype, (layout, predictor)
+            assert np.array_equal(found, values), (layout, predictor)
+
+
+def test_both_sides_keep_their_ids(tmp_path: Path) -> None:
+    """Pillow read the first as 255 and the second as -1."""
+    (tmp_path / "a.tif").write_bytes(tiffs.tiff(np.array([[-1, 1]], np.int8)))
+    (tmp_path / "b.tif").write_bytes(tiffs.tiff(np.array([[4294967295, 1]], np.uint32)))
+    preds, target = read(Pair("a", tmp_path / "a.tif", tmp_path / "b.tif"))
+    assert preds.tolist() == [[-1, 1]]
+    assert target.tolist() == [[4294967295, 1]]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+@pytest.mark.parametrize("compression", [tiffs.NONE, tiffs.DEFLATE, tiffs.PACKBITS])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_tiffs_of_few_bits(tmp_path: Path, bits: int, compression: int, order: str) -> None:
+    values = np.random.default_rng(0).integers(0, 2**bits, (21, 37), dtype=np.uint8)
+    for layout in ({}, {"rows": 4}, {"tile": 16}):
+        content = tiffs.tiff(values, order=order, bits=bits, compression=compression, **layout)
+        assert np.array_equal(read_back(tmp_path / "a.tif", content), values), layout
+    palette = {262: (tiffs.SHORT, [3]), 320: (tiffs.SHORT, list(range(3 * 2**bits)))}
+    assert np.array_equal(read_back(tmp_path / "a.tif", tiffs.tiff(values, bits=bits, tags=palette)), values)
+
+
+def test_bits_in_the_other_order(tmp_path: Path) -> None:
+    """Bits are filled in from the low end of a byte."""
+    content = tiffs.tiff(np.array([[1, 0, 1, 1, 0, 0, 0, 0]], np.uint8), bits=1, tags={266: (tiffs.SHORT, [2])})
+    assert read_back(tmp_path / "a.tif", content).tolist() == [[0, 0, 0, 0, 1, 1, 0, 1]]
+
+
+@pytest.mark.skipif(not features.check_codec("libtiff"), reason="Pillow is without libtiff")
+@pytest.mark.parametrize("mode", ["1", "L", "P", "I;16", "I"])
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits", "lzma"])
+def test_tiffs_of_libtiff(tmp_path: Path, mode: str, compression: str | None) -> None:
+    dtype = {"1": bool, "L": np.uint8, "P": np.uint8, "I;16": np.uint16, "I": np.int32}[mode]
+    values = of_all_values("i4").astype(dtype)
+    image = Image.fromarray(values)
+    if mode == "P":
+        image.putpalette(list(range(256)) * 3)
+    image.save(tmp_path / "a.tif", compression=compression)
+    found = labels(tmp_path / "a.tif")
+    assert found.dtype == values.dtype
+    assert np.array_equal(found, values)
+
+
+@pytest.mark.skipif(not features.check_codec("libtiff"), reason="Pillow is without libtiff")
+@pytest.mark.skipif(tifffile.__version__ < "2026.3.3", reason="older releases do not decode faxes")
+@pytest.mark.parametrize("compression", ["tiff_ccitt", "group3", "group4"])
+def test_tiffs_compressed_as_faxes(tmp_path: Path, compression: str) -> None:
+    values = np.kron(np.random.default_rng(0).integers(0, 2, (5, 6)), np.ones((4, 7))).astype(bool)
+    Image.fromarray(values).save(tmp_path / "a.tif", compression=compression)
+    assert np.array_equal(labels(tmp_path / "a.tif"), values)
+
+
+def test_overviews_are_passed_over(tmp_path: Path) -> None:
+    """As in a cloud-optimized GeoTIFF."""
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        writer.write(of_all_values("u2", (64, 64)), photometric="minisblack", metadata=None)
+        for size in (32, 16):
+            writer.write(np.zeros((size, size), np.uint16), photometric="minisblack", metadata=None, subfiletype=1)
+    assert np.array_equal(labels(tmp_path / "a.tif"), of_all_values("u2", (64, 64)))
+
+
+@pytest.mark.parametrize("layout", [{"tile": 16}, {"rows": 16}])
+@pytest.mark.parametrize("nodata", [None, b"7\0"])
+def test_parts_that_are_left_out(tmp_path: Path, layout: dict[str, int], nodata: bytes | None) -> None:
+    """GDAL leaves out what holds the nodata value alone, or 0 where there is none; the header was read for it."""
+    values = np.arange(1, 32 * 16 + 1, dtype=np.uint16).reshape(32, 16)
+    expected, filled = values.copy(), 7 if nodata else 0
+    expected[:16] = filled
+    tags = {42113: (2, nodata)} if nodata else None
+    assert np.array_equal(read_back(tmp_path / "a.tif", tiffs.tiff(values, holes=[0], tags=tags, **layout)), expected)
+    found = read_back(tmp_path / "a.tif", tiffs.tiff(values, holes=[0, 1], tags=tags, **layout))
+    assert np.array_equal(found, np.full_like(values, filled))
+    whole = tiffs.tiff(values, tags={42113: (2, b"-9999\0")}, **layout)  # which says nothing of what is there
+    assert np.array_equal(read_back(tmp_path / "a.tif", whole), values)
+    spoiled = tiffs.tiff(values, holes=[0], tags={42113: (2, b"-9999\0")}, **layout)
+    assert_refused(tmp_path / "a.tif", spoiled, "nodata")
+
+
+def of_tifffile(values: np.ndarray, **settings: Any) -> bytes:
+    file = io.BytesIO()
+    tifffile.imwrite(file, values, **settings)
+    return file.getvalue()
+
+
+def of_pillow(image: Image.Image, **settings: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, **settings)
+    return file.getvalue()
+
+
+SHORT = tiffs.SHORT
+COLOURS = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+ALIKE = np.repeat(COLOURS[..., :1], 3, 2)
+GRADIENT = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))
+REFUSED = {
+    "float32": (tiffs.tiff(np.ones((4, 4), np.float32)), ["holds float32 4 x 4", "argmax"]),
+    "float64": (tiffs.tiff(np.ones((4, 4), np.float64)), ["holds float64"]),
+    "uint64": (tiffs.tiff(np.ones((4, 4), np.uint64)), ["holds uint64 4 x 4", "int64"]),
+    "inverted": (tiffs.tiff(MAP, tags={262: (SHORT, [0])}), ["inverted"]),
+    "mask": (tiffs.tiff(MAP, tags={262: (SHORT, [4])}), ["one channel that stores class ids"]),
+    "colours": (of_tifffile(COLOURS, photometric="rgb"), ["3 channels (RGB)", "not their colours"]),
+    "planes": (
+        of_tifffile(COLOURS.transpose(2, 0, 1), photometric="rgb", planarconfig="separate"),
+        ["3 channels", "not their colours"],
+    ),
+    "alike": (of_tifffile(ALIKE, photometric="rgb"), ["3 alike channels", "save one of them"]),
+    "alike planes": (
+        of_tifffile(ALIKE.transpose(2, 0, 1), photometric="rgb", planarconfig="separate"),
+        ["3 alike channels"],
+    ),
+    "pages": (of_pillow(GRADIENT, format="TIFF", save_all=True, append_images=[GRADIENT]), ["more than one image"]),
+    "stack": (of_tifffile(np.zeros((5, 8, 9), np.uint8), truncate=True), ["more than one image"]),
+    "imagej": (of_tifffile(np.zeros((5, 8, 9), np.uint8), imagej=True, truncate=True), ["more than one image"]),
+    "volume": (of_tifffile(np.zeros((5, 16, 16), np.uint8), volumetric=True, tile=(16, 16, 16)), ["expected"]),
+    "jpeg": (of_pillow(GRADIENT, format="TIFF", compression="jpeg"), ["compressed by JPEG", "LZW"]),
+    "predictor": (tiffs.tiff(MAP, tags={317: (SHORT, [3])}), ["predictor 3"]),
+    "predictor alone": (tiffs.tiff(MAP, predictor=2), ["predictor 2"]),
+    "two widths": (tiffs.tiff(MAP, tags={256: (SHORT, [7, 7])}), ["ImageWidth has several values"]),
+    "no strips": (tiffs.tiff(MAP, rows=2, tags={273: (4, [8]), 279: (4, [14])}), ["cannot be read"]),
+    "outside": (tiffs.tiff(MAP, tags={273: (4, [9999])}), ["ends early"]),
+    "in the header": (tiffs.tiff(MAP, tags={273: (4, [4])}), ["cannot be read"]),
+    "half a hole": (tiffs.tiff(MAP, tags={273: (4, [0])}), ["cannot be read"]),
+    "too short": (tiffs.tiff(MAP, tags={279: (4, [34])}), ["has 34 bytes and needs 35"]),
+    "cut off": (tiffs.tiff(MAP, compression=tiffs.DEFLATE, tags={279: (4, [9])}), ["cannot be read"]),
+    "header alone": (b"II*\0\x08\0\0\0", ["cannot be read"]),
+    "circle": (b"II*\0\x08\0\0\0" + b"\0\0" + struct.pack("<I", 8), ["holds more than one image"]),
+} | {
+    f"orientation {i}": (tiffs.tiff(MAP, tags={274: (SHORT, [i])}), [f"orientation {i}, which", "expected 1"])
+    for i in range(2, 9)
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_tiffs_that_hold_no_ids_as_stored(tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    content, parts = REFUSED[kind]
+    assert_refused(tmp_path / "a.tif", content, *parts)
+    assert caplog.records == []
+
+
+def test_damaged_tiffs_say_nothing_beside_their_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Neither the lines of libtiff nor the log of tifffile."""
+    content = of_pillow(GRADIENT, format="TIFF", compression="tiff_lzw")
+    rng = np.random.default_rng(0)
+    for i in range(300):
+        spoiled = bytearray(content)
+        for place in rng.integers(0, len(content), 1 + i % 3):
+            spoiled[place] ^= int(rng.integers(1, 256))
+        (tmp_path / "a.tif").write_bytes(spoiled)
+        with contextlib.suppress(MaskError):
+            labels(tmp_path / "a.tif")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_log_of_other_files_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    content = tiffs.tiff(MAP, rows=2, tags={273: (4, [8]), 279: (4, [14])})
+    assert_refused(tmp_path / "a.tif", content, "cannot be read")
+    assert caplog.records == []
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        assert tiff.pages.first.shape == MAP.shape
+    assert caplog.records
+
+
+def test_tiffs_are_not_mapped(tmp_path: Path) -> None:
+    """A mapped file that another process shortens ends this one."""
+    found = read_back(tmp_path / "a.tif", tiffs.tiff(MAP))
+    (tmp_path / "a.tif").write_bytes(b"")
+    assert np.array_equal(found, MAP)
+    assert not isinstance(found, np.memmap)
+
+
+# -------------------------------------------------------------------------------------------------------------- PNG
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(*extra: bytes, height: int = 5, width: int = 7, pixels: bytes | None = None) -> bytes:
+    """A grey PNG of MAP with chunks before its pixels."""
+    rows = b"".join(b"\0" + row.tobytes() for row in MAP) if pixels is None else pixels
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    body = [header, *extra, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(body)
+
+
+def test_no_byte_of_a_png_changes_in_silence(tmp_path: Path) -> None:
+    """Of the changed files of which Pillow read other labels, none is read."""
+    good = png(chunk(b"tEXt", b"Comment\0made by hand"))
+    assert np.array_equal(read_back(tmp_path / "a.png", good), MAP)
+    for place in range(len(good)):
+        for change in (1, 0x80, 0xFF):
+            spoiled = bytearray(good)
+            spoiled[place] ^= change
+            (tmp_path / "a.png").write_bytes(spoiled)
+            with pytest.raises(MaskError):
+                labels(tmp_path / "a.png")
+    for length in range(len(good)):
+        (tmp_path / "a.png").write_bytes(good[:length])
+        with pytest.raises(MaskError):
+            labels(tmp_path / "a.png")
+
+
+def test_what_a_png_holds_beside_its_pixels(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    for extra in (
+        chunk(b"gAMA", struct.pack(">I", 1)),
+        chunk(b"tRNS", b"\0\1"),
+        chunk(b"acTL", struct.pack(">II", 1, 0)),
+        chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(1 << 22))),
+        chunk(b"eXIf", b"II*\0 no"),
+    ):
+        assert np.array_equal(read_back(path, png(extra)), MAP)
+    assert np.array_equal(read_back(path, png() + b"\0" * 16), MAP)  # as some programs pad
+    assert_refused(path, png(chunk(b"acTL", struct.pack(">II", 3, 0))), "holds 3 images")
+    assert_refused(path, png(chunk(b"CgBI", b"")), "CgBI")
+    assert_refused(path, png(chunk(b"IHDR", b"")), "header")
+    assert_refused(path, png(pixels=bytes(9)), "cannot be read")
+    assert_refused(path, png().replace(chunk(b"IEND", b""), b""), "ends early")
+
+
+@pytest.mark.parametrize(
+    ("channels", "alike", "parts"),
+    [
+        (3, True, ["R, G, B, of which R, G and B are alike", "save one of these channels"]),
+        (4, True, ["R, G, B, A, of which R, G and B are alike", "save one of these channels"]),
+        (3, False, ["R, G, B; expected", "the ids, not their colours"]),
+        (2, False, ["L, A; expected", "the ids, not their colours"]),
+    ],
+)
+def test_pngs_of_several_channels(tmp_path: Path, channels: int, alike: bool, parts: list[str]) -> None:
+    values = np.repeat(MAP[..., None], channels, 2)
+    values[..., -1] = 255 if channels in (2, 4) else values[..., -1]
+    values[0, 0, 0] += not alike
+    assert_refused(tmp_path / "a.png", of_pillow(Image.fromarray(values), format="PNG"), *parts)
+
+
+def test_the_limits_of_pillow_are_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mask of many pixels is read without its warning, which is an error here, in any thread."""
+    for mode in ("L", "1", "P"):
+        GRADIENT.convert(mode).save(tmp_path / f"{mode}.png")
+        GRADIENT.convert(mode).save(tmp_path / f"{mode}.tif")
+    for limit in (200, 10):  # it warns from the limit on, and raises from twice the limit
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(labels, [*tmp_path.iterdir()] * 4))
+        assert {image.shape for image in found} == {(16, 16)}
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "npz"])
+def test_a_limit_of_pixels(tmp_path: Path, suffix: str) -> None:
+    file = io.BytesIO()
+    np.savez_compressed(file, MAP)
+    content = {"png": png(), "tif": tiffs.tiff(MAP), "npz": file.getvalue()}[suffix]
+    assert_refused(tmp_path / f"a.{suffix}", content, "has 35 pixels; expected at most 34", "--max-pixels 35", limit=34)
+    assert np.array_equal(labels(tmp_path / f"a.{suffix}", 35), MAP)
+
+
+def test_tiles_have_the_limit_too(tmp_path: Path) -> None:
+    content = tiffs.tiff(MAP, tile=16, compression=tiffs.DEFLATE)
+    assert_refused(tmp_path / "a.tif", content, "has 256 pixels; expected at most 35", limit=35)
+
+
+# ------------------------------------------------------------------------------------------------------------ NumPy
+
+
+def npy(values: Any, **settings: Any) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values, **settings)
+    return file.getvalue()
+
+
+def npz(**members: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("dtype", ["bool", *(order + dtype for dtype in INTEGERS for order in "<>")])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(21, 37), (3, 4, 5), (9,), (0, 4)])
+def test_arrays_are_read_as_stored(tmp_path: Path, dtype: str, order: str, shape: tuple[int, ...]) -> None:
+    values = np.asarray(np.random.default_rng(0).integers(0, 100, shape).astype(dtype), order=order)
+    for suffix, content in (("npy", npy(values)), ("npz", npz(labels=npy(values)))):
+        found = read_back(tmp_path / f"a.{suffix}", content)
+        assert found.dtype == values.dtype
+        assert found.shape == shape
+        assert np.array_equal(found, values)
+
+
+def header(text: str, data: bytes = b"") -> bytes:
+    padded = text.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\0" + struct.pack("<H", len(padded)) + padded + data
+
+
+def test_arrays_of_python_2(tmp_path: Path) -> None:
+    content = header("{'descr': '|u1', 'fortran_order': False, 'shape': (5L, 7L), }", MAP.tobytes())
+    assert np.array_equal(read_back(tmp_path / "a.npy", content), MAP)  # without the warning of NumPy
+
+
+BOMB = npy(np.zeros(0, np.uint8)).replace(b"(0,), ", f"({1 << 40},), ".encode())[:128]
+NO_ARRAY = {
+    "longer": (npy(MAP) + b"\0", ["5 x 7 of uint8 take 35 bytes, and 36 follow"]),
+    "two": (npy(MAP) * 2, ["35 bytes, and 198 follow"]),
+    "shorter": (npy(MAP)[:-1], ["35 bytes, and 34 follow"]),
+    "endless": (BOMB, ["cannot be read"]),
+    "objects": (npy(np.array([[1, "a"]], object), allow_pickle=True), ["holds object 1 x 2; expected a map of labels"]),
+    "records": (npy(np.zeros(3, [("a", int), ("b", int)])), ["expected a map of labels"]),
+    "text": (npy(np.array(["a"])), ["expected a map of labels"]),
+    "number": (npy(np.int64(3)), ["(one number)"]),
+    "float": (npy(np.ones((4, 4), np.float32)), ["holds float32 4 x 4; expected a map of labels"]),
+    "uint64": (npy(np.ones((4, 4), np.uint64)), ["holds uint64 4 x 4; expected labels that fit into int64"]),
+    "bytes of bool": (npy(np.ones(3, bool))[:-1] + b"\7", ["holds other bytes than 0 and 1"]),
+    "negative": (header("{'descr': '|u1', 'fortran_order': False, 'shape': (-5, -7), }", MAP.tobytes()), ["-5, -7"]),
+    "long header": (b"\x93NUMPY\x02\0" + struct.pack("<I", 1 << 31) + b" " * 99, ["cannot be read"]),
+    "version": (npy(MAP).replace(b"NUMPY\1", b"NUMPY\3"), ["format is (3, 0)"]),
+}
+
+
+@pytest.mark.parametrize("kind", NO_ARRAY)
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_arrays_that_are_no_maps(tmp_path: Path, kind: str, suffix: str) -> None:
+    content, parts = NO_ARRAY[kind]
+    assert_refused(tmp_path / f"a.{suffix}", npz(labels=content) if suffix == "npz" else content, *parts)
+
+
+def test_archives_that_are_no_maps(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    many = npz(**{f"{i:03d}": npy(MAP) for i in range(30)})
+    assert_refused(path, many, "holds 30 arrays (000, 001,", "009, ...); expected one")
+    assert_refused(path, npz(**{"a" * 60_000: npy(MAP), "b": npy(MAP)}), "aaa...aaa", ", b)")
+    assert_refused(path, npz(**{"a\nb\x1b[31m": npy(MAP), "b": npy(MAP)}), r"a\nb\x1b[31m")
+    assert_refused(path, npz(), "holds 0 arrays")
+    good = npz(labels=npy(MAP))
+    place = good.index(b"NUMPY") if b"NUMPY" in good else 60
+    assert_refused(path, good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :], "cannot be read")
+    large = npz(labels=npy(np.zeros((1 << 14) + 1, np.uint8)))
+    assert_refused(path, large, "has 16,385 pixels; expected at most 16,384", limit=1 << 14)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_arrays_are_in_memory_once(tmp_path: Path, suffix: str) -> None:
+    values = np.zeros((4096, 4096), np.uint8)
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(npy(values) if suffix == "npy" else npz(labels=npy(values)))
+    tracemalloc.start()
+    try:
+        assert labels(path).shape == values.shape
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.8 * values.nbytes  # of an archive 4 MiB are unpacked at once, and copied
+
+
+def test_arrays_are_not_mapped(tmp_path: Path) -> None:
+    found = read_back(tmp_path / "a.npy", npy(MAP))
+    (tmp_path / "a.npy").write_bytes(b"")
+    assert np.array_equal(found, MAP)
+
+
+def test_an_array_of_holes_has_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    path.write_bytes(header(f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({1 << 31},), }}"))
+    os.truncate(path, path.stat().st_size + (1 << 31))
+    if getattr(path.stat(), "st_blocks", 1 << 31) * 512 > 1 << 30:
+        pytest.skip("files have no holes here")
+    with pytest.raises(MaskError, match="has 2,147,483,648 pixels"):
+        labels(path)
+
+
+# ------------------------------------------------------------------------------------------------------- sentences
+
+
+def test_the_content_decides_and_not_the_name(tmp_path: Path) -> None:
+    assert np.array_equal(read_back(tmp_path / "a.png", tiffs.tiff(MAP)), MAP)
+    assert np.array_equal(read_back(tmp_path / "a.tif", png()), MAP)
+    assert np.array_equal(read_back(tmp_path / "a.npy", npz(labels=npy(MAP))), MAP)
+    for name, kind in (("a.png", "PNG or TIFF image"), ("a.tif", "PNG or TIFF image"), ("a.npy", "array of NumPy")):
+        for content in (b"", b"text", b"%!PS-Adobe-3.0 EPSF-3.0\n"):
+            assert_refused(tmp_path / name, content, f"is no {kind}, or an empty one")
+
+
+def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "folder.png").mkdir()
+    for name, part in (("folder.png", "(Is a directory)"), ("none.png", "(No such file or directory)")):
+        with pytest.raises(MaskError) as error:
+            labels(tmp_path / name)
+        assert part in str(error.value)
+        assert "Errno" not in str(error.value)
+
+
+def test_texts_of_others_in_a_sentence() -> None:
+    assert reason(ValueError("first\nsecond")) == "first"
+    assert reason(ValueError("\n")) == "ValueError"
+    assert reason(PermissionError(13, "Permission denied", "x")) == "Permission denied"
+    assert len(reason(ValueError("x" * 9999))) < 250
+    assert listed("abcdefghij") == "a, b, c, d, e, f, g, h, i, j"
+    assert listed("abcdefghijk").endswith("i, j, ...")
+    assert printable("a\nb\x1b[0m\x9b\u202e\udcff é\u00a0道") == "a\\nb\\x1b[0m\\x9b\\u202e\\udcff é\u00a0道"
+    assert str(MaskError("a\r\nb")) == "a\\r\\nb"
