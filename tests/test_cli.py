@@ -15,9 +15,10 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from meaniou import MeanIoU, demo, files, reference
+from meaniou import MeanIoU, demo, files, reference, scoring
 from meaniou.cli import main
 from meaniou.report import Report
+from meaniou.team import Team
 
 OPTIONS = ["--num-classes", "9", "--ignore-index", "255"]
 
@@ -377,6 +378,19 @@ def test_arrays(tmp_path: Path, suffix: str, dtype: str) -> None:
     assert ran.exit_code == 0, ran.output
     assert json.loads(ran.stdout)["pixels"]["counted"] == 6
     assert json.loads(ran.stdout)["mean_iou"] == 1.0
+
+
+def test_a_switch_for_large_masks(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    pixels = 256 * 512
+    for words in ((*folders,), ("compare", folders[0], *folders)):
+        ran = invoke(*words, *OPTIONS, "--max-pixels", pixels - 1)
+        assert (ran.exit_code, ran.stdout) == (2, "")
+        assert "has 131,072 pixels; expected at most 131,071, since a small file may unpack" in ran.stderr
+        assert "pass --max-pixels 131072" in ran.stderr
+        assert invoke(*words, *OPTIONS, "--max-pixels", pixels).exit_code == 0
+    job = scoring.Job.of(9, None, (255,), None, "", "", 1, pixels)
+    job.count(*folders, Team())
+    assert scoring.gallery(job, {}).max_pixels == pixels
 
 
 def test_names_that_differ_by_a_suffix(tmp_path: Path) -> None:

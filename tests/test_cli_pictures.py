@@ -5,6 +5,7 @@ import importlib.util
 import io
 import os
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from meaniou import demo, pictures
+from meaniou import demo, files, pictures
 from meaniou.cli import main
+from meaniou.gallery import Gallery
 from meaniou.labels import LabelSpace
+from meaniou.policy import Counting
 
 NAMES = ("a/scene", "b/scene", "a/other")
 OPTIONS = ["--num-classes", 9, "--ignore-index", 255]
@@ -117,6 +120,68 @@ def test_the_page_holds_the_worst_images(folders: tuple[Path, Path, Path], tmp_p
     assert "The worst images" not in (tmp_path / "m.html").read_text()
 
 
+def test_the_legend_of_the_page_has_the_colours_of_its_pictures(
+    folders: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    (preds,), (target,) = ([folder / "a/scene.png"] for folder in folders[:2])
+    maps = [np.asarray(Image.open(path)).copy() for path in (preds, target)]
+    maps[0][:5] = 255  # no answer
+    save(preds, maps[0])
+    ran = run(*folders[:2], *OPTIONS, "--html", tmp_path / "page")
+    assert ran.exit_code == 0, ran.output
+    text = (tmp_path / "page").read_text()
+    legend = text[text.index("The worst images") :]
+    swatches = re.findall(r'background: #(\w+)"></span>([\w ]+?) &ensp;', legend)
+    assert [name for _, name in swatches] == ["right", "no answer", "wrong class", "void"]
+    sources = re.findall(r'src="data:image/png;base64,([^"]+)"', text)
+    images = [np.asarray(Image.open(io.BytesIO(base64.b64decode(source)))) for source in sources]
+    drawn = {"{:02x}{:02x}{:02x}".format(*color) for image in images for color in image.reshape(-1, 3)}
+    assert drawn == {color for color, _ in swatches}
+
+
+@pytest.mark.parametrize("shape", [(700, 500), (100, 1999), (1999, 480), (2100, 37)])
+def test_pictures_of_the_page_are_shrunk_in_blocks(
+    tmp_path: Path, shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block at a time, they are what shrinking the whole picture gives."""
+    rng = np.random.default_rng(0)
+    preds, target = (
+        np.kron(rng.integers(0, 3, (7, 5)), np.ones((300, 400), int))[: shape[0], : shape[1]] for _ in "ab"
+    )
+    for side, pixels in (("pred", preds), ("target", target)):
+        save(tmp_path / f"{side}.png", pixels.astype(np.uint8))
+    space = LabelSpace(3)
+    pairs = {"a": files.Pair("a", tmp_path / "pred.png", tmp_path / "target.png")}
+    gallery = Gallery(space, Counting("index"), pairs, {})
+    monkeypatch.setattr(pictures, "BLOCK", 5000)
+    source = gallery.embedded("a").removeprefix("data:image/png;base64,")
+    expected = Image.fromarray(pictures.errors(None, preds, target, 3))
+    scale = max(shape[1] / 480, shape[0] / 960)
+    expected = expected.reduce(max(1, int(scale)))
+    expected.thumbnail((480, 960))
+    assert (np.asarray(Image.open(io.BytesIO(base64.b64decode(source)))) == np.asarray(expected)).all()
+    picture = np.asarray(Image.open(io.BytesIO(gallery.overlay("a"))))[-shape[0] :]
+    assert (picture[:, -shape[1] :] == pictures.errors(None, preds, target, 3)).all()
+    assert (picture[:, : shape[1]] == pictures.mask(target, space)).all()
+
+
+def test_pictures_take_little_memory(tmp_path: Path) -> None:
+    """Those that Pillow holds are not traced: 4 bytes a pixel of each panel."""
+    pixels = np.random.default_rng(0).integers(0, 3, (20, 25), dtype=np.uint8).repeat(100, 0).repeat(100, 1)
+    for side in ("pred", "target"):
+        save(tmp_path / f"{side}.png", pixels)
+    pairs = {"a": files.Pair("a", tmp_path / "pred.png", tmp_path / "target.png")}
+    gallery = Gallery(LabelSpace(3), Counting("index"), pairs, {})
+    for draw, bytes_a_pixel in ((gallery.embedded, 9), (gallery.overlay, 9)):
+        tracemalloc.start()
+        try:
+            draw("a")
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < bytes_a_pixel * pixels.size
+
+
 def test_pictures_that_cannot_be_drawn(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
     (tmp_path / "few").mkdir()
     save(tmp_path / "few/a/scene.png", np.zeros((32, 48, 3), np.uint8))
@@ -147,18 +212,21 @@ def test_images_are_looked_for_before_masks_are_read(folders: tuple[Path, Path, 
     assert "nowhere does not exist; expected a folder of images" in ran.stderr
 
 
-def test_maps_that_are_no_pictures(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shape", [(2, 3, 4), (0, 4), (100,)])
+def test_maps_that_are_no_pictures(tmp_path: Path, shape: tuple[int, ...]) -> None:
     for side in ("pred", "target"):
         (tmp_path / side).mkdir()
-        np.save(tmp_path / side / "volume.npy", np.zeros((2, 3, 4), np.uint8))
-    ran = run(tmp_path / "pred", tmp_path / "target", "--num-classes", 2, "--overlay", tmp_path / "over")
+        np.save(tmp_path / side / "points.npy", np.zeros(shape, np.uint8))
+    words = [tmp_path / "pred", tmp_path / "target", "--num-classes", 2]
+    ran = run(*words, "--overlay", tmp_path / "over")
     assert ran.exit_code == 2
-    assert "has the shape [2, 3, 4]; expected a map [H, W] to draw" in ran.stderr
-    for side in ("pred", "target"):
-        np.save(tmp_path / side / "volume.npy", np.zeros((0, 4), np.uint8))
-    ran = run(tmp_path / "pred", tmp_path / "target", "--num-classes", 2, "--html", tmp_path / "page")
-    assert ran.exit_code == 2
-    assert "has the shape [0, 4]; expected a map [H, W] to draw" in ran.stderr
+    assert f"has the shape {list(shape)}; expected a map [H, W] to draw, so leave --overlay out" in ran.stderr
+    ran = run(*words, "--html", tmp_path / "page")
+    assert ran.exit_code == 0, ran.output
+    text = (tmp_path / "page").read_text()
+    assert re.findall(r"<figcaption>[\d.-]+ (.*)</figcaption>", text) == ["points"]
+    assert "Without a picture stand images whose masks are no maps [height, width], such as point clouds." in text
+    assert "<img" not in text
 
 
 @pytest.mark.parametrize(("option", "module"), [("--plot", "matplotlib"), ("--html", "jinja2")])

@@ -276,6 +276,16 @@ def test_no_byte_of_a_png_changes_in_silence(tmp_path: Path) -> None:
             labels(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_palettes_are_read_as_indices(tmp_path: Path, bits: int) -> None:
+    values = np.random.default_rng(0).integers(0, 2**bits, (21, 37), dtype=np.uint8)
+    image = Image.fromarray(values)
+    image.putpalette(list(range(255, 255 - 3 * 2**bits // 4, -1)) + [9] * (3 * 2**bits - 3 * 2**bits // 4))
+    content = of_pillow(image, format="PNG", bits=bits)
+    assert content[24:26] == bytes([bits, 3])
+    assert np.array_equal(read_back(tmp_path / "a.png", content), values)
+
+
 def test_what_a_png_holds_beside_its_pixels(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     for extra in (

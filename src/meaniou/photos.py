@@ -53,20 +53,21 @@ def _opened(file: IO[bytes]) -> ImageFile:
 
 
 def _light(image: ImageFile, shape: tuple[int, int]) -> Light:
-    orientation = image.getexif().get(ORIENTATION, 1)
+    # Decoded, as a PNG is for its orientation, only if it may fit, so that none is larger than its masks.
+    orientation = image.getexif().get(ORIENTATION, 1) if sorted(image.size) == sorted(shape) else 1
     if isinstance(image, TiffImageFile) and orientation != 1:
         raise ContentError(f"has the orientation {orientation}; expected 1, the first row at the top, so turn it.")
     height, width = image.size if orientation > 4 else image.size[::-1]
-    if (height, width) != shape:  # before it is decoded, so that none is larger than its masks
+    if (height, width) != shape:
         raise ContentError(
             f"is {height} x {width} and its masks are {shape[0]} x {shape[1]} (height x width); expected one size, so "
             "resize it."
         )
-    upright = ImageOps.exif_transpose(image)
+    upright = image if orientation == 1 else ImageOps.exif_transpose(image)
     if upright.mode in WIDE or (upright.mode == "I" and isinstance(image, PngImageFile)):
         return (np.asarray(upright) >> 8).astype(np.uint8)
     if upright.mode in ("I", "F"):
         raise ContentError("stores 32 bits a channel; expected 8 or 16, so convert it.")
-    if upright.mode == "P":
-        upright = upright.convert("RGBA")  # with what is transparent
-    return np.asarray(upright.convert("RGB").convert("L"))
+    if upright.mode not in ("L", "RGB"):  # RGBA takes up what is transparent in a palette
+        upright = upright.convert("RGBA" if upright.mode == "P" else "RGB")
+    return np.asarray(upright.convert("L"))

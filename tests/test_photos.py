@@ -1,0 +1,106 @@
+"""Images that errors are drawn on: as they are seen, of the kinds that are drawn, and of the size of their masks."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from meaniou.errors import MaskError
+from meaniou.photos import photo
+
+RAMP = np.repeat(np.arange(0, 240, 10, dtype=np.uint8).reshape(4, 6), 8, 0).repeat(8, 1)  # survives a JPEG
+
+
+def encoded(image: Image.Image, kind: str, **settings: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **settings)
+    return file.getvalue()
+
+
+def light_of(path: Path, content: bytes, shape: tuple[int, int] = RAMP.shape) -> np.ndarray:
+    path.write_bytes(content)
+    found = photo(path, shape)
+    assert found.dtype == np.uint8
+    assert found.shape == shape
+    return found.astype(int)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "BMP"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_kinds(tmp_path: Path, kind: str, mode: str) -> None:
+    content = encoded(Image.fromarray(RAMP).convert(mode), kind, **({} if kind in ("TIFF", "BMP") else {"quality": 95}))
+    assert np.abs(light_of(tmp_path / "a", content) - RAMP).max() <= 3
+
+
+def test_luma_and_palettes(tmp_path: Path) -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    luma = colours @ (0.299, 0.587, 0.114)
+    assert np.abs(light_of(tmp_path / "a", encoded(Image.fromarray(colours), "PNG"), (4, 5)) - luma).max() <= 1
+    image = Image.fromarray(RAMP).convert("P")
+    for transparency in (3, bytes(range(0, 240, 10))):  # of the second Pillow warns
+        assert (light_of(tmp_path / "a", encoded(image, "PNG", transparency=transparency)) == RAMP).all()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bits_are_scaled(tmp_path: Path, kind: str) -> None:
+    wide = RAMP.astype(np.uint16) * 257
+    assert (light_of(tmp_path / "a", encoded(Image.fromarray(wide), kind)) == RAMP).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_photos_are_turned_upright(tmp_path: Path, kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    content = encoded(Image.fromarray(RAMP), kind, exif=exif, quality=95)
+    shown = {  # by the standard: where row 0 and column 0 of what is stored are seen
+        1: RAMP,
+        2: RAMP[:, ::-1],
+        3: RAMP[::-1, ::-1],
+        4: RAMP[::-1],
+        5: RAMP.T,
+        6: RAMP.T[:, ::-1],
+        7: RAMP.T[::-1, ::-1],
+        8: RAMP.T[::-1],
+    }[orientation]
+    assert np.abs(light_of(tmp_path / "a", content, shown.shape) - shown).max() <= 3
+    if orientation > 4:
+        with pytest.raises(MaskError, match="is 48 x 32 and its masks are 32 x 48"):
+            photo(tmp_path / "a", RAMP.shape)
+
+
+def test_what_is_not_drawn(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    turned = Image.Exif()
+    turned[274] = 6
+    for content, part in (
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 4\n", "is no image of a kind that is drawn"),
+        (encoded(Image.fromarray(RAMP), "TGA"), "is no image of a kind that is drawn"),
+        (encoded(Image.fromarray(RAMP), "PCX"), "is no image of a kind that is drawn"),
+        (b"", "is no image of a kind that is drawn"),
+        (
+            b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\4IDAT" + bytes(8),
+            "is 50000 x 50000 and its masks are 32 x 48",
+        ),  # not decoded
+        (encoded(Image.fromarray(RAMP), "PNG")[:60], "cannot be read"),
+        (encoded(Image.fromarray(RAMP.astype(np.float32)), "TIFF"), "stores 32 bits a channel"),
+        (encoded(Image.fromarray(RAMP), "TIFF", tiffinfo={274: 3}), "has the orientation 3; expected 1"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(MaskError) as error:
+            photo(path, RAMP.shape)
+        assert part in str(error.value)
+        assert str(error.value).startswith(str(path))
+        assert str(error.value).endswith(".")
+
+
+def test_the_limits_of_pillow_are_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert (light_of(tmp_path / "a", encoded(Image.fromarray(RAMP), "PNG")) == RAMP).all()
