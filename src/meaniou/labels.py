@@ -120,7 +120,7 @@ class LabelSpace:
         else:
             of_preds, no_answer = _ids("pred_ids", pred_ids, classes), ()
         no_answer = no_answer if pred_void is None else void_ids("pred_void", pred_void)
-        found: dict[str, Any] = {"num_classes": classes, "void": no_class, "names": names_of(names, classes)}
+        found: dict[str, Any] = {"num_classes": classes, "void": no_class, "names": names_of(names, classes, "names")}
         found |= {"ids": of_truth, "pred_ids": of_preds, "pred_void": no_answer, "groups": (), "hint": _hints(hint)}
         found |= {"instances": instances, "protocol": protocol}
         found |= {"colors": None if colors is None else _colors(colors, classes)}

@@ -16,13 +16,14 @@ LONGEST = 1 << 24  # bytes of a file of names; 4,096 names with a config around 
 ClassNames = Sequence[str] | Mapping[int, str] | Mapping[str, str] | PathLike[str]
 
 
-def names_of(class_names: ClassNames | None, num_classes: int) -> tuple[str, ...]:
+def names_of(class_names: ClassNames | None, num_classes: int, setting: str = "class_names") -> tuple[str, ...]:
     """One name a class, stripped; the ids where there are none.
 
     Args:
         class_names: a sequence in the order of the classes, ``{0: name}`` with whole numbers as keys or as their text
             (the ``id2label`` of Hugging Face), or a path that ``read`` takes.
         num_classes: number of classes C.
+        setting: what the caller names them, for errors.
 
     Raises:
         TypeError: if it is nothing of that kind, or a name is no text.
@@ -32,26 +33,26 @@ def names_of(class_names: ClassNames | None, num_classes: int) -> tuple[str, ...
         return tuple(str(c) for c in range(num_classes))
     if isinstance(class_names, str):
         raise TypeError(
-            f"class_names is the string {short(class_names)}; expected a sequence of names, one per class, so pass a "
+            f"{setting} is the string {short(class_names)}; expected a sequence of names, one per class, so pass a "
             "list, or pathlib.Path(...) for a file."
         )
     found = read(Path(class_names)) if isinstance(class_names, PathLike) else class_names
     if isinstance(found, Mapping):
-        found = _in_order(found, num_classes)
+        found = _in_order(found, num_classes, setting)
     if not isinstance(found, Iterable):
         raise TypeError(
-            f"class_names is {short(found)} ({type(found).__name__}); expected several names, so pass a list."
+            f"{setting} is {short(found)} ({type(found).__name__}); expected several names, so pass a list."
         )
     names = tuple(name.strip() if isinstance(name, str) else name for name in islice(found, MAX_CLASSES + 1))
     for name in names:
         if not isinstance(name, str) or not name:
-            raise TypeError(f"class_names holds {short(name)}; expected strings that are not empty, one per class.")
-        check_text("class_names", name)
+            raise TypeError(f"{setting} holds {short(name)}; expected strings that are not empty, one per class.")
+        check_text(setting, name)
     if len(names) != num_classes:
         number = f"{len(names)} names" if len(names) <= MAX_CLASSES else f"more than {MAX_CLASSES} names"
-        raise ValueError(f"class_names has {number}; expected {num_classes}, one per class, in the order of their ids.")
+        raise ValueError(f"{setting} has {number}; expected {num_classes}, one per class, in the order of their ids.")
     if (twice := _repeated(names)) is not None:
-        raise ValueError(f"class_names holds {short(twice)} more than once; expected names that differ, so rename one.")
+        raise ValueError(f"{setting} holds {short(twice)} more than once; expected names that differ, so rename one.")
     return names
 
 
@@ -132,12 +133,12 @@ def _repeated(names: Iterable[Hashable]) -> Any:
     return next((name for name, times in Counter(names).items() if times > 1), None)
 
 
-def _in_order(names: Mapping[Any, str], num_classes: int) -> list[str]:
+def _in_order(names: Mapping[Any, str], num_classes: int, setting: str) -> list[str]:
     ids = [int(key) if isinstance(key, str) and key.strip().isdecimal() and len(key) < 9 else key for key in names]
     if sorted(ids, key=str) != sorted(range(num_classes), key=str):
         listed = ", ".join(map(short, ids[:10])) + ", ..." * (len(ids) > 10)
         raise ValueError(
-            f"class_names has {len(ids)} keys ({listed}); expected the {num_classes} class ids 0 to {num_classes - 1}, "
+            f"{setting} has {len(ids)} keys ({listed}); expected the {num_classes} class ids 0 to {num_classes - 1}, "
             "one name for each."
         )
     return [name for _, name in sorted(zip(ids, names.values(), strict=True))]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from meaniou.checks import integer
 from meaniou.labels import LabelSpace, void_ids
-from meaniou.names import ClassNames
+from meaniou.names import ClassNames, names_of
 from meaniou.protocols.protocol import Protocol
 from meaniou.protocols.rules import ENTERED
 from meaniou.tables import Table
@@ -62,8 +62,6 @@ def space_of(
     chosen = protocol if protocol is None or isinstance(protocol, Protocol) else get(protocol)
     if chosen is None and num_classes is None:
         raise TypeError("num_classes is None; expected the number of classes, a LabelSpace, or protocol= beside it.")
-    if chosen is None and not isinstance(num_classes, LabelSpace):
-        return LabelSpace(num_classes, void=void, names=class_names, pred_void=pred_void), None  # type: ignore[arg-type]
     if isinstance(num_classes, LabelSpace) and chosen is not None:
         raise ValueError(
             f"There is a LabelSpace beside the protocol {chosen.name!r}; expected one of them, so leave one out."
@@ -77,9 +75,12 @@ def space_of(
             f"num_classes is {num_classes!r} beside the protocol {chosen.name!r}, which has "
             f"{chosen.space.num_classes} classes; leave it out."
         )
-    space = num_classes if chosen is None else chosen.space
-    assert isinstance(space, LabelSpace)
-    given = {"void": void, "names": class_names, "pred_ids": pred_ids, "pred_void": pred_void}
+    if chosen is not None:
+        space = chosen.space
+    else:
+        space = num_classes if isinstance(num_classes, LabelSpace) else LabelSpace(num_classes)  # type: ignore[arg-type]
+    names = None if class_names is None else names_of(class_names, space.num_classes)
+    given = {"void": void, "names": names, "pred_ids": pred_ids, "pred_void": pred_void}
     given = {name: value for name, value in given.items() if value is not None}
     return (space.but(**given) if given else space), chosen
 
