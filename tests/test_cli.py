@@ -388,9 +388,9 @@ def test_a_switch_for_large_masks(folders: tuple[Path, Path], tmp_path: Path) ->
         assert "has 131,072 pixels; expected at most 131,071, since a small file may unpack" in ran.stderr
         assert "pass --max-pixels 131072" in ran.stderr
         assert invoke(*words, *OPTIONS, "--max-pixels", pixels).exit_code == 0
-    job = scoring.Job.of(9, None, (255,), None, "", "", 1, pixels)
-    job.count(*folders, Team())
-    assert scoring.gallery(job, {}).max_pixels == pixels
+    job = scoring.Job.of(9, None, (255,), (), None, "", "", 1, pixels)
+    job.find(*folders, Team())
+    assert scoring.gallery(job).max_pixels == pixels
 
 
 def test_names_that_differ_by_a_suffix(tmp_path: Path) -> None:

@@ -355,6 +355,13 @@ def modules():
         yield parts[0], path
 
 
+def test_the_contributing_guide_has_the_same_order():
+    guide = (SOURCE.parents[1] / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \|", guide.split("## The line of data")[1].split("\n## ")[0], re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert named == [module for module in ORDER if not module.startswith("__")]
+
+
 @pytest.mark.parametrize(("module", "path"), [pytest.param(*found, id=str(found[1].name)) for found in modules()])
 def test_a_module_imports_those_above_it(module, path):
     assert wrong_imports(module, path.read_text(encoding="utf-8")) == []

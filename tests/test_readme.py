@@ -112,7 +112,8 @@ def test_commands_on_the_folders_of_the_demo(tmp_path: Path, monkeypatch: pytest
     for command in commands:
         ran = CliRunner().invoke(main, shlex.split(command)[3:])
         assert (ran.exit_code, ran.stderr) == (0, "")
-        assert ("IoU" in ran.stdout) != ("--output" in command)
+        assert "IoU" in ran.stdout
+        assert (len(ran.stdout.splitlines()) == 1) == ("--output" in command)
     assert json.loads((tmp_path / "report.json").read_text())["classes"][0]["name"] == "road"
 
 
