@@ -26,18 +26,32 @@ from support import (
 )
 
 from meaniou import confusion_matrix, operators, reference
-from meaniou.kernels import cpu, portable, sides
+from meaniou.kernels import portable, sides
 from meaniou.kernels.windows import Reading
 
-KERNELS = [portable.count_on_cpu, portable.count_without_sync, cpu.count]
+
+def kernels_for_a_cpu():
+    """The modules that count maps on a CPU here, the portable one first, by what the operators know of them."""
+    modules = [portable]
+    for name in operators.NEEDS:
+        try:
+            modules.append(operators.kernel(name, torch.device("cpu")))
+        except ValueError:  # it is for another device
+            continue
+    return list(dict.fromkeys(modules))
+
+
+KERNELS_FOR_A_CPU = kernels_for_a_cpu()
+PORTABLE = [portable.count_on_cpu, portable.count_without_sync]
+KERNELS = [*PORTABLE, *(module.count for module in KERNELS_FOR_A_CPU if module is not portable)]
 CLASSES = [1, 2, 17, 19, 150, 256, 1000]
 MEBIBYTE = 1 << 20
 
 
 def by_kernel(kernel, preds, target, num_classes, ignore=(), valid=None, forms=("labels", "labels"), threshold=0.5):
-    """Counts by the compiled kernel, or by one of the two ways of the portable one, on a CPU each."""
+    """Counts by a kernel, or by one of the two ways of the portable one, on a CPU each."""
     reading = Reading(*forms, num_classes, tuple(ignore), threshold)
-    if kernel is cpu.count:
+    if kernel not in PORTABLE:
         return kernel(preds, target, valid, reading)
     truth, prediction = sides.side_of_truth(target, reading), sides.side_of_preds(preds, reading)
     return kernel(truth, prediction, valid, num_classes)
@@ -67,9 +81,19 @@ def small_tiles(monkeypatch):
     return shrink
 
 
-@pytest.fixture(params=KERNELS, ids=lambda k: k.__name__)
+@pytest.fixture(params=KERNELS, ids=lambda k: f"{k.__module__.removeprefix('meaniou.kernels.')}.{k.__name__}")
 def kernel(request):
     return request.param
+
+
+def rows_by_reference(preds, target, num_classes, ignore, valid):
+    """The row of each image: pixels in both maps, in the truth, in the prediction, and without an answer."""
+    rows = []
+    for maps in zip(preds, target, valid, strict=True):
+        counts = expected_counts(*maps[:2], num_classes, ignore, maps[2])[:num_classes]
+        classes = counts[:, :num_classes]
+        rows.append(np.stack([classes.diagonal(), counts.sum(1), classes.sum(0), counts[:, num_classes]]))
+    return np.stack(rows)
 
 
 # The helpers themselves.
@@ -592,6 +616,26 @@ def test_realistic_maps(rng, kernel):
     expected = expected_counts(preds, target, 19, [255])
     for dtype in (torch.uint8, torch.int16, torch.int64):
         assert_same_counts(by_kernel(kernel, preds.to(dtype), target.to(dtype), 19, [255]), expected)
+
+
+@pytest.mark.parametrize("module", KERNELS_FOR_A_CPU, ids=lambda m: m.__name__.removeprefix("meaniou.kernels."))
+@pytest.mark.parametrize("form", ["labels", "scores", "valid"])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64], ids=name_of)
+def test_rows_of_images(rng, module, form, dtype):
+    """Each kernel that counts on a CPU gives the counts of all images, and a row for each of them."""
+    labels = torch.from_numpy(rng.choice([0, 1, 2, 3, 4, 255], size=(2, 3, 21, 17)))
+    preds, target = labels.to(dtype)
+    valid = torch.from_numpy(rng.random(target.shape) < 0.7) if form == "valid" else None
+    if form == "scores":
+        preds = random_scores(rng, (3, 5, 21, 17), torch.float32)
+    reading = Reading("scores" if form == "scores" else "labels", "labels", 5, (2, 255))
+    counts, rows = module.count_images(preds, target, valid, reading)
+    if form == "scores":
+        preds = torch.from_numpy(reference.labels_of_scores(preds.numpy(), 5))
+        preds[preds < 0] = 255
+    everywhere = torch.ones(target.shape, dtype=torch.bool) if valid is None else valid
+    assert_same_counts(counts, expected_counts(preds, target, 5, (2, 255), valid))
+    assert_same_counts(rows, rows_by_reference(preds, target, 5, (2, 255), everywhere))
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 4, 4), (2, 0, 4), (2, 4, 0)], ids=name_of)

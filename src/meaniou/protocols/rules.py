@@ -122,7 +122,8 @@ def voc2012() -> dict[str, Any]:
 def pascal_context_59() -> dict[str, Any]:
     """Pascal Context without the background: truth 1 to 59, where 0 (and 255) is void; predictions 0 to 58.
 
-    Source: mmsegmentation 1.2.2, PascalContextDataset59 (reduce_zero_label) and IoUMetric.
+    Source: mmsegmentation 1.2.2, PascalContextDataset59 (reduce_zero_label) and IoUMetric. The ids are in the order of
+    its METAINFO, which is alphabetical; files whose ids begin with the classes of VOC are another numbering.
     Not reproduced: its float32 sums, which are off from 2^24 pixels on.
     """
     return {
@@ -138,7 +139,7 @@ def pascal_context_59() -> dict[str, Any]:
 def pascal_context_60() -> dict[str, Any]:
     """Pascal Context with the background as a class: 0 to 59 on both sides; 255 is void.
 
-    Source: mmsegmentation 1.2.2, PascalContextDataset and IoUMetric.
+    Source: mmsegmentation 1.2.2, PascalContextDataset and IoUMetric; the ids are those of pascal-context-59.
     Not reproduced: its float32 sums, which are off from 2^24 pixels on.
     """
     return {
@@ -208,10 +209,11 @@ def semantickitti() -> dict[str, Any]:
 
     Source: PRBonn/semantic-kitti-api, evaluate_semantics.py, auxiliary/np_ioueval.py and config/semantic-kitti.yaml:
     the mean is over all 19, an absent class is 0.
-    Not reproduced: ids up to 358 that are in no list are void there, and an error here.
+    Not reproduced: ids up to 358 that are in no list are void there, and an error here. Its accuracy ("Acc avg") leaves
+    out the points that are predicted as void, which are wrong in pixel_accuracy.
     """
     return {
-        "space": _space("semantickitti", void=[0, 1, 52, 53, 99], instances="& 0xFFFF"),
+        "space": _space("semantickitti", void=[0, 1, 52, 99], instances="& 0xFFFF"),
         "unanswered": "miss",
         "present": "union",
         "absent": "zero",
@@ -241,8 +243,10 @@ def scannet20() -> dict[str, Any]:
 def nuscenes_lidarseg() -> dict[str, Any]:
     """nuScenes-lidarseg challenge: 16 classes, stored as 32 fine ids in the truth, and as 1 to 16 in predictions.
 
-    Source: nutonomy/nuscenes-devkit, python-sdk/nuscenes/eval/lidarseg/utils.py. A prediction of 0 is an error.
-    Not reproduced: unions are rounded to float32 there.
+    Source: nutonomy/nuscenes-devkit, python-sdk/nuscenes/eval/lidarseg/utils.py; the fine ids are those of
+    eval/panoptic/README.md. A prediction of 0 is an error.
+    Not reproduced: a prediction of 0, or beyond 16, where the truth is void is an error there too; unions are rounded
+    to float32 there.
     """
     return {
         "space": _space("nuscenes-lidarseg", void=[0, 1, 5, 7, 8, 10, 11, 13, 19, 20, 29, 31], pred_ids=range(1, 17)),
