@@ -119,7 +119,7 @@ def score(pred: Path, target: Path, images: Path | None, image_suffix: str, **gi
         job, gallery = team.agree(prepared)
         job.count(team)
         if not team.rank:
-            tell(job.metric, wanted, gallery, printable(f"{pred} against {target}"))
+            tell(job.metric, wanted, gallery, visible(f"{pred} against {target}"))
 
 
 @main.command()
@@ -204,7 +204,7 @@ def merge(saved: tuple[Path, ...], **given: Any) -> None:
     wanted, _ = _parted(given)
     if not rank():
         wanted.check(saved)
-        tell(scoring.merged(saved), wanted, title=printable(", ".join(map(str, saved))))
+        tell(scoring.merged(saved), wanted, title=visible(", ".join(map(str, saved))))
 
 
 def _given(*paths: Path | None) -> tuple[Path, ...]:

@@ -18,6 +18,7 @@ from meaniou.metric import MeanIoU
 from meaniou.outputs import is_stream, written
 from meaniou.report import Report
 from meaniou.terminal import echo, said, warn
+from meaniou.visible import visible
 
 FORMS: dict[str, Callable[[Any], str]] = {
     "text": str,
@@ -99,7 +100,8 @@ def tell(metric: MeanIoU, wanted: Wanted, gallery: Gallery | None = None, title:
         warn_of_others(wanted.overlay, contents)
     if wanted.html:
         values = table.mean_iou if table else ()
-        worst = [(name, value, gallery.embedded(name)) for name, value in zip(names, values, strict=False) if gallery]
+        shown = zip(names, values, strict=False) if gallery else ()
+        worst = [(visible(name), value, gallery.embedded(name)) for name, value in shown if gallery]
         contents[wanted.html] = page.html(report, title=title, space=metric.space, worst=worst).encode()
     with put(contents, wanted.outputs.folders):
         say(text, report.headline(), wanted.output)
