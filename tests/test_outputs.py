@@ -282,6 +282,8 @@ def test_saved_files_are_not_written_over(folders: tuple[Path, Path], tmp_path: 
     before = listed(tmp_path)
     for command in ("compare", "merge"):
         assert "is read, and named for an output" in refused(command, *before_saved(tmp_path), "--output", out)
+        roundabout = tmp_path / "none" / ".." / out.name
+        assert "is read, and named for an output" in refused(command, *before_saved(tmp_path), "--output", roundabout)
     for option in WRITING[1:]:
         assert "is read, and named for an output" in refused("merge", *before_saved(tmp_path), option, out)
     assert listed(tmp_path) == before

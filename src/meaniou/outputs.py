@@ -63,20 +63,29 @@ def written(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> Ite
                     folder.rmdir()
 
 
+def stat_of(path: Path) -> os.stat_result | None:
+    """What lies at a path, also if it leads through folders that are not there (``none/../a``); ``None`` for nothing.
+
+    Raises:
+        OSError: if that cannot be found out.
+    """
+    for way in (path, Path(os.path.realpath(path))):
+        with suppress(FileNotFoundError):
+            return way.stat()
+    return None
+
+
 def check_file(path: Path) -> None:
     """Raises ``OSError`` if it can be known that a file cannot be written there."""
-    folder = Path(os.path.realpath(path)).parent
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        if not folder.is_dir():
-            number = errno.ENOTDIR if folder.exists() else errno.ENOENT
-            raise OSError(number, os.strerror(number), str(path)) from None
-        closed = False
-    else:
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        closed = not (mode & 0o222 and os.access(path, os.W_OK))  # read-only files are left alone for root too
+    found, real = stat_of(path), Path(os.path.realpath(path))
+    folder = real.parent
+    if found is None and not folder.is_dir():
+        number = errno.ENOTDIR if folder.exists() else errno.ENOENT
+        raise OSError(number, os.strerror(number), str(path))
+    if found and stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    # Files that are read-only are left alone for root too, who could write them.
+    closed = found and not (found.st_mode & 0o222 and any(os.access(way, os.W_OK) for way in (path, real)))
     if closed or not (is_stream(path) or os.access(folder, os.W_OK | os.X_OK)):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
@@ -92,9 +101,10 @@ def check_folder(folder: Path) -> None:
 
 def is_stream(path: Path) -> bool:
     """Whether a path is a pipe or a device, or the file that the standard output or error goes to."""
-    try:
-        found = path.stat()
-    except OSError:
+    found = None
+    with suppress(OSError):
+        found = stat_of(path)
+    if found is None:
         return False
     return not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)) or any(_is(found, n) for n in STANDARD)
 

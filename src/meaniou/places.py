@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from meaniou.files import MaskError
-from meaniou.outputs import check_file, check_folder, is_stream
+from meaniou.outputs import check_file, check_folder, is_stream, stat_of
 
 PICTURE = re.compile(r"\d{3,}_.*\.png")
 CURES = {
@@ -140,8 +140,8 @@ def _real(path: Path) -> Path:
 def _identity(path: Path) -> tuple[int, int] | None:
     """What a file is known by, whatever links lead to it; nothing for devices and what is not there."""
     with suppress(OSError):
-        found = path.stat()
-        return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+        if (found := stat_of(path)) and stat.S_ISREG(found.st_mode):
+            return found.st_dev, found.st_ino
     return None
 
 
