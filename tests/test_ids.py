@@ -42,6 +42,10 @@ SPACES = {
     "same preds, other void": LabelSpace(2, ids=[5, 6], void=0, pred_ids=[5, 6], pred_void=9),
     "long": LabelSpace(3, ids=[range(33000), range(33000, 34000), 40000], void=[2**31 - 1]),
     "classes": LabelSpace(3, ids=[5, 6, 7], void=0, pred_ids="classes"),
+    "plain, other void of preds": LabelSpace(3, void=255, pred_void=[9, 200]),
+    "void class, no void of preds": LabelSpace(3, void=[1, 255], pred_void=()),
+    "same ids, other void": LabelSpace(2, ids=[5, 6], void=0, pred_void=9),
+    "classes, other void": LabelSpace(3, ids=[5, 6, 7], void=0, pred_ids="classes", pred_void=[3, 77]),
     "truth as it is": LabelSpace(3, void=255, pred_ids={10: 0, 11: 1, 12: 2, 13: 2}),
 }
 KERNELS = {"cpu": cpu.count, "portable": portable.count, "accelerator": None}
