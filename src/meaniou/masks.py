@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from meaniou.arrays import read_npy, read_npz
 from meaniou.errors import MAX_PIXELS, ContentError, MaskError, reason
 from meaniou.png import SIGNATURE, read_png
-from meaniou.tiff import read_tiff
+from meaniou.tiff import MAGIC, read_tiff
 
 IMAGES, ARRAYS = (".png", ".tif", ".tiff"), (".npy", ".npz")
 SUFFIXES = (*IMAGES, *ARRAYS)
 Labels = NDArray[np.generic]
 Reader = Callable[[IO[bytes], int], Labels]
 # By how the content begins, which decides, whatever the file is called.
-TIFFS: dict[bytes, Reader] = dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), read_tiff)
+TIFFS: dict[bytes, Reader] = dict.fromkeys(MAGIC, read_tiff)
 READERS = {SIGNATURE: read_png, b"\x93NUMPY": read_npy, b"PK\3\4": read_npz, b"PK\5\6": read_npz} | TIFFS
 
 

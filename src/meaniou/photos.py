@@ -2,25 +2,26 @@
 
 import warnings
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
-from PIL import ImageOps
+from numpy.typing import NDArray
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
+from tifffile import TiffFile
 
-from meaniou.errors import ContentError, MaskError, reason
-from meaniou.pictures import Light
+from meaniou.errors import MAX_PIXELS, ContentError, MaskError, check_pixels, reason
+from meaniou.pictures import Light, grey
+from meaniou.png import SIGNATURE
+from meaniou.tiff import MAGIC, strict
 
 PHOTOS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 # By how the content begins. No other decoder is asked: some run programs, such as that for PostScript.
-KINDS: dict[bytes, type[ImageFile]] = {b"\x89PNG": PngImageFile, b"\xff\xd8\xff": JpegImageFile, b"BM": BmpImageFile}
-KINDS |= {b"II*\0": TiffImageFile, b"MM\0*": TiffImageFile, b"RIFF": WebPImageFile}
-WIDE = {"I;16", "I;16B", "I;16L", "I;16N"}
+KINDS: dict[bytes, type[ImageFile]] = {SIGNATURE: PngImageFile, b"\xff\xd8\xff": JpegImageFile, b"BM": BmpImageFile}
+KINDS |= {b"RIFF": WebPImageFile}
 ORIENTATION = 274  # the tag; from 5 on the axes are swapped
 
 
@@ -31,10 +32,15 @@ def photo(path: Path, shape: tuple[int, int]) -> Light:
         MaskError: if it cannot be read, or is not of this shape.
     """
     try:
-        # The command reads one photo at a time, so that the filter of warnings is no other thread's.
-        with path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's, of metadata that we do not show
-            return _light(_opened(file), shape)
+        with path.open("rb") as file:
+            begin = file.read(8)
+            file.seek(0)
+            if begin.startswith(MAGIC):
+                return _of_tiff(file, shape)
+            for magic, kind in KINDS.items():
+                if begin.startswith(magic):
+                    return _of_pillow(file, kind, shape)
+        raise ContentError(f"is no image of a kind that is drawn; expected one ({', '.join(PHOTOS)}), so convert it.")
     except ContentError as error:
         raise MaskError(f"{path} {error}") from error
     except Exception as error:  # as of masks
@@ -43,31 +49,54 @@ def photo(path: Path, shape: tuple[int, int]) -> Light:
         ) from error
 
 
-def _opened(file: IO[bytes]) -> ImageFile:
-    begin = file.read(8)
-    file.seek(0)
-    for magic, kind in KINDS.items():
-        if begin.startswith(magic):
-            return kind(file)
-    raise ContentError(f"is no image of a kind that is drawn; expected one ({', '.join(PHOTOS)}), so convert it.")
+def _of_pillow(file: IO[bytes], kind: type[ImageFile], shape: tuple[int, int]) -> Light:
+    # The command reads one photo at a time, so that the filter of warnings is no other thread's.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of metadata that is not shown
+        image: Any = kind(file)
+        # Decoded, as a PNG is for its orientation, only if it may fit, so that none is larger than its masks.
+        orientation = image.getexif().get(ORIENTATION, 1) if sorted(image.size) == sorted(shape) else 1
+        _check_size(image.size[::-1], orientation, shape)
+        if image.mode.startswith("I"):  # 16 bits, which Pillow would clip
+            return _upright((np.asarray(image) >> 8).astype(np.uint8), orientation)
+        if image.mode not in ("L", "RGB"):  # RGBA takes up what is transparent in a palette
+            image = image.convert("RGBA" if image.mode == "P" else "RGB")
+        return _upright(np.asarray(image.convert("L")), orientation)
 
 
-def _light(image: ImageFile, shape: tuple[int, int]) -> Light:
-    # Decoded, as a PNG is for its orientation, only if it may fit, so that none is larger than its masks.
-    orientation = image.getexif().get(ORIENTATION, 1) if sorted(image.size) == sorted(shape) else 1
-    if isinstance(image, TiffImageFile) and orientation != 1:
-        raise ContentError(f"has the orientation {orientation}; expected 1, the first row at the top, so turn it.")
-    height, width = image.size if orientation > 4 else image.size[::-1]
+def _of_tiff(file: IO[bytes], shape: tuple[int, int]) -> Light:
+    """As tifffile reads it, which knows more bands and depths than Pillow, and prints nothing."""
+    with strict(), TiffFile(file, is_ome=False) as tiff:
+        page = tiff.pages.first
+        orientation = int(page.tags.valueof(ORIENTATION, 1))
+        _check_size((page.imagelength, page.imagewidth), orientation, shape)
+        check_pixels((page.tilelength, page.tilewidth), MAX_PIXELS)
+        values = page.asarray(maxworkers=1)
+        if page.samplesperpixel > 1 and page.planarconfig == 2:
+            values = np.moveaxis(values, 0, -1)
+        bits = page.bitspersample
+        if page.photometric == 3 and page.colormap is not None:
+            values, bits = page.colormap.T[values], 16
+    if values.dtype.kind not in "bu" or bits > 16 or values.ndim not in (2, 3):
+        raise ContentError(f"stores {values.dtype} of {bits} bits; expected 8 or 16 bits a channel, so convert it.")
+    if values.ndim == 3:
+        values = values[..., :3] if values.shape[2] >= 3 else values[..., 0]
+    scaled = (values >> (bits - 8) if bits >= 8 else values * (255 // (2**bits - 1))).astype(np.uint8)
+    light = grey(scaled, scaled.shape[:2])
+    return _upright(255 - light if page.photometric == 0 else light, orientation)
+
+
+def _check_size(stored: tuple[int, ...], orientation: int, shape: tuple[int, int]) -> None:
+    height, width = stored[::-1] if orientation > 4 else stored
     if (height, width) != shape:
         raise ContentError(
             f"is {height} x {width} and its masks are {shape[0]} x {shape[1]} (height x width); expected one size, so "
             "resize it."
         )
-    upright = image if orientation == 1 else ImageOps.exif_transpose(image)
-    if upright.mode in WIDE or (upright.mode == "I" and isinstance(image, PngImageFile)):
-        return (np.asarray(upright) >> 8).astype(np.uint8)
-    if upright.mode in ("I", "F"):
-        raise ContentError("stores 32 bits a channel; expected 8 or 16, so convert it.")
-    if upright.mode not in ("L", "RGB"):  # RGBA takes up what is transparent in a palette
-        upright = upright.convert("RGBA" if upright.mode == "P" else "RGB")
-    return np.asarray(upright.convert("L"))
+
+
+def _upright(values: NDArray[np.uint8], orientation: int) -> Light:
+    """An image as it is to be seen, by the orientation of TIFF and EXIF."""
+    values = values.T if orientation > 4 else values
+    values = values[:, ::-1] if orientation in (2, 3, 6, 7) else values
+    return values[::-1] if orientation in (3, 4, 7, 8) else values

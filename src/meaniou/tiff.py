@@ -14,6 +14,7 @@ from tifffile import TiffFile, TiffPage
 
 from meaniou.errors import ContentError, check_labels, check_pixels
 
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how files begin
 # The compressions that give back what was written; JPEG and its like do not, and LERC may not.
 LOSSLESS = {1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 50000}  # none, CCITT, LZW, DEFLATE, PackBits, DEFLATE, LZMA, ZSTD
 PREDICTED = {5, 8, 32946, 34925, 50000}  # with differences of neighbours; in others readers disagree
@@ -29,7 +30,7 @@ def read_tiff(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
 
     It is read and not mapped: a file that another process shortens meanwhile would end this one.
     """
-    with _strict(), TiffFile(file, is_ome=False) as tiff:
+    with strict(), TiffFile(file, is_ome=False) as tiff:
         page = _only_page(tiff)
         check_pixels(page.shape, max_pixels)
         _check_kind(page)
@@ -60,7 +61,7 @@ logging.getLogger("tifffile").addFilter(COMPLAINTS)
 
 
 @contextmanager
-def _strict() -> Iterator[None]:
+def strict() -> Iterator[None]:
     """Raises ``ValueError`` for faults of a file that tifffile only logs, such as a tag that is left out as unreadable.
 
     Warnings are of what says nothing of the pixels here, such as a nodata value that the dtype cannot hold.
