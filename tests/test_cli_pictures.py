@@ -195,7 +195,7 @@ def test_pictures_that_cannot_be_drawn(folders: tuple[Path, Path, Path], tmp_pat
         ((*over, "--images", tmp_path / "few"), "There is no image for 2 of 3 masks"),
         ((*over, "--images", tmp_path / "none"), "none does not exist; expected a folder of images"),
         ((*over, "--images", tmp_path / "small"), "is 8 x 8 and its masks are 32 x 48"),
-        ((*over, "--images", tmp_path / "broken"), "cannot be read"),
+        ((*over, "--images", tmp_path / "broken"), "is no image of a kind that is drawn"),
         (("--images", folders[2]), "pass --overlay or --html with it"),
         (("--overlay", folders[0] / "a/scene.png"), "cannot be written"),
     ):

@@ -17,7 +17,7 @@ import tifffile
 import tiffs
 from PIL import Image, features
 
-from meaniou.errors import MAX_PIXELS, MaskError, listed, printable, reason
+from meaniou.errors import MAX_PIXELS, MaskError, listed, reason
 from meaniou.files import Pair, read
 from meaniou.masks import labels
 
@@ -483,5 +483,4 @@ def test_texts_of_others_in_a_sentence() -> None:
     assert len(reason(ValueError("x" * 9999))) < 250
     assert listed("abcdefghij") == "a, b, c, d, e, f, g, h, i, j"
     assert listed("abcdefghijk").endswith("i, j, ...")
-    assert printable("a\nb\x1b[0m\x9b\u202e\udcff é\u00a0道") == "a\\nb\\x1b[0m\\x9b\\u202e\\udcff é\u00a0道"
     assert str(MaskError("a\r\nb")) == "a\\r\\nb"

@@ -12,7 +12,6 @@ import click
 
 from meaniou import __version__, demo, scoring, tables, texts
 from meaniou.compared import ComparisonReport
-from meaniou.files import printable
 from meaniou.gallery import Gallery
 from meaniou.options import (
     DEBUG,
@@ -185,7 +184,7 @@ def compare(
             return
         with said():
             groups = texts.grouping(first.image_names, group_images)
-            names = [printable(str(pred)) for pred in (pred_a, pred_b)]
+            names = [visible(str(pred)) for pred in (pred_a, pred_b)]
             report = ComparisonReport.of(first, second, names, resamples=resamples, seed=seed, groups=groups)
         text = in_form(report, form, output)
         with put({output: (text + "\n").encode()} if output else {}):

@@ -1,14 +1,13 @@
-"""The errors of masks on disk, and how names and foreign texts are put into their sentences."""
+"""The errors of masks on disk, and how lists of names and the texts of other libraries are put into their sentences."""
 
 import math
-import re
 from collections.abc import Iterable
 
 import numpy as np
 
+from meaniou.visible import visible
+
 MAX_PIXELS = 1 << 28  # of a mask, unless told: 16,384 x 16,384
-# Control characters, what turns the direction of text, line separators, and what UTF-8 cannot hold.
-UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 LONGEST = 200  # characters of a name or a foreign text in a sentence
 
 
@@ -16,16 +15,11 @@ class MaskError(ValueError):
     """A folder or file that cannot be scored; the message names it, and is one line."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(printable(message))
+        super().__init__(visible(message))
 
 
 class ContentError(ValueError):
     """What is wrong with the content of a file: the rest of a sentence that begins with the file's name."""
-
-
-def printable(name: str) -> str:
-    """A name as one line of UTF-8, with an escape for each character that a terminal does not show as itself."""
-    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), name)
 
 
 def listed(names: Iterable[object]) -> str:

@@ -7,13 +7,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from torch import Tensor
 
-from meaniou.errors import MAX_PIXELS, MaskError, printable, size
+from meaniou.errors import MAX_PIXELS, MaskError, size
 from meaniou.folders import Pair, holds, named, pairs
 from meaniou.inputs import as_tensor
 from meaniou.masks import labels
 
 # What the commands use of masks on disk.
-__all__ = ["MAX_PIXELS", "MaskError", "Pair", "holds", "labels", "named", "pairs", "printable", "read", "read_all"]
+__all__ = ["MAX_PIXELS", "MaskError", "Pair", "holds", "labels", "named", "pairs", "read", "read_all"]
 
 
 def read_all(listed: Iterable[Pair], jobs: int, max_pixels: int = MAX_PIXELS) -> Iterator[tuple[Pair, Tensor, Tensor]]:

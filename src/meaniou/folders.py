@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from meaniou.errors import MaskError, listed, printable, reason
+from meaniou.errors import MaskError, listed, reason
 from meaniou.masks import SUFFIXES
+from meaniou.visible import visible
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def named(folder: Path, suffix: str = "", key: str = "", kinds: tuple[str, ...] 
         name = f"{stem}{ending}".removesuffix(suffix) if suffix else stem
         if key and (image := re.search(key, path.name)):
             name = image[0]
-        name = printable(name)
+        name = visible(name)
         if not _is(entry.is_file):
             raise MaskError(f"{path} is no file that can be read; expected one {what}, so remove it or mend the link.")
         if name in found:
