@@ -96,6 +96,13 @@ def test_tiffs_of_few_bits(tmp_path: Path, bits: int, compression: int, order: s
     assert np.array_equal(read_back(tmp_path / "a.tif", tiffs.tiff(values, bits=bits, tags=palette)), values)
 
 
+def test_a_last_strip_that_is_longer(tmp_path: Path) -> None:
+    """As where a writer counts the byte that makes its length even."""
+    assert np.array_equal(read_back(tmp_path / "a.tif", tiffs.tiff(MAP, tags={279: (4, [36])})), MAP)
+    rows = tiffs.tiff(MAP[:4], rows=2, tags={279: (4, [15, 14])})
+    assert_refused(tmp_path / "a.tif", rows, "has 15 bytes and needs 14")
+
+
 def test_bits_in_the_other_order(tmp_path: Path) -> None:
     """Bits are filled in from the low end of a byte."""
     content = tiffs.tiff(np.array([[1, 0, 1, 1, 0, 0, 0, 0]], np.uint8), bits=1, tags={266: (tiffs.SHORT, [2])})
