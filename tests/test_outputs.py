@@ -96,7 +96,7 @@ def test_what_stops_anywhere_leaves_all_files_or_none(tmp_path: Path) -> None:
     source = outputs.__file__
     lines = Path(source).read_text(encoding="utf-8").splitlines()
     # Nothing can clean up after what stops the cleaning itself.
-    first = next(i for i, line in enumerate(lines, 1) if "complete = putting" in line) - 1
+    first = next(i for i, line in enumerate(lines, 1) if "progress.complete = putting" in line) - 1
     cleaning = range(first, next(i for i, line in enumerate(lines, 1) if line.strip() == "folder.rmdir()") + 1)
     ends = {"all": 0, "none": 0}
     for place in range(2000):
@@ -454,3 +454,41 @@ def test_a_fault_of_the_code_is_no_sentence(folders: tuple[Path, Path], monkeypa
 
     monkeypatch.setattr(scoring.Job, "_update", broken)
     assert isinstance(run(*folders, *OPTIONS).exception, RuntimeError)
+
+
+def test_what_is_said_of_an_interruption_is_true(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = outputs._File.put
+
+    def early(file: outputs._File, last: bool) -> None:
+        if last:
+            raise KeyboardInterrupt
+        put(file, last)
+
+    def late(file: outputs._File, last: bool) -> None:
+        put(file, last)
+        if last:
+            raise KeyboardInterrupt
+
+    words = [*folders, *OPTIONS, "--output", tmp_path / "report", "--save", tmp_path / "saved"]
+    before = listed(tmp_path)
+    for interrupted, said in ((early, "nothing was written"), (late, "all was written")):
+        monkeypatch.setattr(outputs._File, "put", interrupted)
+        ran = run(*words)
+        assert (ran.exit_code, ran.stderr) == (130, f"Interrupted; {said}.\n")
+        assert (listed(tmp_path) == before) == (interrupted is early)
+    assert set(listed(tmp_path)) - before.keys() == {"report", "saved"}
+
+
+def test_one_pipe_takes_several_outputs(folders: tuple[Path, Path]) -> None:
+    reading, writing = os.pipe()
+    both = ["--output", f"/dev/fd/{writing}", "--per-image", f"/dev/fd/{writing}"]
+    ran = run(*folders, *OPTIONS, *both, "--format", "csv", "--worst", 1)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        text = pipe.read()
+    assert ran.exit_code == 0
+    assert text.startswith("kind,name,iou")
+    assert "image,mean_iou,0," in text
+    assert ran.stdout == ""

@@ -10,7 +10,7 @@ import click
 from meaniou import team
 from meaniou.checks import CHOICES, MAX_CLASSES
 from meaniou.errors import MAX_PIXELS
-from meaniou.telling import FORMS
+from meaniou.telling import FORMS, PROGRESS
 from meaniou.terminal import discard, echo
 from meaniou.texts import is_refusal, sentence_of
 from meaniou.visible import visible
@@ -128,7 +128,7 @@ FORM = options(
         help="csv and json hold full fractions, the others percent; unless told, by the end of --output (.csv, .json, "
         ".md, .tex), or text.",
     ),
-    click.option("--output", type=FOLDER, help="A file for the report, instead of the terminal."),
+    click.option("--output", type=FOLDER, help="A file for the report; the terminal then shows its mean alone."),
 )
 JOBS = options(
     click.option(
@@ -175,8 +175,11 @@ def refusing(command: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             if debug:
                 raise
+            context = click.get_current_context()
+            progress = context.meta.get(PROGRESS)
             if not team.rank():
-                echo("Interrupted; no file is half written.", err=True)
-            click.get_current_context().exit(INTERRUPTED)
+                done = "all was written" if progress and progress.complete else "nothing was written"
+                echo(f"Interrupted; {done}.", err=True)
+            context.exit(INTERRUPTED)
 
     return refused

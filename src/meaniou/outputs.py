@@ -21,8 +21,15 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
         pass
 
 
+@dataclass
+class Progress:
+    """Whether all files are in place."""
+
+    complete: bool = False
+
+
 @contextmanager
-def written(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> Iterator[None]:
+def written(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> Iterator[Progress]:
     """Makes folders, writes each file aside, then to pipes and devices, and puts the files in place after the block.
 
     A file that is replaced keeps its mode. If anything fails, in the block too, or the process is told to end, then
@@ -33,7 +40,7 @@ def written(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> Ite
     """
     made: list[Path] = []
     files: list[_File] = []
-    putting = False
+    putting, progress = False, Progress()
     with _signals_raise():
         try:
             for folder in folders:
@@ -49,16 +56,16 @@ def written(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> Ite
             for path in filter(is_stream, contents):
                 with _named(path), suppress(BrokenPipeError), path.open("ab") as stream:
                     stream.write(contents[path])
-            yield
+            yield progress
             putting = True
             for file in files:
                 with _named(file.path):
                     file.put(last=file is files[-1])
         finally:
-            complete = putting and not any(file.aside.exists() for file in files)
+            progress.complete = putting and not any(file.aside.exists() for file in files)
             for file in reversed(files):
-                file.clean_up(undo=putting and not complete)
-            for folder in () if complete else sorted(made, key=lambda f: -len(f.parts)):
+                file.clean_up(undo=putting and not progress.complete)
+            for folder in () if progress.complete else sorted(made, key=lambda f: -len(f.parts)):
                 with suppress(OSError):
                     folder.rmdir()
 

@@ -3,13 +3,16 @@
 import io
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from operator import methodcaller
 from pathlib import Path
 from typing import Any
+
+import click
 
 from meaniou import page, places, plot, texts
 from meaniou.gallery import Gallery
@@ -29,6 +32,7 @@ FORMS: dict[str, Callable[[Any], str]] = {
 }
 FORMS_BY_SUFFIX = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}
 WORST = 10  # pictures, unless told
+PROGRESS = "meaniou.progress"  # where a command keeps how far its files are written
 DRAWN = {"confusion.png": plot.confusion, "classes.png": plot.classes}
 
 
@@ -84,14 +88,14 @@ def tell(metric: MeanIoU, wanted: Wanted, gallery: Gallery | None = None, title:
         bootstrap = {"groups": texts.grouping(metric.image_names, wanted.group_images)} if wanted.ci else False
         report = metric.report(groups=texts.groups_of(wanted.group), bootstrap=bootstrap)
         table = metric.images() if wanted.of_images else None
-    contents: dict[Path, bytes] = {}
+    contents: defaultdict[Path, bytes] = defaultdict(bytes)  # a pipe or device may take several
     text = in_form(report, wanted.form, wanted.output)
     if wanted.output:
-        contents[wanted.output] = (text + "\n").encode()
+        contents[wanted.output] += (text + "\n").encode()
     if wanted.per_image and table:
-        contents[wanted.per_image] = (table.to_csv() + "\n").encode()
+        contents[wanted.per_image] += (table.to_csv() + "\n").encode()
     if wanted.save:
-        contents[wanted.save] = metric.packed()
+        contents[wanted.save] += metric.packed()
     if wanted.plot:
         contents |= {wanted.plot / name: content for name, content in plots(report).items()}
     names = [str(name) for name in table.images[: wanted.worst or WORST]] if table and gallery else []
@@ -102,11 +106,12 @@ def tell(metric: MeanIoU, wanted: Wanted, gallery: Gallery | None = None, title:
         values = table.mean_iou if table else ()
         shown = zip(names, values, strict=False) if gallery else ()
         worst = [(visible(name), value, gallery.embedded(name)) for name, value in shown if gallery]
-        contents[wanted.html] = page.html(report, title=title, space=metric.space, worst=worst).encode()
+        contents[wanted.html] += page.html(report, title=title, space=metric.space, worst=worst).encode()
     with put(contents, wanted.outputs.folders):
         say(text, report.headline(), wanted.output)
         if wanted.worst and table:  # beside what a program is to read, on the standard error
-            echo("\n" + table.to_text(wanted.worst), err=not wanted.output and wanted.form in ("csv", "json"))
+            data = is_stream(wanted.output) if wanted.output else wanted.form in ("csv", "json")
+            echo("\n" + table.to_text(wanted.worst), err=data)
 
 
 def picture_names(names: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -135,10 +140,11 @@ def say(text: str, headline: str, output: Path | None) -> None:
 
 
 @contextmanager
-def put(contents: dict[Path, bytes], folders: Iterable[Path] = ()) -> Iterator[None]:
+def put(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> Iterator[None]:
     """Makes folders and writes files once the block has succeeded, all or none; raises ``MaskError`` if one cannot."""
     try:
-        with written(contents, folders):
+        with written(contents, folders) as progress:
+            click.get_current_context().meta[PROGRESS] = progress
             yield
     except OSError as error:
         raise places.unwritable(error) from error
