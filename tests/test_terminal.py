@@ -208,3 +208,23 @@ def test_the_standard_error_may_be_full_or_closed(monkeypatch: pytest.MonkeyPatc
         with monkeypatch.context() as patched:
             patched.setattr(sys, "stderr", stream)
             say("x", **({"err": True} if say is terminal.echo else {}))
+
+
+def test_paths_that_no_system_takes_are_one_sentence(folder: Path) -> None:
+    long = folder / ("x" * 300)
+    both = [folder / "pred", folder / "target"]
+    for words in (
+        [long, both[1], *OPTIONS],
+        [both[0], long, *OPTIONS],
+        [*both, "--class-names", long],
+        [*both, *OPTIONS, "--overlay", folder / "o", "--images", long],
+        ["merge", long],
+        ["compare", long, long],
+        ["compare", long, *both, *OPTIONS],
+        ["demo", long],
+    ):
+        ran = run(*words)
+        assert ran.exit_code == 2, words
+        assert "(File name too long); expected" in ran.stderr
+        assert "Errno" not in ran.stderr
+        assert len(ran.stderr.splitlines()) == 1

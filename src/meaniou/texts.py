@@ -81,6 +81,8 @@ def sentence_of(error: Exception) -> str:
         )
     if isinstance(error, RecursionError):
         return f"Something is nested too deeply ({error}); expected fewer levels, so move the folders up or flatten it."
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename} cannot be used ({error.strerror}); expected a path that can, so check it."
     return str(error)
 
 
