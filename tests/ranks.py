@@ -7,12 +7,14 @@ import json
 import time
 import traceback
 import warnings
+import weakref
 from datetime import timedelta
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 import torch
+import torch._dynamo  # before there is a group, which it would keep, see ``groups``
 import torch.distributed as dist
 from torch import nn
 from torchmetrics import MetricCollection
@@ -451,6 +453,7 @@ def check_rows_through_a_gather_of_ones_own(rank, world):
 
 
 CHECKS = [name for name in globals() if name.startswith("check_")]
+END = "the group ends"
 
 
 def run_all(rank, worlds, folder):
@@ -462,10 +465,14 @@ def run_all(rank, worlds, folder):
 
 
 def run(rank, world, folder):
-    """Runs the checks in a new group and writes ``{name: traceback or ""}``; stops at the first that fails."""
+    """Runs the checks in a new group and writes ``{name: traceback or ""}``; stops at the first that fails.
+
+    Under ``END`` is whether the group has ended with it.
+    """
     found = {}
     address = f"file://{folder}/group-of-{world}"
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=world, timeout=TIMEOUT)
+    group = weakref.ref(dist.group.WORLD)
     try:
         for name in CHECKS:
             with warnings.catch_warnings():
@@ -478,8 +485,9 @@ def run(rank, world, folder):
                     break
                 found[name] = ""
     finally:
-        result(folder, rank, world).write_text(json.dumps(found), encoding="utf-8")
         dist.destroy_process_group()
+        found[END] = "" if group() is None else "the group outlives destroy_process_group"
+        result(folder, rank, world).write_text(json.dumps(found), encoding="utf-8")
 
 
 def result(folder, rank, world):

@@ -1,7 +1,9 @@
 """Real processes with a gloo group: whatever the shares of the ranks, the result is exactly that of one process."""
 
 import json
+import sys
 
+import groups
 import pytest
 import ranks
 import torch
@@ -19,7 +21,7 @@ def found(tmp_path_factory):
 
 
 @pytest.mark.parametrize("world", ranks.SHARES)
-@pytest.mark.parametrize("check", ranks.CHECKS)
+@pytest.mark.parametrize("check", [*ranks.CHECKS, ranks.END])
 def test_in_several_processes(found, world, check):
     assert_passed(found[world], check)
 
@@ -45,6 +47,23 @@ def test_a_check_can_fail(tmp_path, monkeypatch):
         assert_passed(results, "check_wrong")
     with pytest.raises(AssertionError, match="did not come"):
         assert_passed(results, "check_late")
+
+
+@pytest.mark.parametrize(("kept", "status"), [("dist.group.WORLD", 3), ("None", 0)])
+def test_a_group_that_outlives_its_script_is_noticed(tmp_path, monkeypatch, kept, status):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\nimport torch.distributed as dist\n"
+        f"dist.init_process_group('gloo', init_method='file://{tmp_path}/store', rank=0, world_size=1)\n"
+        f"sys.kept = {kept}\ndist.destroy_process_group()\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(torch.distributed, "init_process_group", torch.distributed.init_process_group)
+    monkeypatch.setattr(sys, "argv", ["groups.py", str(script)])
+    monkeypatch.setattr(sys, "kept", None, raising=False)
+    with pytest.raises(SystemExit) as ended:
+        groups.main()
+    assert ended.value.code == status
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, 8, 11])

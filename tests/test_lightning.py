@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -242,6 +243,9 @@ def validate_in_two_processes(folder):
     Path(folder, f"rank{trainer.global_rank}").write_text(f"{logged(trainer).item()!r} {model.epochs}")
     scalars = {name: value.item() for name, value in trainer.callback_metrics.items() if name != "val/miou"}
     Path(folder, f"scalars{trainer.global_rank}").write_text(json.dumps(scalars))
+    group = weakref.ref(torch.distributed.group.WORLD)
+    torch.distributed.destroy_process_group()
+    assert group() is None, "the group outlives destroy_process_group, see groups.py"
 
 
 def test_two_processes_log_the_number_of_the_whole_set(tmp_path):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import groups
 import pytest
 from click.testing import CliRunner
 
@@ -38,7 +39,7 @@ def test_example_prints_what_the_readme_says(code: str, output: str | None, tmp_
     script.write_text(code, encoding="utf-8")
     command = [sys.executable]
     if "init_process_group" in code or "Accelerator" in code:
-        command += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        command += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", groups.__file__]
     ran = run([*command, str(script)], tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert output is not None

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import groups
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -23,8 +24,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def torchrun(processes: int, *words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--master-port", "0"]
-    command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
-    return subprocess.run([*command, "-m", "meaniou", *map(str, words)], capture_output=True, text=True, check=False)
+    command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", groups.__file__, "-m", "meaniou"]
+    return subprocess.run([*command, *map(str, words)], capture_output=True, text=True, check=False)
 
 
 def alone(*words: object) -> Result:
