@@ -48,7 +48,8 @@ def check_labels(dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> None:
     """Raises ``ContentError`` if an array of this dtype and shape is no map of labels."""
     if dtype.kind not in "biu" or not shape:
         raise ContentError(
-            f"holds {_cut(str(dtype))} {size(shape)}; expected a map of labels, so save integers, as by argmax."
+            f"holds {_cut(str(dtype))} {size(shape)}; expected a map of labels, so save integers: the argmax of "
+            "scores, or labels as they were before they became fractions."
         )
     if dtype.kind == "u" and dtype.itemsize == 8:
         raise ContentError(
