@@ -96,6 +96,22 @@ def test_tiffs_of_few_bits(tmp_path: Path, bits: int, compression: int, order: s
     assert np.array_equal(read_back(tmp_path / "a.tif", tiffs.tiff(values, bits=bits, tags=palette)), values)
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+def test_tags_of_an_unknown_type(tmp_path: Path, order: str, big: bool) -> None:
+    """A tag that tifffile leaves out is no fault, unless labels depend on it."""
+    private = tiffs.tiff(MAP, order=order, big=big, tags={65000: (1, [7])})
+    entry = struct.pack(f"{order}HH", 65000, 1)
+    assert private.count(entry) == 1
+    odd = private.replace(entry, struct.pack(f"{order}HH", 65000, 99))
+    assert np.array_equal(read_back(tmp_path / "a.tif", odd), MAP)
+    for code in (254, 258, 259, 262, 274, 317, 339):
+        content = tiffs.tiff(MAP, order=order, big=big, tags={code: (3, [1 if code != 258 else 8])})
+        spoiled = content.replace(struct.pack(f"{order}HH", code, 3), struct.pack(f"{order}HH", code, 99))
+        assert spoiled != content
+        assert_refused(tmp_path / "a.tif", spoiled, f"its tag {code} is damaged")
+
+
 def test_a_last_strip_that_is_longer(tmp_path: Path) -> None:
     """As where a writer counts the byte that makes its length even."""
     assert np.array_equal(read_back(tmp_path / "a.tif", tiffs.tiff(MAP, tags={279: (4, [36])})), MAP)

@@ -3,6 +3,7 @@
 import itertools
 import logging
 import math
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ OVERVIEW = 1  # the bit of a page's type
 HEADER = 8  # bytes, before which no pixels can lie
 # Size, compression, colours, fill order, orientation, channels, rows, layout, predictor and tiles: one value each.
 ONE_VALUE = (256, 257, 259, 262, 266, 274, 277, 278, 284, 317, 322, 323)
+# These, and the kind of page, bits and format of values, strips, tiles, depth and nodata: what labels depend on.
+NEEDED = {*ONE_VALUE, 254, 255, 258, 273, 279, 324, 325, 339, 32997, 42113}
 
 
 def read_tiff(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
@@ -51,8 +54,9 @@ class _Complaints(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         faults = getattr(self.of_thread, "faults", None)
-        if faults is not None and record.levelno >= logging.ERROR:
-            faults.append(record.getMessage())
+        message = record.getMessage()
+        if faults is not None and record.levelno >= logging.ERROR and not message.startswith("<TiffTag.fromfile>"):
+            faults.append(message)
         return faults is None
 
 
@@ -62,9 +66,10 @@ logging.getLogger("tifffile").addFilter(COMPLAINTS)
 
 @contextmanager
 def strict() -> Iterator[None]:
-    """Raises ``ValueError`` for faults of a file that tifffile only logs, such as a tag that is left out as unreadable.
+    """Raises ``ValueError`` for faults of a file that tifffile only logs, such as more strips than the size needs.
 
-    Warnings are of what says nothing of the pixels here, such as a nodata value that the dtype cannot hold.
+    Warnings are of what says nothing of the pixels here, such as a nodata value that the dtype cannot hold; tags that
+    cannot be read are told by ``_check_tags``, since most of them do not matter.
     """
     faults: list[str] = []
     COMPLAINTS.of_thread.faults = faults
@@ -79,8 +84,7 @@ def strict() -> Iterator[None]:
 def _only_page(tiff: TiffFile) -> TiffPage:
     """The page that holds the image, beside which there may be overviews of it."""
     first = tiff.pages.first
-    if several := [tag.name for code in ONE_VALUE if (tag := first.tags.get(code)) and tag.count != 1]:
-        raise ValueError(f"its tag {several[0]} has several values")
+    _check_tags(tiff, first)
     others = itertools.islice(tiff.pages, 1, None)
     more = any(not (isinstance(page, TiffPage) and page.subfiletype & OVERVIEW) for page in others)
     # Two writers may leave out the pages of a stack after the first.
@@ -89,6 +93,18 @@ def _only_page(tiff: TiffFile) -> TiffPage:
     if more or (tiff.imagej_metadata or {}).get("images", 1) != 1:
         raise ContentError("holds more than one image; expected one mask a file, so save them one by one.")
     return first
+
+
+def _check_tags(tiff: TiffFile, page: TiffPage) -> None:
+    """Raises ``ValueError`` if a tag that labels depend on has more than one value, or cannot be read."""
+    if several := [tag.name for code in ONE_VALUE if (tag := page.tags.get(code)) and tag.count != 1]:
+        raise ValueError(f"its tag {several[0]} has several values")
+    form, file = tiff.tiff, tiff.filehandle
+    file.seek(page.offset)
+    (number,) = struct.unpack(form.tagnoformat, file.read(form.tagnosize))
+    codes = {struct.unpack(f"{form.byteorder}H", file.read(form.tagsize)[:2])[0] for _ in range(number)}
+    if lost := (codes & NEEDED) - {tag.code for tag in page.tags}:
+        raise ValueError(f"its tag {min(lost)} is damaged")
 
 
 def _check_kind(page: TiffPage) -> None:
