@@ -89,6 +89,13 @@ def test_the_table_of_protocols_is_that_of_the_code() -> None:
     assert f"| rules of named benchmarks | {words[len(protocols.names())]} |" in README
 
 
+def test_the_workflow_runs_each_python_that_the_package_names() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    named = set(re.findall(r"Python :: (3\.\d+)\"", project))
+    assert set(re.findall(r"\"(3\.\d+)\"", " ".join(re.findall(r"python(?:-version)?: .*", workflow)))) == named
+
+
 def test_first_screen() -> None:
     lines = README.splitlines()
     assert lines[4] == "```python"
