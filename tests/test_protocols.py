@@ -326,6 +326,18 @@ def test_the_background_of_pascal_context():
     assert mean_of("pascal-context-59", np.maximum(labels - 1, 0), target) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "answers"), [("pascal-context-59", [36, 36, 36, 0]), ("pascal-context-60", [37] * 3 + [1])]
+)
+def test_persons_of_pascal_context_are_named_so(name, answers):
+    """Person is 37 in the maps of mmsegmentation."""
+    metric = MeanIoU(protocol=name)
+    metric.update(torch.tensor(answers), torch.tensor([37] * 4))
+    report = metric.report(groups={"people": ["person"]})
+    assert {c.name: c.iou for c in report.classes if c.iou > 0} == {"person": 3 / 4}
+    assert report.groups[0].mean_iou == 3 / 4
+
+
 @pytest.mark.parametrize(("name", "answer"), [("voc2012", 255), ("nuscenes-lidarseg", 0)])
 def test_answers_that_end_the_official_tool(name, answer):
     ids, _ = stored(name, "target")
