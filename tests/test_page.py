@@ -16,6 +16,7 @@ from meaniou import MeanIoU, demo, page, protocols
 from meaniou.tables import percent
 
 pytest.importorskip("jinja2")
+LONG = 600_000  # ms; a busy machine is slow, not wrong
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 AWKWARD = "<script>document.title='hit'</script>&\"'"
 PIXEL = (
@@ -127,7 +128,7 @@ def browser() -> Iterator[Any]:
         pytest.skip("there is no Chromium")
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=LONG)
         yield found
         found.close()
 
@@ -136,6 +137,7 @@ def opened(browser: Any, path: Path, text: str, width: int, height: int) -> tupl
     """The page of a text in a window, and what it complained of or asked the network for."""
     path.write_text(text, encoding="utf-8")
     found, said = browser.new_page(viewport={"width": width, "height": height}), []
+    found.set_default_timeout(LONG)
     found.on("console", lambda message: said.append(message.text))
     found.on("pageerror", lambda error: said.append(str(error)))
     found.on("request", lambda request: request.url.startswith(("file:", "data:")) or said.append(request.url))
