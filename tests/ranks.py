@@ -25,6 +25,7 @@ from meaniou import MeanIoU, compare
 from meaniou.report import Report
 
 SHARES = {2: (3, 2), 3: (3, 0, 2)}  # batches of each rank: not as many, and one rank with none
+STAMP = 16  # bytes beside the counts, which tell whether the ranks are in step
 TIMEOUT = timedelta(seconds=30)
 
 
@@ -89,14 +90,53 @@ def check_shares_of_any_size(rank, world):
         assert_equal(computed(metric), alone(batches()[:5], average=average).compute())
         assert_own(metric, mine)
         assert_equal(computed(metric), alone(batches()[:5], average=average).compute())
-        # One more batch on the last rank alone: every rank must compute anew.
+        # One more batch on the last rank alone: every rank computes anew.
         extra = batches()[5:] if rank == world - 1 else []
         fed(metric, extra)
-        metric._computed = None
         assert_equal(computed(metric), alone(batches(), average=average).compute())
         assert_own(metric, mine + extra)
         metric.reset()
         assert_own(metric, [])
+
+
+def check_a_running_value(rank, world):
+    """After each batch of the rank that has most, also on ranks that have no more of their own."""
+    metric, shares = made(average="micro"), [share(r, world) for r in range(world)]
+    for _ in range(2):
+        for step in range(max(map(len, shares))):
+            fed(metric, shares[rank][step : step + 1])
+            assert_equal(computed(metric), alone([p for s in shares for p in s[: step + 1]], average="micro").compute())
+        assert_equal(computed(metric), alone(batches()[:5], average="micro").compute())
+        assert_own(metric, shares[rank])
+        metric.reset()
+
+
+def check_ranks_that_are_not_in_step(rank, world):
+    """A value after each batch of a rank, of which the first one has three and the others have two."""
+    for ask in ("compute", "report"):
+        metric = made()
+        for pair in batches(rank)[:2]:
+            metric.update(*pair)
+            getattr(metric, ask)()
+        if rank:
+            metric.reset()
+        metric.update(*batches(rank)[2])
+        before, number = metric.counts, metric.update_count
+        with pytest.raises(RuntimeError, match=r"not in step, .* compute, report and reset equally often"):
+            getattr(metric, ask)()
+        assert metric.counts is before
+        assert metric.update_count == number
+        assert not metric._is_synced
+        assert metric._cache is None
+
+
+def check_ranks_with_other_settings(rank, world):
+    """As after a configuration that differs; and settings that change no count, such as the kernel."""
+    metric = fed(MeanIoU(3, ignore_index=(255, 7) if rank else 255), batches(rank)[:1])
+    with pytest.raises(RuntimeError, match="settings differ"):
+        metric.compute()
+    same = fed(MeanIoU(3, ignore_index=255, impl="portable" if rank else "auto"), batches(rank)[:1])
+    assert_equal(same.compute(), alone([batches(r)[0] for r in range(world)]).compute())
 
 
 def check_sync_in_each_forward(rank, world):
@@ -256,13 +296,13 @@ def check_one_collective(rank, world):
     metric = fed(made(), mine)
     with collectives() as calls:
         computed(metric)
-    assert calls == [("all_reduce", (3 + 2) ** 2 * 8)]
+    assert calls == [("all_reduce", (3 + 2) ** 2 * 8 + STAMP)]
     with collectives() as calls:
-        computed(metric)  # from the cache
-    assert calls == []
+        computed(metric)  # others may have counted since
+    assert calls == [("all_reduce", 200 + STAMP)]
     with collectives() as calls:
         metric.report()
-    assert calls == [("all_reduce", 200)]
+    assert calls == [("all_reduce", 200 + STAMP)]
     with collectives() as calls:
         fed(metric, mine)
         metric(*batches()[0])
@@ -271,7 +311,7 @@ def check_one_collective(rank, world):
     large.update(batches()[0][1] % 150, batches()[0][1] % 150)
     with collectives() as calls:
         large.compute()
-    assert calls == [("all_reduce", 152**2 * 8)]
+    assert calls == [("all_reduce", 152**2 * 8 + STAMP)]
 
 
 def check_that_collectives_are_noticed(rank, world):
@@ -411,7 +451,7 @@ def check_rows_of_images(rank, world):
             if ids:
                 assert mine.images().to_csv() == whole.images().to_csv()
             assert str(mine.report(bootstrap={"resamples": 20})) == str(whole.report(bootstrap={"resamples": 20}))
-            assert len(mine.joined()[0]) == 2 * len(share(rank, world))
+            assert len(mine._joined()[0]) == 2 * len(share(rank, world))
             assert mine.counts.sum() == sum(preds.numel() for preds, _ in share(rank, world))
 
 
@@ -435,6 +475,34 @@ def check_an_image_on_two_ranks(rank, world):
     with pytest.warns(UserWarning, match="2 images were counted more than once"):
         value = metric.compute()
     assert_equal(value, alone(batches()[:1]).compute())
+
+
+def check_a_reduction_in_place(rank, world):
+    """What torchmetrics takes from a ``dist_sync_fn`` that adds up in place: the sum, and own counts as they were."""
+
+    def reduced(tensor, group=None):
+        dist.all_reduce(tensor, group=group)
+        return [tensor]
+
+    mine = share(rank, world)
+    metric = fed(made(dist_sync_fn=reduced), mine)
+    for _ in range(3):
+        assert_equal(computed(metric), alone(batches()[:5]).compute())
+        assert_own(metric, mine)
+    rows = made(dist_sync_fn=reduced, per_image=True)
+    rows.update(*batches(rank)[0], ids=[2 * rank, 2 * rank + 1])
+    before = rows.counts
+    with pytest.raises(ValueError, match="per_image=True, so gather them"):
+        rows.compute()
+    assert rows.counts is before
+
+
+def check_numbers_of_images_without_ids(rank, world):
+    """One process has an order of counting; several have none that is the same for any number of them."""
+    metric = images_of(made(per_image=True), batches(rank)[:1], 0, ids=False)
+    assert set(metric.images().ids) == {-1}
+    own = images_of(made(per_image=True, sync_on_compute=False), batches(rank)[:1], 0, ids=False)
+    assert sorted(own.images().ids) == [0, 1]
 
 
 def check_rows_through_a_gather_of_ones_own(rank, world):

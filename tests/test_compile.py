@@ -2,6 +2,7 @@
 
 import ast
 import json
+import pickle
 import re
 import shutil
 import subprocess
@@ -107,7 +108,12 @@ def test_compiled_and_eager_updates_mix(graphs):
     update(*pairs[5])
     assert not torch.equal(metric.compute(), value)
     assert_counted(metric, pairs)
-    assert_counted(metric.clone(), pairs)
+    for twin in (metric.clone(), pickle.loads(pickle.dumps(metric))):
+        assert_counted(twin, pairs)
+        twin.update(*pairs[0])
+        assert twin.update_count == 7
+    metric.merge_state(metric)
+    assert metric.update_count == 12
     metric.reset()
     assert metric.update_count == 0
     update(*pairs[0])
@@ -244,6 +250,7 @@ def test_first_use_loads_no_compiler(loaded):
 
 ORDER = [
     "visible",
+    "cautions",
     "checks",
     "words",
     "equality",
@@ -274,6 +281,7 @@ ORDER = [
     "page",
     "distributed",
     "states",
+    "atomic",
     "base",
     "results",
     "saving",

@@ -1,20 +1,20 @@
 """Rows of images: what is kept, the other orders of averaging, and the table; against the formulas in plain NumPy."""
 
-import contextlib
 import copy
 import math
 import pickle
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from support import assert_sentence, random_map
+from torch.utils._python_dispatch import TorchDispatchMode
 from torchmetrics import MetricCollection
 
 from meaniou import MeanIoU, compare, mean_iou, reference
-from meaniou.images import lowest
+from meaniou.images import lowest, once
+from meaniou.states import shortened
 
 C, VOID = 4, 255
 
@@ -122,7 +122,7 @@ def test_a_case_by_hand():
     assert filled((preds, target), over="image", worst=50).compute().item() == pytest.approx(1 / 3)
     assert filled((preds, target), over="image", worst=67).compute().item() == pytest.approx((1 / 2 + 1 / 3) / 2)
     table = by_image.images()
-    assert table.ids == (-1, -1, -1, -1)
+    assert table.ids == (3, 0, 1, 2)
     assert table.mean_iou[:3] == pytest.approx((1 / 3, 1 / 2, 1))
     assert math.isnan(table.mean_iou[3])
     assert np.isnan(table.iou[3]).all()
@@ -152,7 +152,7 @@ def test_rows_are_those_of_the_definition(rng, impl, form):
         answers = torch.stack(preds)
         given = torch.eye(C)[answers.long()].movedim(-1, 1) if form == "scores" else answers
         metric.update(given, torch.stack(target), None if valid is None else torch.stack(valid))
-    rows, ids = metric.joined()
+    rows, ids = metric._joined()
     assert ids.tolist() == [-1] * 4
     for i, row in enumerate(rows.numpy()):
         mask = None if valid is None else valid[i].numpy()
@@ -171,7 +171,7 @@ def test_rows_take_as_much_memory_as_they_say():
     x = torch.zeros(50, 1, 3, dtype=torch.uint8)
     for _ in range(100):
         metric.update(x, x)
-    rows, ids = metric.joined()
+    rows, ids = metric._joined()
     assert rows.nbytes + ids.nbytes <= 28_000_000
     assert len(rows) == 5000
 
@@ -190,7 +190,7 @@ def test_a_map_without_images_is_refused(preds, target):
     with pytest.raises(ValueError, match="map") as error:
         metric.update(preds, target)
     assert_sentence(error, "scores are kept for each image", "pass preds[None] and target[None]")
-    assert len(metric.joined()[0]) == metric.counts.sum() == metric.update_count == 0
+    assert len(metric._joined()[0]) == metric.counts.sum() == metric.update_count == 0
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_ids_that_are_off_change_nothing(ids, kind, part):
     with pytest.raises(kind) as error:
         metric.update(torch.zeros(2, 2, 2).long(), torch.zeros(2, 2, 2).long(), ids=ids)
     assert_sentence(error, part)
-    assert metric.joined()[1].tolist() == [7, 8]
+    assert metric._joined()[1].tolist() == [7, 8]
     assert metric.counts.sum() == 8
 
 
@@ -263,7 +263,7 @@ def test_settings_that_are_off(settings, part):
 
 
 def assert_same_rows(a, b):
-    for x, y in zip(a.joined(), b.joined(), strict=True):
+    for x, y in zip(a._joined(), b._joined(), strict=True):
         assert torch.equal(x, y)
     assert torch.equal(a.counts, b.counts)
 
@@ -287,8 +287,8 @@ def test_forward_reset_merge_and_copies(rng):
     for copied in (copy.deepcopy(whole), pickle.loads(pickle.dumps(whole))):
         assert_same_rows(copied, whole)
         copied.reset()
-        assert len(copied.joined()[0]) == 0
-        assert len(whole.joined()[0]) == len(ids)
+        assert len(copied._joined()[0]) == 0
+        assert len(whole._joined()[0]) == len(ids)
     assert_same_rows(whole.half().to("cpu"), first)
 
 
@@ -386,109 +386,136 @@ def test_the_order_of_images_does_not_matter(rng):
             assert a.images().to_csv() == b.images().to_csv()
 
 
-def test_save_and_load(rng, tmp_path):
+# How rows are held.
+
+
+class Meter(TorchDispatchMode):
+    """Adds up the bytes that are copied when tensors are joined."""
+
+    def __init__(self):
+        super().__init__()
+        self.copied = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten.cat.default:
+            self.copied += found.nbytes
+        return found
+
+
+@pytest.mark.parametrize("order", ["equal", "falling", "rising", "one large among small", "some empty"])
+def test_a_list_of_rows_stays_short_and_is_seldom_copied(order):
+    generator = np.random.default_rng(3)
+    sizes = {
+        "equal": [2] * 4000,
+        "falling": [60 - i // 40 for i in range(2000)],
+        "rising": [1 + i // 40 for i in range(2000)],
+        "one large among small": [1] * 31 + [5000] + [1] * 3000,
+        "some empty": generator.integers(0, 5, 3000).tolist(),
+    }[order]
+    rows, ids, longest, start = [], [], 0, 0
+    with Meter() as meter:
+        for size in sizes:
+            part = torch.arange(start, start + size)
+            start += size
+            rows, ids = shortened([*rows, part[:, None, None].expand(-1, 4, 2)], [*ids, part])
+            longest = max(longest, len(rows))
+    assert longest <= 64
+    assert torch.cat(ids).tolist() == list(range(start))
+    assert torch.cat(rows)[:, 3, 1].tolist() == list(range(start))
+    assert [len(part) for part in rows] == [len(part) for part in ids]
+    assert meter.copied <= 9 * 8 * start * math.log(start, 1.5)
+
+
+@pytest.mark.parametrize("call", ["update", "forward", "merge_state"])
+def test_what_an_update_costs_does_not_grow_with_the_batches(call):
+    """No list of all batches is copied, whatever adds to it."""
+    metric, one = MeanIoU(2, per_image=True), MeanIoU(2, per_image=True)
+    x = torch.zeros(1, 1, 1, dtype=torch.uint8)
+    one.update(x, x, ids=[0])
+    for i in range(200):
+        if call == "merge_state":
+            metric.merge_state(one)
+        else:
+            (metric if call == "forward" else metric.update)(x, x, ids=[i])
+        assert len(metric.image_rows) == len(metric.image_ids) <= 64
+    rows, ids = metric._joined()
+    assert ids.tolist() == ([0] * 200 if call == "merge_state" else list(range(200)))
+    assert rows.sum() == 3 * 200
+    assert metric.counts.sum() == 200
+
+
+def test_rows_on_two_devices_are_joined_where_the_old_ones_are():
+    """With ``compute_on_cpu`` those of the newest batch are still on the accelerator."""
+    old, new = torch.zeros(1, 4, 2, dtype=torch.int64, device="meta"), torch.zeros(1, 4, 2, dtype=torch.int64)
+    joined, ids = shortened([old] * 64 + [new], [old[:, 0, 0]] * 64 + [new[:, 0, 0]])
+    assert [part.device.type for part in joined] == ["meta"]
+    assert ids[0].shape == (65,)
+
+
+@pytest.mark.parametrize("ask", ["compute", "report", "images", "bootstrap", "compare"])
+def test_rows_are_rid_of_repeated_ones_once_for_each_answer(rng, ask, monkeypatch):
+    calls = []
+    monkeypatch.setattr("meaniou.results.once", lambda *args: calls.append(args) or once(*args))
+    metric = filled(scenes(rng), range(12), over="image")
+    other = filled(scenes(rng), range(12), over="image")
+    other._joined = metric._joined
+    answers = {name: getattr(metric, name) for name in ("compute", "report", "images", "bootstrap")}
+    answers["compare"] = lambda: compare(metric, other)
+    answers[ask]()
+    assert len(calls) == 1 + (ask == "compare")
+
+
+def test_a_collection_hands_ids_to_metrics_that_keep_rows(rng):
+    preds, target = scenes(rng)
+    collection = MetricCollection(
+        {"rows": MeanIoU(C, ignore_index=VOID, per_image=True), "none": MeanIoU(C, ignore_index=VOID)}
+    )
+    for call in (collection.update, collection, collection.update):
+        call(preds, target, ids=range(12))
+    collection.reset()
+    collection.update(preds, target, ids=range(12))
+    assert sorted(collection["rows"].images().ids) == list(range(12))
+    assert torch.equal(collection["rows"].counts, collection["none"].counts)
+    with pytest.raises(ValueError, match="per_image=True only"):
+        collection["none"].update(preds, target, ids=range(12))
+
+
+def test_metrics_that_differ_in_the_kernel_are_alike(rng, tmp_path):
     maps = scenes(rng)
-    for settings in ({}, {"over": "class", "worst": [5, 10], "present": "target"}, {"per_image": False}):
-        metric = filled(maps, **settings) if settings.get("per_image", True) else MeanIoU(C, ignore_index=VOID)
-        path = tmp_path / "metric.pt"
-        metric.save(path)
-        assert [file.name for file in tmp_path.iterdir()] == ["metric.pt"]
-        other = MeanIoU.load(path)
-        assert (other.space, other.policy, other.how) == (metric.space, metric.policy, metric.how)
-        assert other.update_count == metric.update_count
-        assert torch.equal(other.counts, metric.counts)
-        if metric.per_image:
-            assert_same_rows(other, metric)
-            assert other.compute() == metric.compute()
-            other.merge_state(metric)
-            assert len(other.joined()[0]) == 24
+    a, b = (filled(maps, range(12), impl=impl) for impl in ("auto", "portable"))
+    assert compare(a, b).value == 0
+    assert (a.how, hash(a.how)) == (b.how, hash(b.how))
+    b.save(tmp_path / "b")
+    assert MeanIoU.load(tmp_path / "b").how.impl == "portable"
+    assert MeanIoU.load(tmp_path / "b", impl="auto").how.impl == "auto"
+    a.merge_state(MeanIoU.load(tmp_path / "b"))
+    assert len(a._joined()[0]) == 24
 
 
-def test_save_and_load_under_a_protocol(tmp_path):
-    x = torch.tensor([[[7, 8, 0]]])
-    for settings in ({"protocol": "cityscapes"}, {"protocol": "cityscapes", "pred_ids": "classes", "absent": "zero"}):
-        metric = MeanIoU(**settings, per_image=True)
-        metric.update(x.clamp(max=7), x, ids=[3])
-        metric.save(tmp_path / "a")
-        other = MeanIoU.load(tmp_path / "a")
-        assert str(other.report()) == str(metric.report())
-        assert other.space == metric.space
-        other.update(x.clamp(max=7), x, ids=[4])
-        other.merge_state(metric)
+# The names of images without ids.
 
 
-def test_odd_numbers_and_names_are_saved_plainly(rng, tmp_path):
-    for worst in (np.float64(5), Fraction(1, 3), np.array(20), (share for share in (5, 10.5))):
-        metric = filled(scenes(rng), range(12), over="image", worst=worst)
-        metric.image_names = {np.int64(0): "a", 1: Path("b"), 2: np.str_("c")}
-        metric.save(tmp_path / "a")
-        other = MeanIoU.load(tmp_path / "a")
-        assert other.policy == metric.policy
-        assert other.policy.worst
-        assert other.compute() == metric.compute()
-        assert other.image_names == {0: "a", 1: "b", 2: "c"}
+def test_images_without_ids_are_numbered_as_they_were_counted(rng):
+    maps = scenes(rng)
+    named, unnamed = filled(maps, range(12)), filled(maps)
+    assert unnamed.images().to_csv() == filled(maps, batch=1).images().to_csv()
+    assert sorted(unnamed.images().ids) == list(range(12))
+    values = dict(zip(named.images().ids, named.images().mean_iou, strict=True))
+    for number, value in zip(unnamed.images().ids, unnamed.images().mean_iou, strict=True):
+        assert value == pytest.approx(values[number], nan_ok=True)
+    worst = unnamed.report().images.worst
+    assert [image for image, _ in worst] == list(unnamed.images().images[:10])
+    assert unnamed.bootstrap() == filled([m.flip(0) for m in maps]).bootstrap()  # whatever the order
+    unnamed.merge_state(filled([m[:3] for m in maps]))
+    assert sorted(unnamed.images().ids) == list(range(15))
 
 
-def test_a_bit_that_is_wrong_is_noticed(rng, tmp_path):
-    path, numbers = tmp_path / "x", np.random.default_rng(5)
-    metric = filled(scenes(rng), range(12))
-    metric.save(path)
-    whole = bytearray(path.read_bytes())
-    for place in numbers.integers(0, len(whole), 300).tolist():
-        spoiled = whole.copy()
-        spoiled[place] ^= 1 << int(numbers.integers(8))
-        path.write_bytes(spoiled)
-        with contextlib.suppress(ValueError):
-            assert_same_rows(MeanIoU.load(path), metric)
-
-
-def test_what_is_no_saved_metric(tmp_path):
-    path = tmp_path / "x"
-    for content in (b"", b"no", pickle.dumps({"a": 1})):
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"holds no saved metric|something else"):
-            MeanIoU.load(path)
-    torch.save({"format": "other"}, path)
-    with pytest.raises(ValueError, match="something else"):
-        MeanIoU.load(path)
-    with pytest.raises(FileNotFoundError):
-        MeanIoU.load(tmp_path / "none")
-
-
-def test_loading_runs_no_code(tmp_path):
-    class Bad:
-        def __reduce__(self):
-            return (print, ("ran",))
-
-    torch.save({"format": "meaniou metric 1", "space": Bad()}, tmp_path / "bad")
-    with pytest.raises(ValueError, match="holds no saved metric"):
-        MeanIoU.load(tmp_path / "bad")
-
-
-def test_files_that_lack_a_part_or_hold_a_wrong_one(rng, tmp_path):
-    metric = filled(scenes(rng), list(range(12)))
-    metric.save(tmp_path / "good")
-    good = torch.load(tmp_path / "good", weights_only=True)
-    rows, ids = good["images"]
-    wrong = {
-        "lacks 'counts'": {name: value for name, value in good.items() if name != "counts"},
-        "has the shape [3, 3]": good | {"counts": torch.zeros(3, 3, dtype=torch.int64)},
-        "negative counts": good | {"counts": -good["counts"]},
-        "negative rows": good | {"images": [-rows, ids]},
-        "hold other pixels than the counts": good | {"images": [rows * 2, ids]},
-        "rows of images do not fit": good | {"images": [rows[1:], ids]},
-        "holds no lists": good | {"images": []},
-        "no int64 tensor 'counts'": good | {"counts": good["counts"].double()},
-        "no metric that can be made": good | {"space": {}},
-        "or no whole one": good | {"space": {k: v for k, v in good["space"].items() if k != "void"}},
-        "that can be made here": good | {"image_names": [1]},
-        "holds no metric": good | {"images": [rows, rows]},
-    }
-    for part, state in wrong.items():
-        torch.save(state, tmp_path / "wrong")
-        with pytest.raises(ValueError, match="wrong") as error:
-            MeanIoU.load(tmp_path / "wrong")
-        assert_sentence(error, part)
+def test_images_of_which_some_have_ids_are_not_numbered(rng):
+    maps = scenes(rng)
+    metric = filled(maps, range(100, 112))
+    metric.merge_state(filled([m[:2] for m in maps]))
+    assert sorted(metric.images().ids) == [-1, -1, *range(100, 112)]
 
 
 def test_the_table_as_text_and_as_a_frame(rng):

@@ -8,6 +8,8 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+from support import assert_sentence
+from torchmetrics.classification import MulticlassJaccardIndex
 
 from meaniou import MeanIoU, confusion_matrix, mean_iou, reference
 from meaniou.functional import Settings
@@ -252,6 +254,33 @@ def test_settings_that_are_refused(error, settings, words):
 def test_settings_are_keywords():
     with pytest.raises(TypeError, match="positional"):
         MeanIoU(3, "macro")
+
+
+@pytest.mark.parametrize(
+    ("keyword", "words"),
+    [
+        ("ignore_indx", "such as ignore_index, so write that"),
+        ("num_class", "such as num_classes"),
+        ("sync_on_computee", "such as sync_on_compute"),
+        ("task", "leave it out, and write num_classes=2 for a binary task"),
+        ("per_class", "write average='none'"),
+        ("no_such_setting", "help(MeanIoU)"),
+    ],
+)
+def test_a_keyword_that_is_none_names_what_to_write(keyword, words):
+    preds, target = maps(0)[0]
+    for make in (MeanIoU, lambda **settings: mean_iou(preds, target, **settings)):
+        with pytest.raises(ValueError, match=f"^{keyword} is no keyword of MeanIoU") as error:
+            make(**{"num_classes": 19, "dist_sync_on_step": False, keyword: 255})
+        assert_sentence(error, words)
+
+
+def test_what_is_no_promise_is_private():
+    """Beside what torchmetrics and PyTorch have."""
+    ours = {name for name in dir(MeanIoU(2)) if not name.startswith("_")} - set(dir(MulticlassJaccardIndex(2)))
+    methods = {"bootstrap", "images", "load", "report", "save"}
+    settings = {"how", "image_names", "per_image", "policy", "protocol", "space"}
+    assert ours == methods | settings | {"counts", "settings", "kernel"}
 
 
 @pytest.mark.parametrize("impl", ["cpu", "cuda"])

@@ -290,7 +290,7 @@ def test_batches_are_counted_whole_or_refused_in_a_sentence(
     first = torch.eye(3)[None]  # scores beside labels, or planes beside planes
     metric.update(first, first if forms == "one-hot" else torch.arange(3)[None], ids=[7] if per_image else None)
     before = {name: value for name, value in vars(metric).items() if name != "_computed"}
-    counts, rows = metric.counts.clone(), [part.clone() for part in metric.joined()] if per_image else []
+    counts, rows = metric.counts.clone(), [part.clone() for part in metric._joined()] if per_image else []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of scores that are no probabilities
         try:
@@ -300,7 +300,7 @@ def test_batches_are_counted_whole_or_refused_in_a_sentence(
             assert text.endswith("."), text
             assert "\n" not in text
             assert torch.equal(metric.counts, counts)
-            assert all(torch.equal(a, b) for a, b in zip(metric.joined(), rows, strict=True)) if per_image else True
+            assert all(torch.equal(a, b) for a, b in zip(metric._joined(), rows, strict=True)) if per_image else True
             assert metric.update_count == before["_eager_updates"]
         else:
             pixels = sum(torch.as_tensor(t).numel() for t in (target if isinstance(target, list) else [target]))

@@ -1,55 +1,55 @@
-"""torchmetrics' base class -> one whose counts are never converted, merged by chance, or left half changed."""
+"""A metric that changes all or nothing -> one whose counts are never converted, and never merged by chance."""
 
 import functools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, ClassVar, Self
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map_only
 from torchmetrics import Metric
 
+from meaniou.atomic import AtomicMetric, all_or_nothing
 from meaniou.distributed import rows_of_ranks, sum_over_ranks
-from meaniou.states import why_not
+from meaniou.states import shortened, why_no_numbers, why_not
 
 
-class CountingMetric(Metric):
+class CountingMetric(AtomicMetric):
     """A metric whose state is one int64 tensor of counts, and beside it the settings under which they were counted.
 
     It completes the base class where that would convert counts to another dtype, merge or load counts of other
-    settings, keep a cached value too long, or stay half changed after an error.
+    settings, keep a cached value too long, or take what lies in the memory of ``to_empty`` for counts.
     """
-
-    __jit_unused_properties__: ClassVar[list[str]] = [
-        *Metric.__jit_unused_properties__,
-        "_update_count",
-        "update_called",
-        "update_count",
-    ]
 
     counts: Tensor
     settings: Tensor
-    image_rows: list[Tensor]  # int64 [B, 4, C] of each batch, where scores are kept for each image
-    image_ids: list[Tensor]  # int64 [B], -1 where none was given
+    image_rows: list[Tensor]  # int64 [N, 4, C] of some batches, where scores are kept for each image
+    image_ids: list[Tensor]  # int64 [N], -1 where none was given
     image_names: Mapping[int, str]  # by ids; of this rank, where somebody gave them
     _in_place: bool = False
-    _eager_updates: int
-    _compiled_updates: Tensor
+    _is_moved: bool = False  # and nothing was counted or looked at since
 
-    def add_counts(self, shape: tuple[int, ...], *, per_image: bool = False, **settings: Any) -> None:
+    def _add_counts(self, shape: tuple[int, ...], *, per_image: bool = False, **settings: Any) -> None:
         """Adds the states; the settings are the bytes of a JSON text, so that different ones never look equal."""
         self.per_image, self.image_names = per_image, {}
-        settings |= {"per_image": True} if per_image else {}
-        text = json.dumps(settings)
+        self._shape = shape
+        self._settings_text = json.dumps(settings | ({"per_image": True} if per_image else {}))
+        # The settings come first: torchmetrics 1.6 forms its compute groups by the first state alone.
         with torch.inference_mode(False):  # tensors made in inference mode could not be used outside it
-            # The settings come first: torchmetrics 1.6 forms its compute groups by the first state alone.
-            self.add_state("settings", torch.tensor(list(text.encode()), dtype=torch.int64), dist_reduce_fx="max")
-            self.add_state("counts", torch.zeros(shape, dtype=torch.int64), dist_reduce_fx="sum")
-        if per_image:
-            # Lists, since joining a tensor to all before it, batch after batch, would take the square of their number.
-            self.add_state("image_rows", [], dist_reduce_fx="cat")
-            self.add_state("image_ids", [], dist_reduce_fx="cat")
+            states, defaults = self._fresh(None), self._fresh(None)
+        for name, reduction in zip(states, ("max", "sum", "cat", "cat"), strict=False):
+            self.add_state(name, [], dist_reduce_fx=reduction)  # it copies tensors deeply, which fake ones do not take
+            setattr(self, name, states[name])
+        self._defaults = defaults
+
+    def _fresh(self, device: torch.device | None) -> dict[str, Tensor | list[Any]]:
+        """The states of a metric that has counted nothing, on a device or on the default one."""
+        settings = torch.tensor(list(self._settings_text.encode()), dtype=torch.int64, device=device)
+        states: dict[str, Tensor | list[Any]] = {"settings": settings, "counts": settings.new_zeros(self._shape)}
+        # Lists, since joining a tensor to all before it, batch after batch, would take the square of their number.
+        return states | ({"image_rows": [], "image_ids": []} if self.per_image else {})
 
     @torch.jit.unused
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -58,17 +58,19 @@ class CountingMetric(Metric):
             raise RuntimeError(
                 "A captured CUDA graph adds to these counts, so forward cannot set them aside; call update."
             )
-        return self._all_or_nothing(super().forward, *args, **kwargs)
+        self._settle()
+        return super().forward(*args, **kwargs)
 
+    @all_or_nothing
     def merge_state(self, incoming_state: "dict[str, Any] | Metric") -> None:
         """Adds the counts of another metric, or of its ``metric_state``, that counted under the same settings.
 
         Raises:
             TypeError: if it is neither.
             ValueError: if its settings or shapes differ.
-            RuntimeError: if this metric holds the sum over ranks, between ``sync`` and ``unsync``.
+            RuntimeError: if this metric holds the sum over ranks, between ``sync`` and ``unsync``, or no numbers.
         """
-        self._refuse_if_synced()
+        self._refuse_change()
         states: Mapping[str, Any]
         if isinstance(incoming_state, type(self)):
             states, updates = vars(incoming_state), incoming_state.update_count
@@ -79,59 +81,93 @@ class CountingMetric(Metric):
                 f"Got a {type(incoming_state).__name__}; expected a {type(self).__name__} or the metric_state of one, "
                 "so pass that."
             )
+        self._refuse_no_numbers()
         if reason := self._why_not_mine(states):
             raise ValueError(reason)
-        names = {**self.image_names, **states.get("image_names", {})} if self.per_image else {}
-        self.add(states["counts"].to(self.counts.device))
         if self.per_image:
-            for name in ("image_rows", "image_ids"):
-                setattr(self, name, getattr(self, name) + [part.to(self.counts.device) for part in states[name]])
-            self.image_names = names
+            self.image_names = {**self.image_names, **states.get("image_names", {})}
+            self._add_rows(states["image_rows"], states["image_ids"])
         self._update_count += updates
         self._computed = None
-
-    @contextmanager
-    def sync_context(self, *args: Any, should_unsync: bool = True, **kwargs: Any) -> Iterator[None]:
-        """Holds the sum over ranks inside, and the counts of this rank again afterwards, even if something raises."""
-        self.sync(*args, **kwargs)
-        try:
-            yield
-        finally:
-            self.unsync(should_unsync=self._is_synced and should_unsync)
+        self._add(states["counts"].to(self.counts.device))
 
     def set_dtype(self, dst_type: str | torch.dtype) -> Self:
         """Changes nothing: counts are whole numbers, and the dtype of the result does not follow the model's."""
         return self
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "") -> Self:
-        def keep_dtype(tensor: Tensor) -> Tensor:
-            moved = fn(tensor)
-            return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
+    @all_or_nothing
+    def _apply(  # type: ignore[override]  # as in torchmetrics, but for recurse
+        self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "", recurse: bool = True
+    ) -> Self:
+        """Moves the states to where ``fn`` puts a tensor; what it does to contents, as ``to_empty``, is not for counts.
 
-        super()._apply(keep_dtype, exclude_state)
+        What is on the meta device has no content, so that a metric that leaves it starts anew.
+        """
+        torch.nn.Module._apply(self, fn, recurse)  # parameters and modules that a subclass may have
+        try:
+            place = fn(torch.empty(0, device=self.counts.device))
+        except NotImplementedError:
+            if not self.counts.is_meta:
+                raise
+            place = fn(torch.empty(0, device="cpu"))  # .to(...) refuses to copy from the meta device
+
+        def moved(value: Any) -> Any:
+            return tree_map_only(Tensor, lambda tensor: tensor.to(place.device), value)
+
+        if why_no_numbers(self.counts) and not why_no_numbers(place):
+            self._start_on(place.device)
+        self._device = place.device
+        for name in (name for name in self._defaults if name not in exclude_state):
+            self._defaults = {**self._defaults, name: moved(self._defaults[name])}
+            setattr(self, name, moved(getattr(self, name)))
+        for name in ("_cache", "_computed", "_forward_cache"):
+            setattr(self, name, moved(getattr(self, name)))
+        self._is_moved = True
         return self
 
-    # The base class counts updates in an int attribute, whose value a compiled step would guard, so that each step were
-    # compiled anew. Compiled updates are therefore counted in a tensor. (Leaving update to the interpreter would forbid
-    # fullgraph.)
-    @property
-    def _update_count(self) -> int:
-        return self._eager_updates + int(self._compiled_updates)
+    def _start_on(self, device: torch.device) -> None:
+        """Becomes as new on another device."""
+        self._device = device
+        with torch.inference_mode(False):
+            self._defaults = self._fresh(device)
+            for name, state in self._fresh(device).items():
+                setattr(self, name, state)
+            self.reset()
 
-    @_update_count.setter
-    def _update_count(self, number: int) -> None:
-        if "_compiled_updates" not in self.__dict__:
-            self._compiled_updates = torch.zeros((), dtype=torch.int64, device="cpu")
-        self.__dict__["_eager_updates"] = number - int(self._compiled_updates)  # a Module's setattr takes 3 µs
+    # A ClasswiseWrapper applies what moves it to our states once more, after us: to_empty leaves what lies in memory.
+    def _settle(self) -> None:
+        """Starts anew after a move, unless something was counted."""
+        if self._is_moved and not self._update_count:
+            self.reset()
+
+    def _refuse_no_numbers(self) -> None:
+        """Raises ``RuntimeError`` if the states are no counts of this metric."""
+        if reason := why_no_numbers(self.counts):
+            raise RuntimeError(reason)
+        self._settle()
+        seen = self._is_moved or self.settings.device.type == "cpu"  # elsewhere a look is a wait
+        if seen and self.settings.tolist() != list(self._settings_text.encode()):
+            raise RuntimeError(
+                "The states are not those that this metric counted, as after .to_empty(...) of a wrapper; call reset() "
+                "after such a move, and count again."
+            )
+        self._is_moved = False
 
     def _wrap_update(self, update: Callable[..., None]) -> Callable[..., None]:
-        counted = super()._wrap_update(update)
+        wrapped = super()._wrap_update(update)
+
+        @all_or_nothing
+        def counted(self: Self, *args: Any, **kwargs: Any) -> None:
+            self._settle()
+            wrapped(*args, **kwargs)
 
         @functools.wraps(update)
         def guarded(*args: Any, **kwargs: Any) -> None:
-            self._refuse_if_synced()
+            self._refuse_change()
+            if self.counts.is_meta:
+                raise RuntimeError(why_no_numbers(self.counts))
             if not torch.compiler.is_compiling():
-                self._all_or_nothing(counted, *args, **kwargs)
+                counted(self, *args, **kwargs)
                 return
             with torch.no_grad():
                 update(*args, **kwargs)
@@ -140,28 +176,19 @@ class CountingMetric(Metric):
 
         return guarded
 
-    def __hash__(self) -> int:
-        # A compiler that meets the making of a metric asks for its hash before the states are there.
-        return super().__hash__() if "_defaults" in self.__dict__ else id(self)
-
-    def _all_or_nothing(self, change: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Calls ``change`` and, if it raises, takes back what it set; states are never changed in place."""
-        before = dict(self.__dict__)
-        try:
-            return change(*args, **kwargs)
-        except BaseException:
-            self.__dict__.update(before)
-            raise
-
     def _sync_dist(self, dist_sync_fn: Callable[..., Any] | None = None, process_group: Any = None) -> None:
+        self._refuse_no_numbers()
         group = process_group or self.process_group
-        self.counts = sum_over_ranks(self.counts, dist_sync_fn, group)
+        # Ranks whose calls are paired wrongly have not been reset equally often since they were together.
+        stamp = zlib.crc32(f"{self._epoch} {self._settings_text}".encode()) >> 8
+        counts = sum_over_ranks(self.counts, dist_sync_fn, group, stamp)
         if self.per_image:
-            rows, ids = self.joined()
+            rows, ids = self._joined()
             flat = rows_of_ranks(torch.cat([ids[:, None], rows.flatten(1)], 1), dist_sync_fn, group)
             self.image_rows, self.image_ids = [flat[:, 1:].unflatten(1, (4, -1))], [flat[:, 0]]
+        self.counts, self._was_shared = counts, True
 
-    def joined(self) -> tuple[Tensor, Tensor]:
+    def _joined(self) -> tuple[Tensor, Tensor]:
         """All rows, int64 ``[N, 4, C]``, and ids, ``[N]``, on the device of the counts."""
         device, classes = self.counts.device, self.counts.shape[0] - 2
         none = torch.zeros(0, 4, classes, dtype=torch.int64, device=device)
@@ -169,19 +196,31 @@ class CountingMetric(Metric):
         return rows, torch.cat([none[:, 0, 0], *(part.to(device) for part in self.image_ids)])
 
     # A graph that was captured adds to the tensor that it knows, so from then on the counts stay in that one.
-    def keep_in_place(self) -> None:
+    def _keep_in_place(self) -> None:
         """Makes a replay of a captured update count, also after other updates and after ``reset``."""
         self._in_place = True
         self.compute_with_cache = False  # a replay runs no Python that would drop the value
 
-    def add(self, counts: Tensor) -> None:
-        """Adds to the counts, in a new tensor unless a captured graph knows this one."""
+    def _add(self, counts: Tensor) -> None:
+        """Adds to the counts, in a new tensor unless a captured graph knows this one; to be called last."""
         if self._in_place:
             self.counts.add_(counts)
         else:
             self.counts = self.counts + counts
 
+    def _add_rows(self, rows: Sequence[Tensor], ids: Sequence[Tensor]) -> None:
+        """Adds rows and their ids, in new lists."""
+        device = self.counts.device
+        more = [*self.image_rows, *(part.to(device) for part in rows)], [*self.image_ids, *(p.to(device) for p in ids)]
+        self.image_rows, self.image_ids = shortened(*more)
+
+    def _reduce_states(self, incoming_state: dict[str, Any]) -> None:
+        super()._reduce_states(incoming_state)
+        if self.per_image:
+            self.image_rows, self.image_ids = shortened(self.image_rows, self.image_ids)
+
     @torch.jit.unused
+    @all_or_nothing
     def reset(self) -> None:
         """Forgets all that was counted."""
         kept = self.counts if self._in_place else None
@@ -189,15 +228,23 @@ class CountingMetric(Metric):
             if isinstance(getattr(self, name), list):
                 setattr(self, name, [])  # the base class would empty the list in place, which others may hold
         super().reset()
+        self._is_moved = False
         if kept is not None:
-            self.counts = kept.zero_()
+            self.counts = kept
+            kept.zero_()
 
     def _copy_state_dict(self) -> dict[str, Tensor | list[Any]]:
-        # The base class copies every tensor, of which there may be thousands; none of these is changed in place.
+        # The base class copies every tensor; none of these is changed in place.
         return {name: list(v) if isinstance(v := getattr(self, name), list) else v for name in self._defaults}
 
+    def _filter_kwargs(self, **kwargs: Any) -> dict[str, Any]:
+        # What a collection hands to each of its metrics: ids go to those that keep rows.
+        return {k: v for k, v in super()._filter_kwargs(**kwargs).items() if k != "ids" or self.per_image}
+
+    @all_or_nothing
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         error_msgs: list[str] = args[-1]
+        kept = self.counts if self._in_place else None
         states = {name: state_dict[prefix + name] for name in self._defaults if prefix + name in state_dict}
         if states:
             if reason := self._why_not_now() or self._why_not_mine(states):
@@ -205,6 +252,8 @@ class CountingMetric(Metric):
                 for name in states:
                     del state_dict[prefix + name]
             else:
+                if self.counts.is_meta:
+                    self._start_on(states["counts"].device)
                 self._computed = None
                 self._update_count = max(self._update_count, int(states["counts"].any()))
         super()._load_from_state_dict(state_dict, prefix, *args)
@@ -212,8 +261,11 @@ class CountingMetric(Metric):
         for name, value in ((name, getattr(self, name)) for name in self._defaults):
             copied = [part.to(self.device, copy=True) for part in ([value] if isinstance(value, Tensor) else value)]
             setattr(self, name, copied[0] if isinstance(value, Tensor) else copied)
+        if kept is not None:
+            loaded, self.counts = self.counts, kept
+            kept.copy_(loaded)
 
-    def _refuse_if_synced(self) -> None:
+    def _refuse_change(self) -> None:
         if reason := self._why_not_now():
             raise RuntimeError(reason)
 
@@ -225,4 +277,5 @@ class CountingMetric(Metric):
 
     def _why_not_mine(self, states: Mapping[str, Any]) -> str:
         """The reason why states cannot be added to or put in place of these, empty if they can."""
-        return why_not(states, self.settings, self.counts, self.per_image)
+        mine: Mapping[str, Any] = self._fresh(torch.device("cpu")) if self.counts.is_meta else vars(self)
+        return why_not(states, mine["settings"], mine["counts"], self.per_image)

@@ -1,5 +1,6 @@
 """What all settings are checked by: choices, flags, whole numbers."""
 
+import difflib
 import operator
 from collections.abc import Iterable
 from typing import Any, Literal, TypeVar, get_args
@@ -22,6 +23,19 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "over": get_args(Over),
     "input_format": get_args(InputFormat),
     "impl": get_args(Impl),
+}
+
+# Keywords that other metrics have -> what to write here.
+ELSEWHERE = {
+    "task": "leave it out, and write num_classes=2 for a binary task, or a MeanIoU(2) for each label of several",
+    "num_labels": "write num_classes=, or a MeanIoU(2) for each label where labels overlap",
+    "per_class": "write average='none' for a value per class",
+    "reduction": "write average=",
+    "top_k": "leave it out, since the highest score is the answer",
+    "multidim_average": "write per_image=True, and ask images() for the values of each image",
+    "ignore_background": "write include_background=False",
+    "reduce_zero_label": "write LabelSpace.reduce_zero_label(number) as num_classes",
+    "label_map": "write a LabelSpace with ids as num_classes",
 }
 
 T = TypeVar("T")
@@ -58,3 +72,12 @@ def each(name: str, values: Iterable[T]) -> Iterable[T]:
             f"{name} is {shown} ({type(values).__name__}); expected several of them, so pass a list."
         ) from None
     return values
+
+
+def unknown(keyword: str, known: Iterable[str]) -> str:
+    """The sentence for a keyword that is none, with what to write instead where that can be guessed."""
+    near = difflib.get_close_matches(keyword, list(known), 1, 0.7)
+    cure = (
+        f"expected one such as {near[0]}, so write that" if near else "expected one of those that help(MeanIoU) shows"
+    )
+    return f"{keyword} is no keyword of MeanIoU; {ELSEWHERE.get(keyword, cure)}."

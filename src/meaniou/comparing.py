@@ -4,13 +4,15 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
 from meaniou import uncertainty
+from meaniou.cautions import warn
 from meaniou.images import rows_of
 from meaniou.metric import MeanIoU
 from meaniou.replicates import Of
+from meaniou.results import Checked
+from meaniou.scores import areas
 from meaniou.uncertainty import Comparison, Groups
 
 
@@ -51,28 +53,34 @@ def compare(
         >>> compare(a, b).better
         'a'
     """
-    if reason := a.unlike(b):
+    if reason := a._unlike(b):
         raise ValueError(reason)
     with a._all_ranks(), b._all_ranks():
         for metric in (a, b):
-            metric._rows(metric.policy)  # refuses what is a mistake
-        first, second = (_numbered(*metric.joined_once()) for metric in (a, b))
+            metric._refuse_without_rows()
+        both = [metric._checked() for metric in (a, b)]
+        for counted in both:
+            areas(counted.counts, a.space, a.policy)  # refuses a no-answer that is an error
+        for doubt in {str(doubt): doubt for counted in both for doubt in counted.doubts}.values():
+            warn(doubt)
+        first, second = (_numbered(metric, counted) for metric, counted in zip((a, b), both, strict=True))
         names = {**b.image_names, **a.image_names}
         _check_pairs(first, second, names)
         one, other = (rows_of(*part, a.space, a.policy, names) for part in (first, second))
         return uncertainty.compare(one, other, a.policy, of, confidence, resamples, seed, groups)
 
 
-def _numbered(rows: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+def _numbered(metric: MeanIoU, counted: Checked) -> tuple[Tensor, Tensor]:
     """Numbers for images that have no ids, in the order in which they were counted."""
-    alone = not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1
-    if alone and bool((ids < 0).all()):
+    assert counted.images is not None
+    rows, ids = (part.cpu() for part in counted.images)
+    if metric._is_ordered() and bool((ids < 0).all()):
         ids = torch.arange(len(ids))
     if bool((ids < 0).any()):
         raise ValueError(
             "Images are paired by their ids, and some have none; expected ids in every update, so pass ids=."
         )
-    return rows.cpu(), ids.cpu()
+    return rows, ids
 
 
 def _check_pairs(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], names: Mapping[int, str]) -> None:

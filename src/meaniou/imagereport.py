@@ -21,8 +21,8 @@ class ImagesReport(EqualByValue):
         number: how many images, and ``skipped`` of these have no valid pixel.
         mean_over_images: mean over classes in each image, then over images (``over="image"``).
         mean_over_classes: mean over the images of each class, then over classes (``over="class"``).
-        worst: id and mean IoU of the images with the lowest ones; the id is -1 where none was given, and a name where
-            there is one.
+        worst: id and mean IoU of the images with the lowest ones; the id is that of ``images``, or a name where there
+            is one.
     """
 
     number: int

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch._subclasses import FakeTensor
 
 from meaniou import tables
 from meaniou.checks import each, integer
@@ -42,6 +43,7 @@ class Rows:
     predicted: Ints
     ignored: NDArray[np.bool_]  # [C]
     names: Mapping[int, str]  # of images, by their ids; not every one need have one
+    numbers: Ints | None = None  # [N], in the order of counting, where no image has an id
 
     @property
     def union(self) -> Ints:
@@ -56,9 +58,17 @@ class Rows:
 
 
 def rows_of(
-    rows: Tensor, ids: Tensor, space: LabelSpace, policy: Policy, names: Mapping[int, str] | None = None
+    rows: Tensor,
+    ids: Tensor,
+    space: LabelSpace,
+    policy: Policy,
+    names: Mapping[int, str] | None = None,
+    ordered: bool = False,
 ) -> Rows:
-    """Rows ``[N, 4, C]`` and ids ``[N]`` under a policy, in an order that does not depend on that of the batches."""
+    """Rows ``[N, 4, C]`` and ids ``[N]`` under a policy, in an order that does not depend on that of the batches.
+
+    ``ordered`` says that they come in the order of counting, by which images are numbered if none has an id.
+    """
     found, numbers = rows.cpu().numpy(), ids.cpu().numpy()
     flat = found.reshape(len(found), 4 * space.num_classes)
     named = np.flatnonzero(numbers >= 0)
@@ -73,7 +83,8 @@ def rows_of(
         truth = truth - unanswered
     ignored = np.zeros(space.num_classes, bool)
     ignored[list(space.ignored_classes)] = True
-    return Rows(numbers[order], intersection, truth, predicted, ignored, names or {})
+    counted = order if ordered and not len(named) else None
+    return Rows(numbers[order], intersection, truth, predicted, ignored, names or {}, counted)
 
 
 def ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
@@ -143,7 +154,7 @@ class ImageTable(EqualByValue):
     """Scores of each image, the worst first, those without a valid pixel last.
 
     Attributes:
-        ids: of each image, -1 where none was given.
+        ids: of each image; where none was given -1, or in one process without any ids numbers in the order of counting.
         images: their names, or the id where there is none.
         mean_iou: mean over classes in each image, a ratio 0 .. 1; NaN without a valid pixel.
         iou: of each class in each image, ``[N, C]``; NaN for a class that is not there.
@@ -206,7 +217,7 @@ def table_of(rows: Rows, space: LabelSpace, policy: Policy) -> ImageTable:
     """The table of all images."""
     means, iou = image_means(rows, policy), image_iou(rows, policy)
     order = np.argsort(means, kind="stable")
-    ids = rows.ids[order].tolist()
+    ids = (rows.ids if rows.numbers is None else rows.numbers)[order].tolist()
     names = tuple(rows.names.get(i, i) for i in ids)
     return ImageTable(tuple(ids), names, tuple(means[order].tolist()), iou[order], space.names)
 
@@ -219,12 +230,14 @@ def ids_of(ids: Sequence[int] | Tensor | None, number: int, device: torch.device
         listed = [integer("ids", i) for i in each("ids", ids)]
         if listed and max(listed) >= 2**63:
             raise ValueError(f"ids holds {max(listed)}; expected numbers that fit into int64, so renumber the images.")
+        if listed and min(listed) < 0:
+            raise ValueError(f"ids holds {min(listed)}; expected whole numbers from 0 on, so renumber the images.")
         ids = torch.tensor(listed, dtype=torch.int64, device="cpu")
     if ids.dtype == torch.bool or ids.is_floating_point() or ids.is_complex():
         raise TypeError(f"ids is {ids.dtype}; expected whole numbers, one an image, so pass ids.long().")
     if ids.shape != (number,):
         raise ValueError(f"ids is {list(ids.shape)} and there are {number} images; expected one id for each.")
-    if ids.device.type == "cpu" and bool((ids < 0).any()):
+    if ids.device.type == "cpu" and not isinstance(ids, FakeTensor) and bool((ids < 0).any()):
         raise ValueError(f"ids holds {int(ids.min())}; expected whole numbers from 0 on, so renumber the images.")
     return ids.to(device=device, dtype=torch.int64, non_blocking=True)
 

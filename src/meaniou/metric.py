@@ -1,6 +1,7 @@
 """Batches -> the state -> a number: the torchmetrics metric, which holds and synchronises the counts."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -145,7 +146,8 @@ class MeanIoU(SavedMetric):
         counted = {"num_classes": self.space.num_classes, "ignore_index": self.space.void}
         if self.space.target_bins or self.space.preds_bins:
             counted |= {"ids": self.space.ids, "pred_ids": self.space.pred_ids, "pred_void": self.space.pred_void}
-        self.add_counts((size, size), per_image=per_image or over != "dataset", **counted, **vars(self.how))
+        how = {field.name: getattr(self.how, field.name) for field in fields(self.how) if field.compare}
+        self._add_counts((size, size), per_image=per_image or over != "dataset", **counted, **how)
 
     def update(
         self,
@@ -189,10 +191,10 @@ class MeanIoU(SavedMetric):
                 raise RuntimeError(
                     "per_image=True grows with each update, which a CUDA graph cannot replay, so leave it out."
                 )
-            self.keep_in_place()
-        self.add(counts)
+            self._keep_in_place()
         if self.per_image:
-            self.image_rows, self.image_ids = [*self.image_rows, rows], [*self.image_ids, names]
+            self._add_rows([rows], [names])
+        self._add(counts)
 
     @property
     def kernel(self) -> str:
@@ -217,4 +219,6 @@ class MeanIoU(SavedMetric):
 
     def _is_captured(self) -> bool:
         """Whether a CUDA graph is being captured."""
-        return self.counts.is_cuda and not torch.compiler.is_compiling() and torch.cuda.is_current_stream_capturing()
+        if not self.counts.is_cuda or torch.compiler.is_compiling() or not torch.cuda.is_initialized():
+            return False
+        return torch.cuda.is_current_stream_capturing()

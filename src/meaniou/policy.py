@@ -1,7 +1,7 @@
 """Settings of scores and of counting -> frozen objects, made once and passed on whole."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
@@ -104,13 +104,13 @@ class Counting:
         input_format: how shapes that can be read in two ways are read.
         threshold: class 1 of two is where a single floating channel is above it.
         validate_args: whether labels outside the classes raise.
-        impl: the kernel asked for.
+        impl: the kernel asked for; all count alike, so that it makes no difference between metrics.
     """
 
     input_format: InputFormat = "auto"
     threshold: float = 0.5
     validate_args: bool = True
-    impl: Impl = "auto"
+    impl: Impl = field(default="auto", compare=False)
 
     @classmethod
     def of(cls, input_format: InputFormat, threshold: float, validate_args: bool, impl: Impl) -> "Counting":

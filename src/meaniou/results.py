@@ -1,17 +1,20 @@
 """The state of a metric -> its number, its report, the table of its images, and how sure it is; over all ranks."""
 
 import functools
-import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
+from torch._subclasses import FakeTensor
 
 from meaniou import scores, uncertainty
+from meaniou.atomic import all_or_nothing
 from meaniou.base import CountingMetric
+from meaniou.cautions import warn
 from meaniou.doubts import doubts
 from meaniou.images import ImageTable, Rows, mean_iou, once, rows_of, seen_twice, table_of
 from meaniou.labels import Groups, LabelSpace
@@ -24,6 +27,21 @@ from meaniou.uncertainty import Groups as Grouping
 from meaniou.uncertainty import Interval
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What a metric has counted, once it is sure that none of it is a mistake.
+
+    Attributes:
+        counts: on the CPU.
+        images: rows and ids, each image once but for those that were counted twice; None where no rows are kept.
+        doubts: what may be a mistake.
+    """
+
+    counts: Tensor
+    images: tuple[Tensor, Tensor] | None
+    doubts: tuple[str | Warning, ...]
+
+
 class ResultsMetric(CountingMetric):
     """What can be asked of counts and rows, under the settings that a subclass makes."""
 
@@ -32,7 +50,7 @@ class ResultsMetric(CountingMetric):
     how: Counting
     protocol: Protocol | None
 
-    def unlike(self, other: "ResultsMetric") -> str:
+    def _unlike(self, other: "ResultsMetric") -> str:
         """The first setting in which another metric differs, as a sentence; empty if the two are alike."""
         for mine, theirs in ((self.space, other.space), (self.policy, other.policy), (self.how, other.how)):
             for name in (field.name for field in fields(mine) if field.compare):
@@ -44,16 +62,26 @@ class ResultsMetric(CountingMetric):
     def compute(self) -> Tensor:
         """The number that ``average`` asks for, over all batches and ranks.
 
+        In a process group every rank must call it, and equally often: each call is one all-reduce and waits for the
+        slowest rank, also if nothing was counted since the last one. So a value after each batch costs a wait a batch,
+        and loops whose lengths differ are refused once they are seen to be out of step. For a running value take what
+        ``forward`` gives, which is that of the batch on this rank, or ``sync_on_compute=False``.
+
         Raises:
             ValueError: if labels outside the classes were counted (unless ``validate_args=False``), or there is a
                 no-answer and ``unanswered="error"``.
+            RuntimeError: if the metric is on the meta device, or the ranks are not in step.
         """
-        found = scores.areas(self._checked_counts(), self.space, self.policy)
+        dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
+        if isinstance(self.counts, FakeTensor):  # a planner of memory asks for the shape alone
+            shape = (self.space.num_classes,) if self.policy.average == "none" else ()
+            return self.counts.new_empty(shape, dtype=dtype)
+        counted = self._checked(warn)
+        found = scores.areas(counted.counts, self.space, self.policy)
         if self.policy.over == "dataset":
             value = scores.mean_iou(found, self.policy)
         else:
-            value = torch.from_numpy(mean_iou(self._rows(self.policy), self.policy))
-        dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
+            value = torch.from_numpy(mean_iou(self._rows(counted, self.policy), self.policy))
         return value.to(dtype).to(self.counts.device)
 
     @property
@@ -61,6 +89,7 @@ class ResultsMetric(CountingMetric):
         """The confusion matrix of this rank, int64 ``[C, C]``, truth in rows; a copy."""
         return self.counts[:-2, :-2].clone()
 
+    @all_or_nothing
     def report(
         self,
         *,
@@ -92,22 +121,27 @@ class ResultsMetric(CountingMetric):
         if not isinstance(bootstrap, bool | Mapping):
             raise TypeError(f"bootstrap is {bootstrap!r}; expected True, False or {{setting: value}}, so pass a dict.")
         with self._all_ranks():
-            counts = self._checked_counts()
-            rows = self._read_rows(policy) if self.per_image else None
+            counted = self._checked(warn)
+            rows = self._rows(counted, policy) if self.per_image else None
             if bootstrap is not False and rows is None:
                 raise ValueError("Intervals need rows of images; make the metric with per_image=True.")
             settings = (bootstrap if isinstance(bootstrap, Mapping) else {}) if bootstrap is not False else None
-            return Report.of(counts, self.space, policy, groups, self.protocol, rows, settings)
+            return Report.of(counted.counts, self.space, policy, groups, self.protocol, rows, settings)
 
+    @all_or_nothing
     def images(self) -> ImageTable:
         """The mean IoU and that of each class in each image, the worst first, over all ranks; needs ``per_image``.
+
+        Without any ids, images are numbered in the order in which one process counted them; several processes have no
+        such order, and -1 stands for each.
 
         Raises:
             ValueError: as ``compute``, or if no rows are kept.
         """
         with self._all_ranks():
-            return table_of(self._rows(self.policy), self.space, self.policy)
+            return table_of(self._sure_rows(), self.space, self.policy)
 
+    @all_or_nothing
     def bootstrap(
         self,
         of: Of = "mean",
@@ -133,10 +167,13 @@ class ResultsMetric(CountingMetric):
             ValueError: as ``compute``, or if no rows are kept, or a setting is out of range.
         """
         with self._all_ranks():
-            return uncertainty.bootstrap(self._rows(self.policy), self.policy, of, confidence, resamples, seed, groups)
+            return uncertainty.bootstrap(self._sure_rows(), self.policy, of, confidence, resamples, seed, groups)
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
-        """Draws a value, several values over time, or the present one, as all torchmetrics do: ``(figure, axes)``."""
+        """Draws a value, several values over time, or the present one, as all torchmetrics do: ``(figure, axes)``.
+
+        In a process group every rank must call it, unless a value is passed.
+        """
         try:
             return self._plot(val, ax)
         except ModuleNotFoundError as error:
@@ -151,30 +188,42 @@ class ResultsMetric(CountingMetric):
             dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and alone, should_unsync=alone
         )
 
-    def _rows(self, policy: Policy) -> Rows:
-        """The rows under a policy, once it is sure that none is a mistake."""
+    def _sure_rows(self) -> Rows:
+        """The rows under the policy of the metric, once it is sure that none is a mistake."""
+        self._refuse_without_rows()
+        counted = self._checked(warn)
+        scores.areas(counted.counts, self.space, self.policy)
+        return self._rows(counted, self.policy)
+
+    def _refuse_without_rows(self) -> None:
         if not self.per_image:
             raise ValueError("No rows are kept for images; make the metric with per_image=True.")
-        scores.areas(self._checked_counts(), self.space, policy)
-        return self._read_rows(policy)
 
-    def _read_rows(self, policy: Policy) -> Rows:
-        return rows_of(*self.joined_once(), self.space, policy, self.image_names)
+    def _rows(self, counted: Checked, policy: Policy) -> Rows:
+        """The rows under a policy."""
+        assert counted.images is not None
+        return rows_of(*counted.images, self.space, policy, self.image_names, self._is_ordered())
 
-    def joined_once(self) -> tuple[Tensor, Tensor]:
-        """All rows and ids, each image once but for those that were counted twice."""
-        return once(*self.joined())
+    def _is_ordered(self) -> bool:
+        """Whether the rows are in the order in which one process counted them."""
+        group = dist.is_available() and dist.is_initialized()
+        return not self._is_synced or (group and dist.get_world_size(self.process_group) == 1)
 
-    def _checked_counts(self) -> Tensor:
-        """The counts on the CPU, once it is sure that none is a mistake."""
+    def _checked(self, tell: Callable[[str | Warning], None] | None = None) -> Checked:
+        """What is counted, once it is sure that none is a mistake; what may be one is told."""
+        self._refuse_no_numbers()
         counts = self.counts.cpu()
+        found: list[str | Warning] = []
         if self.how.validate_args:
             refuse_outside(counts, self.space)
-            for doubt in doubts(counts, self.space, self.policy):
-                warnings.warn(doubt, stacklevel=4)
-        if self.per_image and (twice := seen_twice(self.joined_once()[1], self.image_names)):
-            warnings.warn(twice, stacklevel=4)
-        return counts
+            found += doubts(counts, self.space, self.policy)
+        images = once(*self._joined()) if self.per_image else None
+        if images and (twice := seen_twice(images[1], self.image_names)):
+            found.append(twice)
+        if tell is not None:
+            for doubt in found:
+                tell(doubt)
+        return Checked(counts, images, tuple(found))
 
     def _wrap_compute(self, compute: Callable[[], Tensor]) -> Callable[[], Tensor]:
         computed = super()._wrap_compute(compute)

@@ -2,6 +2,8 @@
 
 import io
 import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -10,10 +12,14 @@ import torch
 
 from meaniou import protocols
 from meaniou.labels import LabelSpace
+from meaniou.operators import why_not
 from meaniou.outputs import write_all
+from meaniou.policy import Counting, Policy
 from meaniou.results import ResultsMetric
 
-FORMAT = "meaniou metric 1"
+FORMAT = "meaniou metric "  # and the version
+VERSION = 2
+LACKED: dict[str, Any] = {"image_names": {}}  # what files of version 1 may lack, and what it was then
 PARTS = ("space", "policy", "counting", "per_image", "protocol", "updates", "counts", "images", "image_names")
 SPACE = (
     "num_classes",
@@ -28,6 +34,20 @@ SPACE = (
     "instances",
     "protocol",
 )
+POLICY = tuple(field.name for field in fields(Policy))
+COUNTING = tuple(field.name for field in fields(Counting))
+# What a file settles, and cannot be said again when it is loaded.
+SETTLED = (
+    "num_classes",
+    "protocol",
+    "ignore_index",
+    "pred_ids",
+    "pred_void",
+    "class_names",
+    "per_image",
+    *COUNTING[:-1],
+)
+assert COUNTING[-1] == "impl"
 
 
 class SavedMetric(ResultsMetric):
@@ -39,11 +59,12 @@ class SavedMetric(ResultsMetric):
         Raises:
             OSError: if it cannot be written; then nothing is left of it.
         """
-        write_all({Path(path): self.packed()})
+        write_all({Path(path): self._packed()})
 
-    def packed(self) -> bytes:
+    def _packed(self) -> bytes:
         """What ``save`` writes; rows are in the order of their ids, whatever the number of ranks."""
-        rows, ids = self.joined() if self.per_image else (None, None)
+        self._refuse_no_numbers()
+        rows, ids = self._joined() if self.per_image else (None, None)
         order = None if ids is None else ids.argsort(stable=True)
         parts = (
             _plain(self.space),
@@ -56,26 +77,39 @@ class SavedMetric(ResultsMetric):
             [part[order].cpu() for part in (rows, ids) if part is not None],
             {int(i): str(name) for i, name in self.image_names.items()},
         )
-        return _packed(dict(zip(PARTS, parts, strict=True)))
+        return _content(dict(zip(PARTS, parts, strict=True)))
 
     @classmethod
     def load(cls, path: str | PathLike[str], **kwargs: Any) -> Self:
-        """The metric of a file, on the CPU; ``kwargs`` are those of ``torchmetrics.Metric``.
+        """The metric of a file, on the CPU.
+
+        Args:
+            path: a file that ``save`` wrote.
+            kwargs: those of ``torchmetrics.Metric``, rules that change no count (``average``, ``unanswered``,
+                ``present``, ``absent``, ``classes``, ``include_background``, ``over``, ``worst``), and ``impl``.
 
         Raises:
-            ValueError: if the file holds no saved metric, or its kernel cannot run here.
+            ValueError: if the file holds no saved metric, or one of a newer version, or its kernel cannot run here.
+            TypeError: if a keyword is settled by the counts of the file.
             OSError: if it cannot be read.
         """
+        if settled := [name for name in kwargs if name in SETTLED]:
+            raise TypeError(
+                f"{settled[0]} is settled by the counts in {path}; expected keywords that change no count, so leave it "
+                "out, or count again under the other setting."
+            )
         found = _read(Path(path))
-        if missing := [name for name in PARTS if name not in found]:
-            raise ValueError(f"{path} lacks {missing[0]!r}; expected a whole file of save(), so save it again.")
+        impl = {"impl": kwargs.get("impl", found["counting"]["impl"])}
+        if "impl" not in kwargs and (reason := why_not(str(impl["impl"]))):
+            raise ValueError(f"{path} asks for a kernel, and {reason.rstrip('.')}, or pass impl='auto' to load().")
         try:
-            return cls._made_of(found, **kwargs)
+            metric = cls._made_of(found, **impl)
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{path} holds no metric that can be made here, or no whole one ({type(error).__name__}: "
                 f"{str(error).rstrip('.')}); expected a file of save(), so save it again."
             ) from error
+        return cls._made_of(found, **kwargs) if kwargs else metric
 
     @classmethod
     def _made_of(cls, found: dict[str, Any], **kwargs: Any) -> Self:
@@ -86,7 +120,7 @@ class SavedMetric(ResultsMetric):
         states |= {f"image_{name}": [part] for name, part in zip(("rows", "ids"), found["images"], strict=False)}
         if reason := metric._why_not_mine(states):
             raise ValueError(reason)
-        if found["protocol"] in protocols.names():
+        if found["protocol"] is not None:
             metric.protocol = protocols.get(found["protocol"])
         metric.counts = states["counts"]
         if metric.per_image:
@@ -96,28 +130,76 @@ class SavedMetric(ResultsMetric):
         return metric
 
 
-def _packed(state: dict[str, Any]) -> bytes:
+def _content(state: dict[str, Any]) -> bytes:
     """The contents of a file of plain values and tensors."""
     file = io.BytesIO()
-    torch.save({"format": FORMAT, **state}, file)
+    torch.save({"format": f"{FORMAT}{VERSION}", **state}, file)
     return file.getvalue()
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """What a file holds; raises ``ValueError`` if it is no such file, ``OSError`` if it cannot be read."""
-    content = path.read_bytes()
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:  # torch.load does not look at the checksums
-            if spoiled := archive.testzip():
-                raise ValueError(f"the checksum of {spoiled} is wrong")
-        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # of pickle, zipfile and torch, by what is wrong with the file
-        raise ValueError(
-            f"{path} holds no saved metric, or no whole one ({type(error).__name__}); expected a file of save()."
-        ) from error
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
+    """The parts of a saved metric; raises ``ValueError`` if a file holds none, ``OSError`` if it cannot be read."""
+    with path.open("rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                _refuse_bomb(archive.infolist(), path.stat().st_size)
+                if spoiled := archive.testzip():  # torch.load does not look at the checksums
+                    raise ValueError(f"the checksum of {spoiled} is wrong")
+            file.seek(0)
+            found = torch.load(file, map_location="cpu", weights_only=True)
+        except OSError:
+            raise
+        except Exception as error:  # of pickle, zipfile and torch, by what is wrong with the file
+            raise ValueError(
+                f"{path} holds no saved metric, or no whole one ({type(error).__name__}); expected a file of save()."
+            ) from error
+        size = file.tell()
+    tag = found.get("format") if isinstance(found, dict) else None
+    number = tag.removeprefix(FORMAT) if isinstance(tag, str) and tag.startswith(FORMAT) else ""
+    if not number.isdecimal() or int(number) < 1:
         raise ValueError(f"{path} holds something else than a saved metric; expected a file of save().")
-    return found
+    if int(number) > VERSION:
+        raise ValueError(
+            f"{path} has the format {number}, and this version of meaniou knows those up to {VERSION}; update meaniou."
+        )
+    parts = (LACKED if int(number) == 1 else {}) | {name: value for name, value in found.items() if name != "format"}
+    for reason in _why_not_whole(parts, size):
+        raise ValueError(f"{path} {reason}.")
+    return parts
+
+
+def _refuse_bomb(members: Iterable[zipfile.ZipInfo], size: int) -> None:
+    """Raises ``ValueError`` if members of an archive take more memory than the archive has bytes."""
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise ValueError("its parts are compressed")
+    if sum(member.file_size for member in members) > size:
+        raise ValueError("its parts overlap")
+
+
+def _why_not_whole(parts: Mapping[str, Any], size: int) -> Iterator[str]:
+    """The reasons why the parts of a file are not those that ``save`` writes."""
+    yield from _why_not_exactly("", parts, PARTS)
+    for name, known in (("space", SPACE), ("policy", POLICY), ("counting", COUNTING)):
+        yield from _why_not_exactly(f" in {name!r}", parts.get(name), known)
+    protocol = parts.get("protocol")
+    if protocol is not None and protocol not in protocols.names():
+        yield f"was counted under the protocol {protocol!r}, which this version does not know; update meaniou"
+    images = parts["images"] if isinstance(parts.get("images"), list) else []
+    for tensor in (part for part in (parts.get("counts"), *images) if isinstance(part, torch.Tensor)):
+        if tensor.numel() * tensor.element_size() > size:
+            yield f"holds a tensor {list(tensor.shape)} in {size:,} bytes; expected a file of save()"
+
+
+def _why_not_exactly(where: str, values: Any, known: tuple[str, ...]) -> Iterator[str]:
+    if not isinstance(values, Mapping):
+        yield f"holds no values by name{where}; expected a whole file of save(), so save it again"
+    elif missing := [name for name in known if name not in values]:
+        yield f"lacks {missing[0]!r}{where}; expected a whole file of save(), so save it again"
+    elif unknown := [name for name in values if name not in known]:
+        yield (
+            f"holds {str(unknown[0])[:80]!r}{where}, which this version of meaniou does not know; expected a file of "
+            "save(), so update meaniou, or save it again"
+        )
 
 
 def _plain(space: LabelSpace) -> dict[str, Any]:

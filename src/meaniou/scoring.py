@@ -138,7 +138,7 @@ def merged(saved: Sequence[Path]) -> MeanIoU:
     for path in saved[1:]:
         other = _loaded(path)
         try:
-            if reason := metric.unlike(other):
+            if reason := metric._unlike(other):
                 raise ValueError(reason)
             metric.merge_state(other)
         except ValueError as error:

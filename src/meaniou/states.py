@@ -1,14 +1,54 @@
-"""A state from elsewhere -> the reason why it cannot be added to or put in place of a metric's own, or none."""
+"""States -> the reason why they cannot be computed, or added to or put in place of a metric's own, or none; and lists
+of rows -> shorter ones.
+"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._subclasses import FakeTensor
 
 from meaniou.kernels.rows import row_of
 
 WHOLE = "expected the metric_state or state_dict of the same metric, so pass that."
+
+
+PARTS = 64  # of a list of rows; more are joined
+
+
+def why_no_numbers(counts: Tensor) -> str:
+    """The reason why counts hold no numbers, empty if they do."""
+    if counts.is_meta:
+        return (
+            "The metric is on the meta device, which holds no numbers; call .to_empty(device=...) or .to(...) on it or "
+            "on its model, and count then."
+        )
+    if isinstance(counts, FakeTensor):
+        return "The counts are fake tensors, which hold no numbers; compute them outside of FakeTensorMode."
+    return ""
+
+
+def shortened(rows: Sequence[Tensor], ids: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """The same rows and ids in at most ``PARTS`` tensors, in the same order.
+
+    Parts are joined from the first one on that is at most twice as large as all that follow it. So each row is copied
+    a logarithmic number of times, however many batches there are, and the parts that stay are few: each is larger than
+    twice the sum of those behind it.
+    """
+    if len(rows) <= PARTS:
+        return list(rows), list(ids)
+    after, first = 0, len(rows) - 1
+    for i in range(len(rows) - 1, -1, -1):
+        if len(rows[i]) <= 2 * after:
+            first = i
+        after += len(rows[i])
+    return _joined_from(first, rows), _joined_from(first, ids)
+
+
+def _joined_from(first: int, parts: Sequence[Tensor]) -> list[Tensor]:
+    device = parts[first].device  # with compute_on_cpu not that of the newest
+    return [*parts[:first], torch.cat([part.to(device) for part in parts[first:]])]
 
 
 def why_not(states: Mapping[str, Any], settings: Tensor, counts: Tensor, per_image: bool) -> str:
@@ -17,6 +57,8 @@ def why_not(states: Mapping[str, Any], settings: Tensor, counts: Tensor, per_ima
         theirs = states.get(name)
         if not isinstance(theirs, Tensor) or theirs.dtype != torch.int64:
             return f"The state holds no int64 tensor {name!r}; {WHOLE}"
+        if why_no_numbers(theirs):
+            return f"The state {name!r} is on the meta device or fake, and holds no numbers; {WHOLE}"
         if name == "settings" and not torch.equal(theirs.cpu(), mine.cpu()):
             return (
                 f"The state was counted with {_decoded(theirs)} and this metric counts with {_decoded(mine)}; "

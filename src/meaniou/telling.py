@@ -95,7 +95,7 @@ def tell(metric: MeanIoU, wanted: Wanted, gallery: Gallery | None = None, title:
     if wanted.per_image and table:
         contents[wanted.per_image] += (table.to_csv() + "\n").encode()
     if wanted.save:
-        contents[wanted.save] += metric.packed()
+        contents[wanted.save] += metric._packed()
     if wanted.plot:
         contents |= {wanted.plot / name: content for name, content in plots(report).items()}
     names = [str(name) for name in table.images[: wanted.worst or WORST]] if table and gallery else []

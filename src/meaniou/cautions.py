@@ -1,0 +1,14 @@
+"""A doubt -> a warning on the line of the caller, whatever of this package and of PyTorch lies between."""
+
+import sys
+import warnings
+
+INNER = ("meaniou", "torchmetrics", "torch")
+
+
+def warn(doubt: str | Warning) -> None:
+    """Warns on the line that called into the package, or into a wrapper of torchmetrics around it."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in INNER:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(doubt, stacklevel=level)

@@ -1,0 +1,284 @@
+"""Metrics on the meta device and of fake tensors, which hold no numbers: what works there, and how they leave it."""
+
+import copy
+import io
+import pickle
+
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from support import assert_sentence
+from torch import nn
+from torch._subclasses import FakeTensor, FakeTensorMode
+from torchmetrics import MetricCollection
+from torchmetrics.wrappers import ClasswiseWrapper
+
+from meaniou import MeanIoU
+
+PREDS, TARGET = torch.tensor([[[0, 1, 1, 2]]]), torch.tensor([[[0, 1, 2, 255]]])
+WAYS = {
+    "to_empty": lambda model, metric: metric.to_empty(device="cpu"),
+    "to_empty, not recursive": lambda model, metric: metric.to_empty(device="cpu", recurse=False),
+    "to_empty of a model": lambda model, metric: model.to_empty(device="cpu"),
+    "to": lambda model, metric: metric.to("cpu"),
+    "cpu": lambda model, metric: metric.cpu(),
+    "to with a dtype": lambda model, metric: metric.to("cpu", torch.float16),
+}
+
+
+def made(**settings):
+    return MeanIoU(**({"num_classes": 3, "ignore_index": 255, "per_image": True} | settings))
+
+
+def on_meta(**settings):
+    with torch.device("meta"):
+        return made(**settings)
+
+
+def assert_as_new(metric, **settings):
+    """It counts from zero under its own settings, and adds up with others."""
+    plain = made(**settings)
+    assert metric.device == metric.counts.device == torch.device("cpu")
+    assert metric.update_count == 0
+    assert metric._computed is metric._forward_cache is None
+    for name in plain._defaults:
+        assert str(getattr(metric, name)) == str(getattr(plain, name)) == str(metric._defaults[name])
+    for one in (metric, plain):
+        one.update(PREDS, TARGET)
+        one(PREDS, TARGET)
+    assert torch.equal(metric.counts, plain.counts)
+    assert metric.compute() == plain.compute() == 0.5
+    plain.merge_state(metric)
+    metric.merge_state(plain)
+    assert metric.update_count == 6
+    assert metric.counts.sum() == 24
+    metric.reset()
+    assert metric.counts.sum() == 0
+
+
+@pytest.fixture
+def dirty(monkeypatch):
+    """Memory that is not initialised is never zero by chance."""
+    empty_like = torch.empty_like
+    monkeypatch.setattr(torch, "empty_like", lambda *args, **kwargs: empty_like(*args, **kwargs).fill_(77))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("settings", [{}, {"per_image": False, "input_format": "index"}], ids=["rows", "no rows"])
+def test_a_metric_that_leaves_the_meta_device_starts_anew(way, settings, dirty):
+    metric = on_meta(**settings)
+    model = nn.Sequential(nn.Sequential(metric))
+    WAYS[way](model, metric)
+    assert_as_new(metric, **settings)
+
+
+WRAPPERS = {
+    "classwise": lambda: ClasswiseWrapper(made(average="none")),
+    "collection": lambda: MetricCollection({"a": made(), "b": made(average="micro"), "c": made(per_image=False)}),
+    "arithmetic": lambda: 100 * made(),
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize("call", ["update", "forward"])
+def test_a_wrapper_that_leaves_the_meta_device(wrapper, call, dirty):
+    with torch.device("meta"):
+        wrapped = WRAPPERS[wrapper]()
+    nn.Sequential(wrapped).to_empty(device="cpu")
+    plain = WRAPPERS[wrapper]()
+    for metric in (wrapped, plain):
+        torch.manual_seed(0)
+        for _ in range(3):
+            (metric.update if call == "update" else metric)(PREDS, TARGET)
+    assert str(wrapped.compute()) == str(plain.compute())
+
+
+def test_counts_that_a_wrapper_overwrites_are_noticed(dirty, tmp_path):
+    wrapper = ClasswiseWrapper(made(average="none"))
+    wrapper.update(PREDS, TARGET)
+    nn.Sequential(wrapper).to_empty(device="cpu")
+    for call in (wrapper.compute, wrapper.metric.report, lambda: wrapper.metric.save(tmp_path / "a")):
+        with pytest.raises(RuntimeError) as error:
+            call()
+        assert_sentence(error, "not those that this metric counted, as after .to_empty(...) of a wrapper; call reset()")
+    wrapper.reset()
+    wrapper.update(PREDS, TARGET)
+    assert [round(value.item(), 1) for value in wrapper.compute().values()] == [1.0, 0.5, 0.0]
+
+
+def test_copies_on_the_meta_device(dirty):
+    buffer = io.BytesIO()
+    torch.save(on_meta(), buffer)
+    buffer.seek(0)
+    for metric in (
+        copy.deepcopy(on_meta()),
+        pickle.loads(pickle.dumps(on_meta())),
+        torch.load(buffer, weights_only=False),
+    ):
+        assert metric.counts.is_meta
+        assert_as_new(copy.deepcopy(metric.to_empty(device="cpu")))
+        assert_as_new(pickle.loads(pickle.dumps(metric)))
+
+
+def test_what_was_counted_before_a_move_to_the_meta_device_is_gone(dirty):
+    metric = made()
+    metric(PREDS, TARGET)
+    metric.compute()
+    metric.to("meta")
+    assert metric.device.type == metric.counts.device.type == "meta"
+    assert metric.image_rows[0].is_meta
+    metric.reset()
+    assert_as_new(metric.to_empty(device="cpu"))
+    metric.update(PREDS, TARGET)
+    metric.compute()
+    assert_as_new(metric.to("meta").to_empty(device="cpu"))
+
+
+def test_to_empty_keeps_what_is_counted(dirty):
+    metric = made()
+    metric.update(PREDS, TARGET)
+    value = metric.compute()
+    nn.Sequential(nn.Linear(2, 2), metric).to_empty(device="cpu")
+    metric.to_empty(device="cpu", recurse=True)
+    assert metric.update_count == 1
+    assert metric._computed is value or metric._computed == value
+    assert metric.counts.sum() == 4
+    assert metric.images().ids == (0,)
+
+
+CALLS = {
+    "update": lambda metric: metric.update(PREDS, TARGET),
+    "update on the same device": lambda metric: metric.update(PREDS.to("meta"), TARGET.to("meta")),
+    "forward": lambda metric: metric(PREDS, TARGET),
+    "compute": lambda metric: metric.compute(),
+    "report": lambda metric: metric.report(),
+    "images": lambda metric: metric.images(),
+    "bootstrap": lambda metric: metric.bootstrap(),
+    "merge_state": lambda metric: metric.merge_state(made()),
+    "save": lambda metric: metric.save("never-written"),
+    "sync": lambda metric: metric.sync(distributed_available=lambda: True),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The ``compute`` method of metric MeanIoU was called before")
+@pytest.mark.parametrize("call", CALLS)
+def test_what_cannot_work_on_the_meta_device_names_it(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    metric = on_meta()
+    with pytest.raises(RuntimeError) as error:
+        CALLS[call](metric)
+    assert_sentence(error, "on the meta device", ".to_empty(device=...)")
+    assert not list(tmp_path.iterdir())
+    assert not metric._is_synced
+    assert_as_new(metric.to_empty(device="cpu"))
+
+
+def test_a_state_of_the_meta_device_is_not_added():
+    metric = made()
+    metric.update(PREDS, TARGET)
+    for state in (on_meta(), on_meta().metric_state):
+        with pytest.raises(ValueError, match="holds no numbers") as error:
+            metric.merge_state(state)
+        assert_sentence(error)
+    other = on_meta()
+    other.persistent(True)
+    with pytest.raises(RuntimeError, match="holds no numbers"):
+        metric.load_state_dict(other.state_dict())
+    assert metric.counts.sum() == 4
+
+
+@pytest.mark.parametrize("assign", [False, True])
+def test_a_checkpoint_takes_a_metric_off_the_meta_device(assign, dirty):
+    with torch.device("meta"):
+        model = nn.ModuleDict({"layer": nn.Linear(2, 2), "metric": made()})
+    source = nn.ModuleDict({"layer": nn.Linear(2, 2), "metric": made()})
+    source["metric"].update(PREDS, TARGET)
+    for one in (model, source):
+        one["metric"].persistent(True)
+    state = source.state_dict()
+    wrong = state | {"metric.settings": state["metric.settings"][1:]}
+    with pytest.raises(RuntimeError, match="expected the same settings"):
+        model.load_state_dict(wrong, assign=True)
+    assert model["metric"].counts.is_meta
+    if not assign:
+        model["layer"].to_empty(device="cpu")
+    model.load_state_dict(state, assign=assign)
+    assert model["metric"].compute() == 0.5
+    model.to_empty(device="cpu")
+    assert model["metric"].compute() == 0.5
+    assert model["metric"].device.type == "cpu"
+
+
+class Model(LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+        self.metric = made()
+
+
+@pytest.mark.parametrize("empty_init", [True, False, None])
+def test_a_model_that_lightning_makes(empty_init, dirty):
+    trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
+    with trainer.init_module(empty_init=empty_init):
+        model = Model()
+    assert_as_new(model.metric)
+    with trainer.init_module(empty_init=empty_init), torch.device("meta"):
+        model = Model()
+    for module in model.modules():  # as Lightning and FSDP make modules on a device
+        module.to_empty(device="cpu", recurse=False)
+    assert_as_new(model.metric)
+
+
+def test_a_model_that_accelerate_makes(dirty):
+    accelerate = pytest.importorskip("accelerate")
+    for include_buffers in (True, False):
+        with accelerate.init_empty_weights(include_buffers=include_buffers):
+            model = nn.Sequential(nn.BatchNorm1d(2), made())
+        assert_as_new(model.to_empty(device="cpu")[1])
+
+
+# --------------------------------------------------------------------------------------------------------- fake tensors
+
+
+@pytest.mark.parametrize("average", ["macro", "none"])
+def test_a_planner_of_memory_runs_a_step(average):
+    with FakeTensorMode():
+        metric = made(average=average)
+        target = torch.zeros(2, 8, 9, dtype=torch.uint8)
+        scores = torch.zeros(2, 3, 8, 9)
+        metric.update(target, target, ids=[1, 2])
+        metric.update(scores, target, ids=torch.tensor([3, 4]))
+        metric.update([target[0]], [target[0]], valid=[target[0] > 0])
+        value = metric(scores, target)
+        assert isinstance(value, FakeTensor)
+        assert (value.shape, value.dtype) == ((3,) if average == "none" else (), torch.float32)
+        assert metric.compute().shape == value.shape
+        assert metric.update_count == 4
+        assert [tuple(part.shape) for part in metric.image_rows] == [(2, 4, 3), (2, 4, 3), (1, 4, 3), (2, 4, 3)]
+        for call in (metric.report, metric.images, lambda: metric.merge_state(made())):
+            with pytest.raises(RuntimeError) as error:
+                call()
+            assert_sentence(error, "fake tensors, which hold no numbers")
+        metric.reset()
+        assert metric.update_count == 0
+
+
+def test_a_real_metric_in_a_planner_of_memory():
+    metric = made(per_image=False)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        target = torch.zeros(2, 8, 9, dtype=torch.uint8)
+        metric.update(target, target)
+        assert metric.update_count == 1
+        assert isinstance(metric.compute(), FakeTensor)
+    with pytest.raises(RuntimeError, match="FakeTensorMode"):
+        metric.report()
+    metric.reset()
+    metric.update(PREDS, TARGET)
+    assert metric.compute() == 0.5
+
+
+def test_fake_states_that_move_out_of_their_mode_start_anew():
+    with FakeTensorMode():
+        metric = made()
+        metric.update(torch.zeros(1, 2, 2).long(), torch.zeros(1, 2, 2).long())
+    assert_as_new(metric.to_empty(device="cpu"))

@@ -1,0 +1,301 @@
+"""Saved metrics: back as they were; and a file that is damaged, newer or malicious is refused in a sentence."""
+
+import contextlib
+import io
+import pickle
+import zipfile
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support import assert_sentence
+
+from meaniou import MeanIoU
+
+C, VOID = 4, 255
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(41)
+
+
+def scenes(rng, number=12):
+    """Images of labels 0 .. C-1 and 255, one of them all void."""
+    target = rng.choice([*range(C), VOID], size=(number, 6, 7))
+    target[3] = VOID
+    preds = np.where(rng.random(target.shape) < 0.7, target, rng.integers(0, C, size=target.shape))
+    return torch.from_numpy(preds), torch.from_numpy(target)
+
+
+def filled(maps, ids=None, **settings):
+    metric = MeanIoU(C, ignore_index=VOID, **({"per_image": True} | settings))
+    for part in (slice(0, 5), slice(5, None)):
+        metric.update(*(side[part] for side in maps), ids=None if ids is None else ids[part])
+    return metric
+
+
+def assert_same_rows(a, b):
+    for x, y in zip(a._joined(), b._joined(), strict=True):
+        assert torch.equal(x, y)
+    assert torch.equal(a.counts, b.counts)
+
+
+def test_save_and_load(rng, tmp_path):
+    maps = scenes(rng)
+    for settings in ({}, {"over": "class", "worst": [5, 10], "present": "target"}, {"per_image": False}):
+        metric = filled(maps, **settings) if settings.get("per_image", True) else MeanIoU(C, ignore_index=VOID)
+        path = tmp_path / "metric.pt"
+        metric.save(path)
+        assert [file.name for file in tmp_path.iterdir()] == ["metric.pt"]
+        other = MeanIoU.load(path)
+        assert (other.space, other.policy, other.how) == (metric.space, metric.policy, metric.how)
+        assert other.update_count == metric.update_count
+        assert torch.equal(other.counts, metric.counts)
+        if metric.per_image:
+            assert_same_rows(other, metric)
+            assert other.compute() == metric.compute()
+            other.merge_state(metric)
+            assert len(other._joined()[0]) == 24
+
+
+def test_save_and_load_under_a_protocol(tmp_path):
+    x = torch.tensor([[[7, 8, 0]]])
+    for settings in ({"protocol": "cityscapes"}, {"protocol": "cityscapes", "pred_ids": "classes", "absent": "zero"}):
+        metric = MeanIoU(**settings, per_image=True)
+        metric.update(x.clamp(max=7), x, ids=[3])
+        metric.save(tmp_path / "a")
+        other = MeanIoU.load(tmp_path / "a")
+        assert str(other.report()) == str(metric.report())
+        assert other.space == metric.space
+        other.update(x.clamp(max=7), x, ids=[4])
+        other.merge_state(metric)
+
+
+def test_odd_numbers_and_names_are_saved_plainly(rng, tmp_path):
+    for worst in (np.float64(5), Fraction(1, 3), np.array(20), (share for share in (5, 10.5))):
+        metric = filled(scenes(rng), range(12), over="image", worst=worst)
+        metric.image_names = {np.int64(0): "a", 1: Path("b"), 2: np.str_("c")}
+        metric.save(tmp_path / "a")
+        other = MeanIoU.load(tmp_path / "a")
+        assert other.policy == metric.policy
+        assert other.policy.worst
+        assert other.compute() == metric.compute()
+        assert other.image_names == {0: "a", 1: "b", 2: "c"}
+
+
+def test_a_bit_that_is_wrong_is_noticed(rng, tmp_path):
+    path, numbers = tmp_path / "x", np.random.default_rng(5)
+    metric = filled(scenes(rng), range(12))
+    metric.save(path)
+    whole = bytearray(path.read_bytes())
+    for place in numbers.integers(0, len(whole), 300).tolist():
+        spoiled = whole.copy()
+        spoiled[place] ^= 1 << int(numbers.integers(8))
+        path.write_bytes(spoiled)
+        with contextlib.suppress(ValueError):
+            assert_same_rows(MeanIoU.load(path), metric)
+
+
+def test_what_is_no_saved_metric(tmp_path):
+    path = tmp_path / "x"
+    for content in (b"", b"no", pickle.dumps({"a": 1})):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"holds no saved metric|something else"):
+            MeanIoU.load(path)
+    torch.save({"format": "other"}, path)
+    with pytest.raises(ValueError, match="something else"):
+        MeanIoU.load(path)
+    with pytest.raises(FileNotFoundError):
+        MeanIoU.load(tmp_path / "none")
+
+
+def test_loading_runs_no_code(tmp_path):
+    class Bad:
+        def __reduce__(self):
+            return (print, ("ran",))
+
+    torch.save({"format": "meaniou metric 1", "space": Bad()}, tmp_path / "bad")
+    with pytest.raises(ValueError, match="holds no saved metric"):
+        MeanIoU.load(tmp_path / "bad")
+
+
+def test_files_that_lack_a_part_or_hold_a_wrong_one(rng, tmp_path):
+    metric = filled(scenes(rng), list(range(12)))
+    metric.save(tmp_path / "good")
+    good = torch.load(tmp_path / "good", weights_only=True)
+    rows, ids = good["images"]
+    wrong = {
+        "lacks 'counts'": {name: value for name, value in good.items() if name != "counts"},
+        "has the shape [3, 3]": good | {"counts": torch.zeros(3, 3, dtype=torch.int64)},
+        "negative counts": good | {"counts": -good["counts"]},
+        "negative rows": good | {"images": [-rows, ids]},
+        "hold other pixels than the counts": good | {"images": [rows * 2, ids]},
+        "rows of images do not fit": good | {"images": [rows[1:], ids]},
+        "holds no lists": good | {"images": []},
+        "no int64 tensor 'counts'": good | {"counts": good["counts"].double()},
+        "lacks 'num_classes' in 'space'": good | {"space": {}},
+        "no metric that can be made": good | {"space": good["space"] | {"num_classes": 0}},
+        "lacks 'void' in 'space'": good | {"space": {k: v for k, v in good["space"].items() if k != "void"}},
+        "that can be made here": good | {"image_names": [1]},
+        "holds no metric": good | {"images": [rows, rows]},
+    }
+    for part, state in wrong.items():
+        torch.save(state, tmp_path / "wrong")
+        with pytest.raises(ValueError, match="wrong") as error:
+            MeanIoU.load(tmp_path / "wrong")
+        assert_sentence(error, part)
+
+
+def parts_of(metric, tmp_path):
+    metric.save(tmp_path / "good")
+    return torch.load(tmp_path / "good", weights_only=True)
+
+
+def refusal(parts, tmp_path):
+    """What is said of a file of such parts."""
+    torch.save(parts, tmp_path / "file")
+    with pytest.raises(ValueError, match="file") as error:
+        MeanIoU.load(tmp_path / "file")
+    assert_sentence(error)
+    return str(error.value)
+
+
+def test_a_file_of_another_version(rng, tmp_path):
+    good = parts_of(filled(scenes(rng), range(12)), tmp_path)
+    assert good["format"] == "meaniou metric 2"
+    assert "has the format 3, and this version of meaniou knows those up to 2; update" in refusal(
+        good | {"format": "meaniou metric 3", "more": 1}, tmp_path
+    )
+    for tag in ("meaniou metric 0", "meaniou metric", "meaniou metric x", "meaniou metric ²", "other 2", 2, None):
+        assert "something else than a saved metric" in refusal(good | {"format": tag}, tmp_path)
+    first = {name: value for name, value in good.items() if name != "image_names"} | {"format": "meaniou metric 1"}
+    torch.save(first, tmp_path / "first")  # as before images had names
+    assert_same_rows(MeanIoU.load(tmp_path / "first"), MeanIoU.load(tmp_path / "good"))
+    assert "lacks 'image_names'" in refusal(first | {"format": good["format"]}, tmp_path)
+    assert "lacks 'counts'" in refusal({k: v for k, v in first.items() if k != "counts"}, tmp_path)
+
+
+@pytest.mark.parametrize("where", ["", "space", "policy", "counting"])
+def test_a_file_holds_what_is_known_and_nothing_else(where, rng, tmp_path):
+    good = parts_of(filled(scenes(rng), range(12)), tmp_path)
+    part = good[where] if where else good
+    names = [name for name in part if name != "format"]
+    for name in names:
+        less = {key: value for key, value in part.items() if key != name}
+        said = refusal(good | {where: less} if where else less, tmp_path)
+        assert f"lacks {name!r}{f' in {where!r}' if where else ''}; expected a whole file of save()" in said
+    more = part | {"later": 1}
+    said = refusal(good | {where: more} if where else more, tmp_path)
+    assert f"holds 'later'{f' in {where!r}' if where else ''}, which this version of meaniou does not know" in said
+    if where:
+        assert f"holds no values by name in {where!r}" in refusal(good | {where: [1]}, tmp_path)
+
+
+def test_a_protocol_that_is_not_known_is_not_dropped(tmp_path):
+    metric = MeanIoU(protocol="cityscapes")
+    metric.update(torch.tensor([[7]]), torch.tensor([[7]]))
+    good = parts_of(metric, tmp_path)
+    assert good["protocol"] == "cityscapes"
+    for name in ("cityscapes-2030", 3, ["cityscapes"]):
+        assert f"under the protocol {name!r}, which this version does not know" in refusal(
+            good | {"protocol": name}, tmp_path
+        )
+
+
+def test_rules_that_are_not_known_are_refused(rng, tmp_path):
+    good = parts_of(filled(scenes(rng), range(12)), tmp_path)
+    for name, value in (("absent", "half"), ("over", "video"), ("average", 3)):
+        assert f"{name} is {value!r}" in refusal(good | {"policy": good["policy"] | {name: value}}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "settled",
+    [
+        {"ignore_index": 1},
+        {"num_classes": 5},
+        {"protocol": "cityscapes"},
+        {"threshold": 0.1},
+        {"input_format": "index"},
+        {"validate_args": False},
+        {"per_image": False},
+        {"class_names": list("abcd")},
+        {"pred_ids": "classes"},
+    ],
+    ids=lambda settled: next(iter(settled)),
+)
+def test_what_the_counts_settle_is_not_overridden(settled, rng, tmp_path):
+    filled(scenes(rng), range(12)).save(tmp_path / "a")
+    with pytest.raises(TypeError) as error:
+        MeanIoU.load(tmp_path / "a", **settled)
+    assert_sentence(error, f"{next(iter(settled))} is settled by the counts in", "leave it out")
+
+
+def test_what_changes_no_count_is_taken(rng, tmp_path):
+    maps = scenes(rng)
+    filled(maps, range(12)).save(tmp_path / "a")
+    rules = {"average": "none", "absent": "zero", "include_background": False}
+    metric = MeanIoU.load(tmp_path / "a", **rules, impl="portable", dist_sync_on_step=True)
+    assert torch.equal(metric.compute().nan_to_num(-1), filled(maps, range(12), **rules).compute().nan_to_num(-1))
+    assert metric.dist_sync_on_step
+    assert MeanIoU.load(tmp_path / "a", over="image").compute() == filled(maps, range(12), over="image").compute()
+    for wrong, words in (({"no_such_rule": 1}, "^no_such_rule is no keyword"), ({"average": "x"}, "^average is 'x'")):
+        with pytest.raises(ValueError, match=words):
+            MeanIoU.load(tmp_path / "a", **wrong)
+
+
+def test_a_kernel_that_cannot_run_here_is_not_what_a_file_needs(rng, tmp_path, monkeypatch):
+    filled(scenes(rng), range(12), impl="cpu").save(tmp_path / "a")
+    for module in ("saving", "metric"):
+        reason = "impl='cpu' cannot run, since Numba cannot be used (gone); install the extra 'cpu'."
+        monkeypatch.setattr(f"meaniou.{module}.why_not", lambda impl, reason=reason: reason if impl == "cpu" else "")
+    with pytest.raises(ValueError, match="cannot run") as error:
+        MeanIoU.load(tmp_path / "a")
+    assert_sentence(error, "install the extra 'cpu', or pass impl='auto' to load()")
+    assert MeanIoU.load(tmp_path / "a", impl="auto").how.impl == "auto"
+
+
+def archive_again(content, compression=zipfile.ZIP_STORED, more=()):
+    """The same archive, written anew."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(file, "w", compression) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+        for name, data in more:
+            new.writestr(name, data)
+    return file.getvalue()
+
+
+def test_a_file_that_grows_in_memory_is_not_unpacked(rng, tmp_path, monkeypatch):
+    metric = filled(scenes(rng), range(12))
+    metric.save(tmp_path / "good")
+    content = (tmp_path / "good").read_bytes()
+    (tmp_path / "stored").write_bytes(archive_again(content))
+    assert_same_rows(MeanIoU.load(tmp_path / "stored"), metric)
+    bomb = archive_again(content, zipfile.ZIP_DEFLATED, [("archive/data/9", bytes(1 << 20))])
+    (tmp_path / "bomb").write_bytes(bomb)
+    overlapping = bytearray(archive_again(content, more=[("a", bytes(999)), ("b", bytes(999))]))
+    directory = overlapping.rindex(b"PK\x01\x02")
+    overlapping[directory + 20 : directory + 28] = (10**9).to_bytes(4, "little") * 2  # both sizes of the last member
+    (tmp_path / "overlapping").write_bytes(overlapping)
+    monkeypatch.setattr("zipfile.ZipFile.testzip", lambda self: pytest.fail("it was unpacked"))
+    monkeypatch.setattr("torch.load", lambda *args, **kwargs: pytest.fail("it was unpacked"))
+    for name in ("bomb", "overlapping"):
+        with pytest.raises(ValueError, match="holds no saved metric") as error:
+            MeanIoU.load(tmp_path / name)
+        assert_sentence(error)
+
+
+def test_a_tensor_that_is_larger_than_its_file_is_refused(rng, tmp_path):
+    """A stride of 0 shows a few bytes as many."""
+    good = parts_of(filled(scenes(rng), range(12)), tmp_path)
+    rows, ids = good["images"]
+    for parts in (
+        good | {"images": [rows[:1].expand(1 << 20, -1, -1), ids[:1].expand(1 << 20)]},
+        good | {"counts": torch.zeros(1, dtype=torch.int64).expand(1 << 12, 1 << 12)},
+    ):
+        assert "holds a tensor [" in refusal(parts, tmp_path)
+    with pytest.raises(IsADirectoryError):
+        MeanIoU.load(tmp_path)
