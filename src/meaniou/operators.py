@@ -8,14 +8,15 @@ refused at the end.
 import functools
 import importlib
 import importlib.util
-import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from meaniou.cautions import warn
 from meaniou.contents import cause_of, is_divided
 from meaniou.inputs import map_shape
 from meaniou.kernels import portable
@@ -28,10 +29,21 @@ ARGUMENTS = (
     "float threshold, bool validate, str impl, str target_ids='', str preds_ids=''"
 )
 
-# The kernels for one type of device, which name their modules too: what each needs, and where that comes from.
+
+@dataclass(frozen=True)
+class Need:
+    """What a kernel needs: a type of device, and a package, by its module, its name and where it comes from."""
+
+    device: str
+    module: str
+    package: str
+    source: str
+
+
+# The kernels beside the portable one, by the names of their modules; of several for a device the first one is taken.
 NEEDS = {
-    "cpu": ("numba", "Numba", "install the extra 'cpu'"),
-    "cuda": ("triton", "Triton", "it comes with PyTorch for CUDA and ROCm on Linux"),
+    "cpu": Need("cpu", "numba", "Numba", "install the extra 'cpu'"),
+    "cuda": Need("cuda", "triton", "Triton", "it comes with PyTorch for CUDA and ROCm on Linux"),
 }
 
 
@@ -40,11 +52,11 @@ def why_not(impl: str) -> str:
     """The reason why a kernel cannot run here, empty if it can."""
     if impl not in NEEDS:
         return ""
-    _, name, source = NEEDS[impl]
+    need = NEEDS[impl]
     try:
         importlib.import_module(f"meaniou.kernels.{impl}")
     except ImportError as error:
-        return f"impl={impl!r} cannot run, since {name} cannot be used ({error}); {source}."
+        return f"impl={impl!r} cannot run, since {need.package} cannot be used ({error}); {need.source}."
     return ""
 
 
@@ -54,30 +66,43 @@ def kernel(impl: str, device: torch.device) -> ModuleType:
     Raises:
         ValueError: if a kernel is forced that does not run there.
     """
-    if impl in NEEDS and impl != device.type:
+    if impl in NEEDS and NEEDS[impl].device != device.type:
         raise ValueError(
-            f"impl={impl!r} cannot count on {device}; take impl='auto', or move the metric and its inputs."
+            f"impl={impl!r} cannot count on {device}, since it is for {NEEDS[impl].device}; take impl='auto', or move "
+            "the metric and its inputs."
         )
-    if impl == "portable" or device.type not in NEEDS:
-        return portable
-    reason = why_not(device.type)
-    if not reason and (fault := _fault(device)):
-        name = NEEDS[device.type][1]
-        reason = f"impl={device.type!r} cannot run, since {name} cannot run a program on {device} ({fault})."
-        if impl == device.type:
+    for name in [impl] if impl != "auto" else _for_device(device.type):
+        if name == "portable":
+            return portable
+        reason = why_not(name)
+        if not reason and (fault := _fault(name, device)):
+            package = NEEDS[name].package
+            reason = f"impl={name!r} cannot run, since {package} cannot run a program on {device} ({fault})."
+        if not reason:
+            return importlib.import_module(f"meaniou.kernels.{name}")
+        if name == impl:
             raise ValueError(reason)
-    if reason:
-        if importlib.util.find_spec(NEEDS[device.type][0]) is not None:
-            warnings.warn(f"{reason} Until then the portable kernel counts, which takes longer.", stacklevel=2)
-        return portable
-    return importlib.import_module(f"meaniou.kernels.{device.type}")
+        if _is_there(NEEDS[name].module):
+            warn(f"{reason} Until then the portable kernel counts, which takes longer.")
+    return portable
 
 
-def _fault(device: torch.device) -> str:
+@functools.cache
+def _for_device(device: str) -> tuple[str, ...]:
+    return tuple(name for name, need in NEEDS.items() if need.device == device)
+
+
+@functools.cache
+def _is_there(module: str) -> bool:
+    """Whether a module is installed; looked up once, since what is not there is looked for in all folders."""
+    return importlib.util.find_spec(module) is not None
+
+
+def _fault(name: str, device: torch.device) -> str:
     """What a first program on a card met; nothing where there is no card, or none can be tried now."""
     if device.type != "cuda" or not torch.cuda.is_available() or torch.cuda.is_current_stream_capturing():
         return ""
-    found: str = importlib.import_module("meaniou.kernels.cuda").fault(device)
+    found: str = importlib.import_module(f"meaniou.kernels.{name}").fault(device)
     return found
 
 
@@ -115,8 +140,8 @@ def _settled(
     if validate and preds_form == "threshold" and preds.device.type == "cpu":
         _warn_of_logits(preds, threshold)
     counter = kernel(impl, preds.device)
-    if impl == "cuda" and (reason := counter.why_not(preds, target, valid, reading)):
-        raise ValueError(f"impl='cuda' does not count such maps, since {reason}; take impl='auto' or 'portable'.")
+    if impl in NEEDS and hasattr(counter, "why_not") and (reason := counter.why_not(preds, target, valid, reading)):
+        raise ValueError(f"impl={impl!r} does not count such maps, since {reason}; take impl='auto' or 'portable'.")
     return reading, counter
 
 
@@ -154,16 +179,14 @@ def _warn_of_logits(preds: Tensor, threshold: float) -> None:
     if 0 < threshold < 1 and preds.numel():
         low, high = (float(end) for end in torch.aminmax(preds.detach()))
         if is_divided(preds, high):
-            warnings.warn(
+            warn(
                 "preds holds 0 and 1/255 alone, as masks that ToTensor divided by 255, and class 1 is where they are "
-                f"above {threshold:g}; if these are labels, multiply by 255 and round.",
-                stacklevel=2,
+                f"above {threshold:g}; if these are labels, multiply by 255 and round."
             )
         if low < 0 or high > 1:
-            warnings.warn(
+            warn(
                 f"preds holds scores from {low:g} to {high:g}, which are no probabilities, and class 1 is where they "
-                f"are above {threshold:g}; for logits pass threshold=0.0.",
-                stacklevel=2,
+                f"are above {threshold:g}; for logits pass threshold=0.0."
             )
 
 

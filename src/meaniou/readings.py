@@ -1,11 +1,11 @@
 """Shapes that can be read in two ways -> the reading that the contents allow, or one sentence why none is sure."""
 
-import warnings
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from meaniou.cautions import warn
 from meaniou.contents import (
     SAMPLE,
     are_class_planes,
@@ -172,9 +172,8 @@ def is_one_image(batch: Batch) -> bool:
     right = [int((sample.argmax(dim) == truth).sum()) for dim in (0, 1)]
     pixels = truth.numel()
     if right[0] > pixels / 2 and right[0] - right[1] >= 2 * pixels**0.5:
-        warnings.warn(
+        warn(
             f"{batch}, which is taken for a batch of {classes}; taken for one image of {classes} rows, more answers "
-            f"would be right ({right[0]:,} instead of {right[1]:,} of {pixels:,}); {cure}.",
-            stacklevel=2,
+            f"would be right ({right[0]:,} instead of {right[1]:,} of {pixels:,}); {cure}."
         )
     return False

@@ -1,0 +1,113 @@
+"""Doubts are told once, on the line that called into the package."""
+
+import inspect
+import warnings
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from torchmetrics import MetricCollection
+from torchmetrics.wrappers import ClasswiseWrapper, MinMaxMetric
+
+from meaniou import MeanIoU, compare, confusion_matrix, mean_iou
+
+matplotlib.use("Agg")
+
+SWAPPED = torch.tensor([[[0, 255]]]), torch.tensor([[[0, 1]]])  # void in the predictions, and none in the truth
+
+
+def made(**settings):
+    return MeanIoU(2, ignore_index=255, per_image=True, **settings)
+
+
+def doubtful(**settings):
+    """Two doubts: one image is counted twice, and the sides look swapped."""
+    metric = made(**settings)
+    for _ in range(2):
+        metric.update(*SWAPPED, ids=[3])
+    return metric
+
+
+def doubtful_in(wrapper, **settings):
+    wrapped = wrapper(made(**settings))
+    for _ in range(2):
+        wrapped.update(*SWAPPED, ids=[3])
+    return wrapped
+
+
+ASK = {
+    "compute": lambda: doubtful().compute(),
+    "over images": lambda: doubtful(over="image").compute(),
+    "over classes": lambda: doubtful(over="class", average="none").compute(),
+    "report": lambda: doubtful().report(),
+    "report with intervals": lambda: doubtful(over="image").report(bootstrap={"resamples": 5}),
+    "images": lambda: doubtful().images(),
+    "bootstrap": lambda: doubtful(over="class").bootstrap("class", resamples=5),
+    "plot": lambda: doubtful(over="image").plot(),
+    "collection": lambda: doubtful_in(lambda metric: MetricCollection([metric])).compute(),
+    "classwise": lambda: doubtful_in(ClasswiseWrapper, average="none").compute(),
+    "min and max": lambda: doubtful_in(MinMaxMetric).compute(),
+    "arithmetic": lambda: doubtful_in(lambda metric: 100 * metric).compute(),
+    "no gradients": torch.no_grad()(lambda: doubtful().compute()),
+}
+
+
+def told(ask):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ask()
+    return caught
+
+
+def line_of(function):
+    """The lines of a function in its file."""
+    lines, first = inspect.getsourcelines(inspect.unwrap(function))
+    return range(first, first + len(lines))
+
+
+def assert_told_here(caught, function, number):
+    assert len(caught) == number, [str(warning.message) for warning in caught]
+    assert len({str(warning.message) for warning in caught}) == number
+    for warning in caught:
+        assert Path(warning.filename) == Path(__file__)
+        assert warning.lineno in line_of(function)
+
+
+@pytest.mark.parametrize("ask", ASK)
+def test_each_doubt_is_told_once_and_here(ask):
+    assert_told_here(told(ASK[ask]), ASK[ask], 2)
+
+
+def test_a_doubt_of_a_single_batch():
+    def forward():
+        made(over="image")(torch.cat([SWAPPED[0]] * 2), torch.cat([SWAPPED[1]] * 2), ids=[3, 3])
+
+    def function():
+        mean_iou(np.array([[[0, 255]]]), np.array([[[0, 1]]]), 2, ignore_index=255, over="image")
+
+    assert_told_here(told(forward), forward, 2)
+    assert_told_here(told(function), function, 1)
+
+
+def test_a_comparison_tells_the_doubts_of_both_once():
+    a, b = made(), made()
+    for metric in (a, b):
+        metric.update(*SWAPPED, ids=[3])
+
+    def compared():
+        compare(a, b, resamples=5)
+
+    assert_told_here(told(compared), compared, 1)
+
+
+@pytest.mark.parametrize("call", ["update", "forward", "function"])
+def test_logits_are_doubted_where_they_are_passed(call):
+    scores, target = torch.tensor([[-2.0, 3.0, 0.5]]), torch.tensor([[0, 1, 1]])
+    ways = {
+        "update": lambda: MeanIoU(2).update(scores, target),
+        "forward": lambda: MeanIoU(2)(scores, target),
+        "function": lambda: confusion_matrix(scores, target, 2),
+    }
+    assert_told_here(told(ways[call]), ways[call], 1)
