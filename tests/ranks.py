@@ -111,6 +111,23 @@ def check_a_running_value(rank, world):
         metric.reset()
 
 
+def check_a_rank_without_a_batch_that_moves(rank, world):
+    """As Lightning moves a model to its device before each loop; that is no reset of one rank alone."""
+    metric, mine = made(per_image=True), share(rank, 3) if world == 3 else [[], batches()[:5]][rank]
+    metric.to_empty(device="cpu")
+    fed(metric, mine)
+    for _ in range(2):
+        assert_equal(computed(metric), alone(batches()[:5]).compute())
+        assert_own(metric, mine)
+        metric.to("cpu")
+        metric.sync()
+        assert metric.counts.sum() == 5 * 2 * 6 * 7
+        metric.to("cpu")
+        metric.unsync()
+        metric.to("cpu")
+        assert metric.report().pixels["seen"] == 5 * 2 * 6 * 7
+
+
 def check_ranks_that_are_not_in_step(rank, world):
     """A value after each batch of a rank, of which the first one has three and the others have two."""
     for ask in ("compute", "report"):

@@ -93,6 +93,19 @@ def test_a_wrapper_that_leaves_the_meta_device(wrapper, call, dirty):
     assert str(wrapped.compute()) == str(plain.compute())
 
 
+def test_a_move_drops_nothing():
+    """Also not counts that no update has counted."""
+    metric = made(per_image=False)
+    counts = torch.ones(5, 5, dtype=torch.int64).triu_(9).fill_diagonal_(3)
+    counts[4] = 0
+    metric.counts = counts
+    metric.to("cpu")
+    metric.update(PREDS, TARGET)
+    assert metric.counts.sum() == 4 + counts.sum()
+    metric.to_empty(device="cpu")
+    assert metric.counts.sum() == 4 + counts.sum()
+
+
 def test_counts_that_a_wrapper_overwrites_are_noticed(dirty, tmp_path):
     wrapper = ClasswiseWrapper(made(average="none"))
     wrapper.update(PREDS, TARGET)

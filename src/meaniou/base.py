@@ -58,8 +58,11 @@ class CountingMetric(AtomicMetric):
             raise RuntimeError(
                 "A captured CUDA graph adds to these counts, so forward cannot set them aside; call update."
             )
-        self._settle()
-        return super().forward(*args, **kwargs)
+        self._settle(wait=False)
+        is_moved = self._is_moved
+        value = super().forward(*args, **kwargs)
+        self._is_moved = is_moved  # the batch was looked at, and not what was counted before
+        return value
 
     @all_or_nothing
     def merge_state(self, incoming_state: "dict[str, Any] | Metric") -> None:
@@ -81,6 +84,7 @@ class CountingMetric(AtomicMetric):
                 f"Got a {type(incoming_state).__name__}; expected a {type(self).__name__} or the metric_state of one, "
                 "so pass that."
             )
+        self._settle()
         self._refuse_no_numbers()
         if reason := self._why_not_mine(states):
             raise ValueError(reason)
@@ -135,30 +139,36 @@ class CountingMetric(AtomicMetric):
             self.reset()
 
     # A ClasswiseWrapper applies what moves it to our states once more, after us: to_empty leaves what lies in memory.
-    def _settle(self) -> None:
-        """Starts anew after a move, unless something was counted."""
-        if self._is_moved and not self._update_count:
+    def _settle(self, wait: bool = True) -> None:
+        """Starts anew if a move has left other states than it found and nothing was counted; this ends no epoch."""
+        if not self._is_moved or self._is_synced or self._update_count or why_no_numbers(self.settings):
+            return
+        if (wait or self.settings.device.type == "cpu") and not self._is_own():
+            epoch, was_shared = self._epoch, self._was_shared
             self.reset()
+            self._epoch, self._was_shared = epoch, was_shared
 
     def _refuse_no_numbers(self) -> None:
         """Raises ``RuntimeError`` if the states are no counts of this metric."""
         if reason := why_no_numbers(self.counts):
             raise RuntimeError(reason)
-        self._settle()
-        seen = self._is_moved or self.settings.device.type == "cpu"  # elsewhere a look is a wait
-        if seen and self.settings.tolist() != list(self._settings_text.encode()):
+        if (self._is_moved or self.settings.device.type == "cpu") and not self._is_own():  # elsewhere a look is a wait
             raise RuntimeError(
                 "The states are not those that this metric counted, as after .to_empty(...) of a wrapper; call reset() "
                 "after such a move, and count again."
             )
         self._is_moved = False
 
+    def _is_own(self) -> bool:
+        own: bool = self.settings.tolist() == list(self._settings_text.encode())
+        return own
+
     def _wrap_update(self, update: Callable[..., None]) -> Callable[..., None]:
         wrapped = super()._wrap_update(update)
 
         @all_or_nothing
         def counted(self: Self, *args: Any, **kwargs: Any) -> None:
-            self._settle()
+            self._settle(wait=False)
             wrapped(*args, **kwargs)
 
         @functools.wraps(update)
@@ -175,6 +185,12 @@ class CountingMetric(AtomicMetric):
             self._compiled_updates = self._compiled_updates + 1
 
         return guarded
+
+    @all_or_nothing
+    def sync(self, *args: Any, **kwargs: Any) -> None:
+        """Puts the sum over ranks in place of what this rank counted, until ``unsync``."""
+        self._settle()
+        super().sync(*args, **kwargs)
 
     def _sync_dist(self, dist_sync_fn: Callable[..., Any] | None = None, process_group: Any = None) -> None:
         self._refuse_no_numbers()

@@ -211,6 +211,7 @@ class ResultsMetric(CountingMetric):
 
     def _checked(self, tell: Callable[[str | Warning], None] | None = None) -> Checked:
         """What is counted, once it is sure that none is a mistake; what may be one is told."""
+        self._settle()
         self._refuse_no_numbers()
         counts = self.counts.cpu()
         found: list[str | Warning] = []

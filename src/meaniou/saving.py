@@ -63,6 +63,7 @@ class SavedMetric(ResultsMetric):
 
     def _packed(self) -> bytes:
         """What ``save`` writes; rows are in the order of their ids, whatever the number of ranks."""
+        self._settle()
         self._refuse_no_numbers()
         rows, ids = self._joined() if self.per_image else (None, None)
         order = None if ids is None else ids.argsort(stable=True)
