@@ -63,6 +63,19 @@ def test_a_good_mask_with_a_void_border_is_not_doubted():
     mean_iou(square(0), square(0) + 1, ids)
 
 
+def test_a_batch_without_foreground_is_not_doubted():
+    metric = MeanIoU(2, ignore_index=255)
+    empty = square(0)
+    empty[:, 0] = 255
+    for target in (empty, square(1)):
+        metric(torch.zeros_like(target), target)
+    metric.compute()
+    metric.reset()
+    metric(torch.zeros_like(empty), empty)
+    with pytest.warns(Doubt, match="truth holds no class 1"):
+        metric.compute()
+
+
 @SIDES
 @KINDS
 def test_masks_that_hold_255(side, kind):

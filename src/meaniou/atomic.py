@@ -62,6 +62,7 @@ class AtomicMetric(Metric):
 
     _epoch: int = 0  # how often a sum over ranks was followed by a reset
     _was_shared: bool = False
+    _holds_batch: bool = False  # while forward computes the value of a batch alone
     _eager_updates: int
     _compiled_updates: Tensor
     _no_updates: Tensor
@@ -82,7 +83,9 @@ class AtomicMetric(Metric):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Counts a batch and gives the value of that batch alone; if it is refused, the metric stays as it was."""
         epoch, was_shared = self._epoch, self._was_shared
+        self.__dict__["_holds_batch"] = True
         value = super().forward(*args, **kwargs)
+        self.__dict__["_holds_batch"] = False
         self._epoch, self._was_shared = epoch, was_shared  # the resets inside end no epoch
         return value
 

@@ -217,7 +217,8 @@ class ResultsMetric(CountingMetric):
         found: list[str | Warning] = []
         if self.how.validate_args:
             refuse_outside(counts, self.space)
-            found += doubts(counts, self.space, self.policy)
+            if not self._holds_batch:  # of which much is plausible that would be doubtful of a dataset
+                found += doubts(counts, self.space, self.policy)
         images = once(*self._joined()) if self.per_image else None
         if images and (twice := seen_twice(images[1], self.image_names)):
             found.append(twice)
