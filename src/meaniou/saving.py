@@ -19,7 +19,6 @@ from meaniou.results import ResultsMetric
 
 FORMAT = "meaniou metric "  # and the version
 VERSION = 2
-LACKED: dict[str, Any] = {"image_names": {}}  # what files of version 1 may lack, and what it was then
 PARTS = ("space", "policy", "counting", "per_image", "protocol", "updates", "counts", "images", "image_names")
 SPACE = (
     "num_classes",
@@ -159,11 +158,10 @@ def _read(path: Path) -> dict[str, Any]:
     number = tag.removeprefix(FORMAT) if isinstance(tag, str) and tag.startswith(FORMAT) else ""
     if not number.isdecimal() or int(number) < 1:
         raise ValueError(f"{path} holds something else than a saved metric; expected a file of save().")
-    if int(number) > VERSION:
-        raise ValueError(
-            f"{path} has the format {number}, and this version of meaniou knows those up to {VERSION}; update meaniou."
-        )
-    parts = (LACKED if int(number) == 1 else {}) | {name: value for name, value in found.items() if name != "format"}
+    if int(number) != VERSION:
+        cure = "update meaniou" if int(number) > VERSION else "count again"
+        raise ValueError(f"{path} has the format {number}, and this version of meaniou reads format {VERSION}; {cure}.")
+    parts = {name: value for name, value in found.items() if name != "format"}
     for reason in _why_not_whole(parts, size):
         raise ValueError(f"{path} {reason}.")
     return parts
