@@ -26,7 +26,7 @@ from meaniou.report import Report
 
 SHARES = {2: (3, 2), 3: (3, 0, 2)}  # batches of each rank: not as many, and one rank with none
 STAMP = 16  # bytes beside the counts, which tell whether the ranks are in step
-TIMEOUT = timedelta(seconds=30)
+TIMEOUT = timedelta(seconds=300)
 
 
 def batches(seed=0):
@@ -579,7 +579,7 @@ def result(folder, rank, world):
     return Path(folder, f"rank-{rank}-of-{world}.json")
 
 
-def start(worlds, folder, seconds=120):
+def start(worlds, folder, seconds=600):
     """Starts the processes, ends them if they take too long, and gives what each rank of each group found."""
     context = torch.multiprocessing.start_processes(
         run_all, args=(worlds, str(folder)), nprocs=max(worlds), join=False, start_method="spawn"

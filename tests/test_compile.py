@@ -221,7 +221,7 @@ print(json.dumps([sorted(before), sorted(imported), sorted(used)]))
 @pytest.fixture(scope="module")
 def loaded():
     """Names of the modules that torchmetrics loads, then those of ``import meaniou``, then those of its first use."""
-    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return [set(names) for names in json.loads(done.stdout.splitlines()[-1])]
 

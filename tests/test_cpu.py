@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from support import assert_same_counts, blobs, expected_counts, random_scores
 
 from meaniou import MeanIoU, confusion_matrix, reference
-from meaniou.kernels import cpu, portable
+from meaniou.kernels import cpu, jit, portable
 from meaniou.kernels.rows import image_by_image, row_of
 from meaniou.kernels.windows import Reading
 
@@ -229,7 +229,7 @@ def test_many_python_threads_at_once(rng, two_threads):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(600)
     assert errors == []
     assert len(found) == 120
     for counts in found:
@@ -253,7 +253,7 @@ def test_beside_the_threads_of_pytorch(rng, two_threads):
             assert int(numbers.sum()) == (1 << 19) * ((1 << 20) - 1)
     finally:
         stop.set()
-        thread.join(60)
+        thread.join(600)
     assert set(sums) == {(1 << 19) * ((1 << 20) - 1)}
 
 
@@ -266,7 +266,7 @@ def test_a_small_update_starts_no_thread():
         "assert 1 < threading.active_count() <= 4;"
         "torch.set_num_threads(1); metric.update(x, x); assert metric.counts[0, 0] == x.numel() * 2 + 4096"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
 
 
 def counted_in_child(queue):
@@ -283,40 +283,40 @@ def test_in_another_process(two_threads, method):
     queue = context.Queue()
     child = context.Process(target=counted_in_child, args=(queue,))
     child.start()
-    assert queue.get(timeout=100) == 2 * 1024 * 1024
-    child.join(20)
+    assert queue.get(timeout=600) == 2 * 1024 * 1024
+    child.join(600)
     assert child.exitcode == 0
 
 
 def test_the_lock_of_the_interpreter_is_free_while_it_counts():
-    """Another thread takes turns meanwhile; on a busy machine it may come too late, so that it may try again."""
-    target = torch.zeros(1 << 26, dtype=torch.uint8)
-    flow(target[:64], target[:64], 3)
+    maps, table = np.zeros(1 << 22, np.uint8), np.zeros(256, np.int64)
+    count = partial(jit.count_bytes, maps, maps, 0, maps.size, table, table, np.zeros(1, np.int64))
+    count()
     before = sys.getswitchinterval()
     sys.setswitchinterval(1000)  # nobody is asked to give the lock away, so that it must be free
     try:
-        assert any(turns_beside(lambda: flow(target, target, 3)) > 3 for _ in range(20))
-        held = [turns_beside(lambda: sum(range(1 << 20))) for _ in range(5)]  # what does not give it away
+        assert gives_way(count, 100_000)
+        assert not gives_way(lambda: sum(range(1 << 16)), 50)
     finally:
         sys.setswitchinterval(before)
-    assert max(held) <= 3
 
 
-def turns_beside(work):
-    """How often this thread goes on while another one works."""
-    turns, done = 0, threading.Event()
+def gives_way(work, times):
+    """Whether this thread goes on before another one has done a work so many times."""
+    done, stop = 0, threading.Event()
 
     def run():
-        work()
-        done.set()
+        nonlocal done
+        while done < times and not stop.is_set():
+            work()
+            done += 1
 
     thread = threading.Thread(target=run)
     thread.start()
-    while not done.is_set():
-        turns += 1
-        done.wait(0.0001)
+    went_on = done < times
+    stop.set()
     thread.join()
-    return turns
+    return went_on
 
 
 def in_new_process(tmp_path, cache, code="", **environment):
@@ -328,7 +328,7 @@ def in_new_process(tmp_path, cache, code="", **environment):
         env=os.environ | {"NUMBA_CACHE_DIR": str(cache)} | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         cwd=tmp_path,
         check=False,
     )
@@ -359,7 +359,7 @@ def test_without_numba_the_portable_kernel_counts(tmp_path):
         "x = torch.zeros(9, dtype=torch.uint8); metric.update(x, x); assert metric.counts.sum() == 9;"
         "print(metric.kernel)\ntry: MeanIoU(2, impl='cpu')\nexcept ValueError as error: print(error)"
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=True)
     kernel, error = ran.stdout.splitlines()
     assert kernel == "portable"
     assert "Numba cannot be used" in error

@@ -187,7 +187,7 @@ def test_rows_take_as_much_memory_as_they_say():
 )
 def test_a_map_without_images_is_refused(preds, target):
     metric = MeanIoU(C, per_image=True)
-    with pytest.raises(ValueError, match="map") as error:
+    with pytest.raises(ValueError, match="where images begin") as error:
         metric.update(preds, target)
     assert_sentence(error, "scores are kept for each image", "pass preds[None] and target[None]")
     assert len(metric._joined()[0]) == metric.counts.sum() == metric.update_count == 0

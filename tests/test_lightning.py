@@ -256,7 +256,7 @@ def test_two_processes_log_the_number_of_the_whole_set(tmp_path):
         [sys.executable, __file__, str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=600,
         env=environment,
         cwd=tmp_path,
     )

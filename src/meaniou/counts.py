@@ -90,16 +90,15 @@ def _check_images(found: Views, several: bool) -> None:
     """A pair of maps without a batch dimension would be so many images of one line."""
     classes = {found.preds_form, found.target_form} & {"scores", "one-hot"}
     shape = map_shape(found.target, found.target_form)
-    if not shape or (len(shape) < 3 and not classes and not several):
-        points = (
-            f", preds[:, None] and target[:, None] (or ids=) for {shape[0]} images of {shape[1]} points"
-            if (len(shape) == 2)
-            else ""
-        )
-        raise ValueError(
-            f"target is {list(shape)}, which does not tell where images begin, and scores are kept for each; pass "
-            f"preds[None] and target[None] for one image{points}, or lists with one map an image."
-        )
+    if len(shape) >= (2 if classes or several else 3):
+        return
+    points = ""
+    if len(shape) == 2:
+        points = f", preds[:, None] and target[:, None] (or ids=) for {shape[0]} images of {shape[1]} points"
+    raise ValueError(
+        f"target is {list(shape)}, which does not tell where images begin, and scores are kept for each image; pass "
+        f"preds[None] and target[None] for one image{points}, or lists with one map an image."
+    )
 
 
 def _check_lists(preds: Maps, target: Maps, valid: Maps | None) -> None:
