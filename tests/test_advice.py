@@ -8,10 +8,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from meter import peak_bytes
 from support import assert_same_counts, assert_sentence
 
 from meaniou import LabelSpace, MeanIoU, confusion_matrix, mean_iou, protocols, reference
-from meaniou.contents import cause_of_fractions, cause_of_mask, is_divided
+from meaniou.contents import PIECE, cause_of_fractions, cause_of_mask, is_divided
 from meaniou.outside import OutsideError
 from meaniou.readings import Batch, is_one_image, refuse_planes
 from meaniou.words import Doubt, as_options, in_python
@@ -82,7 +83,7 @@ def test_masks_that_hold_255(side, kind):
     good = kind(square(1))
     cases = {
         f"if 255 is the foreground of a binary mask, pass {side} > 0": [0, 255, 255, 0],
-        f"if it is a mask that was stored as JPEG, which changes labels, pass {side} >= 128": [255, 0, 3, 250],
+        f"if it is a binary mask that was stored as JPEG, which changes labels, pass {side} >= 128": [255, 0, 3, 250],
         "if 255": [255] * 4,
     }
     for cure, labels in cases.items():
@@ -90,7 +91,7 @@ def test_masks_that_hold_255(side, kind):
         with pytest.raises(OutsideError) as error:
             mean_iou(**{"preds": good, "target": good, side: bad}, num_classes=2)
         assert_sentence(error, cure)
-    for labels in ([0, 1, 255, 1], [0, 1, 2, 255], [0, 128, 64, 32], [0, 1, 254, 0]):
+    for labels in ([0, 1, 255, 1], [0, 1, 2, 255], [0, 128, 64, 32], [0, 1, 254, 0], [1, 255, 255, 0]):
         bad = kind(torch.tensor(labels, dtype=torch.uint8).repeat(16).view(1, 8, 8))
         with pytest.raises(OutsideError) as error:
             mean_iou(**{"preds": good, "target": good, side: bad}, num_classes=2)
@@ -160,7 +161,11 @@ def test_predictions_of_two_classes_that_were_divided_by_255():
             mean_iou((square(1, torch.float32) / 255).to(dtype), square(1), 2)
     probabilities = torch.linspace(0, 1 / 255, 64).view(1, 8, 8)
     mean_iou(probabilities, square(1), 2)
-    assert not is_divided(square(0, torch.float32), 0.0)
+    assert not is_divided(square(0, torch.float32))
+    void = square(1, torch.float32) / 255
+    void[:, 0] = 1
+    with pytest.warns(UserWarning, match="1/255"):
+        mean_iou(void, square(1), 2)
 
 
 def test_what_fractions_are():
@@ -299,10 +304,18 @@ def test_channels_that_overlap_are_not_pooled(kind, floating):
     rng = np.random.default_rng(1)
     target = torch.from_numpy(rng.integers(0, 2, (2, 3, 8, 9)))
     preds = torch.from_numpy(rng.random((2, 3, 8, 9))) if floating else target.flip(0)
-    for num_classes in (2, 3):
-        with pytest.raises(ValueError, match=r"a MeanIoU\(2\) for each channel, as with preds\[:, 0\]") as error:
+    channel = r"a MeanIoU\(2\) for each channel, as with preds\[:, 0\]"
+    with pytest.raises(ValueError, match=channel) as error:
+        mean_iou(kind(preds), kind(target), 2)
+    assert_sentence(error)
+    with pytest.raises(ValueError, match=r"as with preds\[0\] and target\[0\].*preds\[None\]"):
+        mean_iou(list(kind(preds)), list(kind(target)), 2)
+    for num_classes in () if floating else (3, 4):
+        with pytest.warns(UserWarning, match=channel):
             mean_iou(kind(preds), kind(target), num_classes)
-        assert_sentence(error)
+    if floating:
+        with pytest.raises(ValueError, match=channel), pytest.warns(UserWarning, match=channel):
+            mean_iou(kind(preds), kind(target), 3)
     volume = mean_iou(kind(preds)[:, None], kind(target)[:, None], 2)
     assert volume == mean_iou(kind(preds.flatten(1)), kind(target.flatten(1)), 2)
 
@@ -452,7 +465,7 @@ def test_the_error_of_labels_out_of_range_survives_pickling():
     again = pickle.loads(pickle.dumps(error.value))
     assert str(again) == str(error.value)
     assert str(again).startswith("Image 1 of the sequence: target holds 1 pixel")
-    assert (again.side, again.number, again.index, again.stored, again.image) == ("target", 1, (0, 0), (26001,), 1)
+    assert (again.side, again.number, again.index, again.stored, again.image) == ("target", 1, (0,), (26001,), 1)
 
 
 def test_words_of_python_and_of_the_command_line():
@@ -463,6 +476,122 @@ def test_words_of_python_and_of_the_command_line():
     )
     with pytest.warns(Doubt, match="pred_ids='classes'"):
         warnings.warn(Doubt("pass {pred_ids:classes}"), stacklevel=1)
+
+
+# Variants that were met when others tried to break it.
+
+
+@pytest.mark.parametrize(("white", "dtype"), [(65535, torch.uint16), (254, torch.uint8), (-1, torch.int8)], ids=str)
+def test_other_whites_than_255(white, dtype):
+    labels = square(1)
+    mask = (labels.int() * white).to(dtype)
+    with pytest.raises(OutsideError, match=f"if {white} is the foreground of a binary mask, pass") as error:
+        mean_iou(labels, mask, 2)
+    cure = str(error.value).split("pass ")[1].split(";")[0]
+    assert mean_iou(labels, eval(cure, {"target": mask}), 2) == 1
+    with pytest.warns(Doubt, match=f"if {white} is the foreground"):
+        mean_iou(labels.roll(1, 2), mask, 2, ignore_index=white)
+
+
+def test_a_stray_1_hides_no_foreground_that_is_void():
+    """A box of 255 that was stored as JPEG, with a few pixels of 1 along its edge."""
+    mask = torch.zeros(1, 64, 64, dtype=torch.uint8)
+    mask[:, 16:40, 20:50] = 255
+    mask[:, 15, 20:44] = 1
+    preds = (mask > 128).long()
+    with pytest.warns(Doubt, match="truth holds 24 pixels of class 1, and 720 of its pixels are void; if 255"):
+        mean_iou(preds, mask, 2, ignore_index=255)
+    with pytest.raises(OutsideError, match="stored as JPEG, which changes labels, pass target >= 128"):
+        mean_iou(preds, mask, 2)
+    border = torch.zeros_like(mask)
+    border[:, 15:41, 19:51] = 255
+    border[:, 16:40, 20:50] = 1
+    for answer in (preds, torch.ones_like(preds), torch.zeros_like(preds)):
+        mean_iou(answer, border, 2, ignore_index=255)
+
+
+def test_log_probabilities_of_one_image():
+    wide = torch.arange(7).repeat(5, 1) % 5
+    scores = torch.nn.functional.one_hot(wide, 5).permute(2, 0, 1) * 9.0
+    assert mean_iou(scores.log_softmax(0), wide, 5) == 1
+    batch = torch.randn(5, 5, 7, generator=torch.Generator().manual_seed(0)).log_softmax(1)
+    assert mean_iou(batch, batch.argmax(1), 5) == 1
+    assert mean_iou(torch.full((4, 4, 9), 0.25), torch.zeros(4, 9, dtype=torch.long), 4) == 1
+
+
+@KINDS
+@pytest.mark.parametrize("shape", [(2, 5, 7), (1, 19, 32)], ids=str)
+def test_classes_last_in_maps_as_high_as_there_are_classes(kind, shape):
+    classes = shape[1]
+    labels = torch.from_numpy(np.random.default_rng(0).integers(0, classes, shape))
+    last = torch.nn.functional.one_hot(labels, classes).float() * 9 - 4
+    with pytest.raises(ValueError, match=r"classes in dimension 1, so pass .*\(.*-1, 1\)"):
+        mean_iou(kind(last), kind(labels), classes)
+    with pytest.raises(ValueError, match=r"classes first, so pass .*\(.*-1, 0\)"):
+        mean_iou(list(kind(last)), list(kind(labels)), classes)
+    assert mean_iou([m.movedim(-1, 0) for m in last], list(labels), classes) == 1
+
+
+def test_a_void_of_predictions_is_no_class():
+    for ids in ({}, {"ids": [10, 20, 30], "pred_ids": "classes"}):
+        with pytest.raises(ValueError, match="pred_void holds 2, which is a class in predictions"):
+            LabelSpace(3, **ids, pred_void=[2, 77])
+    space = LabelSpace(3, ids=[10, 20, 30], pred_ids="classes", pred_void=[77])
+    preds, target = torch.tensor([[1, 1, 2, 77]]), torch.tensor([[0, 1, 2, 0]])
+    planes = torch.nn.functional.one_hot(target, 3).movedim(-1, 1)
+    by_planes = confusion_matrix(preds, planes, space, input_format="one-hot", flow=True)
+    assert_same_counts(by_planes, confusion_matrix(preds, (target + 1) * 10, space, flow=True))
+
+
+def test_floating_labels_of_two_classes_are_told_from_logits():
+    target = torch.tensor([[0, 1, 1]])
+    with pytest.warns(UserWarning, match="whole numbers from 0 to 255 as floats.*input_format='index'"):
+        mean_iou(target * 255.0, target, 2)
+    with pytest.warns(UserWarning, match="for logits pass threshold=0"):
+        mean_iou(torch.tensor([[-2.5, 3.0, 1.0]]), target, 2)
+    floats = torch.tensor([[[0.0, 255.0, 0.0]]])
+    counts = confusion_matrix(floats, floats.long(), 1, ignore_index=255, input_format="index", flow=True)
+    assert counts.diagonal().tolist() == [2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("preds", "target", "settings", "said"),
+    [
+        ([8], [1], {"num_classes": LabelSpace.reduce_zero_label(8)}, "pred_ids='ids'"),
+        ([26], [26], {"protocol": "cityscapes", "pred_ids": "classes"}, "pred_ids='ids'"),
+        ([7], [10], {"protocol": "semantickitti"}, "pred_ids='classes'"),
+        ([0], [9], {"protocol": "nuscenes-lidarseg"}, "pred_ids='classes'"),
+        ([0], [255], {"protocol": "ade20k", "pred_ids": "classes"}, "pass the truth as it is stored"),
+        ([1], [255], {"protocol": "coco-stuff"}, "take protocol='coco-stuff-maps'"),
+    ],
+    ids=str,
+)
+def test_ids_and_class_numbers_in_the_place_of_each_other(preds, target, settings, said):
+    with pytest.raises(OutsideError) as error:
+        mean_iou(torch.tensor(preds), torch.tensor(target), **settings)
+    assert_sentence(error, said)
+
+
+def test_instance_ids_of_train_ids_are_not_told_a_division():
+    with pytest.raises(OutsideError) as error:
+        mean_iou(torch.tensor([0]), torch.tensor([13001]), protocol="cityscapes-train-ids")
+    assert "1000" not in str(error.value)
+
+
+def test_soft_labels_were_not_divided():
+    for values in ([1 / 3, 2 / 3], [0.2, 0.8], [float("nan"), 0.5]):
+        assert cause_of_fractions(torch.tensor(values)) == "fractions"
+    with pytest.raises(TypeError, match="holds NaN; expected integer labels"):
+        mean_iou(square(0), square(float("nan"), torch.float32), 2)
+
+
+def test_large_maps_are_explained_in_little_memory():
+    mask = torch.zeros(3000, 3000, dtype=torch.uint8)
+    mask[::2] = 254
+    mask[0, :2] = torch.tensor([9, 250])
+    fractions = mask.float() / 255
+    for look in (lambda: cause_of_mask(mask), lambda: cause_of_fractions(fractions)):
+        assert peak_bytes(look) <= max(3 * mask.numel(), 40 * PIECE)
 
 
 # Read-only memory.

@@ -239,7 +239,7 @@ def test_labels_outside_are_named_with_what_they_look_like():
     x, bad = torch.tensor([7, 8]), torch.tensor([7, 255])
     for args, side, parts in (
         ((bad, x), "preds", ["1 pixel outside the ids of the 3 classes", "index (1,): 255", "pred_ids='classes'"]),
-        ((x, bad), "target", ["1 pixel outside the ids of the 3 classes", "take a label space without ids"]),
+        ((x, bad), "target", ["1 pixel outside the ids of the 3 classes", "pass the truth as it is stored"]),
         ((x, torch.tensor([7, 99])), "target", ["index (1,): 99", "target holds"]),
     ):
         with pytest.raises(OutsideError) as error:

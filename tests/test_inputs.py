@@ -506,7 +506,7 @@ REFUSED = {  # preds, target, settings, exception, what the sentence says
         zeros(2, 4),
         {},
         ValueError,
-        ["[2, 5, 4]", "num_classes=5"],
+        ["[2, 5, 4]", "5 channels for 3 classes"],
     ),
     "no batch": (zeros(3, 4, 4, dtype=FLOAT), zeros(4, 4), {}, ValueError, ["preds[None]", "target[None]"]),
     "one channel for three classes": (
@@ -649,7 +649,7 @@ REFUSED = {  # preds, target, settings, exception, what the sentence says
         [zeros(4), zeros(4)],
         {},
         ValueError,
-        ["Image 1 of the sequence", "[1, 5]", "[1, 4]"],
+        ["Image 1 of the sequence", "preds int64 [5]", "target int64 [4]"],
     ),
     "a bad valid of an image": (
         [zeros(4)] * 2,

@@ -3,6 +3,9 @@
 Shapes that can be read in two ways, and labels that are out of range, are explained by what the maps hold.
 """
 
+import math
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -12,6 +15,9 @@ SAMPLE = 256
 TOLERANCE = 0.02
 # Labels of a two-valued mask after JPEG: near black or near white, but for the pixels at edges.
 DARK, BRIGHT, SHARE = 55, 200, 0.9
+PIECE = 1 << 20  # pixels that are looked at in double precision at a time
+# Labels that were divided by 255 have steps near 0; soft labels of annotators, such as 1/3, need not.
+SMALL_STEP = 0.1
 
 
 def can_look(*maps: Tensor) -> bool:
@@ -34,8 +40,10 @@ def are_flags(*maps: Tensor) -> bool:
 
 
 def are_probabilities(scores: Tensor, dim: int) -> bool:
-    """Whether scores are 0 or more and add up to 1 along a dimension, as class planes and softmax do."""
+    """Whether scores add up to 1 along a dimension, as class planes and softmax do, or their exponentials do."""
     scores = scores.detach().float()
+    if bool((scores <= 0).all()):
+        scores = scores.exp()  # log_softmax
     return bool((scores >= 0).all()) and bool(((scores.sum(dim) - 1).abs() <= TOLERANCE).all())
 
 
@@ -54,12 +62,16 @@ def cause_of(held: Tensor, form: str, num_classes: int) -> str:
     return cause_of_mask(held) if num_classes in (1, 2) else ""
 
 
-def is_divided(preds: Tensor, highest: float) -> bool:
-    """Whether predictions with this maximum hold 0 and 1/255 alone, as a mask of two classes after ``ToTensor``."""
-    if not 0 < highest < 1 or abs(highest * 255 - 1) > _tolerance(preds):
-        return False
-    preds = preds.detach()
-    return bool(((preds == 0) | (preds == preds.max())).all())
+def is_divided(preds: Tensor) -> bool:
+    """Whether predictions of two classes hold 0, 1/255 and 1 alone, 1/255 at least: a mask after ``ToTensor``."""
+    steps = preds.detach().float() * 255
+    foreground = (steps - 1).abs() <= _tolerance(preds)
+    return bool(foreground.any()) and bool((foreground | (preds == 0) | (preds == 1)).all())
+
+
+def is_whole(values: Tensor) -> bool:
+    """Whether a floating map holds whole numbers alone."""
+    return all(bool((piece == piece.floor()).all()) for piece in _pieces(values))
 
 
 def cause_of_fractions(values: Tensor) -> str:
@@ -67,24 +79,49 @@ def cause_of_fractions(values: Tensor) -> str:
 
     ``"divided"`` are steps of 1/255, which torchvision's ``ToTensor`` makes of 8-bit labels.
     """
-    wide = values.detach().double()
-    if bool((wide == wide.floor()).all()):
+    if is_whole(values):
         return ""
-    steps = wide * 255
-    inside = (wide >= 0) & (wide <= 1) & ((steps - steps.round()).abs() <= _tolerance(values))
-    return "divided" if bool(inside.all()) else "fractions"
+    tolerance, smallest = _tolerance(values), 1.0
+    for piece in _pieces(values):
+        steps = piece.double() * 255
+        if not bool(((piece >= 0) & (piece <= 1) & ((steps - steps.round()).abs() <= tolerance)).all()):
+            return "fractions"
+        smallest = min(smallest, float(torch.where(piece > 0, piece, 1.0).min()))
+    return "divided" if smallest <= SMALL_STEP else "fractions"
+
+
+def first_fraction(values: Tensor) -> float:
+    """The first value that is no whole number, NaN if all others are."""
+    for piece in _pieces(values):
+        fractions = piece[(piece != piece.floor()) & ~piece.isnan()]
+        if fractions.numel():
+            return float(fractions[0])
+    return math.nan
 
 
 def cause_of_mask(labels: Tensor) -> str:
-    """What a mask of two classes with labels out of range is: ``"binary"`` (0 and 255), ``"jpeg"``, or ``""``."""
-    if bool(((labels == 255) | (labels == 0)).all()):
+    """What a mask of two classes with labels out of range is: ``"binary"`` (0 and one label), ``"jpeg"``, or ``""``."""
+    pieces = [piece.double() for piece in _pieces(labels)] if labels.numel() <= PIECE else _sampled(labels)
+    values = torch.cat(pieces)
+    others = values[(values != 0) & (values != 1)]
+    if others.numel() and bool((labels == int(others[0])).logical_or_(labels == 0).all()):
         return "binary"
-    values = labels.double()
     dark, bright = (values >= 0) & (values <= DARK), (values >= BRIGHT) & (values <= 255)
+    white, ones = int((values == 255).sum()), int((values == 1).sum())
     beyond = values[values > 1]
-    several = beyond.numel() > 0 and bool(beyond.min() < beyond.max())
-    near_white = bool((bright & (values < 255)).any())
-    return "jpeg" if several and near_white and float((dark | bright).double().mean()) >= SHARE else ""
+    near_white = beyond.numel() > 0 and bool((bright & (values < 255)).any()) and bool(beyond.min() < beyond.max())
+    stray = white > 4 * ones > 0  # void is a border, and seldom larger than what it is the border of
+    return "jpeg" if (near_white or stray) and float((dark | bright).double().mean()) >= SHARE else ""
+
+
+def _sampled(labels: Tensor) -> list[Tensor]:
+    """At most ``PIECE`` labels, evenly apart."""
+    return [labels.reshape(-1)[:: -(-labels.numel() // PIECE)].double()]
+
+
+def _pieces(values: Tensor) -> Iterator[Tensor]:
+    """The values, flat, so many at a time."""
+    yield from values.detach().reshape(-1).split(PIECE)
 
 
 def _tolerance(values: Tensor) -> float:

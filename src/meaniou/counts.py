@@ -127,9 +127,9 @@ def _counted_one(
     """What an operator gives for one image of lists."""
     try:
         image = (_one(preds[i]), _one(target[i]), None if valid is None else _one(valid[i]))
-        return _counted(operator, views(*image, *_shape(space, how)), space, how)
+        return _counted(operator, views(*image, *_shape(space, how), of_list=True), space, how)
     except OutsideError as error:
-        error.image = i
+        error.image, error.index = i, error.index and error.index[1:]
         raise
     except (TypeError, ValueError) as error:
         raise type(error)(f"Image {i} of the sequence: {error}") from None
@@ -157,4 +157,7 @@ def _counted(operator: Any, found: Views, space: LabelSpace, how: Counting) -> A
         )
     except OutsideError as error:
         error.space = space
+        side = found.preds if error.side == "preds" else found.target
+        if side.dtype in (torch.uint16, torch.uint32) and error.side not in found.arrays:
+            error.operand = f"{error.side}.long()"
         raise

@@ -8,7 +8,7 @@ from meaniou.labels import LabelSpace
 from meaniou.policy import Policy
 from meaniou.words import Doubt
 
-WHITE = 255  # the foreground of binary masks as image editors store it, and the usual void
+MANY = 1000  # pixels, of which fewer are chance
 
 
 def doubts(counts: Tensor, space: LabelSpace, policy: Policy) -> Iterator[Doubt]:
@@ -43,14 +43,16 @@ def _of_preds(counts: Tensor, space: LabelSpace, policy: Policy) -> str:
     elif space.ids is not None:
         unshifted = _by_ids(classes.T, space.ids)
         if _fit(classes, unshifted):
+            plain = f"take plain {{num_classes:{space.num_classes}}}"
+            cure = "pass it as it is stored" if space.protocol else plain
             return (
                 f"The predictions are right on {right:,} of {known:,} valid pixels, and would be on {unshifted:,} if "
                 "both sides held the same numbers; if the truth holds class numbers already (reduced once before), "
-                f"take plain {{num_classes:{space.num_classes}}}, and if predictions hold ids, pass {{pred_ids:ids}}."
+                f"{cure}, and if predictions hold ids, pass {{pred_ids:ids}}."
             )
     void = int(counts[-2].sum())
     if space.pred_ids is None and space.void and no_answer and not void and policy.unanswered == "miss":
-        if _is_white_foreground(space, space.pred_void) and not counts[:-2, 1].any():
+        if _foregrounds(space, space.pred_void) and not counts[:-2, -3].any():
             return ""  # said of the mask
         return (
             f"The predictions give no answer (an ignored id, or a NaN score) on {no_answer:,} pixels, and the truth "
@@ -60,25 +62,41 @@ def _of_preds(counts: Tensor, space: LabelSpace, policy: Policy) -> str:
 
 
 def _of_mask(counts: Tensor, space: LabelSpace) -> str:
-    """Binary masks of 0 and 255 where 255 is void: the foreground is lost, and the number is plausible."""
-    cure = "if 255 is the foreground of binary masks, store it as 1 and do not ignore 255."
-    void, no_answer = int(counts[-2].sum()), int(counts[:-2, -2].sum())
-    foreground = 1 if space.num_classes == 2 else 0
-    if _is_white_foreground(space, space.void) and void and not (foreground and counts[1].any()):
-        return f"The truth holds no class 1, and {void:,} of its pixels are void; {cure}"
-    if _is_white_foreground(space, space.pred_void) and no_answer and not (foreground and counts[:-1, 1].any()):
-        return f"The predictions hold no class 1, and give no answer on {no_answer:,} pixels; {cure}"
+    """Binary masks whose foreground is void: it is lost, and the number is plausible.
+
+    Beside few pixels of class 1, which JPEG leaves behind, it shows where the predictions of class 1 lie.
+    """
+    void, no_answer, classes = int(counts[-2].sum()), int(counts[:-2, -2].sum()), counts[:-2, :-2]
+    binary = space.num_classes == 2  # with a single class there is no foreground
+    foreground = int(classes[1].sum()) if binary else 0
+    on_void, on_valid = (int(counts[-2, 1]), int(classes[:, 1].sum())) if binary else (0, 0)
+    lost = not foreground or (void > foreground and on_void > 2 * on_valid)
+    if void and lost and (ids := _foregrounds(space, space.void)):
+        held = f"{foreground:,} pixels of" if foreground else "no"
+        return (
+            f"The truth holds {held} class 1, and {void:,} of its pixels are void; if {ids} is the foreground of "
+            f"binary masks, store it as 1 and do not ignore {ids}."
+        )
+    if no_answer and not on_valid + on_void and (ids := _foregrounds(space, space.pred_void)):
+        return (
+            f"The predictions hold no class 1, and give no answer on {no_answer:,} pixels; if {ids} is the foreground "
+            f"of binary masks, store it as 1 and do not ignore {ids}."
+        )
     return ""
 
 
-def _is_white_foreground(space: LabelSpace, void: tuple[int, ...]) -> bool:
-    """Whether 255 is void where a background of 0 is a class and one other class at most."""
-    return space.num_classes <= 2 and WHITE in void and (space.ids is None or 0 in space.ids[0])
+def _foregrounds(space: LabelSpace, void: tuple[int, ...]) -> str:
+    """Void ids that may be the foreground of masks with the background 0; empty if there is none."""
+    if space.num_classes > 2 or not (space.ids is None or 0 in space.ids[0]):
+        return ""
+    classes = range(space.num_classes) if space.ids is None else (label for of in space.ids for label in of)
+    return " or ".join(map(str, sorted({*void} - {0, *classes})))
 
 
 def _fit(classes: Tensor, others: int) -> bool:
-    """Whether most answers would be right, and more than are, if other cells were the right ones."""
-    return others > int(classes.diagonal().sum()) and others > int(classes.sum()) / 2
+    """Whether more answers would be right if other cells were the right ones: most, or many times as many as are."""
+    right, answered = int(classes.diagonal().sum()), int(classes.sum())
+    return others > right and (others > answered / 2 or others > max(3 * right, answered / 5, MANY))
 
 
 def _by_ids(classes: Tensor, ids: tuple[tuple[int, ...], ...]) -> int:

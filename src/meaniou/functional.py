@@ -77,7 +77,8 @@ def mean_iou(
         None if valid is None else _maps("valid", valid),
     )
     first = target if not isinstance(target, list) else next(iter(target), None)
-    with first.device if isinstance(first, Tensor) else nullcontext():
+    device = first.device if isinstance(first, Tensor) else None
+    with nullcontext() if device is None or getattr(preds, "device", device) != device else device:
         metric = MeanIoU(num_classes, sync_on_compute=False, **settings)
     metric.update(preds, target, valid)
     value: Tensor = metric.compute()

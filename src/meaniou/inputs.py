@@ -22,10 +22,11 @@ class Views:
     valid: Tensor | None  # bool, of the map's shape [B, *]
     preds_form: str
     target_form: str
+    arrays: tuple[str, ...] = ()  # the sides that came as NumPy arrays
 
 
-def views(preds: Any, target: Any, valid: Any, num_classes: int, input_format: str) -> Views:
-    """Views of one batch of tensors, NumPy arrays or objects with DLPack.
+def views(preds: Any, target: Any, valid: Any, num_classes: int, input_format: str, of_list: bool = False) -> Views:
+    """Views of one batch of tensors, NumPy arrays or objects with DLPack, or of one map of a list, as a batch of one.
 
     Raises:
         TypeError: if something is none of these, or of a dtype that holds neither labels nor scores.
@@ -35,10 +36,10 @@ def views(preds: Any, target: Any, valid: Any, num_classes: int, input_format: s
     preds, target = as_tensor(preds, "preds"), as_tensor(target, "target")
     valid = None if valid is None else as_tensor(valid, "valid")
     _check_tensors(preds, target, valid)
-    batch = Batch(preds, target, num_classes, input_format, arrays)
+    batch = Batch(preds, target, num_classes, input_format, arrays, of_list)
     found = _one_hot(batch) if input_format == "one-hot" else _index(batch)
     mask = _valid(valid, target, map_shape(found.target, found.target_form))
-    return Views(found.preds, found.target, mask, found.preds_form, found.target_form)
+    return Views(found.preds, found.target, mask, found.preds_form, found.target_form, arrays)
 
 
 def as_tensor(value: Any, name: str) -> Tensor:
@@ -110,7 +111,8 @@ def _index(batch: Batch) -> Views:
     if auto:
         readings.refuse_floating_truth(batch)
         readings.refuse_planes(batch)
-    if scores and preds.dim() == target.dim() and _single(target) and preds.shape[1] == classes:
+    lone = _single(target) and (auto or classes > 1)
+    if scores and lone and preds.dim() == target.dim() and preds.shape[1] == classes:
         target = target.squeeze(1)
     if scores and preds.dim() == target.dim() + 1 > 1 and preds.shape[1] == classes:
         if preds.shape[:1] + preds.shape[2:] != target.shape:
@@ -189,6 +191,8 @@ def _drop_single(preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _advice_on_scores(batch: Batch) -> str:
+    if batch.preds.shape[:-1] == batch.target.shape and batch.preds.shape[-1] == batch.num_classes:
+        return f"expected the classes {'first' if batch.of_list else 'in dimension 1'}, so pass {batch.classes_first()}"
     if batch.preds.shape[0] != batch.target.shape[0]:
         return "expected as many images on both sides, so check the batch"
     resize = "" if "preds" in batch.arrays else ", as by torch.nn.functional.interpolate(preds, size=target.shape[1:])"
@@ -207,7 +211,10 @@ def _advice(batch: Batch, preds: Tensor, target: Tensor) -> str:
     if preds.dim() == target.dim() + 1 and preds.shape[0] == num_classes and preds.shape[1:] == target.shape:
         return "expected a batch, so pass preds[None] and target[None]"
     if preds.dim() == target.dim() + 1 > 2 and preds.shape[:-1] == target.shape and preds.shape[-1] == num_classes:
-        return f"expected the classes in dimension 1, so pass {batch.classes_second()}"
+        return f"expected the classes {'first' if batch.of_list else 'in dimension 1'}, so pass {batch.classes_first()}"
     if preds.dim() == target.dim() + 1 and preds.shape[:1] + preds.shape[2:] == target.shape:
-        return f"expected one score a class, so set num_classes={preds.shape[1]} or pass {num_classes} channels"
+        return (
+            f"expected one score for each class, and there are {preds.shape[1]} channels for {num_classes} classes, so "
+            "check the model or the number of classes"
+        )
     return f"expected maps of one shape, or scores [B, {num_classes}, *] for a truth [B, *], so check both shapes"

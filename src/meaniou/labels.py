@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 from meaniou.checks import MAX_CLASSES, each, integer
 from meaniou.names import ClassNames, check_text, names_of
+from meaniou.visible import short
 
 TRAIN_VOID = 255  # the void of train ids, by convention, wherever it is no class
 
@@ -119,7 +120,14 @@ class LabelSpace:
             of_preds, no_answer = None, (TRAIN_VOID,) if classes <= TRAIN_VOID else ()
         else:
             of_preds, no_answer = _ids("pred_ids", pred_ids, classes), ()
-        no_answer = no_answer if pred_void is None else void_ids("pred_void", pred_void)
+        if pred_void is not None:
+            no_answer = void_ids("pred_void", pred_void)
+            numbers = set(range(classes)) if of_preds is None else set()
+            if named := sorted(numbers.intersection(no_answer) - (set(no_class) if of_truth is None else set())):
+                raise ValueError(
+                    f"pred_void holds {named[0]}, which is a class in predictions; expected ids that are none, so name "
+                    "it in void, or leave it out."
+                )
         found: dict[str, Any] = {"num_classes": classes, "void": no_class, "names": names_of(names, classes, "names")}
         found |= {"ids": of_truth, "pred_ids": of_preds, "pred_void": no_answer, "groups": (), "hint": _hints(hint)}
         found |= {"instances": instances, "protocol": protocol}
@@ -180,7 +188,7 @@ def groups_of(space: LabelSpace, groups: Groups | None) -> dict[str, tuple[int, 
             c = ids.get(member, -1) if isinstance(member, str) else integer("groups", member)
             if not 0 <= c < space.num_classes:
                 raise ValueError(
-                    f"The group {name!r} holds {member!r}, which is no class; expected ids 0 to "
+                    f"The group {short(name)} holds {short(member)}, which is no class; expected ids 0 to "
                     f"{space.num_classes - 1} or names of class_names, so mend its list."
                 )
             chosen.add(c)

@@ -110,7 +110,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _lines(where: str, text: str) -> list[str]:
-    found = [line.strip() for line in text.rstrip().split("\n")]
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip().split("\n")
+    found = [line.strip() for line in lines]
     _check_number(where, len(found))
     seen: set[str] = set()
     for number, name in enumerate(found, 1):

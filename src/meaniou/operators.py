@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from meaniou.cautions import warn
-from meaniou.contents import cause_of, is_divided
+from meaniou.contents import cause_of, is_divided, is_whole
 from meaniou.inputs import map_shape
 from meaniou.kernels import portable
 from meaniou.kernels.sides import side_of_preds, side_of_truth
@@ -178,12 +178,17 @@ def _warn_of_logits(preds: Tensor, threshold: float) -> None:
     """Logits compared with a threshold for probabilities would give a plausible wrong number."""
     if 0 < threshold < 1 and preds.numel():
         low, high = (float(end) for end in torch.aminmax(preds.detach()))
-        if is_divided(preds, high):
+        if 0 < high <= 1 and is_divided(preds):
             warn(
                 "preds holds 0 and 1/255 alone, as masks that ToTensor divided by 255, and class 1 is where they are "
                 f"above {threshold:g}; if these are labels, multiply by 255 and round."
             )
-        if low < 0 or high > 1:
+        if (low < 0 or high > 1) and is_whole(preds):
+            warn(
+                f"preds holds whole numbers from {low:g} to {high:g} as floats, and class 1 is where they are above "
+                f"{threshold:g}; if these are labels, pass integers, or input_format='index'."
+            )
+        elif low < 0 or high > 1:
             warn(
                 f"preds holds scores from {low:g} to {high:g}, which are no probabilities, and class 1 is where they "
                 f"are above {threshold:g}; for logits pass threshold=0.0."

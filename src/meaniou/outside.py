@@ -19,12 +19,12 @@ MANY_VOID = 6  # more void ids are not listed in a sentence
 # What a map seems to hold -> the cure in Python, and for a file.
 CAUSES = {
     "binary": (
-        "if 255 is the foreground of a binary mask, pass SIDE > 0",
-        "if 255 is the foreground of a binary mask, save it as ids 0 and 1",
+        "if LABEL is the foreground of a binary mask, pass SIDE > 0",
+        "if LABEL is the foreground of a binary mask, save it as ids 0 and 1",
     ),
     "jpeg": (
-        "if it is a mask that was stored as JPEG, which changes labels, pass SIDE >= 128 and store masks as PNG",
-        "if it is a mask that was stored as JPEG, which changes labels, threshold it at 128 and save it as PNG",
+        "if it is a binary mask that was stored as JPEG, which changes labels, pass SIDE >= 128 and store masks as PNG",
+        "if it is a binary mask that was stored as JPEG, which changes labels, threshold it at 128 and save it as PNG",
     ),
     "divided": ("fractions are no labels, and these look divided by 255, so multiply by 255 and round",) * 2,
     "fractions": ("fractions are no labels, so pass whole numbers",) * 2,
@@ -49,6 +49,7 @@ class OutsideError(ValueError):
         cause: what the map seems to hold, a key of ``CAUSES``, or empty.
         space: the classes that the labels are no part of.
         image: place in the sequence that was passed, ``None`` for a batch.
+        operand: what arithmetic takes, which is another tensor for the dtypes of which PyTorch has little.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class OutsideError(ValueError):
         self.stored, self.cause = stored, cause
         self.space = LabelSpace(num_classes)
         self.image: int | None = None
+        self.operand = side
 
     @property
     def label(self) -> int | None:
@@ -107,7 +109,10 @@ def _fact(error: OutsideError) -> str:
 
 
 def _cures(error: OutsideError, on_disk: bool = False, all_classes: str = "") -> str:
-    likely = [CAUSES[error.cause][on_disk].replace("SIDE", error.side)] if error.cause else []
+    likely = [CAUSES[error.cause][on_disk]] if error.cause else []
+    likely = [cure.replace("SIDE", error.operand).replace("LABEL", str(error.label)) for cure in likely]
+    if error.label is not None and error.label < 0:
+        likely = [cure.replace("> 0", "!= 0") for cure in likely]
     if error.cause in ("divided", "fractions"):
         return likely[0]
     return "; otherwise ".join([*likely, *_hints(error, on_disk), _rules(error, on_disk, all_classes)])
@@ -119,14 +124,24 @@ def _hints(error: OutsideError, on_disk: bool) -> Iterator[str]:
     yield from (hint for of, hint in space.hint if of is None or of == label)
     if label is None:
         return
-    for form in (space.instances,) if space.instances else COMMON_INSTANCES:
+    for form in (space.instances,) if space.instances else () if space.protocol else COMMON_INSTANCES:
         class_of, has_more = INSTANCES[form]
         if has_more(label) and class_of(label) in _known(error):
-            what = f"store label {form}" if on_disk else f"pass {error.side} {form}"
+            what = f"store label {form}" if on_disk else f"pass {error.operand} {form}"
             yield f"if its labels hold numbers of instances too, {what}"
             return
-    if label == TRAIN_VOID and _ids(error) is not None and not space.hint:
-        cure = "pass {pred_ids:classes}" if error.side == "preds" else "take a label space without ids"
+    if not any(of in (None, label) for of, _ in space.hint):
+        yield from _class_numbers(error, label)
+
+
+def _class_numbers(error: OutsideError, label: int) -> Iterator[str]:
+    """Whether the map seems to hold class numbers in place of ids, or ids in place of class numbers."""
+    space, stored = error.space, "as it is stored, before its labels are reduced"
+    if _ids(error) is None:
+        if error.side == "preds" and space.ids is not None and any(label in of_class for of_class in space.ids):
+            yield "if predictions hold the ids of the truth, pass {pred_ids:ids}"
+    elif label == TRAIN_VOID or 0 <= label < error.num_classes:
+        cure = "pass {pred_ids:classes}" if error.side == "preds" else f"pass the truth {stored}"
         yield f"if these are class numbers (train ids), {cure}"
 
 

@@ -69,10 +69,7 @@ class Policy:
         )
         wrong = sorted(c for c in chosen if not 0 <= c < space.num_classes)
         if wrong:
-            raise ValueError(
-                f"classes holds {wrong[0]}; expected class ids 0 to {space.num_classes - 1}, so drop it or raise "
-                "num_classes."
-            )
+            raise ValueError(f"classes holds {wrong[0]}; expected class ids 0 to {space.num_classes - 1}, so drop it.")
         if not include_background:
             chosen.discard(0)
         chosen -= space.ignored_classes

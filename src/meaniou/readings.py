@@ -1,5 +1,6 @@
 """Shapes that can be read in two ways -> the reading that the contents allow, or one sentence why none is sure."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -13,13 +14,13 @@ from meaniou.contents import (
     are_probabilities,
     can_look,
     cause_of_fractions,
+    first_fraction,
 )
 
 LABELS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.uint16, torch.int32, torch.uint32, torch.int64)
 SCORES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 PLANES = "pass input_format='index' if they are labels, 'one-hot' if they are class planes"
-OVERLAP = "for labels that overlap make a MeanIoU(2) for each channel, as with preds[:, 0] and target[:, 0]"
 
 
 class Batch(NamedTuple):
@@ -29,10 +30,12 @@ class Batch(NamedTuple):
     target: Tensor
     num_classes: int
     input_format: str
-    arrays: tuple[str, ...]  # the sides that came as NumPy arrays, whose cures are NumPy's
+    arrays: tuple[str, ...] = ()  # the sides that came as NumPy arrays, whose cures are NumPy's
+    of_list: bool = False  # one map of a sequence, which has no batch dimension where it came from
 
     def __str__(self) -> str:
-        shapes = f"Got preds {shown(self.preds)} and target {shown(self.target)} with num_classes={self.num_classes}"
+        preds, target = (shown(side[0] if self.of_list else side) for side in (self.preds, self.target))
+        shapes = f"Got preds {preds} and target {target} with num_classes={self.num_classes}"
         return shapes if self.input_format == "auto" else f"{shapes} and input_format={self.input_format!r}"
 
     def as_integers(self, name: str) -> str:
@@ -43,9 +46,19 @@ class Batch(NamedTuple):
         """How labels that were divided by 255 are made whole again."""
         return f"({name} * 255).round()" + (".astype(np.int64)" if name in self.arrays else ".long()")
 
-    def classes_second(self) -> str:
-        """How classes in the last dimension are put into dimension 1."""
-        return "np.moveaxis(preds, -1, 1)" if "preds" in self.arrays else "preds.movedim(-1, 1)"
+    def classes_first(self) -> str:
+        """How classes in the last dimension are put where they are expected."""
+        place = 0 if self.of_list else 1
+        return f"np.moveaxis(preds, -1, {place})" if "preds" in self.arrays else f"preds.movedim(-1, {place})"
+
+    def channels(self) -> str:
+        """How labels that overlap are counted, one in each channel."""
+        part = "[0]" if self.of_list else "[:, 0]"
+        return f"make a MeanIoU(2) for each channel, as with preds{part} and target{part}"
+
+    def lone_channel(self) -> str:
+        """How a volume is told from channels."""
+        return "preds[None] and target[None]" if self.of_list else "preds[:, None] and target[:, None]"
 
 
 def shown(side: Tensor) -> str:
@@ -78,9 +91,10 @@ def advice_on_floating_labels(batch: Batch, name: str, planes: bool = False) -> 
             f"multiply and round, by {batch.multiplied(name)}"
         )
     if cause:
-        fraction = float(side.detach()[side != side.floor()][0])
+        fraction = first_fraction(side)
+        held = "NaN" if math.isnan(fraction) else f"fractions, such as {fraction:.3g}"
         return (
-            f" and holds fractions, such as {fraction:.3g}; expected integer labels, so pass labels as they are stored "
+            f" and holds {held}; expected integer labels, so pass labels as they are stored "
             "(resized with nearest neighbours), and scores as preds"
         )
     return f"; expected integer labels, so call {batch.as_integers(name)}" + (f", or {PLANES}" if planes else "")
@@ -94,7 +108,7 @@ def advice_on_one_channel(batch: Batch) -> str:
         return f"{advice}, or labels as integers"
     cause = cause_of_fractions(preds)
     if target.dim() > 3 and target.shape[1] > 1 and are_flags(target):
-        return f"{advice}; {OVERLAP}"
+        return f"{advice}; for labels that overlap {batch.channels()}"
     if cause == "divided" and not are_flags(target):
         return f"{advice}, or, if labels were divided by 255, {batch.multiplied('preds')}"
     return advice if cause else f"{advice}, or labels as integers, by {batch.as_integers('preds')}"
@@ -123,13 +137,18 @@ def refuse_planes(batch: Batch) -> None:
                 f"{batch}, and dimension 1 holds class planes (a single 1 among zeros); expected labels [B, *], so "
                 "pass input_format='one-hot'."
             )
-    flags = classes == 2 or (channels == classes and are_flags(target) and (scores or are_flags(preds)))
-    if preds.dim() > 3 and channels > 1 and flags:
-        raise ValueError(
-            f"{batch}, which may be {channels} channels of labels that overlap; expected one map a label, so "
-            f"{OVERLAP.removeprefix('for labels that overlap ')}, or, for volumes, add a lone channel, as by "
-            "preds[:, None] and target[:, None]."
-        )
+    if preds.dim() < 4 or channels == 1:
+        return
+    overlap = (
+        f"{batch}, which may be {channels} channels of labels that overlap; for these {batch.channels()}, and for "
+        f"volumes add a lone channel, as by {batch.lone_channel()}."
+    )
+    if classes == 2:
+        raise ValueError(overlap)
+    if channels not in (classes, classes - 1) or not can_look(preds, target) or not target.numel():
+        return
+    if are_flags(target) and (scores or are_flags(preds)):
+        warn(overlap)
 
 
 def refuse_classes_last(batch: Batch) -> None:
@@ -143,7 +162,7 @@ def refuse_classes_last(batch: Batch) -> None:
     if are_probabilities(sample, -1) and not are_probabilities(sample, 1) and are_probabilities(preds, -1):
         raise ValueError(
             f"{batch}, and scores add up to 1 over the last dimension; expected the classes in dimension 1, so pass "
-            f"{batch.classes_second()}, or input_format='index' if they are there."
+            f"{batch.classes_first()}, or input_format='index' if they are there."
         )
 
 
@@ -165,13 +184,13 @@ def is_one_image(batch: Batch) -> bool:
     part = (slice(None), slice(None), *[slice(length)] * (preds.dim() - 2))
     sample, truth = preds[part].detach(), target[part[1:]].long()
     by_image, by_batch = are_probabilities(sample, 0), are_probabilities(sample, 1)
-    if by_image and by_batch and preds.dim() < 4:
+    if by_image and by_batch and preds.dim() < 4 and not torch.equal(preds.argmax(0), preds.argmax(1)):
         raise ValueError(f"{batch}, which may be a batch of {classes} or one image of {classes} rows; {cure}.")
     if by_image and not by_batch:
         return are_probabilities(preds, 0)
     right = [int((sample.argmax(dim) == truth).sum()) for dim in (0, 1)]
     pixels = truth.numel()
-    if right[0] > pixels / 2 and right[0] - right[1] >= 2 * pixels**0.5:
+    if right[0] > min(pixels / 2, 3 * right[1]) and right[0] - right[1] >= 2 * pixels**0.5:
         warn(
             f"{batch}, which is taken for a batch of {classes}; taken for one image of {classes} rows, more answers "
             f"would be right ({right[0]:,} instead of {right[1]:,} of {pixels:,}); {cure}."

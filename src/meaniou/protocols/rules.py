@@ -73,7 +73,6 @@ def cityscapes_train_ids() -> dict[str, Any]:
             own=True,
             void=255,
             hint=dict.fromkeys([-1, *range(19, 34)], "if these are label ids (0 to 33), take {protocol:cityscapes}"),
-            instances="// 1000",
         ),
         "unanswered": "miss",
         "present": "union",
@@ -163,7 +162,11 @@ def coco_stuff() -> dict[str, Any]:
     Not reproduced: a prediction of 0 falls into its last class there, and is no answer here.
     """
     return {
-        "space": _space("coco-stuff", void=[0, *_COCO_REMOVED]),
+        "space": _space(
+            "coco-stuff",
+            void=[0, *_COCO_REMOVED],
+            hint={255: "if these are pixel maps (0 to 181, and 255), take {protocol:coco-stuff-maps}"},
+        ),
         "unanswered": "miss",
         "present": "target",
         "absent": "skip",
