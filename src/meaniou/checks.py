@@ -1,9 +1,11 @@
-"""What all settings are checked by: choices, flags, whole numbers."""
+"""Checks that all settings share: choices, flags, whole numbers."""
 
 import difflib
 import operator
 from collections.abc import Iterable
 from typing import Any, Literal, TypeVar, get_args
+
+from meaniou.visible import short
 
 MAX_CLASSES = 4096
 
@@ -54,28 +56,28 @@ def flag(name: str, value: object) -> None:
 
 
 def integer(name: str, value: Any) -> int:
+    """The whole number in ``value``, such as a NumPy integer; raises ``TypeError`` for anything else, bool too."""
     try:
         if not isinstance(value, bool):
             return operator.index(value)
-    except TypeError:  # also of tensors and arrays that are none
+    except TypeError:  # also raised by tensors and arrays of several numbers
         pass
-    shown = " ".join(repr(value).split())[:80]
-    raise TypeError(f"{name} holds {shown} ({type(value).__name__}); expected a whole number, so pass an int.")
+    raise TypeError(f"{name} holds {short(value)} ({type(value).__name__}); expected a whole number, so pass an int.")
 
 
 def each(name: str, values: Iterable[T]) -> Iterable[T]:
+    """The same values; raises ``TypeError`` if they cannot be iterated over."""
     try:
         iter(values)
-    except TypeError:  # also of tensors and arrays without a dimension
-        shown = " ".join(repr(values).split())[:80]
+    except TypeError:  # also raised by tensors and arrays without a dimension
         raise TypeError(
-            f"{name} is {shown} ({type(values).__name__}); expected several of them, so pass a list."
+            f"{name} is {short(values)} ({type(values).__name__}); expected several of them, so pass a list."
         ) from None
     return values
 
 
 def unknown(keyword: str, known: Iterable[str]) -> str:
-    """The sentence for a keyword that is none, with what to write instead where that can be guessed."""
+    """The error for an unknown keyword, with the keyword that was probably meant."""
     near = difflib.get_close_matches(keyword, list(known), 1, 0.7)
     cure = (
         f"expected one such as {near[0]}, so write that" if near else "expected one of those that help(MeanIoU) shows"

@@ -14,6 +14,7 @@ from meaniou.replicates import Of
 from meaniou.results import Checked
 from meaniou.scores import areas
 from meaniou.uncertainty import Comparison, Groups
+from meaniou.visible import listed
 
 
 def compare(
@@ -88,7 +89,7 @@ def _check_pairs(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], na
     for here, there, where in ((ids[0], ids[1], "a"), (ids[1], ids[0], "b")):
         only = np.setdiff1d(here, there)
         if len(only):
-            named = ", ".join(names.get(i, str(i)) for i in only[:10].tolist()) + (", ..." if len(only) > 10 else "")
+            named = listed(names.get(i, i) for i in only.tolist())
             are = "s are" if len(only) > 1 else " is"
             raise ValueError(
                 f"{len(only)} image{are} in {where} only: {named}; expected the same images in both, so "

@@ -27,7 +27,7 @@ def count(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, how:
             on the CPU also if a truth, or a prediction where the truth is a class, is outside the classes.
     """
     if not isinstance(preds, (list, tuple)) and not isinstance(target, (list, tuple)):
-        counts: Tensor = _counted(operators.count, views(preds, target, valid, *_shape(space, how)), space, how)
+        counts: Tensor = _counted(operators.count, _views(preds, target, valid, space, how), space, how)
         return counts
     _check_lists(preds, target, valid)
     total = torch.zeros(space.num_classes + 2, space.num_classes + 2, dtype=torch.int64, device="cpu")
@@ -49,7 +49,7 @@ def count_images(
         TypeError, ValueError: as ``count``, and if one map may be an image, or several of them.
     """
     if not isinstance(preds, (list, tuple)) and not isinstance(target, (list, tuple)):
-        found = views(preds, target, valid, *_shape(space, how))
+        found = _views(preds, target, valid, space, how)
         _check_images(found, several)
         counted: tuple[Tensor, Tensor] = _counted(operators.count_images, found, space, how)
         return counted
@@ -70,7 +70,7 @@ def classes_of(
     Raises:
         TypeError, ValueError: as ``count``, but not for labels outside the classes.
     """
-    found = views(preds, target, valid, *_shape(space, how))
+    found = _views(preds, target, valid, space, how)
     settings = (space.num_classes, space.ignore, how.threshold, space.target_bins, space.preds_bins)
     reading = Reading(found.preds_form, found.target_form, *settings)
     both = []
@@ -82,8 +82,8 @@ def classes_of(
     return both[0], both[1]
 
 
-def _shape(space: LabelSpace, how: Counting) -> tuple[int, str]:
-    return space.num_classes, how.input_format
+def _views(preds: Any, target: Any, valid: Any, space: LabelSpace, how: Counting, of_list: bool = False) -> Views:
+    return views(preds, target, valid, space.num_classes, how.input_format, of_list)
 
 
 def _check_images(found: Views, several: bool) -> None:
@@ -127,7 +127,7 @@ def _counted_one(
     """What an operator gives for one image of lists."""
     try:
         image = (_one(preds[i]), _one(target[i]), None if valid is None else _one(valid[i]))
-        return _counted(operator, views(*image, *_shape(space, how), of_list=True), space, how)
+        return _counted(operator, _views(*image, space, how, of_list=True), space, how)
     except OutsideError as error:
         error.image, error.index = i, error.index and error.index[1:]
         raise

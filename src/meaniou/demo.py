@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from meaniou.outputs import written
+from meaniou.outputs import write_all
 
 NAMES = ("road", "sidewalk", "building", "vegetation", "sky", "person", "car", "bicycle", "train")
 ROAD, SIDEWALK, BUILDING, VEGETATION, SKY, PERSON, CAR, BICYCLE, TRAIN = range(len(NAMES))
@@ -67,8 +67,7 @@ def write(folder: Path, images: int, seed: int = 0) -> tuple[Path, Path]:
             file = io.BytesIO()
             Image.fromarray(labels).save(file, "PNG")
             contents[part / f"scene_{i:03d}.png"] = file.getvalue()
-    with written(contents, (pred, target)):
-        pass
+    write_all(contents, (pred, target))
     for path in {*before} - contents.keys():
         path.unlink()
     return pred, target

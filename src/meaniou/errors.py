@@ -1,14 +1,13 @@
-"""The errors of masks on disk, and how lists of names and the texts of other libraries are put into their sentences."""
+"""The errors of mask files, and the checks that several file formats share."""
 
 import math
 from collections.abc import Iterable
 
 import numpy as np
 
-from meaniou.visible import visible
+from meaniou.visible import cut, visible
 
-MAX_PIXELS = 1 << 28  # of a mask, unless told: 16,384 x 16,384
-LONGEST = 200  # characters of a name or a foreign text in a sentence
+MAX_PIXELS = 1 << 28  # of a mask by default: 16,384 x 16,384
 
 
 class MaskError(ValueError):
@@ -22,17 +21,11 @@ class ContentError(ValueError):
     """What is wrong with the content of a file: the rest of a sentence that begins with the file's name."""
 
 
-def listed(names: Iterable[object]) -> str:
-    """The first ten names, and dots if there are more."""
-    shown = [_cut(str(name)) for name in names]
-    return ", ".join(shown[:10]) + (", ..." if len(shown) > 10 else "")
-
-
 def reason(error: BaseException) -> str:
     """What another library or the system says of an error: its first line, without its number."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     lines = text.strip().splitlines()
-    return _cut(lines[0].rstrip(".")) if lines else type(error).__name__
+    return cut(lines[0].rstrip(".")) if lines else type(error).__name__
 
 
 def check_pixels(shape: Iterable[int], max_pixels: int) -> None:
@@ -48,7 +41,7 @@ def check_labels(dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> None:
     """Raises ``ContentError`` if an array of this dtype and shape is no map of labels."""
     if dtype.kind not in "biu" or not shape:
         raise ContentError(
-            f"holds {_cut(str(dtype))} {size(shape)}; expected a map of labels, so save integers: the argmax of "
+            f"holds {cut(str(dtype))} {size(shape)}; expected a map of labels, so save integers: the argmax of "
             "scores, or labels as they were before they became fractions."
         )
     if dtype.kind == "u" and dtype.itemsize == 8:
@@ -60,7 +53,3 @@ def check_labels(dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> None:
 def size(shape: tuple[int, ...]) -> str:
     """A shape in words."""
     return " x ".join(map(str, shape)) or "(one number)"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"

@@ -74,3 +74,8 @@ def shown(report: Report, normalize: Normalize | None = "truth", most: int = REA
     if normalize == "prediction":
         drawn[:, -1] = np.nan  # shares of different wholes have no sum
     return Shown(tuple(names[c] for c in rows), (*(names[c] for c in columns), OTHERS), few, drawn, size)
+
+
+def percent(share: float) -> str:
+    """A share in whole percent, as a cell of the matrix shows it."""
+    return f"{100 * share:.0f}" if share >= 0.005 else "<1"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from meaniou.checks import MAX_CLASSES
-from meaniou.visible import short, visible
+from meaniou.visible import listed, short, visible
 
 LONGEST = 1 << 24  # bytes of a file of names; 4,096 names with a config around them are far below
 
@@ -137,9 +137,8 @@ def _repeated(names: Iterable[Hashable]) -> Any:
 def _in_order(names: Mapping[Any, str], num_classes: int, setting: str) -> list[str]:
     ids = [int(key) if isinstance(key, str) and key.strip().isdecimal() and len(key) < 9 else key for key in names]
     if sorted(ids, key=str) != sorted(range(num_classes), key=str):
-        listed = ", ".join(map(short, ids[:10])) + ", ..." * (len(ids) > 10)
         raise ValueError(
-            f"{setting} has {len(ids)} keys ({listed}); expected the {num_classes} class ids 0 to {num_classes - 1}, "
-            "one name for each."
+            f"{setting} has {len(ids)} keys ({listed(map(short, ids))}); expected the {num_classes} class ids 0 to "
+            f"{num_classes - 1}, one name for each."
         )
     return [name for _, name in sorted(zip(ids, names.values(), strict=True))]

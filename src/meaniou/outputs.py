@@ -15,9 +15,9 @@ STANDARD = (1, 2)  # descriptors of the standard output and error
 ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
-def write_all(contents: Mapping[Path, bytes]) -> None:
-    """Writes files, all or none; raises as ``written``."""
-    with written(contents):
+def write_all(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> None:
+    """Makes folders and writes files, all or none; raises as ``written``."""
+    with written(contents, folders):
         pass
 
 
@@ -76,15 +76,20 @@ def stat_of(path: Path) -> os.stat_result | None:
     Raises:
         OSError: if that cannot be found out.
     """
-    for way in (path, Path(os.path.realpath(path))):
+    for way in (path, real_path(path)):
         with suppress(FileNotFoundError):
             return way.stat()
     return None
 
 
+def real_path(path: Path) -> Path:
+    """The absolute path without links."""
+    return Path(os.path.realpath(path))
+
+
 def check_file(path: Path) -> None:
     """Raises ``OSError`` if it can be known that a file cannot be written there."""
-    found, real = stat_of(path), Path(os.path.realpath(path))
+    found, real = stat_of(path), real_path(path)
     folder = real.parent
     if found is None and not folder.is_dir():
         number = errno.ENOTDIR if folder.exists() else errno.ENOENT
@@ -134,7 +139,7 @@ class _File:
 
     @classmethod
     def of(cls, path: Path) -> "_File":
-        real = Path(os.path.realpath(path))
+        real = real_path(path)
         aside = real.with_name(f".meaniou-{secrets.token_hex(8)}")
         return cls(path, real, aside, aside.with_suffix(".before"), real.stat() if real.exists() else None)
 

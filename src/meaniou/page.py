@@ -61,12 +61,8 @@ def html(
         account=list(_account(report)),
         seen=f"{seen:,}",
         worst=[(name, percent(value), source) for name, value, source in worst],
-        legend=[(name, _css(color)) for name, color in pictures.legend().items()],
+        legend=[(name, pictures.css(color)) for name, color in pictures.legend().items()],
     )
-
-
-def _css(color: Color) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def _rules(report: Report) -> str:
@@ -102,7 +98,7 @@ def _class_rows(report: Report, table: Table, colors: Sequence[Color]) -> Iterab
         if report.intervals:
             values.insert(1, report.intervals.classes[c].high - report.intervals.classes[c].low)  # by the width
         cells = [(text, "" if math.isnan(value) else value) for text, value in zip(texts, values, strict=True)]
-        yield {"name": row.name, "color": _css(colors[c]), "cells": cells}
+        yield {"name": row.name, "color": pictures.css(colors[c]), "cells": cells}
 
 
 def _tables(report: Report) -> Iterable[dict[str, Any]]:
@@ -118,7 +114,7 @@ def _matrix_rows(shown: matrix.Shown) -> Iterable[dict[str, Any]]:
         cells = []
         for column, number, value in zip(shown.columns, pixels, values, strict=True):
             share = 0.0 if math.isnan(value) else value
-            text = "" if not number else f"{100 * share:.0f}" if share >= 0.005 else "<1"
+            text = matrix.percent(share) if number else ""
             title = f"{name} taken for {column}: {number:,} px, {percent(value)} %"
             cells.append({"text": text, "strength": round(100 * math.sqrt(share)), "title": title})
         yield {"name": name, "cells": cells}
@@ -129,4 +125,4 @@ def _account(report: Report) -> Iterable[dict[str, Any]]:
         number = report.pixels[name]
         share = number / report.pixels["seen"] if report.pixels["seen"] else math.nan
         shares = {"share": 0 if math.isnan(share) else 100 * share, "text": percent(share)}
-        yield {"name": name.replace("_", " "), "pixels": f"{number:,}", "color": _css(color), **shares}
+        yield {"name": name.replace("_", " "), "pixels": f"{number:,}", "color": pictures.css(color), **shares}

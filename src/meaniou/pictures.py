@@ -39,6 +39,11 @@ def palette(space: LabelSpace) -> tuple[Color, ...]:
     return tuple(found)
 
 
+def css(color: Color) -> str:
+    """A colour in hexadecimal, such as ``#004488``."""
+    return "#{:02x}{:02x}{:02x}".format(*color)
+
+
 def mask(classes: Classes, space: LabelSpace) -> Picture:
     """A map of classes in their colours; void and no answer black, outside white."""
     colors = np.array([*palette(space), VOID, OUTSIDE], np.uint8)

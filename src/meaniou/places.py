@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from meaniou.files import MaskError
-from meaniou.outputs import check_file, check_folder, is_stream, stat_of
+from meaniou.errors import MaskError
+from meaniou.outputs import check_file, check_folder, is_stream, real_path, stat_of
 
 PICTURE = re.compile(r"\d{3,}_.*\.png")
 CURES = {
@@ -73,13 +73,13 @@ class Outputs:
             MaskError: if something cannot be written.
             ValueError: if two outputs are one file, or one would replace what is read, or be read in the next run.
         """
-        made = {part for folder in map(_real, self.folders) for part in (folder, *folder.parents)}
+        made = {part for folder in map(real_path, self.folders) for part in (folder, *folder.parents)}
         self._check_apart(made)
         try:
             for folder in self.folders:
                 check_folder(folder)
             for path in self.named:
-                if path.exists() or _real(path).parent not in made:
+                if path.exists() or real_path(path).parent not in made:
                     check_file(path)
         except OSError as error:
             raise unwritable(error) from error
@@ -99,24 +99,24 @@ class Outputs:
     def _check_apart(self, made: set[Path]) -> None:
         taken: set[Path] = set()
         for path in self.named:
-            real = _real(path)
+            real = real_path(path)
             twice = real in taken and not is_stream(path)  # a device may be named more than once
-            picture = self.pictures and real.parent == _real(self.pictures) and PICTURE.fullmatch(path.name)
+            picture = self.pictures and real.parent == real_path(self.pictures) and PICTURE.fullmatch(path.name)
             if twice or picture or (real in made and not os.path.lexists(real)):
                 raise ValueError(f"{path} is named for two outputs; expected a file for each, so name another.")
             taken.add(real)
 
     def _check_beside(self, source: Source) -> None:
-        new = [path for path in self.named if source.reads(path.name) or source.reads(_real(path).name)]
+        new = [path for path in self.named if source.reads(path.name) or source.reads(real_path(path).name)]
         if self.pictures and source.reads("001_.png"):
             new.append(self.pictures / "001_.png")
         inside = _real_folders(source.folder) if new else set()
         for path in new:
-            if not inside.isdisjoint(_real(path).parents):
+            if not inside.isdisjoint(real_path(path).parents):
                 if path.is_file():
                     raise _is_read(path)
                 shown = path.parent if path.parent == self.pictures else path
-                inside_or_it = "is" if _real(shown) == _real(source.folder) else "is inside"
+                inside_or_it = "is" if real_path(shown) == real_path(source.folder) else "is inside"
                 raise ValueError(
                     f"{shown} {inside_or_it} {source.folder}, which is read, and the next run would read what is "
                     "written there; expected an output outside of it, so name another place."
@@ -133,10 +133,6 @@ def _is_read(path: Path) -> ValueError:
     return ValueError(f"{path} is read, and named for an output; expected another file, so name one.")
 
 
-def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))
-
-
 def _identity(path: Path) -> tuple[int, int] | None:
     """What a file is known by, whatever links lead to it; nothing for devices and what is not there."""
     with suppress(OSError):
@@ -148,11 +144,11 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _real_folders(folder: Path) -> set[Path]:
     """A folder and all folders below it, through links too, without the links."""
     found: set[Path] = set()
-    coming = [_real(folder)]
+    coming = [real_path(folder)]
     while coming:
         here = coming.pop()
         if here not in found:
             found.add(here)
             with suppress(OSError), os.scandir(here) as entries:  # the listing of masks says what is wrong
-                coming += [_real(Path(entry.path)) for entry in entries if entry.is_dir()]
+                coming += [real_path(Path(entry.path)) for entry in entries if entry.is_dir()]
     return found

@@ -22,9 +22,7 @@ from meaniou.report import Report
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BLUE, YELLOW, RED = (
-    "#{:02x}{:02x}{:02x}".format(*color) for color in (pictures.RIGHT, pictures.MISSED, pictures.FALSE)
-)
+BLUE, YELLOW, RED = (pictures.css(color) for color in (pictures.RIGHT, pictures.MISSED, pictures.FALSE))
 NUMBERS = 20  # columns up to which the number in a cell can be read
 
 
@@ -62,7 +60,7 @@ def confusion(
         for (i, j), value in np.ndenumerate(found.values):
             if value > 0:
                 dark = math.sqrt(value / top) > 0.6
-                text = _percent(value) if normalize else _short(int(value))
+                text = matrix.percent(value) if normalize else _short(int(value))
                 ax.text(j, i, text, ha="center", va="center", fontsize=size - 2, color="white" if dark else "black")
     ax.set_xlabel("taken for")
     ax.set_ylabel("truth")
@@ -167,7 +165,7 @@ def errors(
 
     legend = pictures.OF_ALL if one is None else pictures.OF_ONE
     colors = pictures.legend(legend)
-    handles = [Patch(color="#{:02x}{:02x}{:02x}".format(*colors[name]), label=name) for name in legend]
+    handles = [Patch(color=pictures.css(colors[name]), label=name) for name in legend]
     ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles), frameon=False)
     if one is not None:
         ax.set_title(space.names[one], parse_math=False)
@@ -203,11 +201,6 @@ def _class(of: int | str, space: LabelSpace) -> int:
     if not found:
         raise ValueError(f"The class {of!r} is ignored; expected one that is counted, so name another.")
     return found[0]
-
-
-def _percent(share: float) -> str:
-    """A share in percent, as short as a cell needs it."""
-    return f"{100 * share:.0f}" if share >= 0.005 else "<1"
 
 
 def _short(number: int) -> str:

@@ -16,6 +16,7 @@ from meaniou.operators import why_not
 from meaniou.outputs import write_all
 from meaniou.policy import Counting, Policy
 from meaniou.results import ResultsMetric
+from meaniou.visible import short
 
 FORMAT = "meaniou metric "  # and the version
 VERSION = 2
@@ -196,7 +197,7 @@ def _why_not_exactly(where: str, values: Any, known: tuple[str, ...]) -> Iterato
         yield f"lacks {missing[0]!r}{where}; expected a whole file of save(), so save it again"
     elif unknown := [name for name in values if name not in known]:
         yield (
-            f"holds {str(unknown[0])[:80]!r}{where}, which this version of meaniou does not know; expected a file of "
+            f"holds {short(unknown[0])}{where}, which this version of meaniou does not know; expected a file of "
             "save(), so update meaniou, or save it again"
         )
 

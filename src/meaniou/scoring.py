@@ -22,6 +22,7 @@ from meaniou.places import Source
 from meaniou.protocols import get
 from meaniou.team import Team
 from meaniou.terminal import warn
+from meaniou.visible import listed
 
 
 @dataclass
@@ -173,10 +174,9 @@ def gallery(job: Job) -> Gallery:
         MaskError: if there are images, but none for one of the masks.
     """
     if job.photos and (missing := sorted(job.pairs.keys() - job.photos.keys())):
-        named = ", ".join(missing[:10]) + (", ..." if len(missing) > 10 else "")
         raise files.MaskError(
-            f"There is no image for {len(missing)} of {len(job.pairs)} masks: {named}; expected the same names in "
-            "--images, so add them, or name the end that differs by --image-suffix."
+            f"There is no image for {len(missing)} of {len(job.pairs)} masks: {listed(missing)}; expected the same "
+            "names in --images, so add them, or name the end that differs by --image-suffix."
         )
     return Gallery(job.metric.space, job.metric.how, job.pairs, job.photos, job.max_pixels)
 

@@ -12,9 +12,7 @@ from torch._subclasses import FakeTensor
 from meaniou.kernels.rows import row_of
 
 WHOLE = "expected the metric_state or state_dict of the same metric, so pass that."
-
-
-PARTS = 64  # of a list of rows; more are joined
+PARTS = 64  # tensors in a list of rows; more are joined
 
 
 def why_no_numbers(counts: Tensor) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from meaniou.files import MaskError
+from meaniou.errors import MaskError
 from meaniou.visible import visible
 from meaniou.words import Doubt, as_options
 

@@ -1,15 +1,19 @@
-"""Text -> the same with an escape for each character that would steer a terminal instead of being shown."""
+"""Values of others -> text that a message can quote: no control characters, and not too long."""
 
 import re
+from collections.abc import Iterable
+from itertools import islice
 
 # C0, DEL and C1 controls, line and paragraph separators, the controls of writing direction (Unicode annex 9), and
 # halves of surrogate pairs, which no encoding can write.
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 SHOWN = 80  # characters of a value that a message quotes
+LONGEST = 200  # characters of a name, or of a text of another library, in a message
+LISTED = 10  # names in a message
 
 
 def visible(text: str, kept: str = "") -> str:
-    """The text with control characters as Python writes them, such as ``\\x1b``, but for those that are kept."""
+    """The text with control characters escaped as in Python, such as ``\\x1b``, except those in ``kept``."""
     return CONTROLS.sub(lambda c: c[0] if c[0] in kept else c[0].encode("unicode_escape").decode(), text)
 
 
@@ -17,3 +21,14 @@ def short(value: object) -> str:
     """The ``repr`` of a value on one line, cut off where it is long."""
     shown = " ".join(repr(value).split())
     return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
+
+
+def cut(text: str) -> str:
+    """The text without its middle where it is long."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
+
+
+def listed(names: Iterable[object]) -> str:
+    """The first ten names, and dots if there are more."""
+    first = [cut(str(name)) for name in islice(names, LISTED + 1)]
+    return ", ".join(first[:LISTED]) + (", ..." if len(first) > LISTED else "")
