@@ -253,7 +253,7 @@ def outside(pred: Path, _: Path) -> None:
         (other_size, ["scene_001.png is 5 x 7", "256 x 512", "resize"]),
         (turned, ["scene_001.png is 512 x 256", "axes are swapped"]),
         (another_dimension, ["scene_001.npy is 1 x 256 x 512", "without dimensions of size 1"]),
-        (another_folder, ["3 of 3 prediction masks", "the folders below do not"]),
+        (another_folder, ["3 of 3 prediction masks", "their subfolders do not"]),
         (colours, ["scene_001.png", "R, G, B", "class ids"]),
         (colours_of_a_palette_with_alpha, ["scene_001.png", "L, A", "class ids"]),
         (bomb, ["scene_001.png has 400,000,000 pixels; expected at most 268,435,456", "--max-pixels 400000000"]),

@@ -89,7 +89,7 @@ def test_a_comparison(folders: dict[str, Path]) -> None:
     back = run("compare", folders["bad"], folders["good"], folders["target"], *SETTINGS).stdout
     assert back.splitlines()[-1].startswith(f"b ({folders['good']}) is better than a ({folders['bad']})")
     same = run("compare", folders["bad"], folders["bad"], folders["target"], *SETTINGS).stdout
-    assert same.splitlines()[-1].startswith(f"it is not sure whether a ({folders['bad']}) or b (")
+    assert same.splitlines()[-1].startswith(f"it is uncertain whether a ({folders['bad']}) or b (")
 
 
 def test_shards_are_merged(folders: dict[str, Path], tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_what_cannot_be_merged_or_compared(folders: dict[str, Path], tmp_path: P
         ((tmp_path / "a.pt", tmp_path / "n.pt"), "differ in names"),
         ((tmp_path / "a.pt", tmp_path / "z.pt"), "differ in absent: 'skip' and 'zero'"),
         ((tmp_path / "a.pt", tmp_path / "c.pt"), "c.pt holds no saved metric"),
-        ((tmp_path / "a.pt", "--output", tmp_path / "x/../a.pt"), "a.pt is read, and named for an output"),
+        ((tmp_path / "a.pt", "--output", tmp_path / "x/../a.pt"), "a.pt is read, and also named as an output"),
         (
             (tmp_path / "d.pt",),
             "d.pt cannot be read (No such file or directory); expected a file of meaniou score --save",

@@ -225,7 +225,7 @@ def test_maps_that_are_no_pictures(tmp_path: Path, shape: tuple[int, ...]) -> No
     assert ran.exit_code == 0, ran.output
     text = (tmp_path / "page").read_text()
     assert re.findall(r"<figcaption>[\d.-]+ (.*)</figcaption>", text) == ["points"]
-    assert "Without a picture stand images whose masks are no maps [height, width], such as point clouds." in text
+    assert "Images whose masks are no maps [height, width], such as point clouds, have no picture." in text
     assert "<img" not in text
 
 

@@ -281,11 +281,13 @@ def test_saved_files_are_not_written_over(folders: tuple[Path, Path], tmp_path: 
         out.hardlink_to(tmp_path / "b.pt")
     before = listed(tmp_path)
     for command in ("compare", "merge"):
-        assert "is read, and named for an output" in refused(command, *before_saved(tmp_path), "--output", out)
+        assert "is read, and also named as an output" in refused(command, *before_saved(tmp_path), "--output", out)
         roundabout = tmp_path / "none" / ".." / out.name
-        assert "is read, and named for an output" in refused(command, *before_saved(tmp_path), "--output", roundabout)
+        assert "is read, and also named as an output" in refused(
+            command, *before_saved(tmp_path), "--output", roundabout
+        )
     for option in WRITING[1:]:
-        assert "is read, and named for an output" in refused("merge", *before_saved(tmp_path), option, out)
+        assert "is read, and also named as an output" in refused("merge", *before_saved(tmp_path), option, out)
     assert listed(tmp_path) == before
 
 

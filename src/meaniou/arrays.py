@@ -1,4 +1,4 @@
-"""Files of NumPy, ``.npy`` and ``.npz`` -> arrays of labels, in memory once."""
+"""NumPy files (``.npy`` and ``.npz``) -> arrays of labels, held in memory once."""
 
 import io
 import math
@@ -25,7 +25,7 @@ ONE_HEADER = threading.Lock()
 
 @dataclass(frozen=True)
 class Header:
-    """What an array of NumPy says of itself."""
+    """The header of an array in a file."""
 
     shape: tuple[int, ...]
     fortran: bool

@@ -13,7 +13,7 @@ from torchmetrics import Metric
 
 from meaniou.checks import unknown
 
-# Those of torchmetrics.
+# The keywords of ``torchmetrics.Metric``.
 KEYWORDS = (
     "compute_on_cpu",
     "compute_with_cache",
@@ -31,7 +31,7 @@ Self = TypeVar("Self", bound=Metric)
 def all_or_nothing(
     method: Callable[Concatenate[Self, Params], Result],
 ) -> Callable[Concatenate[Self, Params], Result]:
-    """A method that, if it raises, takes back what it set; it must not change states in place before its last line."""
+    """Restores all attributes if a method raises; only its last line may change states in place."""
 
     @functools.wraps(method)
     def whole(self: Self, /, *args: Params.args, **kwargs: Params.kwargs) -> Result:

@@ -1,4 +1,4 @@
-"""A metric that changes all or nothing -> one whose counts are never converted, and never merged by chance."""
+"""A metric that changes all or nothing -> one that keeps int64 counts, and merges only those of the same settings."""
 
 import functools
 import json
@@ -28,8 +28,8 @@ class CountingMetric(AtomicMetric):
     image_rows: list[Tensor]  # int64 [N, 4, C] of some batches, where scores are kept for each image
     image_ids: list[Tensor]  # int64 [N], -1 where none was given
     image_names: Mapping[int, str]  # by ids; of this rank, where somebody gave them
-    _in_place: bool = False
-    _is_moved: bool = False  # and nothing was counted or looked at since
+    _in_place: bool = False  # since a captured graph adds to the counts
+    _is_moved: bool = False  # and nothing was counted or read since
 
     def _add_counts(self, shape: tuple[int, ...], *, per_image: bool = False, **settings: Any) -> None:
         """Adds the states; the settings are the bytes of a JSON text, so that different ones never look equal."""
@@ -103,9 +103,9 @@ class CountingMetric(AtomicMetric):
     def _apply(  # type: ignore[override]  # as in torchmetrics, but for recurse
         self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "", recurse: bool = True
     ) -> Self:
-        """Moves the states to where ``fn`` puts a tensor; what it does to contents, as ``to_empty``, is not for counts.
+        """Moves the states to the device where ``fn`` puts a tensor; their contents stay, whatever ``fn`` does to them.
 
-        What is on the meta device has no content, so that a metric that leaves it starts anew.
+        On the meta device there are no contents, so a metric that leaves it starts anew.
         """
         torch.nn.Module._apply(self, fn, recurse)  # parameters and modules that a subclass may have
         try:
@@ -138,9 +138,9 @@ class CountingMetric(AtomicMetric):
                 setattr(self, name, state)
             self.reset()
 
-    # A ClasswiseWrapper applies what moves it to our states once more, after us: to_empty leaves what lies in memory.
+    # A ClasswiseWrapper moves our states once more after us, and to_empty then leaves arbitrary memory in them.
     def _settle(self, wait: bool = True) -> None:
-        """Starts anew if a move has left other states than it found and nothing was counted; this ends no epoch."""
+        """Starts anew if a move replaced the states before anything was counted; this ends no epoch."""
         if not self._is_moved or self._is_synced or self._update_count or why_no_numbers(self.settings):
             return
         if (wait or self.settings.device.type == "cpu") and not self._is_own():
@@ -152,7 +152,7 @@ class CountingMetric(AtomicMetric):
         """Raises ``RuntimeError`` if the states are no counts of this metric."""
         if reason := why_no_numbers(self.counts):
             raise RuntimeError(reason)
-        if (self._is_moved or self.settings.device.type == "cpu") and not self._is_own():  # elsewhere a look is a wait
+        if (self._is_moved or self.settings.device.type == "cpu") and not self._is_own():  # elsewhere reading waits
             raise RuntimeError(
                 "The states are not those that this metric counted, as after .to_empty(...) of a wrapper; call reset() "
                 "after such a move, and count again."
@@ -288,7 +288,7 @@ class CountingMetric(AtomicMetric):
     def _why_not_now(self) -> str:
         """The reason why counts cannot change at this moment, empty if they can."""
         if self._is_synced:
-            return "The metric holds the sum over ranks, and unsync() would drop what is new; call unsync() first."
+            return "The metric holds the sum over ranks, and unsync() would drop new counts; call unsync() first."
         return ""
 
     def _why_not_mine(self, states: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""A doubt -> a warning on the line of the caller, whatever of this package and of PyTorch lies between."""
+"""A doubt -> a warning on the line of the caller, outside this package, torchmetrics and PyTorch."""
 
 import sys
 import warnings

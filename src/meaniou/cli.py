@@ -41,17 +41,17 @@ class Commands(click.Group):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """As of any group, but it may be written to a pipe."""
+        """As in click, but a pipe that closes early is no error."""
         with _piped():
             return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """As of any group, but it may be written to a pipe."""
+        """As in click, but a pipe that closes early is no error."""
         with _piped():
             return super().invoke(ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Puts ``score`` before arguments that begin with no command of the group."""
+        """Adds ``score`` where the first argument is no command."""
         if args and args[0] not in self.commands and args[0] not in ("--help", "--version"):
             args = ["score", *args]
         return super().parse_args(ctx, args)
@@ -59,7 +59,7 @@ class Commands(click.Group):
 
 @contextmanager
 def _piped() -> Iterator[None]:
-    """Help may be cut off by ``| head``, and words of the command line be names of files that steer a terminal."""
+    """Ends with status 0 if a pipe closes early, as after ``| head``; escapes control characters in usage errors."""
     try:
         yield
     except BrokenPipeError as error:
@@ -75,7 +75,7 @@ def main() -> None:
     """Mean Intersection over Union of folders of masks.
 
     meaniou PRED TARGET --num-classes 21 --ignore-index 255 is short for meaniou score PRED TARGET ...; see
-    meaniou score --help. A folder that has the name of a command is written ./score.
+    meaniou score --help. If a folder has the name of a command, write it as ./score.
     """
 
 
@@ -98,10 +98,10 @@ def score(pred: Path, target: Path, images: Path | None, image_suffix: str, **gi
     """
     wanted, settings = _parted(given)
     if images is not None and not (wanted.overlay or wanted.html):
-        raise ValueError("--images is what errors are drawn on; pass --overlay or --html with it.")
+        raise ValueError("--images is the folder of images to draw errors on; pass --overlay or --html with it.")
 
     def prepared() -> tuple[scoring.Job, Gallery | None]:
-        """What is off ends here, not after the last file."""
+        """Refuses bad options and paths before the first mask is read."""
         if not team.rank:  # other machines need not have the folders of outputs
             ends = (settings["pred_suffix"], settings["target_suffix"], image_suffix)
             wanted.check(_given(settings["class_names"]), scoring.sources([pred], target, images, *ends))
@@ -131,9 +131,9 @@ def score(pred: Path, target: Path, images: Path | None, image_suffix: str, **gi
     type=click.IntRange(2, MAX_RESAMPLES),
     default=1000,
     show_default=True,
-    help="How often images are drawn.",
+    help="How often the images are resampled.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draws.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the resampling.")
 @GROUP_IMAGES
 @FORM
 @JOBS
@@ -152,13 +152,13 @@ def compare(
 ) -> None:
     """Tell whether the predictions in PRED_A are better than those in PRED_B, on the same images and truth.
 
-    Both are scored on the same images drawn again and again, so that what is hard for both cancels. Without TARGET,
-    both are files of meaniou score --save.
+    Images are resampled, and both are scored on the same resamples, so that images that are hard for both cancel.
+    Without TARGET, PRED_A and PRED_B are files that meaniou score --save wrote.
     """
     outputs = Outputs(_given(output))
 
     def found() -> list[scoring.Job]:
-        """What is off ends here, not after the last file."""
+        """Refuses bad options and paths before the first mask is read."""
         assert target is not None
         if not team.rank:
             ends = {name: settings[name] for name in ("pred_suffix", "target_suffix")}
@@ -199,7 +199,7 @@ def compare(
 @DEBUG
 @refusing
 def merge(saved: tuple[Path, ...], **given: Any) -> None:
-    """Add what several runs of meaniou score --save counted, such as shards of a job array, and report on the sum."""
+    """Add the counts in files of meaniou score --save, such as shards of a job array, and report the sum."""
     wanted, _ = _parted(given)
     if not rank():
         wanted.check(saved)
@@ -207,7 +207,7 @@ def merge(saved: tuple[Path, ...], **given: Any) -> None:
 
 
 def _given(*paths: Path | None) -> tuple[Path, ...]:
-    """The paths that are given."""
+    """The paths without ``None``."""
     return tuple(path for path in paths if path is not None)
 
 
@@ -226,11 +226,9 @@ def list_protocols() -> None:
 
 @main.command(name="demo")
 @click.argument("folder", type=FOLDER)
-@click.option(
-    "--images", type=click.IntRange(1), default=8, show_default=True, help="How many street scenes are drawn."
-)
+@click.option("--images", type=click.IntRange(1), default=8, show_default=True, help="Number of street scenes.")
 def demonstrate(folder: Path, images: int) -> None:
-    """Draw street scenes and imperfect predictions into FOLDER, score them, print the command that does it again."""
+    """Draw street scenes with imperfect predictions into FOLDER, score them, and print the command that did it."""
     try:
         pred, target = demo.write(folder, images)
     except OSError as error:

@@ -47,12 +47,12 @@ class ComparisonReport(EqualByValue):
 
     @classmethod
     def of(cls, a: MeanIoU, b: MeanIoU, sources: Iterable[str] = (), **settings: Any) -> "ComparisonReport":
-        """Of two metrics; settings are those of ``meaniou.compare`` but ``of``; raises as it does.
+        """Compares two metrics; raises as ``meaniou.compare``.
 
         Args:
             a, b: the metrics.
             sources: what to call them beside ``a`` and ``b``.
-            **settings: of ``meaniou.compare``.
+            **settings: those of ``meaniou.compare`` but ``of``.
         """
         found, accuracy, mean = (compare(a, b, of, **settings) for of in ("class", "accuracy", "mean"))
         assert isinstance(found, list)
@@ -110,7 +110,7 @@ class ComparisonReport(EqualByValue):
         better = self.mean_iou.difference.better
         a, b = (f"{name} ({self.sources[name]})" if name in self.sources else name for name in "ab")
         found = f"{a} is better than {b}" if better == "a" else f"{b} is better than {a}"
-        verdict = found if better else f"it is not sure whether {a} or {b} is better"
+        verdict = found if better else f"it is uncertain whether {a} or {b} is better"
         return f"{verdict}, in mean IoU over {self.resamples} draws of the images"
 
 

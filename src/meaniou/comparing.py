@@ -29,17 +29,17 @@ def compare(
 ) -> Comparison | list[Comparison]:
     """How sure it is that one metric is higher than another: a paired interval of their difference, and its p-value.
 
-    Both have seen the same images, paired by their ids, and the same images are drawn for both, so that what is hard
-    for both cancels: such intervals are many times narrower than those of each alone. In a process group every rank
-    must call it. Without any ids, in one process, images are paired in the order in which they were counted.
+    Both must have counted the same images, which are paired by their ids; without any ids, in one process, by the order
+    in which they were counted. The same images are resampled for both, so that images that are hard for both cancel:
+    such intervals are many times narrower than those of each metric alone. In a process group every rank must call it.
 
     Args:
         a, b: metrics with ``per_image=True``, the same label space and the same rules.
         of: ``"mean"``, ``"class"`` (a comparison for each class) or ``"accuracy"``.
-        confidence: the share of draws between the ends.
-        resamples: number of draws.
-        seed: of the draws.
-        groups: ``{id: group}`` or a function of the id: whole groups are drawn then.
+        confidence: the share of resamples inside the interval.
+        resamples: how often the images are resampled.
+        seed: of the resampling.
+        groups: ``{id: group}`` or a function of the id: whole groups are resampled then.
 
     Raises:
         ValueError: if the two have other classes, rules or images, or images of another truth, or no rows.

@@ -87,7 +87,7 @@ def _views(preds: Any, target: Any, valid: Any, space: LabelSpace, how: Counting
 
 
 def _check_images(found: Views, several: bool) -> None:
-    """A pair of maps without a batch dimension would be so many images of one line."""
+    """Refuses maps without a batch dimension, each row of which would count as an image."""
     classes = {found.preds_form, found.target_form} & {"scores", "one-hot"}
     shape = map_shape(found.target, found.target_form)
     if len(shape) >= (2 if classes or several else 3):

@@ -77,15 +77,15 @@ def _device(tensor: Tensor, group: Any) -> torch.device:
 class UnpaddedSampler(DistributedSampler[Any]):
     """Gives each rank its share of a dataset, each image to one rank and once, in the order of ``DistributedSampler``.
 
-    That one repeats images until all ranks have as many, and so counts them twice. Here shares differ by one, and may
-    be empty, which is right for evaluation; a wrapped model that is trained waits for ranks with more batches, so
-    train with the other.
+    ``DistributedSampler`` repeats images until all ranks have equally many, so that these count twice. Here shares may
+    differ by one image and may be empty, which is right for evaluation. Train with ``DistributedSampler``, since a
+    wrapped model waits for ranks with more batches.
 
     Args:
-        dataset: what has a length.
-        num_replicas: number of ranks; that of the process group unless given.
-        rank: of this process; that of the process group unless given.
-        shuffle: whether each epoch has another order; call ``set_epoch`` before each then.
+        dataset: anything with a length.
+        num_replicas: number of ranks; by default that of the process group.
+        rank: of this process; by default that in the process group.
+        shuffle: whether each epoch has another order; then call ``set_epoch`` before each.
         seed: of the order, the same on all ranks.
 
     Example:

@@ -1,4 +1,4 @@
-"""Counts -> warnings: results that are possible, and yet are what a common mistake gives."""
+"""Counts -> warnings about results that are possible, but look like those of a common mistake."""
 
 from collections.abc import Iterator
 

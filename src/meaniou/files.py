@@ -1,4 +1,4 @@
-"""Two folders of masks -> pairs of label maps, as many in memory as are being read."""
+"""Two folders of masks -> pairs of label maps, a few in memory at a time."""
 
 import itertools
 from collections import deque
@@ -17,7 +17,7 @@ __all__ = ["MAX_PIXELS", "MaskError", "Pair", "holds", "labels", "named", "pairs
 
 
 def read_all(listed: Iterable[Pair], jobs: int, max_pixels: int = MAX_PIXELS) -> Iterator[tuple[Pair, Tensor, Tensor]]:
-    """Reads pairs with so many threads (decoding leaves the interpreter free) and gives them in order.
+    """Reads pairs in ``jobs`` threads (decoding releases the interpreter lock) and yields them in order.
 
     Raises:
         MaskError: as ``read``, for the first pair that cannot be read.

@@ -50,7 +50,7 @@ def pairs(pred: Path, target: Path, pred_suffix: str = "", target_suffix: str = 
 def _cure(pred: Iterable[str], target: Iterable[str], alone: Mapping[str, list[str]]) -> str:
     """What to do about names that are in one folder alone."""
     if {Path(name).name for name in pred} == {Path(name).name for name in target}:
-        return "the names agree but the folders below do not, so put them into the same ones"
+        return "the file names agree but their subfolders do not, so put both into the same subfolders"
     forms = [{unicodedata.normalize("NFC", name) for name in names} for names in alone.values()]
     if forms[0] & forms[1]:
         return (

@@ -129,7 +129,7 @@ def confusion_matrix(
 
 
 def _maps(name: str, value: Any) -> Any:
-    """The maps, with tensors for all but NumPy arrays, whose errors speak NumPy's words."""
+    """The maps, with tensors for all but NumPy arrays, whose errors name NumPy's functions."""
     if isinstance(value, (list, tuple)):
         return [_maps(f"{name}[{i}]", item) for i, item in enumerate(value)]
     tensor = as_tensor(value, name)

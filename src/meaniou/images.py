@@ -195,7 +195,7 @@ class ImageTable(EqualByValue):
         return self.to_text()
 
     def to_text(self, number: int = 10) -> str:
-        """The same for so many images."""
+        """The same for the ``number`` worst images."""
         rows = []
         for image, value, of_class in list(zip(self.images, self.mean_iou, self.iou, strict=True))[:number]:
             low = [c for c in np.argsort(of_class, kind="stable")[:3] if not math.isnan(of_class[c])]

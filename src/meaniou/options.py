@@ -1,4 +1,4 @@
-"""What the commands share: their options, and how bad input and Ctrl-C are told."""
+"""What the commands share: their options, and how bad input and Ctrl-C end them."""
 
 import functools
 from collections.abc import Callable
@@ -55,8 +55,8 @@ SETTINGS = options(
         "--pred-void",
         type=int,
         multiple=True,
-        help="An id that is no answer in predictions alone, instead of those of --ignore-index or --protocol; may be "
-        "given several times.",
+        help="An id that is no answer in predictions only; replaces the ids of --ignore-index or --protocol there. May "
+        "be given several times.",
     ),
     click.option(
         "--class-names",
@@ -67,49 +67,55 @@ SETTINGS = options(
     click.option(
         "--pred-suffix",
         default="",
-        help="End of the names of predictions, such as _pred.png; other files are passed over.",
+        help="How file names of predictions end, such as _pred.png; other files are skipped.",
     ),
     click.option(
         "--target-suffix",
         default="",
-        help="The same for truths, such as _gtFine_labelTrainIds.png; the rest is paired.",
+        help="The same for the truth, such as _gtFine_labelTrainIds.png; the rest of each name is paired.",
     ),
     click.option(
         "--unanswered",
         type=click.Choice(CHOICES["unanswered"]),
-        help="What a prediction of an ignored id on a valid pixel is.  [default: miss]",
+        help="How a prediction of an ignored id on a valid pixel counts: as a miss of the true class, as a void pixel "
+        "(drop), or as an error.  [default: that of --protocol, or miss]",
     ),
     click.option(
         "--present",
         type=click.Choice(CHOICES["present"]),
-        help="Classes that enter the mean: those in truth or prediction, or in the truth.  [default: union]",
+        help="Classes that enter the mean: those in truth or prediction (union), or in the truth (target).  "
+        "[default: that of --protocol, or union]",
     ),
     click.option(
         "--absent",
         type=click.Choice(CHOICES["absent"]),
-        help="What a class that is not present brings to the mean.  [default: skip]",
+        help="How a class that is not present enters the mean: not at all (skip), or as 0, 1 or NaN.  "
+        "[default: that of --protocol, or skip]",
     ),
 )
 GROUP = click.option(
     "--group",
     multiple=True,
     metavar="NAME=CLASS,...",
-    help="A group of classes, ids or names, to report; may be given several times. Two get their harmonic mean.",
+    help="A group of classes to report, by ids or names; may be given several times. Two groups also get a harmonic "
+    "mean.",
 )
 GROUP_IMAGES = click.option(
     "--group-images",
     metavar="PATTERN",
-    help="Images that are alike (of one patient, scene or sequence) are drawn together: those in whose names this "
-    "regular expression finds the same text, such as '^[^/]+' for the first folder.",
+    help="A regular expression that finds the group of an image in its name, such as '^[^/]+' for the first folder. "
+    "Images of one group (a patient, scene or sequence) are resampled together.",
 )
 IMAGES = options(
-    click.option("--ci", is_flag=True, help="Tell how sure the numbers are: 95 % intervals from images drawn again."),
+    click.option("--ci", is_flag=True, help="Show how sure the numbers are: 95 % bootstrap intervals over the images."),
     GROUP_IMAGES,
-    click.option("--worst", type=click.IntRange(1), help="List so many images, the worst first."),
-    click.option("--per-image", type=FOLDER, help="A CSV file for the mean IoU and that of each class in each image."),
-    click.option("--save", type=FOLDER, help="A file for what was counted, for meaniou merge and meaniou compare."),
+    click.option("--worst", type=click.IntRange(1), help="List this many images, the worst first."),
+    click.option(
+        "--per-image", type=FOLDER, help="A CSV file for the mean IoU and the IoU of each class in each image."
+    ),
+    click.option("--save", type=FOLDER, help="A file for the counts, which meaniou merge and meaniou compare read."),
     click.option("--plot", type=FOLDER, help="A folder for confusion.png and classes.png; needs matplotlib."),
-    click.option("--html", type=FOLDER, help="A file for one page with everything, which needs no network."),
+    click.option("--html", type=FOLDER, help="A file for one HTML page with everything, which needs no network."),
 )
 PICTURES = options(
     click.option(
@@ -117,18 +123,18 @@ PICTURES = options(
         type=FOLDER,
         help="A folder for pictures of the worst images (10, or as many as --worst says): truth, prediction, errors.",
     ),
-    click.option("--images", type=FOLDER, help="The images themselves, for --overlay and --html to draw errors on."),
-    click.option("--image-suffix", default="", help="End of the names of images, such as _leftImg8bit.png."),
+    click.option("--images", type=FOLDER, help="A folder of the images, on which --overlay and --html draw errors."),
+    click.option("--image-suffix", default="", help="How file names of images end, such as _leftImg8bit.png."),
 )
 FORM = options(
     click.option(
         "--format",
         "form",
         type=click.Choice(list(FORMS)),
-        help="csv and json hold full fractions, the others percent; unless told, by the end of --output (.csv, .json, "
-        ".md, .tex), or text.",
+        help="csv and json hold full fractions, the others percent.  [default: by the suffix of --output (.csv, .json, "
+        ".md, .tex), else text]",
     ),
-    click.option("--output", type=FOLDER, help="A file for the report; the terminal then shows its mean alone."),
+    click.option("--output", type=FOLDER, help="A file for the report; the terminal then shows only the mean IoU."),
 )
 JOBS = options(
     click.option(
@@ -136,30 +142,30 @@ JOBS = options(
         type=click.IntRange(1),
         default=team.jobs,
         show_default="as many as there are cores, up to 8",
-        help="Threads that read files; each has one pair in memory.",
+        help="Threads that read files; each holds one pair of masks in memory.",
     ),
     click.option(
         "--max-pixels",
         type=click.IntRange(1),
-        show_default=f"{MAX_PIXELS}, which are 16,384 x 16,384",
-        help="Refuse larger masks, since a small file may unpack to more than the memory holds.",
+        show_default=f"{MAX_PIXELS} = 16,384 x 16,384",
+        help="Refuse masks of more pixels, since a small file may unpack to more than the memory holds.",
     ),
 )
-DEBUG = click.option("--debug", is_flag=True, help="Show where in the code an error arose.")
+DEBUG = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 
 
 class BadInput(click.ClickException):
-    """What a command ends with when its input is refused."""
+    """Ends a command with one sentence and status 2, since its input is refused."""
 
     exit_code = 2
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Says it on one line of the standard error."""
+        """Prints the sentence as one line on the standard error."""
         echo(f"Error: {visible(self.message)}", err=True)
 
 
 def refusing(command: Callable[..., None]) -> Callable[..., None]:
-    """Makes bad input one sentence and status 2, and Ctrl-C status 130; without either with ``--debug``."""
+    """Turns bad input into one sentence and status 2, and Ctrl-C into status 130; with ``--debug`` both raise."""
 
     @functools.wraps(command)
     def refused(*args: Any, debug: bool, **given: Any) -> None:

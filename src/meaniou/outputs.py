@@ -1,4 +1,4 @@
-"""Contents by path -> files, all of them whole or none there."""
+"""Contents by path -> files, all written or none."""
 
 import errno
 import os
@@ -30,10 +30,10 @@ class Progress:
 
 @contextmanager
 def written(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> Iterator[Progress]:
-    """Makes folders, writes each file aside, then to pipes and devices, and puts the files in place after the block.
+    """Makes folders, writes files under temporary names, writes to pipes and devices, and renames the files at last.
 
-    A file that is replaced keeps its mode. If anything fails, in the block too, or the process is told to end, then
-    every file is as it was before. A pipe that nobody reads any more is no failure.
+    The files are renamed after the block. A file that is replaced keeps its mode. If anything fails, also in the block,
+    or a signal ends the process, every file stays as it was. A pipe that closes early is no failure.
 
     Raises:
         OSError: if one cannot be written; it has the path as its ``filename``.
@@ -71,10 +71,10 @@ def written(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> Ite
 
 
 def stat_of(path: Path) -> os.stat_result | None:
-    """What lies at a path, also if it leads through folders that are not there (``none/../a``); ``None`` for nothing.
+    """The status of a path, also if it leads through missing folders (``none/../a``); ``None`` if nothing is there.
 
     Raises:
-        OSError: if that cannot be found out.
+        OSError: if the path cannot be looked up.
     """
     for way in (path, real_path(path)):
         with suppress(FileNotFoundError):
@@ -88,7 +88,7 @@ def real_path(path: Path) -> Path:
 
 
 def check_file(path: Path) -> None:
-    """Raises ``OSError`` if it can be known that a file cannot be written there."""
+    """Raises ``OSError`` if it is certain that a file cannot be written there."""
     found, real = stat_of(path), real_path(path)
     folder = real.parent
     if found is None and not folder.is_dir():
@@ -96,14 +96,14 @@ def check_file(path: Path) -> None:
         raise OSError(number, os.strerror(number), str(path))
     if found and stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    # Files that are read-only are left alone for root too, who could write them.
+    # Read-only files are kept for root too, who could write them.
     closed = found and not (found.st_mode & 0o222 and any(os.access(way, os.W_OK) for way in (path, real)))
     if closed or not (is_stream(path) or os.access(folder, os.W_OK | os.X_OK)):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def check_folder(folder: Path) -> None:
-    """Raises ``OSError`` if it can be known that a folder cannot be made, or no file be made in it."""
+    """Raises ``OSError`` if it is certain that a folder cannot be made, or no file in it."""
     there = next(f for f in (folder, *folder.absolute().parents) if os.path.lexists(f))
     if not there.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
@@ -129,10 +129,10 @@ def _is(found: os.stat_result, descriptor: int) -> bool:
 
 @dataclass(frozen=True)
 class _File:
-    """A file that is written aside, and what is kept of the one that it replaces until all are in place."""
+    """A file under a temporary name, and a backup of the file that it replaces until all are in place."""
 
     path: Path
-    real: Path  # where the links of the path lead to
+    real: Path  # the path without links
     aside: Path
     backup: Path
     before: os.stat_result | None
@@ -163,7 +163,7 @@ class _File:
         self.aside.replace(self.real)
 
     def clean_up(self, undo: bool) -> None:
-        """Removes what lies aside; on ``undo``, what was there before is put back."""
+        """Removes the temporary files; on ``undo``, puts back the file that was there before."""
         with suppress(OSError):
             if undo and self.backup.exists():
                 self.backup.replace(self.real)
@@ -176,7 +176,7 @@ class _File:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Errors with the path that was asked for."""
+    """Puts the path that was asked for into errors."""
     try:
         yield
     except OSError as error:
@@ -185,15 +185,15 @@ def _named(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _signals_raise() -> Iterator[None]:
-    """Signals that would end the process at once raise, so that the block can clean up, and end it afterwards."""
+    """Makes signals that end the process raise, so that the block can clean up, and then ends the process."""
     caught: list[int] = []
 
     def stop(number: int, _: object) -> None:
         caught.append(number)
         raise KeyboardInterrupt
 
-    alone = threading.current_thread() is threading.main_thread()  # in others no signal can be handled
-    handled = [number for number in ENDING if alone and signal.getsignal(number) is signal.SIG_DFL]
+    in_main_thread = threading.current_thread() is threading.main_thread()  # others cannot handle signals
+    handled = [number for number in ENDING if in_main_thread and signal.getsignal(number) is signal.SIG_DFL]
     try:
         for number in handled:
             signal.signal(number, stop)

@@ -43,7 +43,7 @@ def photo(path: Path, shape: tuple[int, int]) -> Light:
         raise ContentError(f"is no image of a kind that is drawn; expected one ({', '.join(PHOTOS)}), so convert it.")
     except ContentError as error:
         raise MaskError(f"{path} {error}") from error
-    except Exception as error:  # as of masks
+    except Exception as error:  # decoders raise anything, as for masks
         raise MaskError(
             f"{path} cannot be read ({reason(error)}); expected a whole image, so save it again."
         ) from error

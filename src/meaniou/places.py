@@ -130,7 +130,7 @@ def unwritable(error: OSError) -> MaskError:
 
 
 def _is_read(path: Path) -> ValueError:
-    return ValueError(f"{path} is read, and named for an output; expected another file, so name one.")
+    return ValueError(f"{path} is read, and also named as an output; expected another file, so name one.")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -52,9 +52,9 @@ def _chunks(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:
         if end > len(content):
             raise ValueError("it ends early")
         if zlib.crc32(content[start + 4 : end - 4]) != int.from_bytes(content[end - 4 : end]):
-            raise ValueError(f"its chunk {kind!r} is damaged: the checksum is another")
+            raise ValueError(f"its chunk {kind!r} is damaged: its checksum is wrong")
         if (kind == b"IHDR") != (start == len(SIGNATURE)):
-            raise ValueError("its header is not at the begin")
+            raise ValueError("its header is not at the beginning")
         yield kind, content[start:end]
         start = end
 

@@ -63,9 +63,9 @@ class ResultsMetric(CountingMetric):
         """The number that ``average`` asks for, over all batches and ranks.
 
         In a process group every rank must call it, and equally often: each call is one all-reduce and waits for the
-        slowest rank, also if nothing was counted since the last one. So a value after each batch costs a wait a batch,
-        and loops whose lengths differ are refused once they are seen to be out of step. For a running value take what
-        ``forward`` gives, which is that of the batch on this rank, or ``sync_on_compute=False``.
+        slowest rank, also if nothing was counted since the last one. A running value therefore costs this in every
+        batch, and ranks whose loops have different lengths get an error. Without communication, ``forward`` gives the
+        value of one batch on this rank, and ``sync_on_compute=False`` that of all batches on this rank.
 
         Raises:
             ValueError: if labels outside the classes were counted (unless ``validate_args=False``), or there is a
@@ -106,7 +106,7 @@ class ResultsMetric(CountingMetric):
                 ``classes``, ``include_background``), or a whole policy. A report's means are over classes, whatever
                 ``average``.
             groups: classes by group, as ``{"seen": [0, 1], "unseen": ["train"]}``, numbers or names; overlap is
-                allowed. Unless told, those of the protocol or label space.
+                allowed. By default those of the protocol or label space.
             bootstrap: whether to tell how sure the numbers are, or the settings of ``bootstrap`` (``confidence``,
                 ``resamples``, ``seed``, ``groups``); needs ``per_image``.
 
@@ -151,17 +151,17 @@ class ResultsMetric(CountingMetric):
         seed: int = 0,
         groups: Grouping | None = None,
     ) -> Interval | list[Interval]:
-        """How sure the number is: a percentile interval from images that are drawn again, over all ranks.
+        """How sure the number is: a bootstrap percentile interval over the images of all ranks.
 
         The same seed gives the same interval on every device and for any number of ranks.
 
         Args:
             of: ``"mean"`` (what ``compute`` gives), ``"class"`` (an interval for each class) or ``"accuracy"``.
-            confidence: the share of draws between the ends.
-            resamples: number of draws.
-            seed: of the draws.
+            confidence: the share of resamples inside the interval.
+            resamples: how often the images are resampled.
+            seed: of the resampling.
             groups: ``{id: group}`` or a function of the id, where images are alike (of one patient, scene or
-                sequence): whole groups are drawn then.
+                sequence): whole groups are resampled then.
 
         Raises:
             ValueError: as ``compute``, or if no rows are kept, or a setting is out of range.

@@ -75,8 +75,8 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """CSV in full fractions, with nothing for NaN and ``None``.
 
     Line breaks in a text are kept, other control characters are escaped. A text that a spreadsheet would take for a
-    formula (it begins with ``=``, ``+``, ``-`` or ``@`` and is no number) gets an apostrophe in front; so does one that
-    begins with apostrophes and such a character, and the text comes back if one apostrophe is taken off.
+    formula (it begins with ``=``, ``+``, ``-`` or ``@`` and is no number) gets an apostrophe in front. So does one that
+    begins with apostrophes and such a character, so that removing one apostrophe always restores the text.
 
     Raises:
         ValueError: if two columns have one name, or a row has another number of fields than the header.

@@ -1,4 +1,4 @@
-"""A metric that has counted -> what a command was asked to write of it: files, all or none, and text."""
+"""A metric that has counted -> the text and the files that a command writes, all or none."""
 
 import io
 import sys
@@ -31,8 +31,8 @@ FORMS: dict[str, Callable[[Any], str]] = {
     "json": methodcaller("to_json"),
 }
 FORMS_BY_SUFFIX = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}
-WORST = 10  # pictures, unless told
-PROGRESS = "meaniou.progress"  # where a command keeps how far its files are written
+WORST = 10  # pictures by default
+PROGRESS = "meaniou.progress"  # the key of the ``Progress`` of files in a command's context
 DRAWN = {"confusion.png": plot.confusion, "classes.png": plot.classes}
 
 
@@ -54,7 +54,7 @@ class Wanted:
 
     @property
     def of_images(self) -> bool:
-        """Whether rows of images are needed."""
+        """Whether the metric has to keep rows of images."""
         return bool(self.ci or self.worst or self.per_image or self.save or self.html or self.overlay)
 
     @property
@@ -64,7 +64,7 @@ class Wanted:
         return places.Outputs(files, {self.plot: tuple(DRAWN)} if self.plot else {}, self.overlay)
 
     def check(self, read: Iterable[Path] = (), sources: Iterable[places.Source] = ()) -> None:
-        """Raises ``ValueError`` for what would fail only after the last file, or be written over what is read."""
+        """Raises ``ValueError`` for outputs that would fail after all masks are read, or overwrite an input."""
         texts.check_pattern(self.group_images, self.ci)
         for option, module, extra in (("plot", "matplotlib", "plot"), ("html", "jinja2", "cli")):
             if getattr(self, option) and find_spec(module) is None:
@@ -72,14 +72,14 @@ class Wanted:
         self.outputs.check(read, sources)
 
     def check_settings(self, metric: MeanIoU) -> None:
-        """Raises ``ValueError`` for what of the options does not fit the classes."""
+        """Raises ``ValueError`` if options do not fit the classes."""
         metric.report(groups=texts.groups_of(self.group))
         if self.per_image:
             columns_of(metric.space.names)
 
 
 def tell(metric: MeanIoU, wanted: Wanted, gallery: Gallery | None = None, title: str = "") -> None:
-    """Writes all that is wanted; with bad luck there, none of the files.
+    """Writes all that is wanted; if anything fails, none of the files.
 
     Raises:
         MaskError: if a file or the standard output cannot be written, or a picture not be drawn.
@@ -109,9 +109,9 @@ def tell(metric: MeanIoU, wanted: Wanted, gallery: Gallery | None = None, title:
         contents[wanted.html] += page.html(report, title=title, space=metric.space, worst=worst).encode()
     with put(contents, wanted.outputs.folders):
         say(text, report.headline(), wanted.output)
-        if wanted.worst and table:  # beside what a program is to read, on the standard error
-            data = is_stream(wanted.output) if wanted.output else wanted.form in ("csv", "json")
-            echo("\n" + table.to_text(wanted.worst), err=data)
+        if wanted.worst and table:
+            for_program = is_stream(wanted.output) if wanted.output else wanted.form in ("csv", "json")
+            echo("\n" + table.to_text(wanted.worst), err=for_program)
 
 
 def picture_names(names: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -122,7 +122,7 @@ def picture_names(names: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def warn_of_others(folder: Path, contents: Iterable[Path]) -> None:
-    """Warns of pictures in a folder that an earlier run has drawn, and that are not replaced."""
+    """Warns if a folder holds pictures of an earlier run that are not replaced."""
     there = [path for path in folder.iterdir() if places.PICTURE.fullmatch(path.name)] if folder.is_dir() else []
     if others := sorted({*there}.difference(contents)):
         number = f"{len(others)} picture{'s' * (len(others) > 1)}"
@@ -132,7 +132,7 @@ def warn_of_others(folder: Path, contents: Iterable[Path]) -> None:
 
 
 def say(text: str, headline: str, output: Path | None) -> None:
-    """Says a text, or its headline where it is written to a file."""
+    """Prints a text, or only its headline where the text goes to a file."""
     if not output:
         echo(text)
     else:

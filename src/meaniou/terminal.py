@@ -1,4 +1,4 @@
-"""What a command says: lines on the standard output and error, also where these are closed or full."""
+"""Lines on the standard output and error of a command, also where these are closed or full."""
 
 import os
 import sys
@@ -13,14 +13,13 @@ from meaniou.errors import MaskError
 from meaniou.visible import visible
 from meaniou.words import Doubt, as_options
 
-ADVICE = "expected a terminal, a pipe that is read, or a file with room, so name one"
+ADVICE = "expected a terminal, a pipe that is read, or a file with room, so redirect it there"
 
 
 def echo(text: str, err: bool = False) -> None:
     """Writes a text and a line break to the standard output, or error.
 
-    A pipe that nobody reads any more, as after ``| head``, is no failure. What cannot be said on the standard error
-    is left out.
+    A pipe that closes early, as after ``| head``, is no failure. Faults of the standard error are ignored.
 
     Raises:
         MaskError: if the standard output cannot be written.
@@ -46,13 +45,13 @@ def echo(text: str, err: bool = False) -> None:
 
 
 def warn(sentence: str) -> None:
-    """Says a warning on the standard error."""
+    """Prints a warning on the standard error."""
     echo(f"Warning: {visible(sentence)}", err=True)
 
 
 @contextmanager
 def said() -> Iterator[None]:
-    """Warnings as lines on the standard error."""
+    """Prints the warnings of the block as lines on the standard error, each once."""
     with warnings.catch_warnings(record=True) as doubts:
         warnings.simplefilter("always")
         yield
@@ -62,7 +61,7 @@ def said() -> Iterator[None]:
 
 
 def discard() -> None:
-    """Sends what could not be written nowhere, or the interpreter would try again when it ends, and complain."""
+    """Drops output that cannot be written, or the interpreter would try again when it ends, and complain."""
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()

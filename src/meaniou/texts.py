@@ -1,4 +1,4 @@
-"""The texts of options -> groups of classes and of images; errors -> what a command says of them."""
+"""The texts of options -> groups of classes and of images; errors -> the sentence that a command prints."""
 
 import re
 import warnings
@@ -26,12 +26,12 @@ def groups_of(texts: tuple[str, ...]) -> dict[str, list[int | str]] | None:
 
 
 def check_pattern(pattern: str | None, drawn: bool = True) -> None:
-    """Raises ``ValueError`` if a pattern is none, or is for images that are not drawn."""
+    """Raises ``ValueError`` if a pattern is no regular expression, or if no images are resampled."""
     if pattern is not None and not drawn:
-        raise ValueError("--group-images says which images are drawn together, and none is drawn; pass --ci with it.")
+        raise ValueError("--group-images is for the intervals of --ci, which is not there; pass --ci with it.")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of what another version may read otherwise
+            warnings.simplefilter("ignore", FutureWarning)  # about syntax that another version may read differently
             re.compile(pattern or "")
     except (re.error, RecursionError, OverflowError, MemoryError) as error:
         raise ValueError(
@@ -57,7 +57,7 @@ def _group(name: str, pattern: str) -> str:
             return found[0]
     except (RecursionError, MemoryError) as error:
         raise ValueError(
-            f"--group-images {short(pattern)} cannot be looked for in the name of the image {name}; expected a "
+            f"--group-images {short(pattern)} cannot be matched with the name of the image {name}; expected a "
             "simpler pattern."
         ) from error
     raise ValueError(
@@ -67,12 +67,12 @@ def _group(name: str, pattern: str) -> str:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether bad input, or more of it than memory holds, leads to an error; others are faults of the code."""
+    """Whether an error comes from bad input or too little memory; all others are faults of the code."""
     return isinstance(error, ValueError | TypeError | OSError | RecursionError) or _lacks_memory(error)
 
 
 def sentence_of(error: Exception) -> str:
-    """What a command says of an error."""
+    """The sentence that a command prints for an error."""
     if _lacks_memory(error):
         reason = f" ({error})" if str(error) else ""
         return (
@@ -82,7 +82,7 @@ def sentence_of(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return f"Something is nested too deeply ({error}); expected fewer levels, so move the folders up or flatten it."
     if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename} cannot be used ({error.strerror}); expected a path that can, so check it."
+        return f"{error.filename} cannot be used ({error.strerror}); expected a path that can be used, so check it."
     return str(error)
 
 

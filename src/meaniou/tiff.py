@@ -46,7 +46,7 @@ def read_tiff(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
 
 
 class _Complaints(logging.Filter):
-    """Keeps what tifffile logs of the files that we read from the log, and the faults that it passes over."""
+    """Keeps tifffile's messages about files that we read out of the log, and collects the faults among them."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -147,7 +147,7 @@ def _times(generator: np.random.Generator, number: int, resamples: int) -> NDArr
 
 
 def _members(rows: Rows, groups: Groups | None) -> NDArray[np.int64]:
-    """The number of the group of each image; each is its own unless told."""
+    """The number of the group of each image; by default each is its own."""
     if groups is None:
         return np.arange(len(rows.ids))
     if (rows.ids < 0).any():

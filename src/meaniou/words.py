@@ -10,7 +10,7 @@ _MARK = re.compile(r"\{(\w+):([^{}]*)\}")
 
 
 class Doubt(UserWarning):
-    """A warning that results are possible, and yet are what a common mistake gives."""
+    """A warning about results that are possible, but look like those of a common mistake."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
