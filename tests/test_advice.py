@@ -572,6 +572,39 @@ def test_ids_and_class_numbers_in_the_place_of_each_other(preds, target, setting
     assert_sentence(error, said)
 
 
+def test_instance_ids_beside_ids_of_stuff():
+    """Cityscapes' instanceIds hold the ids of things times 1000, and those of stuff as they are."""
+    target = torch.tensor([7, 7, 11, 26001, 26002, 24000])
+    ids = torch.tensor([7, 7, 11, 26, 26, 24])
+    with pytest.raises(OutsideError, match=r"pass target // 1000 where it is 1000 or more"):
+        mean_iou(ids, target, protocol="cityscapes")
+    assert mean_iou(ids, torch.where(target >= 1000, target // 1000, target), protocol="cityscapes") == 1
+
+
+def test_a_truth_that_is_off_by_one_is_doubted():
+    target = torch.from_numpy(np.random.default_rng(0).integers(1, 151, (60, 60)))
+    with pytest.raises(OutsideError, match=r"if labels are 1 to 150 and 0 is void, take LabelSpace.reduce_zero_label"):
+        mean_iou(target - 1, target, 150)
+    with pytest.warns(Doubt, match="right on 0 of 3,600 pixels, and would be on 3,600 if each were one higher"):
+        mean_iou(target - 1, target, 151)
+    with pytest.warns(Doubt, match="if each were one lower"):
+        mean_iou(target, target - 1, 151)
+    assert mean_iou(target - 1, target, LabelSpace.reduce_zero_label(150)) == 1
+    mean_iou((target + 3) % 150, target - 1, 150)  # just a bad model
+
+
+def test_toy_maps_are_labels():
+    maps = np.array([[0, 1], [1, 1]]), np.array([[0, 1], [1, 0]])
+    assert mean_iou(*maps, 2).item() == pytest.approx((1 / 2 + 2 / 3) / 2)
+    with pytest.raises(ValueError, match="'one-hot', or 'index' if these are labels"):
+        mean_iou(maps[1], maps[1], 2)
+
+
+def test_a_string_of_digits_is_no_id():
+    with pytest.raises(TypeError, match=r"ignore_index holds '255' \(str\)"):
+        MeanIoU(2, ignore_index="255")
+
+
 def test_instance_ids_of_train_ids_are_not_told_a_division():
     with pytest.raises(OutsideError) as error:
         mean_iou(torch.tensor([0]), torch.tensor([13001]), protocol="cityscapes-train-ids")

@@ -487,7 +487,7 @@ def test_folders_in_the_wrong_order_are_warned_of(folders: tuple[Path, Path]) ->
     ran = invoke(*folders[::-1], *OPTIONS)
     assert ran.exit_code == 0
     assert ran.stderr.startswith("Warning: The predictions give no answer")
-    assert "as if the two were swapped" in ran.stderr
+    assert "either the two are swapped" in ran.stderr
     names = folders[0].parent / "names.txt"
     ran = invoke(*folders, "--class-names", names)
     assert f"name all classes in {names}" in ran.stderr

@@ -452,7 +452,7 @@ REFUSED = {  # preds, target, settings, exception, what the sentence says
         ["preds float32 [2, 3, 4]", "'one-hot'"],
     ),
     "two scores for each of two": (
-        zeros(2, 2, dtype=FLOAT),
+        planes(2, 2, dtype=FLOAT),
         planes(2, 2),
         {},
         ValueError,

@@ -259,9 +259,9 @@ def test_settings_are_keywords():
 @pytest.mark.parametrize(
     ("keyword", "words"),
     [
-        ("ignore_indx", "such as ignore_index, so write that"),
-        ("num_class", "such as num_classes"),
-        ("sync_on_computee", "such as sync_on_compute"),
+        ("ignore_indx", "(did you mean ignore_index?)."),
+        ("num_class", "(did you mean num_classes?)."),
+        ("sync_on_computee", "(did you mean sync_on_compute?)."),
         ("task", "leave it out, and write num_classes=2 for a binary task"),
         ("per_class", "write average='none'"),
         ("no_such_setting", "help(MeanIoU)"),
@@ -366,7 +366,7 @@ def test_plot_without_matplotlib_names_the_extra(monkeypatch):
 def test_sides_that_look_swapped_are_warned_of():
     truth, answer = torch.tensor([0, 1, 255, 255]), torch.tensor([0, 1, 1, 0])
     assert mean_iou(answer, truth, 2, ignore_index=255) == 1
-    with pytest.warns(UserWarning, match="no answer .* on 2 pixels, .* as if the two were swapped"):
+    with pytest.warns(UserWarning, match="no answer .* on 2 pixels, .* either the two are swapped"):
         mean_iou(truth, answer, 2, ignore_index=255)
     for settings in ({"unanswered": "drop"}, {"validate_args": False}):
         mean_iou(truth, answer, 2, ignore_index=255, **settings)

@@ -37,6 +37,7 @@ ELSEWHERE = {
     "multidim_average": "write per_image=True, and ask images() for the values of each image",
     "ignore_background": "write include_background=False",
     "reduce_zero_label": "write LabelSpace.reduce_zero_label(number) as num_classes",
+    "reduce_labels": "write LabelSpace.reduce_zero_label(number) as num_classes",
     "label_map": "write a LabelSpace with ids as num_classes",
 }
 
@@ -79,7 +80,7 @@ def each(name: str, values: Iterable[T]) -> Iterable[T]:
 def unknown(keyword: str, known: Iterable[str]) -> str:
     """The error for an unknown keyword, with the keyword that was probably meant."""
     near = difflib.get_close_matches(keyword, list(known), 1, 0.7)
-    cure = (
-        f"expected one such as {near[0]}, so write that" if near else "expected one of those that help(MeanIoU) shows"
-    )
-    return f"{keyword} is no keyword of MeanIoU; {ELSEWHERE.get(keyword, cure)}."
+    if near and keyword not in ELSEWHERE:
+        return f"{keyword} is no keyword of MeanIoU (did you mean {near[0]}?)."
+    cure = ELSEWHERE.get(keyword, "expected one of those that help(MeanIoU) shows")
+    return f"{keyword} is no keyword of MeanIoU; {cure}."

@@ -13,7 +13,8 @@ MANY = 1000  # pixels, of which fewer are chance
 
 def doubts(counts: Tensor, space: LabelSpace, policy: Policy) -> Iterator[Doubt]:
     """The doubts about counts on the CPU."""
-    for sentence in (_of_truth(counts, space), _of_preds(counts, space, policy), _of_mask(counts, space)):
+    of_ids = _of_truth(counts, space), _of_preds(counts, space, policy)
+    for sentence in (*of_ids, _of_mask(counts, space), _of_shift(counts, space)):
         if sentence:
             yield Doubt(sentence)
 
@@ -43,7 +44,7 @@ def _of_preds(counts: Tensor, space: LabelSpace, policy: Policy) -> str:
     elif space.ids is not None:
         unshifted = _by_ids(classes.T, space.ids)
         if _fit(classes, unshifted):
-            plain = f"take plain {{num_classes:{space.num_classes}}}"
+            plain = f"take plain {{num_classes:{space.num_classes}}} and {{ignore_index:255}}"
             cure = "pass it as it is stored" if space.protocol else plain
             return (
                 f"The predictions are right on {right:,} of {known:,} valid pixels, and would be on {unshifted:,} if "
@@ -56,7 +57,8 @@ def _of_preds(counts: Tensor, space: LabelSpace, policy: Policy) -> str:
             return ""  # said of the mask
         return (
             f"The predictions give no answer (an ignored id, or a NaN score) on {no_answer:,} pixels, and the truth "
-            "has no void, as if the two were swapped; pass the prediction first."
+            "has no void: either the two are swapped (the prediction comes first), or the predictions hold ignored "
+            "ids, and such pixels are misses."
         )
     return ""
 
@@ -82,6 +84,21 @@ def _of_mask(counts: Tensor, space: LabelSpace) -> str:
             f"The predictions hold no class 1, and give no answer on {no_answer:,} pixels; if {ids} is the foreground "
             f"of binary masks, store it as 1 and do not ignore {ids}."
         )
+    return ""
+
+
+def _of_shift(counts: Tensor, space: LabelSpace) -> str:
+    """Labels that are off by one: a truth of 1 .. C with 0 for void, beside predictions of 0 .. C-1."""
+    classes = counts[:-2, :-2]
+    right, answered = int(classes.diagonal().sum()), int(classes.sum())
+    for offset, word in ((-1, "higher"), (1, "lower")):
+        shifted = int(classes.diagonal(offset).sum())
+        if space.ids is None and space.num_classes > 2 and shifted > max(answered / 2, 10 * right, MANY):
+            return (
+                f"The predictions are right on {right:,} of {answered:,} pixels, and would be on {shifted:,} if each "
+                f"were one {word}; if the truth stores 1 to C with 0 for void, and predictions hold 0 to C-1, take "
+                "LabelSpace.reduce_zero_label(C)."
+            )
     return ""
 
 

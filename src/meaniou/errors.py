@@ -42,7 +42,7 @@ def check_labels(dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> None:
     if dtype.kind not in "biu" or not shape:
         raise ContentError(
             f"holds {cut(str(dtype))} {size(shape)}; expected a map of labels, so save integers: the argmax of "
-            "scores, or labels as they were before they became fractions."
+            "scores, whole numbers by astype(int), or labels as they were before they became fractions."
         )
     if dtype.kind == "u" and dtype.itemsize == 8:
         raise ContentError(

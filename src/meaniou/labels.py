@@ -208,7 +208,7 @@ def void_ids(name: str, void: int | Iterable[int] | None) -> tuple[int, ...]:
     """Sorted ids of one or several; ``name`` is the setting that an error complains of."""
     if void is None:
         return ()
-    several = isinstance(void, Iterable) and getattr(void, "ndim", 1) > 0
+    several = isinstance(void, Iterable) and not isinstance(void, str) and getattr(void, "ndim", 1) > 0
     return tuple(sorted({_id(name, i) for i in (void if several else [void])}))  # type: ignore[union-attr]
 
 

@@ -189,9 +189,11 @@ def _warn_of_logits(preds: Tensor, threshold: float) -> None:
                 f"{threshold:g}; if these are labels, pass integers, or input_format='index'."
             )
         elif low < 0 or high > 1:
+            grey = low >= 0 and high > 100
+            cure = "if they are 0 to 255, divide by 255" if grey else "for logits pass threshold=0.0"
             warn(
                 f"preds holds scores from {low:g} to {high:g}, which are no probabilities, and class 1 is where they "
-                f"are above {threshold:g}; for logits pass threshold=0.0."
+                f"are above {threshold:g}; {cure}."
             )
 
 

@@ -126,20 +126,31 @@ def _hints(error: OutsideError, on_disk: bool) -> Iterator[str]:
         return
     for form in (space.instances,) if space.instances else () if space.protocol else COMMON_INSTANCES:
         class_of, has_more = INSTANCES[form]
+        some = " where it is 1000 or more" if form == "// 1000" else ""  # others are stored as they are
         if has_more(label) and class_of(label) in _known(error):
             what = f"store label {form}" if on_disk else f"pass {error.operand} {form}"
-            yield f"if its labels hold numbers of instances too, {what}"
+            yield f"if its labels hold numbers of instances too, {what}{some}"
             return
     if not any(of in (None, label) for of, _ in space.hint):
-        yield from _class_numbers(error, label)
+        yield from _class_numbers(error, label, on_disk)
 
 
-def _class_numbers(error: OutsideError, label: int) -> Iterator[str]:
+def _class_numbers(error: OutsideError, label: int, on_disk: bool) -> Iterator[str]:
     """Whether the map seems to hold class numbers in place of ids, or ids in place of class numbers."""
     space, stored = error.space, "as it is stored, before its labels are reduced"
+    of_truth = {i for of_class in space.ids or () for i in of_class}
+    if error.side == "preds" and space.pred_ids != space.ids and label in of_truth:
+        yield "if predictions hold the ids of the truth, pass {pred_ids:ids}"
     if _ids(error) is None:
-        if error.side == "preds" and space.ids is not None and any(label in of_class for of_class in space.ids):
-            yield "if predictions hold the ids of the truth, pass {pred_ids:ids}"
+        if error.side == "target" and label == error.num_classes > 2:
+            yield (
+                f"if labels are 1 to {label} and 0 is void, "
+                + (
+                    "store them less 1"
+                    if on_disk
+                    else f"take LabelSpace.reduce_zero_label({label}) in place of {label}"
+                )
+            )
     elif label == TRAIN_VOID or 0 <= label < error.num_classes:
         cure = "pass {pred_ids:classes}" if error.side == "preds" else f"pass the truth {stored}"
         yield f"if these are class numbers (train ids), {cure}"
@@ -168,7 +179,7 @@ def _void_rule(error: OutsideError) -> str:
     if error.label is not None:
         void = tuple(sorted({*void, error.label}))
     if len(void) > MANY_VOID:
-        return f"list all void ids in {{{setting}:}}, with this one, if it is void"
+        return f"pass {{{setting}:}} with all void ids, this one too, if it is void"
     listed = ",".join(map(str, void if error.label is not None else ()))
     return f"pass {{{setting}:{listed}}} if {'that is no answer' if error.side == 'preds' else 'such labels are void'}"
 

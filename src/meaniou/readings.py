@@ -130,12 +130,12 @@ def refuse_planes(batch: Batch) -> None:
                 f"{batch}, where dimension 1 has as many entries as there are classes, and may be part of a map or the "
                 f"classes; {PLANES}."
             )
-        if preds.numel() and (
-            are_class_planes(target) or (are_probabilities(preds, 1) if scores else are_class_planes(preds))
-        ):
+        planes = (are_class_planes(target), are_probabilities(preds, 1) if scores else are_class_planes(preds))
+        # A map of a few pixels may look like planes by chance, where dimension 1 is the last one.
+        if preds.numel() and (any(planes) if preds.dim() > 2 else all(planes)):
             raise ValueError(
                 f"{batch}, and dimension 1 holds class planes (a single 1 among zeros); expected labels [B, *], so "
-                "pass input_format='one-hot'."
+                "pass input_format='one-hot', or 'index' if these are labels."
             )
     if preds.dim() < 4 or channels == 1:
         return

@@ -119,7 +119,7 @@ def _check_kind(page: TiffPage) -> None:
     if page.photometric == INVERTED:
         raise ContentError(
             "stores inverted values (0 is white), which programs read in two ways; expected one channel that stores "
-            "class ids (0 is black), so save it again."
+            "class ids (0 is black), so save it so (tifffile: photometric='minisblack')."
         )
     if page.compression not in LOSSLESS:
         raise ContentError(

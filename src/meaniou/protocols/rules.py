@@ -253,7 +253,7 @@ def nuscenes_lidarseg() -> dict[str, Any]:
     """
     return {
         "space": _space("nuscenes-lidarseg", void=[0, 1, 5, 7, 8, 10, 11, 13, 19, 20, 29, 31], pred_ids=range(1, 17)),
-        "unanswered": "drop",
+        "unanswered": "miss",
         "present": "union",
         "absent": "skip",
         "printed": "fractions, all digits",
