@@ -330,11 +330,12 @@ def test_demo_has_what_it_promises() -> None:
     assert (demo.scene(3)[0] == demo.scene(3)[0]).all()
 
 
-def test_without_the_extra_a_sentence_says_what_to_install() -> None:
-    code = "import sys; sys.modules['click'] = None; from meaniou.__main__ import main; main()"
+@pytest.mark.parametrize("module", ["click", "tifffile"])
+def test_without_the_extra_a_sentence_says_what_to_install(module: str) -> None:
+    code = f"import sys; sys.modules[{module!r}] = None; from meaniou.__main__ import main; main()"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ran.returncode == 1
-    assert "pip install 'meaniou[cli]'" in ran.stderr
+    assert f"needs {module}, which is not installed; run: pip install 'meaniou[cli]'" in ran.stderr
     assert "Traceback" not in ran.stderr
 
 

@@ -103,10 +103,10 @@ def test_what_is_no_saved_metric(tmp_path):
     path = tmp_path / "x"
     for content in (b"", b"no", pickle.dumps({"a": 1})):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"holds no saved metric|something else"):
+        with pytest.raises(ValueError, match=r"holds no saved metric|something other"):
             MeanIoU.load(path)
     torch.save({"format": "other"}, path)
-    with pytest.raises(ValueError, match="something else"):
+    with pytest.raises(ValueError, match="something other"):
         MeanIoU.load(path)
     with pytest.raises(FileNotFoundError):
         MeanIoU.load(tmp_path / "none")
@@ -137,10 +137,10 @@ def test_files_that_lack_a_part_or_hold_a_wrong_one(rng, tmp_path):
         "holds no lists": good | {"images": []},
         "no int64 tensor 'counts'": good | {"counts": good["counts"].double()},
         "lacks 'num_classes' in 'space'": good | {"space": {}},
-        "no metric that can be made": good | {"space": good["space"] | {"num_classes": 0}},
+        "holds a metric that is damaged": good | {"space": good["space"] | {"num_classes": 0}},
         "lacks 'void' in 'space'": good | {"space": {k: v for k, v in good["space"].items() if k != "void"}},
-        "that can be made here": good | {"image_names": [1]},
-        "holds no metric": good | {"images": [rows, rows]},
+        "that is damaged or cannot be built here": good | {"image_names": [1]},
+        "cannot be built here": good | {"images": [rows, rows]},
     }
     for part, state in wrong.items():
         torch.save(state, tmp_path / "wrong")
@@ -170,7 +170,7 @@ def test_a_file_of_another_version(rng, tmp_path):
         good | {"format": "meaniou metric 3", "more": 1}, tmp_path
     )
     for tag in ("meaniou metric 0", "meaniou metric", "meaniou metric x", "meaniou metric ²", "other 2", 2, None):
-        assert "something else than a saved metric" in refusal(good | {"format": tag}, tmp_path)
+        assert "something other than a saved metric" in refusal(good | {"format": tag}, tmp_path)
     first = {name: value for name, value in good.items() if name != "image_names"}
     assert "has the format 1, and this version of meaniou reads format 2; count again" in refusal(
         first | {"format": "meaniou metric 1"}, tmp_path

@@ -8,7 +8,7 @@ def main() -> None:
     try:
         from meaniou.cli import main as run
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("click", "PIL"):
+        if (error.name or "").partition(".")[0] not in ("click", "PIL", "tifffile"):
             raise
         sys.exit(f"The command line needs {error.name}, which is not installed; run: pip install 'meaniou[cli]'")
     run(prog_name="meaniou")

@@ -82,7 +82,7 @@ def named(folder: Path, suffix: str = "", key: str = "", kinds: tuple[str, ...] 
             name = image[0]
         name = visible(name)
         if not _is(entry.is_file):
-            raise MaskError(f"{path} is no file that can be read; expected one {what}, so remove it or mend the link.")
+            raise MaskError(f"{path} is no file that can be read; expected one {what}, so remove it or fix the link.")
         if name in found:
             cures = (
                 "name the end that counts by --pred-suffix or --target-suffix, or swap the folders, if the prediction "

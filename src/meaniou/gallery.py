@@ -19,7 +19,7 @@ from meaniou.policy import Counting
 GAP = 4  # pixels between two pictures
 WIDTH = 480  # of a picture in a page
 PANELS = ("truth", "prediction", "errors")
-LETTERS = (11, 40)  # their size in pixels at least, and as a part of the width
+LETTERS = (11, 40)  # font size in pixels: at least the first, else the width divided by the second
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Gallery:
     max_pixels: int = files.MAX_PIXELS
 
     def overlay(self, name: str) -> bytes:
-        """A PNG of truth, prediction and errors, from left to right, with words above that say so.
+        """A PNG of truth, prediction and errors, from left to right, with captions above.
 
         Raises:
             MaskError: if a file cannot be read, the image is of another size, or there is nothing to draw.
@@ -54,15 +54,15 @@ class Gallery:
             )
         height, width = truth.shape
         light = self._light(name, truth)
-        words = _words(width)
-        picture = Image.new("RGB", (3 * width + 2 * GAP, height + words.height), "white")
-        picture.paste(words)
+        captions = _captions(width)
+        picture = Image.new("RGB", (3 * width + 2 * GAP, height + captions.height), "white")
+        picture.paste(captions)
         for part in pictures.blocks(height, width):
             preds, target = self._classes(answer[part], truth[part])
             errors = pictures.errors(light[part], preds, target, self.space.num_classes)
             panels = (pictures.mask(target, self.space), pictures.mask(preds, self.space), errors)
             for i, panel in enumerate(panels):
-                picture.paste(Image.fromarray(panel), (i * (width + GAP), words.height + part.start))
+                picture.paste(Image.fromarray(panel), (i * (width + GAP), captions.height + part.start))
         return _png(picture)
 
     def embedded(self, name: str) -> str:
@@ -99,8 +99,8 @@ def _drawable(truth: Tensor) -> bool:
     return truth.dim() == 2 and bool(truth.numel())
 
 
-def _words(width: int) -> Image.Image:
-    """What the three pictures are, and what the colours of the errors mean, as far as the width has room for it."""
+def _captions(width: int) -> Image.Image:
+    """The names of the three pictures, and the legend of the errors, as far as they fit into the width."""
     letters = max(LETTERS[0], width // LETTERS[1])
     font = ImageFont.load_default(letters)
     strip = Image.new("RGB", (3 * width + 2 * GAP, round(1.6 * letters)), "white")

@@ -154,7 +154,7 @@ class ImageTable(EqualByValue):
     """Scores of each image, the worst first, those without a valid pixel last.
 
     Attributes:
-        ids: of each image; where none was given -1, or in one process without any ids numbers in the order of counting.
+        ids: of each image; without any ids, numbers in the order of counting in one process, and -1 in several.
         images: their names, or the id where there is none.
         mean_iou: mean over classes in each image, a ratio 0 .. 1; NaN without a valid pixel.
         iou: of each class in each image, ``[N, C]``; NaN for a class that is not there.
@@ -204,7 +204,7 @@ class ImageTable(EqualByValue):
 
 
 def columns_of(names: Sequence[str]) -> tuple[str, ...]:
-    """The columns of a table of images after ``image``; raises ``ValueError`` if a class has the name of another."""
+    """The columns of a table of images after ``image``; raises ``ValueError`` if a class is named like a column."""
     if taken := [name for name in ("image", "mean_iou") if name in names]:
         raise ValueError(
             f"A class is named {taken[0]!r}, like a column of the table of images; expected another name, so rename "
@@ -255,7 +255,7 @@ def once(rows: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def seen_twice(ids: Tensor, names: Mapping[int, str]) -> str:
-    """A sentence if an id was counted more than once, else nothing."""
+    """The warning if an id was counted more than once, else ``""``."""
     numbers, times = np.unique(ids[ids >= 0].cpu().numpy(), return_counts=True)
     twice = numbers[times > 1].tolist()
     if not twice:

@@ -93,12 +93,12 @@ class LabelSpace:
             colors: red, green and blue of each class, 0 to 255.
             pred_ids: ``"ids"`` (predictions hold what the truth holds), ``"classes"`` (they hold ``0 .. C-1``, and 255
                 is no answer where it is no class), or ids of their own.
-            pred_void: ids that are no answer in predictions; unless given, those of ``void`` where predictions hold
-                what the truth holds, and none where they have ids of their own.
-            hint: what an error is to say of labels that are no class, such as ``"if ..., pass ..."``; or
+            pred_void: ids that are no answer in predictions; by default those of ``void`` where predictions hold what
+                the truth holds, and none where they have ids of their own.
+            hint: what an error says of labels that are no class, such as ``"if ..., pass ..."``; or
                 ``{label: text}``. A setting in it, as ``{pred_ids:classes}``, is shown as a keyword or as an option.
-            instances: how labels hold the class where they hold the number of an instance too, as ``"// 1000"``; an
-                error tells it of such labels.
+            instances: how labels hold the class where they hold the number of an instance too, such as ``"// 1000"``,
+                which an error then names as the cure.
             protocol: name of the benchmark whose classes these are.
 
         Raises:
@@ -189,7 +189,7 @@ def groups_of(space: LabelSpace, groups: Groups | None) -> dict[str, tuple[int, 
             if not 0 <= c < space.num_classes:
                 raise ValueError(
                     f"The group {short(name)} holds {short(member)}, which is no class; expected ids 0 to "
-                    f"{space.num_classes - 1} or names of class_names, so mend its list."
+                    f"{space.num_classes - 1} or names of class_names, so correct its list."
                 )
             chosen.add(c)
         if not chosen:

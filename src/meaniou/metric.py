@@ -23,8 +23,8 @@ class MeanIoU(SavedMetric):
 
     ``compute`` gives a ratio 0 .. 1: a 0-d tensor, or ``[C]`` with ``average="none"``; float32, or float64 where that
     is PyTorch's default dtype, on the metric's device. NaN means "not defined": a class that is neither in truth nor
-    prediction, an ignored class, or a mean over no class. Like any torchmetrics metric it is for one thread; threads
-    that count side by side take one each and ``merge_state`` at the end.
+    prediction, an ignored class, or a mean over no class. Like any torchmetrics metric it is not safe for several
+    threads at once: give each thread a metric of its own, and add them by ``merge_state`` at the end.
 
     Args:
         num_classes: number of classes C, 1 to 4096, whose ids are ``0 .. C-1``; or a ``LabelSpace``, which has ids.
@@ -36,7 +36,7 @@ class MeanIoU(SavedMetric):
             ``0 .. C-1``.
         pred_ids: what predictions hold where the truth holds ids of its own: the same ``"ids"``, or ``"classes"``,
             ``0 .. C-1`` as an argmax gives them. Scores are in the order of the classes in any case.
-        pred_void: id or ids that are no answer in predictions alone, instead of those of ``ignore_index`` or the
+        pred_void: id or ids that are no answer in predictions only, instead of those of ``ignore_index`` or the
             protocol.
         unanswered: what a no-answer on a valid pixel is: a ``"miss"`` of the true class (the default without a
             protocol), void (``"drop"``), or an ``"error"``.
@@ -57,7 +57,7 @@ class MeanIoU(SavedMetric):
             ``over="image"``, of each class's images with ``over="class"``.
         per_image: keep a row of pixels for each image, for ``images``, ``bootstrap`` and ``compare``; ``over`` needs
             and implies it. 32 bytes a class and image. ``image_names``, a dict by id, may be set for what is printed.
-        validate_args: whether labels outside the classes raise; they are counted aside in any case.
+        validate_args: whether labels outside the classes raise; they are counted separately in any case.
         impl: the counting kernel: ``"auto"`` (the one for the device where it can run), ``"portable"`` (PyTorch's
             operators, on any device), ``"cpu"`` (needs the extra ``cpu``) or ``"cuda"`` (needs Triton, which comes with
             PyTorch for CUDA and ROCm on Linux). ``kernel`` tells which one counts.
@@ -156,7 +156,7 @@ class MeanIoU(SavedMetric):
         valid: Maps | None = None,
         ids: Sequence[int] | Tensor | None = None,
     ) -> None:
-        """Counts a batch; if it is refused, the metric stays as it was.
+        """Counts a batch; if the batch is refused, the metric stays as it was.
 
         Args:
             preds: labels ``[B, *]`` (bool, uint8, int8, int16, uint16, int32, uint32, int64), floating scores
@@ -165,7 +165,7 @@ class MeanIoU(SavedMetric):
                 tuple with one such map an image, without the batch dimension.
             target: labels ``[B, *]``, or ``[B, 1, *]``, or such a list.
             valid: bool ``[B]`` or of the target's shape, ``False`` where an image or a pixel is void.
-            ids: with ``per_image``, a whole number from 0 on for each image, the same wherever and whenever it is seen.
+            ids: with ``per_image``, a whole number from 0 on for each image, the same in every run.
 
         Raises:
             TypeError: if something is no tensor, or of a dtype that holds neither labels nor scores.

@@ -1,8 +1,8 @@
 """Registers the operators ``meaniou::count`` and ``meaniou::count_images`` with PyTorch, and chooses the kernel.
 
 They are opaque to ``torch.compile`` and ``torch.export``. On the CPU they refuse labels outside the classes before
-anything is added to a state; on an accelerator that would be a wait for the device, so there they are counted aside and
-refused at the end.
+anything is added to a state; on an accelerator that would wait for the device, so there they are counted separately and
+refused by ``compute``.
 """
 
 import functools

@@ -160,7 +160,7 @@ def _rules(error: OutsideError, on_disk: bool, all_classes: str) -> str:
     """The settings that would take the labels in, and what else can be done."""
     counted = "" if on_disk else " (validate_args=False only counts such pixels)"
     if error.index is not None and error.label is None:
-        return f"mend the data{counted}"
+        return f"correct the data{counted}"
     if error.space.protocol:
         classes = "take the protocol that the maps follow"
     elif error.space.ids is not None or error.space.pred_ids is not None:
@@ -169,7 +169,7 @@ def _rules(error: OutsideError, on_disk: bool, all_classes: str) -> str:
         classes = "set {num_classes:2} for background and foreground"
     else:
         classes = all_classes or "set {num_classes:} to all classes"
-    return f"{classes}, {_void_rule(error)}, or mend the {'file' if on_disk else 'data'}{counted}"
+    return f"{classes}, {_void_rule(error)}, or correct the {'file' if on_disk else 'data'}{counted}"
 
 
 def _void_rule(error: OutsideError) -> str:

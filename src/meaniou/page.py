@@ -27,8 +27,8 @@ def html(
         report: what ``MeanIoU.report`` gives.
         title: what was scored.
         space: the classes, for their colours (``metric.space``).
-        worst: name, mean IoU and picture (a URI, such as ``"data:image/png;base64,..."``) of images to show; without
-            one, ``""``, the image is named.
+        worst: name, mean IoU and picture (a URI, such as ``"data:image/png;base64,..."``) of images to show; with
+            ``""`` as picture, only the name is shown.
 
     Raises:
         ValueError: if ``space`` has another number of classes.

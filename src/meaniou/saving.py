@@ -107,7 +107,7 @@ class SavedMetric(ResultsMetric):
             metric = cls._made_of(found, **impl)
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError(
-                f"{path} holds no metric that can be made here, or no whole one ({type(error).__name__}: "
+                f"{path} holds a metric that is damaged or cannot be built here ({type(error).__name__}: "
                 f"{str(error).rstrip('.')}); expected a file of save(), so save it again."
             ) from error
         return cls._made_of(found, **kwargs) if kwargs else metric
@@ -152,13 +152,13 @@ def _read(path: Path) -> dict[str, Any]:
             raise
         except Exception as error:  # of pickle, zipfile and torch, by what is wrong with the file
             raise ValueError(
-                f"{path} holds no saved metric, or no whole one ({type(error).__name__}); expected a file of save()."
+                f"{path} holds no saved metric, or a damaged one ({type(error).__name__}); expected a file of save()."
             ) from error
         size = file.tell()
     tag = found.get("format") if isinstance(found, dict) else None
     number = tag.removeprefix(FORMAT) if isinstance(tag, str) and tag.startswith(FORMAT) else ""
     if not number.isdecimal() or int(number) < 1:
-        raise ValueError(f"{path} holds something else than a saved metric; expected a file of save().")
+        raise ValueError(f"{path} holds something other than a saved metric; expected a file of save().")
     if int(number) != VERSION:
         cure = "update meaniou" if int(number) > VERSION else "count again"
         raise ValueError(f"{path} has the format {number}, and this version of meaniou reads format {VERSION}; {cure}.")

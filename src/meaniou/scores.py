@@ -43,8 +43,7 @@ def areas(counts: Tensor, space: LabelSpace, policy: Policy) -> Areas:
     if policy.unanswered == "error" and (number := int(unanswered.sum())):
         raise ValueError(
             f"The predictions give no answer (an ignored id or a NaN score) on {number:,} valid pixels, and "
-            "unanswered='error'; "
-            "mend the predictions, or take unanswered='miss' or 'drop'."
+            "unanswered='error'; correct the predictions, or take unanswered='miss' or 'drop'."
         )
     truth = classes.sum(1)
     if policy.unanswered == "drop":

@@ -1,4 +1,4 @@
-"""Folders and options -> a metric that has counted them, and what is written of it."""
+"""Folders and options -> a metric that has counted them, and the pictures of it."""
 
 import hashlib
 import sys
@@ -212,8 +212,8 @@ def _names(path: Path, num_classes: int | None) -> tuple[str, ...]:
         ) from error
     if num_classes not in (None, len(found)):
         raise ValueError(
-            f"{path} holds {len(found)} names and there are {num_classes} classes; expected one name a class, so mend "
-            "the file, or leave out what says the number."
+            f"{path} holds {len(found)} names and there are {num_classes} classes; expected one name a class, so "
+            "correct the file, or leave out what says the number."
         )
     return names_of(found, len(found))
 

@@ -27,7 +27,7 @@ class Team:
     Attributes:
         rank: number of this process; the first one, 0, writes what there is to write.
         size: how many there are.
-        store: what they tell each other by, where there are several.
+        store: by which several processes exchange messages.
     """
 
     rank: int = 0
@@ -35,16 +35,16 @@ class Team:
     store: Any = None
 
     def share(self, items: Sequence[T]) -> Sequence[T]:
-        """What this process has to do of all; every item is in one share, and a share may be empty."""
+        """The items for this process; every item is in one share, and a share may be empty."""
         return items[self.rank :: self.size]
 
     def check(self) -> None:
-        """Raises ``StoppedError`` if another process has met bad input, so that none works on for nothing."""
+        """Raises ``StoppedError`` if another process has met bad input, so that this one stops early."""
         if self.store is not None and self.store.check([FAILED]):
             raise StoppedError("Another process has met bad input.")
 
     def agree(self, work: Callable[[], T]) -> T:
-        """Does a work that may meet bad input; if one process does, all raise its error. All must call it."""
+        """Runs work that may meet bad input; if one process does, all raise its error. All must call it."""
         error: Exception | None = None
         result: list[T] = []
         try:
@@ -73,7 +73,7 @@ def rank() -> int:
 
 
 def jobs() -> int:
-    """How many threads that read files are a good number for this process: the cores, up to 8, by its neighbours."""
+    """The default number of threads that read files: the cores for each process of this machine, up to 8."""
     neighbours = int(os.environ["LOCAL_WORLD_SIZE"]) if dist.is_available() and dist.is_torchelastic_launched() else 1
     return max(1, min(8, (os.cpu_count() or 1) // neighbours))
 

@@ -62,7 +62,7 @@ def _group(name: str, pattern: str) -> str:
         ) from error
     raise ValueError(
         f"--group-images {short(pattern)} finds nothing in the name of the image {name}; expected a group for each, so "
-        "mend the pattern."
+        "correct the pattern."
     )
 
 

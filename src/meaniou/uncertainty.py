@@ -1,8 +1,8 @@
-"""Rows of images -> how sure a number is: percentile intervals from images drawn again, and paired comparisons.
+"""Rows of images -> how sure a number is: bootstrap percentile intervals, and paired comparisons.
 
 Images are drawn with replacement, or whole groups of them (patients, scenes, sequences) where they are alike, as
 Everingham et al. (IJCV 2015) do for Pascal VOC. The interval covers the choice of images, not that of training seeds
-or of annotators. Drawing depends on the seed and the number of images alone, so it is the same on every device, for
+or of annotators. The draws depend only on the seed and the number of images, so they are the same on every device, for
 any number of ranks, and for two metrics over the same images.
 """
 
@@ -21,7 +21,7 @@ from meaniou.policy import Policy
 from meaniou.replicates import Of, statistic_of
 
 Groups = Mapping[int, Hashable] | Callable[[int], Hashable]
-MAX_RESAMPLES = 10**6  # far beyond what an interval gains from
+MAX_RESAMPLES = 10**6  # far more than an interval gains from
 CHUNK = 1 << 22  # weights that are held at a time
 # Differences below are of rounding: 0.1 and 0.2 have the mean 0.15000000000000002. A pixel of 10^10 is more.
 NOTHING = 1e-12
@@ -34,9 +34,9 @@ class Interval(EqualByValue):
     Attributes:
         value: the number itself, a ratio 0 .. 1; NaN where it is undefined.
         low, high: ends of the percentile interval.
-        std_error: standard deviation over what was drawn.
-        lost: share of the draws in which a class that is there vanished.
-        confidence: the share of draws between the ends.
+        std_error: standard deviation over the resamples.
+        lost: share of the resamples in which a class of the dataset vanished.
+        confidence: the share of resamples inside the interval.
     """
 
     value: float
@@ -52,11 +52,11 @@ class Comparison(EqualByValue):
     """The difference of two metrics over the same images.
 
     Attributes:
-        value: that of the first less that of the second.
+        value: the number of the first metric minus that of the second.
         low, high: ends of the percentile interval of the difference.
-        p_value: share of draws, of both sides, that lie on the other side of no difference; 1 for none.
+        p_value: two-sided: twice the share of resamples with a difference of the other sign or none, at most 1.
         better: ``"a"`` or ``"b"`` where the interval is on one side of 0, else ``None``.
-        confidence: the share of draws between the ends.
+        confidence: the share of resamples inside the interval.
     """
 
     value: float

@@ -1,4 +1,4 @@
-"""What a protocol is, and the book in which all are entered."""
+"""What a protocol is, and the registry of all protocols."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ class Protocol:
         space: classes, ids, void ids, names, groups and colours.
         unanswered, present, absent: the rules of ``MeanIoU`` of these names.
         printed: the form in which the official tool prints ratios.
-        target_suffix: the end of the names of truth files, empty if there is no such custom.
-        file_key: a pattern for the part of file names that is the same for an image's files, empty for all but the end.
+        target_suffix: how names of truth files end, empty if the benchmark has no such rule.
+        file_key: a pattern for the part of a file name that names the image; empty for all but the suffix.
     """
 
     name: str
