@@ -1,4 +1,4 @@
-"""A batch, of tensors or of lists with one map an image -> its counts, and a row for each image where asked."""
+"""A batch, of tensors or of lists with one map per image -> its counts, and a row for each image where asked."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ Maps = Tensor | Sequence[Tensor]
 
 
 def count(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, how: Counting) -> Tensor:
-    """Counts of one batch, int64 ``[C + 2, C + 2]``, on its device, of tensors or of sequences with one map an image.
+    """Counts of one batch, int64 ``[C + 2, C + 2]``, on its device, of tensors or of sequences with one map per image.
 
     Raises:
         TypeError: if something is no tensor, or of a dtype that holds neither labels nor scores.
@@ -97,7 +97,7 @@ def _check_images(found: Views, several: bool) -> None:
         points = f", preds[:, None] and target[:, None] (or ids=) for {shape[0]} images of {shape[1]} points"
     raise ValueError(
         f"target is {list(shape)}, which does not tell where images begin, and scores are kept for each image; pass "
-        f"preds[None] and target[None] for one image{points}, or lists with one map an image."
+        f"preds[None] and target[None] for one image{points}, or lists with one map per image."
     )
 
 
@@ -106,7 +106,7 @@ def _check_lists(preds: Maps, target: Maps, valid: Maps | None) -> None:
     for name, maps in lists:
         if not isinstance(maps, (list, tuple)) and (name != "valid" or not _has_length(maps)):
             raise TypeError(
-                f"{name} is a {type(maps).__name__} beside a sequence; expected one map an image on both sides, "
+                f"{name} is a {type(maps).__name__} beside a sequence; expected one map per image on both sides, "
                 "so pass two lists."
             )
     for name, maps in lists:

@@ -234,7 +234,7 @@ def ids_of(ids: Sequence[int] | Tensor | None, number: int, device: torch.device
             raise ValueError(f"ids holds {min(listed)}; expected whole numbers from 0 on, so renumber the images.")
         ids = torch.tensor(listed, dtype=torch.int64, device="cpu")
     if ids.dtype == torch.bool or ids.is_floating_point() or ids.is_complex():
-        raise TypeError(f"ids is {ids.dtype}; expected whole numbers, one an image, so pass ids.long().")
+        raise TypeError(f"ids is {ids.dtype}; expected whole numbers, one per image, so pass ids.long().")
     if ids.shape != (number,):
         raise ValueError(f"ids is {list(ids.shape)} and there are {number} images; expected one id for each.")
     if ids.device.type == "cpu" and not isinstance(ids, FakeTensor) and bool((ids < 0).any()):

@@ -161,7 +161,7 @@ def map_shape(side: Tensor, form: str) -> torch.Size:
 
 
 def _valid(valid: Tensor | None, target: Tensor, shape: torch.Size) -> Tensor | None:
-    """The mask over the map, as a view: one value a pixel or one an image."""
+    """The mask over the map, as a view: one value per pixel or one per image."""
     if valid is None:
         return None
     if valid.shape == shape:
@@ -171,8 +171,8 @@ def _valid(valid: Tensor | None, target: Tensor, shape: torch.Size) -> Tensor | 
     if valid.shape == target.shape and valid.numel() == shape.numel():
         return valid.view(shape)
     raise ValueError(
-        f"valid is {shown(valid)}; expected one value a pixel, {list(shape)}, or one an image, {list(shape[:1])}, so "
-        "check its shape."
+        f"valid is {shown(valid)}; expected one value per pixel, {list(shape)}, or one per image, {list(shape[:1])}, "
+        "so check its shape."
     )
 
 

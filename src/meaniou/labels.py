@@ -125,8 +125,8 @@ class LabelSpace:
             numbers = set(range(classes)) if of_preds is None else set()
             if named := sorted(numbers.intersection(no_answer) - (set(no_class) if of_truth is None else set())):
                 raise ValueError(
-                    f"pred_void holds {named[0]}, which is a class in predictions; expected ids that are none, so name "
-                    "it in void, or leave it out."
+                    f"pred_void holds {named[0]}, which is a class in predictions; expected ids that are no class, so "
+                    "leave it out, or ignore the class in the truth too (ignore_index, or void of a LabelSpace)."
                 )
         found: dict[str, Any] = {"num_classes": classes, "void": no_class, "names": names_of(names, classes, "names")}
         found |= {"ids": of_truth, "pred_ids": of_preds, "pred_void": no_answer, "groups": (), "hint": _hints(hint)}

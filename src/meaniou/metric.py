@@ -49,7 +49,7 @@ class MeanIoU(SavedMetric):
         input_format: ``"auto"``, ``"index"`` (maps in the shape of the truth are labels, floating ones too, which hold
             whole numbers) or ``"one-hot"`` (``[B, C, *]`` class planes; floating predictions are scores).
         threshold: with two classes and one floating channel, class 1 is where ``preds > threshold`` (for logits: 0.0).
-        class_names: a name per class, as a sequence, ``{id: name}``, or a path to a file with one a line or JSON.
+        class_names: a name per class, as a sequence, ``{id: name}``, or a path to a text file (one per line) or JSON.
         over: the order of averaging: ``"dataset"`` (pixels over all images, then ratios: the number of the benchmarks),
             ``"image"`` (mean over classes in each image, then over images) or ``"class"`` (mean over the images that
             have the class, then over classes); see ``meaniou.images``.
@@ -162,7 +162,7 @@ class MeanIoU(SavedMetric):
             preds: labels ``[B, *]`` (bool, uint8, int8, int16, uint16, int32, uint32, int64), floating scores
                 ``[B, C, *]`` (the first maximum is the answer, a NaN is no answer), or with two classes one floating
                 channel ``[B, *]`` or ``[B, 1, *]``, as a tensor, a NumPy array or an object with DLPack; or a list or
-                tuple with one such map an image, without the batch dimension.
+                tuple with one such map per image, without the batch dimension.
             target: labels ``[B, *]``, or ``[B, 1, *]``, or such a list.
             valid: bool ``[B]`` or of the target's shape, ``False`` where an image or a pixel is void.
             ids: with ``per_image``, a whole number from 0 on for each image, the same in every run.

@@ -1,4 +1,4 @@
-"""Class names as users have them (a list, ``{id: name}``, a file) -> one name a class, or a sentence why not."""
+"""Class names as users have them (a list, ``{id: name}``, a file) -> one name per class, or a sentence why not."""
 
 import json
 from collections import Counter
@@ -17,7 +17,7 @@ ClassNames = Sequence[str] | Mapping[int, str] | Mapping[str, str] | PathLike[st
 
 
 def names_of(class_names: ClassNames | None, num_classes: int, setting: str = "class_names") -> tuple[str, ...]:
-    """One name a class, stripped; the ids where there are none.
+    """One name per class, stripped; the ids where there are none.
 
     Args:
         class_names: a sequence in the order of the classes, ``{0: name}`` with whole numbers as keys or as their text
@@ -68,7 +68,7 @@ def check_text(what: str, name: str) -> None:
 
 
 def read(path: Path) -> list[str] | dict[str, str]:
-    """The names in a file: one a line, or JSON (a list, ``{id: name}``, or what has one under ``id2label``).
+    """The names in a file: one per line, or JSON (a list, ``{id: name}``, or what has one under ``id2label``).
 
     Raises:
         OSError: if it cannot be read.
@@ -117,7 +117,7 @@ def _lines(where: str, text: str) -> list[str]:
     for number, name in enumerate(found, 1):
         if not name or name in seen:
             fault = "is empty" if not name else f"names {short(name)} a second time"
-            raise ValueError(f"Line {number} of {where} {fault}; expected one name a line, each once.")
+            raise ValueError(f"Line {number} of {where} {fault}; expected one name per line, each once.")
         seen.add(name)
     return found
 
@@ -125,7 +125,7 @@ def _lines(where: str, text: str) -> list[str]:
 def _check_number(where: str, number: int) -> None:
     if number > MAX_CLASSES:
         raise ValueError(
-            f"{where} holds {number:,} names; expected {MAX_CLASSES:,} at most, one a class, so check the path."
+            f"{where} holds {number:,} names; expected {MAX_CLASSES:,} at most, one per class, so check the path."
         )
 
 

@@ -61,8 +61,8 @@ SETTINGS = options(
     click.option(
         "--class-names",
         type=FOLDER,
-        help="A text file with one name a line, in the order of the classes, or JSON: a list, {id: name}, or a config "
-        "with id2label.",
+        help="A text file with one name per line, in the order of the classes, or JSON: a list, {id: name}, or a "
+        "config with id2label.",
     ),
     click.option(
         "--pred-suffix",

@@ -26,7 +26,7 @@ def read_png(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
         if kind in PIXELS:
             plain.append(chunk)
         elif kind == b"acTL" and (frames := int.from_bytes(chunk[8:12])) != 1:
-            raise ContentError(f"holds {frames} images; expected one mask a file, so save them one by one.")
+            raise ContentError(f"holds {frames} images; expected one mask per file, so save them one by one.")
         elif kind[:1].isupper():
             raise ValueError(f"its chunk {kind!r} is not of the standard")
     width, height, depth, color = struct.unpack(">IIBB", plain[1][8:18])

@@ -58,7 +58,7 @@ class Job:
         names = None if class_names is None else _names(class_names, number)
         if num_classes is None and names is None and rules is None:
             raise ValueError(
-                "The number of classes is not known; pass --num-classes, --class-names with one name a line, or "
+                "The number of classes is not known; pass --num-classes, --class-names with one name per line, or "
                 "--protocol."
             )
         metric = MeanIoU(
@@ -207,12 +207,12 @@ def _names(path: Path, num_classes: int | None) -> tuple[str, ...]:
         found = read(path)
     except OSError as error:
         raise files.MaskError(
-            f"{path} cannot be read ({error.strerror}); expected a text file with one class name a line, so check the "
-            "path."
+            f"{path} cannot be read ({error.strerror}); expected a text file with one class name per line, so check "
+            "the path."
         ) from error
     if num_classes not in (None, len(found)):
         raise ValueError(
-            f"{path} holds {len(found)} names and there are {num_classes} classes; expected one name a class, so "
+            f"{path} holds {len(found)} names and there are {num_classes} classes; expected one name per class, so "
             "correct the file, or leave out what says the number."
         )
     return names_of(found, len(found))

@@ -34,7 +34,7 @@ class Table:
     """Cells as they are shown; the first ``words`` columns are words, the others are numbers and stand to the right.
 
     Attributes:
-        header: one title a column.
+        header: one title per column.
         rows: as many cells in each.
         words: number of columns that stand to the left.
         mean: whether the last row sums the others up.

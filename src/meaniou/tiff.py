@@ -91,7 +91,7 @@ def _only_page(tiff: TiffFile) -> TiffPage:
     stacks = [shaped["shape"] for shaped in tiff.shaped_metadata or () if shaped.get("truncated")]
     more |= any(math.prod(shape) != math.prod(first.shape) for shape in stacks)
     if more or (tiff.imagej_metadata or {}).get("images", 1) != 1:
-        raise ContentError("holds more than one image; expected one mask a file, so save them one by one.")
+        raise ContentError("holds more than one image; expected one mask per file, so save them one by one.")
     return first
 
 
