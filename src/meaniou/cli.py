@@ -31,7 +31,7 @@ from meaniou.protocols import table
 from meaniou.team import Team, joined, rank
 from meaniou.telling import Wanted, in_form, put, say, tell
 from meaniou.terminal import discard, echo, said
-from meaniou.uncertainty import MAX_RESAMPLES
+from meaniou.uncertainty import MAX_RESAMPLES, RESAMPLES
 from meaniou.visible import visible
 
 
@@ -129,7 +129,7 @@ def score(pred: Path, target: Path, images: Path | None, image_suffix: str, **gi
 @click.option(
     "--resamples",
     type=click.IntRange(2, MAX_RESAMPLES),
-    default=1000,
+    default=RESAMPLES,
     show_default=True,
     help="How often the images are resampled.",
 )

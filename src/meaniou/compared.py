@@ -10,7 +10,7 @@ from meaniou.comparing import compare
 from meaniou.equality import EqualByValue
 from meaniou.metric import MeanIoU
 from meaniou.tables import Table, percent, span
-from meaniou.uncertainty import Comparison
+from meaniou.uncertainty import RESAMPLES, Comparison
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class ComparisonReport(EqualByValue):
     Attributes:
         classes: a comparison for each class, in the order of the ids.
         pixel_accuracy, mean_iou: over all classes.
-        resamples: how often images were drawn.
+        resamples: how often images were resampled.
         sources: what ``a`` and ``b`` are, such as two folders; empty where that was not said.
     """
 
@@ -67,7 +67,7 @@ class ComparisonReport(EqualByValue):
             classes,
             Compared("accuracy", "pixel accuracy", x.pixel_accuracy, y.pixel_accuracy, accuracy),
             Compared("mean", "mean IoU", x.mean_iou, y.mean_iou, mean),
-            settings.get("resamples", 1000),
+            settings.get("resamples", RESAMPLES),
             dict(zip("ab", sources, strict=False)),
         )
 

@@ -13,7 +13,7 @@ from meaniou.metric import MeanIoU
 from meaniou.replicates import Of
 from meaniou.results import Checked
 from meaniou.scores import areas
-from meaniou.uncertainty import Comparison, Groups
+from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Comparison, Groups
 from meaniou.visible import listed
 
 
@@ -22,8 +22,8 @@ def compare(
     b: MeanIoU,
     of: Of = "mean",
     *,
-    confidence: float = 0.95,
-    resamples: int = 1000,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
     seed: int = 0,
     groups: Groups | None = None,
 ) -> Comparison | list[Comparison]:

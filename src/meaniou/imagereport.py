@@ -8,7 +8,7 @@ from meaniou.equality import EqualByValue
 from meaniou.images import Rows, mean_iou, table_of
 from meaniou.labels import LabelSpace
 from meaniou.policy import Policy
-from meaniou.uncertainty import Interval, bootstrap
+from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Interval, bootstrap
 
 WORST = 10
 
@@ -43,7 +43,7 @@ class ImagesReport(EqualByValue):
 
 @dataclass(frozen=True, eq=False)
 class Intervals(EqualByValue):
-    """Percentile intervals from images that were drawn again, of the numbers of the same names in a report."""
+    """Bootstrap percentile intervals of the numbers of the same names in a report."""
 
     mean_iou: Interval
     pixel_accuracy: Interval
@@ -53,7 +53,7 @@ class Intervals(EqualByValue):
     def of(cls, rows: Rows, policy: Policy, settings: Mapping[str, Any]) -> "Intervals":
         """Of the numbers over the dataset; settings are those of ``MeanIoU.bootstrap`` but ``of``."""
         rules = replace(policy, average="macro", over="dataset", worst=())
-        known = {"confidence": 0.95, "resamples": 1000, "seed": 0, "groups": None}
+        known = {"confidence": CONFIDENCE, "resamples": RESAMPLES, "seed": 0, "groups": None}
         if unknown := [name for name in settings if name not in known]:
             raise TypeError(f"bootstrap holds {unknown[0]!r}; expected some of {', '.join(known)}.")
         mean, accuracy, of_class = (

@@ -68,8 +68,8 @@ def html(
 def _rules(report: Report) -> str:
     rules = {name: value for name, value in report.rules.items() if name in ("unanswered", "present", "absent")}
     void = ", ".join(map(str, report.rules["ignore_index"])) or "none"
-    told = [f"{len(report.classes)} classes", f"void: {void}", *(f"{name}: {value}" for name, value in rules.items())]
-    return "; ".join([*told, *filter(None, [report.footer()])])
+    parts = [f"{len(report.classes)} classes", f"void: {void}", *(f"{name}: {value}" for name, value in rules.items())]
+    return "; ".join([*parts, *filter(None, [report.footer()])])
 
 
 def _summary(report: Report) -> Iterable[tuple[str, str, str]]:

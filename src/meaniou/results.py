@@ -23,8 +23,8 @@ from meaniou.policy import Counting, Policy
 from meaniou.protocols import Protocol
 from meaniou.replicates import Of
 from meaniou.report import Report
+from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Interval
 from meaniou.uncertainty import Groups as Grouping
-from meaniou.uncertainty import Interval
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,8 @@ class ResultsMetric(CountingMetric):
         self,
         of: Of = "mean",
         *,
-        confidence: float = 0.95,
-        resamples: int = 1000,
+        confidence: float = CONFIDENCE,
+        resamples: int = RESAMPLES,
         seed: int = 0,
         groups: Grouping | None = None,
     ) -> Interval | list[Interval]:

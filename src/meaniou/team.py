@@ -60,8 +60,8 @@ class Team:
             dist.all_gather_object(
                 errors, None if error is None else (isinstance(error, StoppedError), sentence_of(error))
             )
-            if told := [text for stopped, text in filter(None, errors) if not stopped]:
-                raise error if error is not None and sentence_of(error) == told[0] else ValueError(told[0])
+            if sentences := [text for stopped, text in filter(None, errors) if not stopped]:
+                raise error if error is not None and sentence_of(error) == sentences[0] else ValueError(sentences[0])
         if error is not None:
             raise error
         return result[0]

@@ -21,6 +21,7 @@ from meaniou.policy import Policy
 from meaniou.replicates import Of, statistic_of
 
 Groups = Mapping[int, Hashable] | Callable[[int], Hashable]
+CONFIDENCE, RESAMPLES = 0.95, 1000  # by default
 MAX_RESAMPLES = 10**6  # far more than an interval gains from
 CHUNK = 1 << 22  # weights that are held at a time
 # Differences below are of rounding: 0.1 and 0.2 have the mean 0.15000000000000002. A pixel of 10^10 is more.
