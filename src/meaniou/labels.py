@@ -110,24 +110,9 @@ class LabelSpace:
             raise ValueError(f"num_classes is {classes}; expected 1 to {MAX_CLASSES}, so check the number of classes.")
         no_class = void_ids("void", void)
         of_truth = None if ids is None else _ids("ids", ids, classes)
-        if isinstance(pred_ids, str) and pred_ids not in ("ids", "classes"):
-            raise ValueError(f"pred_ids is {pred_ids!r}; expected 'ids', 'classes' or ids for each class.")
         if instances not in get_args(Instances):
             raise ValueError(f"instances is {instances!r}; expected one of {get_args(Instances)}.")
-        if pred_ids == "ids" or (pred_ids in (None, "classes") and ids is None):
-            of_preds, no_answer = of_truth, no_class
-        elif pred_ids is None or isinstance(pred_ids, str):
-            of_preds, no_answer = None, (TRAIN_VOID,) if classes <= TRAIN_VOID else ()
-        else:
-            of_preds, no_answer = _ids("pred_ids", pred_ids, classes), ()
-        if pred_void is not None:
-            no_answer = void_ids("pred_void", pred_void)
-            numbers = set(range(classes)) if of_preds is None else set()
-            if named := sorted(numbers.intersection(no_answer) - (set(no_class) if of_truth is None else set())):
-                raise ValueError(
-                    f"pred_void holds {named[0]}, which is a class in predictions; expected ids that are no class, so "
-                    "leave it out, or ignore the class in the truth too (ignore_index, or void of a LabelSpace)."
-                )
+        of_preds, no_answer = _of_preds(pred_ids, pred_void, of_truth, no_class, classes)
         found: dict[str, Any] = {"num_classes": classes, "void": no_class, "names": names_of(names, classes, "names")}
         found |= {"ids": of_truth, "pred_ids": of_preds, "pred_void": no_answer, "groups": (), "hint": _hints(hint)}
         found |= {"instances": instances, "protocol": protocol}
@@ -246,6 +231,35 @@ def _ids(name: str, ids: ClassIds, num_classes: int) -> tuple[tuple[int, ...], .
     if empty := [c for c, labels in enumerate(of_class) if not labels]:
         raise ValueError(f"{name} has no id for class {empty[0]}; expected one at least, so name it.")
     return tuple(tuple(labels) for labels in of_class)
+
+
+def _of_preds(
+    pred_ids: str | ClassIds | None,
+    pred_void: int | Iterable[int] | None,
+    of_truth: tuple[tuple[int, ...], ...] | None,
+    no_class: tuple[int, ...],
+    classes: int,
+) -> tuple[tuple[tuple[int, ...], ...] | None, tuple[int, ...]]:
+    """The ids of each class in predictions, ``None`` where a class is its own id, and those that are no answer."""
+    of_preds: tuple[tuple[int, ...], ...] | None
+    no_answer: tuple[int, ...]
+    if isinstance(pred_ids, str) and pred_ids not in ("ids", "classes"):
+        raise ValueError(f"pred_ids is {pred_ids!r}; expected 'ids', 'classes' or ids for each class.")
+    if pred_ids == "ids" or (pred_ids in (None, "classes") and of_truth is None):
+        of_preds, no_answer = of_truth, no_class
+    elif pred_ids is None or isinstance(pred_ids, str):
+        of_preds, no_answer = None, (TRAIN_VOID,) if classes <= TRAIN_VOID else ()
+    else:
+        of_preds, no_answer = _ids("pred_ids", pred_ids, classes), ()
+    if pred_void is not None:
+        no_answer = void_ids("pred_void", pred_void)
+        numbers = set(range(classes)) if of_preds is None else set()
+        if named := sorted(numbers.intersection(no_answer) - (set(no_class) if of_truth is None else set())):
+            raise ValueError(
+                f"pred_void holds {named[0]}, which is a class in predictions; expected ids that are no class, so "
+                "leave it out, or ignore the class in the truth too (ignore_index, or void of a LabelSpace)."
+            )
+    return of_preds, no_answer
 
 
 def _bins(
