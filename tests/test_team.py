@@ -74,7 +74,7 @@ def test_a_bad_file_in_one_share_ends_all_with_its_error(folders: tuple[Path, Pa
     (pred / "x.npy").rename(sorted(pred.glob("*.png"))[bad])
     ran = torchrun(2, pred, target, *OPTIONS, "--output", tmp_path / "report")
     assert ran.returncode != 0
-    assert ran.stderr.count(f"scene_00{bad}.png is no image") == 1
+    assert ran.stderr.count(f"scene_00{bad}.png holds float64") == 1
     assert "Error: " in ran.stderr
     assert "exitcode  : 2" in ran.stderr
     assert "IoU" not in ran.stdout

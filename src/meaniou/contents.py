@@ -71,7 +71,7 @@ def is_divided(preds: Tensor) -> bool:
 
 def is_whole(values: Tensor) -> bool:
     """Whether a floating map holds whole numbers alone."""
-    return all(bool((piece == piece.floor()).all()) for piece in _pieces(values))
+    return all(bool(((piece == piece.floor()) & piece.isfinite()).all()) for piece in _pieces(values))
 
 
 def cause_of_fractions(values: Tensor) -> str:
@@ -93,7 +93,7 @@ def cause_of_fractions(values: Tensor) -> str:
 def first_fraction(values: Tensor) -> float:
     """The first value that is no whole number, NaN if all others are."""
     for piece in _pieces(values):
-        fractions = piece[(piece != piece.floor()) & ~piece.isnan()]
+        fractions = piece[((piece != piece.floor()) | piece.isinf()) & ~piece.isnan()]
         if fractions.numel():
             return float(fractions[0])
     return math.nan
