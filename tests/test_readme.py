@@ -75,9 +75,10 @@ def test_the_table_of_processes_comes_from_the_results_file() -> None:
     names = ("processes", "metric", "collectives", "put_in_bytes", "received_bytes", "sent_bytes", "ms")
     table = [f"| {' | '.join(row[name] for name in names)} |" for row in rows]
     assert "\n".join(table) in README
+    counts, stamp = 8 * 152**2, 16  # the stamp tells whether the ranks are in step
     for row in rows:
         if row["metric"] == "meaniou":
-            assert (row["collectives"], row["put_in_bytes"]) == ("1", str(8 * 152**2))
+            assert (row["collectives"], row["put_in_bytes"]) == ("1", str(counts + stamp))
             assert int(row["sent_bytes"]) < 2 * 8 * 152**2
         if row["metric"] == "meaniou per_image":
             assert int(row["received_bytes"]) < 8 * (152**2 + 2000 * 601) * 1.01
