@@ -142,15 +142,9 @@ def _class_numbers(error: OutsideError, label: int, on_disk: bool) -> Iterator[s
     if error.side == "preds" and space.pred_ids != space.ids and label in of_truth:
         yield "if predictions hold the ids of the truth, pass {pred_ids:ids}"
     if _ids(error) is None:
-        if error.side == "target" and label == error.num_classes > 2:
-            yield (
-                f"if labels are 1 to {label} and 0 is void, "
-                + (
-                    "store them less 1"
-                    if on_disk
-                    else f"take LabelSpace.reduce_zero_label({label}) in place of {label}"
-                )
-            )
+        if error.side == "target" and label == error.num_classes > 2 and not space.protocol:
+            cure = "store them less 1" if on_disk else f"take LabelSpace.reduce_zero_label({label}) in place of {label}"
+            yield f"if labels are 1 to {label} and 0 is void, {cure}"
     elif label == TRAIN_VOID or 0 <= label < error.num_classes:
         cure = "pass {pred_ids:classes}" if error.side == "preds" else f"pass the truth {stored}"
         yield f"if these are class numbers (train ids), {cure}"
