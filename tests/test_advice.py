@@ -627,6 +627,17 @@ def test_large_maps_are_explained_in_little_memory():
         assert peak_bytes(look) <= max(3 * mask.numel(), 40 * PIECE)
 
 
+def test_probabilities_of_two_classes_cost_no_memory():
+    target = torch.zeros(4, 1024, 1024, dtype=torch.uint8)
+    preds = torch.rand(target.shape, generator=torch.Generator().manual_seed(0))
+    for scores in (preds, preds.transpose(1, 2)):
+        assert peak_bytes(lambda scores=scores: confusion_matrix(scores, target, 2)) <= 1 << 22
+    preds[:, :16] = 0  # as of a model that is sure of the corner
+    assert peak_bytes(lambda: confusion_matrix(preds, target, 2)) <= 1 << 23
+    assert not is_divided(preds)
+    assert is_divided(square(1, torch.float32) / 255)
+
+
 # Read-only memory.
 
 

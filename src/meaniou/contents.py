@@ -15,7 +15,8 @@ SAMPLE = 256
 TOLERANCE = 0.02
 # Labels of a two-valued mask after JPEG: near black or near white, but for the pixels at edges.
 DARK, BRIGHT, SHARE = 55, 200, 0.9
-PIECE = 1 << 20  # pixels that are looked at in double precision at a time
+CORNER = 8  # pixels of each axis that are looked at before all are
+PIECE = 1 << 18  # pixels that are looked at in double precision at a time
 # Labels that were divided by 255 have steps near 0; soft labels of annotators, such as 1/3, need not.
 SMALL_STEP = 0.1
 
@@ -63,10 +64,26 @@ def cause_of(held: Tensor, form: str, num_classes: int) -> str:
 
 
 def is_divided(preds: Tensor) -> bool:
-    """Whether predictions of two classes hold 0, 1/255 and 1 alone, 1/255 at least: a mask after ``ToTensor``."""
-    steps = preds.detach().float() * 255
-    foreground = (steps - 1).abs() <= _tolerance(preds)
-    return bool(foreground.any()) and bool((foreground | (preds == 0) | (preds == 1)).all())
+    """Whether predictions of two classes hold 0, 1/255 and 1 alone, 1/255 at least: a mask after ``ToTensor``.
+
+    A few values tell that of almost all probabilities, so that an update costs no passes over the map.
+    """
+    corner = preds[tuple(slice(CORNER) for _ in preds.shape)]
+    step = False
+    for piece in _pieces(preds) if _holds_steps(corner) else ():
+        if not _holds_steps(piece):
+            return False
+        step = step or bool(_are_step(piece).any())
+    return step
+
+
+def _holds_steps(preds: Tensor) -> bool:
+    """Whether there is nothing but 0, 1/255 and 1."""
+    return bool((_are_step(preds) | (preds == 0) | (preds == 1)).all())
+
+
+def _are_step(preds: Tensor) -> Tensor:
+    return (preds.detach().float() * 255 - 1).abs() <= _tolerance(preds)
 
 
 def is_whole(values: Tensor) -> bool:
@@ -120,8 +137,10 @@ def _sampled(labels: Tensor) -> list[Tensor]:
 
 
 def _pieces(values: Tensor) -> Iterator[Tensor]:
-    """The values, flat, so many at a time."""
-    yield from values.detach().reshape(-1).split(PIECE)
+    """The values, flat, so many at a time; of what does not lie flat, an image at a time."""
+    values = values.detach()
+    for part in [values] if values.is_contiguous() else values.split(1):
+        yield from part.reshape(-1).split(PIECE)
 
 
 def _tolerance(values: Tensor) -> float:

@@ -177,7 +177,9 @@ def _refuse(
 def _warn_of_logits(preds: Tensor, threshold: float) -> None:
     """Logits compared with a threshold for probabilities would give a plausible wrong number."""
     if 0 < threshold < 1 and preds.numel():
-        low, high = (float(end) for end in torch.aminmax(preds.detach()))
+        # aminmax is one pass, and copies a map that does not lie flat.
+        scores = preds.detach()
+        low, high = map(float, torch.aminmax(scores) if scores.is_contiguous() else (scores.amin(), scores.amax()))
         if 0 < high <= 1 and is_divided(preds):
             warn(
                 "preds holds 0 and 1/255 alone, as masks that ToTensor divided by 255, and class 1 is where they are "
