@@ -84,18 +84,45 @@ CASES = (
     Case("means", STREET, {**PLAIN, **MEANS}, TYPES, maps="street"),
     Case("rules", STREET, RULES, TYPES, maps="street"),
     Case("ignored", {"num_classes": 7, "ignore_index": (-1, 2, 200)}, {**PLAIN, **MEANS}),
-    Case("pred_void", {"num_classes": 9, "ignore_index": VOID, "pred_void": (253, 254)}, {**PLAIN, "drop": RULES["drop"]}),
-    Case("label_space", {"num_classes": SPACE}, {**PLAIN, "drop": RULES["drop"], "zero": RULES["zero"]}, {"all": [0, 2, 5]}),
+    Case(
+        "pred_void", {"num_classes": 9, "ignore_index": VOID, "pred_void": (253, 254)}, {**PLAIN, "drop": RULES["drop"]}
+    ),
+    Case(
+        "label_space",
+        {"num_classes": SPACE},
+        {**PLAIN, "drop": RULES["drop"], "zero": RULES["zero"]},
+        {"all": [0, 2, 5]},
+    ),
     Case("reduce_zero_label", {"num_classes": LabelSpace.reduce_zero_label(9, names=NAMES)}, groups=TYPES),
     Case("outside", {"num_classes": 6, "ignore_index": VOID, "validate_args": False}, {**PLAIN, "drop": RULES["drop"]}),
-    Case("sizes", {"num_classes": 9, "ignore_index": VOID}, {**PLAIN, "over images": MEANS["over images"]}, of_list=True, with_ids=False),
-    Case("valid", {"num_classes": 9, "ignore_index": VOID}, {**PLAIN, "over classes": MEANS["over classes"]}, {"ground": [0, 1]}),
+    Case(
+        "sizes",
+        {"num_classes": 9, "ignore_index": VOID},
+        {**PLAIN, "over images": MEANS["over images"]},
+        of_list=True,
+        with_ids=False,
+    ),
+    Case(
+        "valid",
+        {"num_classes": 9, "ignore_index": VOID},
+        {**PLAIN, "over classes": MEANS["over classes"]},
+        {"ground": [0, 1]},
+    ),
     Case("scores_float32", {"num_classes": 5, "ignore_index": VOID}, {**PLAIN, "drop": RULES["drop"]}),
     Case("scores_float16", {"num_classes": 5, "ignore_index": (VOID, 1)}),
     Case("one_hot", {"num_classes": 4, "input_format": "one-hot", "validate_args": False}),
-    Case("threshold", {"num_classes": 2, "ignore_index": VOID, "threshold": 0.5}, {**PLAIN, "no background": RULES["no background"], "drop": RULES["drop"]}),
+    Case(
+        "threshold",
+        {"num_classes": 2, "ignore_index": VOID, "threshold": 0.5},
+        {**PLAIN, "no background": RULES["no background"], "drop": RULES["drop"]},
+    ),
     Case("floats", {"num_classes": 9, "ignore_index": VOID, "input_format": "index"}),
-    Case("cityscapes", {"protocol": "cityscapes"}, {**PLAIN, "drop, zero": {"unanswered": "drop", "absent": "zero"}}, {"flat": [0, 1], "human": [11, 12]}),
+    Case(
+        "cityscapes",
+        {"protocol": "cityscapes"},
+        {**PLAIN, "drop, zero": {"unanswered": "drop", "absent": "zero"}},
+        {"flat": [0, 1], "human": [11, 12]},
+    ),
     Case("cityscapes_classes", {"protocol": "cityscapes", "pred_ids": "classes"}),
     Case("voc2012", {"protocol": "voc2012"}, {**PLAIN, "skip": {"absent": "skip"}}, of_list=True),
     Case("ade20k", {"protocol": "ade20k"}, by_class=False),
@@ -103,4 +130,4 @@ CASES = (
     Case("mapillary", {"protocol": "mapillary-vistas-1.2"}, by_class=False),
     Case("semantickitti", {"protocol": "semantickitti"}, {**PLAIN, "nan": {"absent": "nan"}}, of_list=True),
     Case("nuscenes", {"protocol": "nuscenes-lidarseg"}),
-)  # fmt: skip
+)
