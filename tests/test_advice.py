@@ -12,10 +12,10 @@ from meter import peak_bytes
 from support import assert_same_counts, assert_sentence
 
 from meaniou import LabelSpace, MeanIoU, confusion_matrix, mean_iou, protocols, reference
+from meaniou._util.dialect import Doubt, as_options, in_python
 from meaniou.contents import PIECE, cause_of_fractions, cause_of_mask, is_divided
 from meaniou.outside import OutsideError
 from meaniou.readings import Batch, is_one_image, refuse_planes
-from meaniou.words import Doubt, as_options, in_python
 
 SIDES = pytest.mark.parametrize("side", ["preds", "target"])
 KINDS = pytest.mark.parametrize("kind", [torch.as_tensor, np.asarray], ids=["tensor", "array"])

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from meaniou import MeanIoU, compare
+from meaniou._util.equality import EqualByValue
 from meaniou.compared import ComparisonReport
-from meaniou.equality import EqualByValue
 from meaniou.images import ImageTable
 from meaniou.uncertainty import Interval
 

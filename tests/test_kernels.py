@@ -11,7 +11,7 @@ from support import assert_same_counts, assert_sentence, random_map
 
 import meaniou
 from meaniou import MeanIoU, confusion_matrix, operators
-from meaniou.checks import CHOICES
+from meaniou._util.validation import CHOICES
 from meaniou.kernels import portable
 from meaniou.operators import NEEDS, Need, kernel
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from meaniou import MeanIoU, demo, outputs, places, scoring
+from meaniou import MeanIoU, demo, places, scoring
+from meaniou._util import atomic_write
+from meaniou._util.atomic_write import write_all, written
 from meaniou.cli import main
-from meaniou.outputs import write_all, written
 
 OPTIONS = ["--num-classes", 9, "--ignore-index", 255]
 
@@ -93,7 +94,7 @@ class Stop(BaseException):
 def test_what_stops_anywhere_leaves_all_files_or_none(tmp_path: Path) -> None:
     """At each line of the module in turn, as Ctrl-C may come."""
     wanted = {tmp_path / "a": b"new a", tmp_path / "b": b"new b", tmp_path / "sub/c": b"new c"}
-    source = outputs.__file__
+    source = atomic_write.__file__
     lines = Path(source).read_text(encoding="utf-8").splitlines()
     # Nothing can clean up after what stops the cleaning itself.
     first = next(i for i, line in enumerate(lines, 1) if "progress.complete = putting" in line) - 1
@@ -170,11 +171,11 @@ def alone(contents: str, folder: Path) -> list[str]:
     code = f"""
 import importlib.util, sys
 from pathlib import Path
-spec = importlib.util.spec_from_file_location("outputs", {outputs.__file__!r})
+spec = importlib.util.spec_from_file_location("outputs", {atomic_write.__file__!r})
 sys.modules["outputs"] = outputs = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(outputs)
+spec.loader.exec_module(atomic_write)
 folder = Path({str(folder)!r})
-outputs.write_all({{{contents}}})
+atomic_write.write_all({{{contents}}})
 """
     return [sys.executable, "-c", code]
 
@@ -461,14 +462,14 @@ def test_a_fault_of_the_code_is_no_sentence(folders: tuple[Path, Path], monkeypa
 def test_what_is_said_of_an_interruption_is_true(
     folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put = outputs._File.put
+    put = atomic_write._File.put
 
-    def early(file: outputs._File, last: bool) -> None:
+    def early(file: atomic_write._File, last: bool) -> None:
         if last:
             raise KeyboardInterrupt
         put(file, last)
 
-    def late(file: outputs._File, last: bool) -> None:
+    def late(file: atomic_write._File, last: bool) -> None:
         put(file, last)
         if last:
             raise KeyboardInterrupt
@@ -476,7 +477,7 @@ def test_what_is_said_of_an_interruption_is_true(
     words = [*folders, *OPTIONS, "--output", tmp_path / "report", "--save", tmp_path / "saved"]
     before = listed(tmp_path)
     for interrupted, said in ((early, "nothing was written"), (late, "all was written")):
-        monkeypatch.setattr(outputs._File, "put", interrupted)
+        monkeypatch.setattr(atomic_write._File, "put", interrupted)
         ran = run(*words)
         assert (ran.exit_code, ran.stderr) == (130, f"Interrupted; {said}.\n")
         assert (listed(tmp_path) == before) == (interrupted is early)

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from meaniou import MeanIoU, demo, page, protocols
-from meaniou.tables import percent
+from meaniou._util.tables import percent
 
 pytest.importorskip("jinja2")
 LONG = 600_000  # ms; a busy machine is slow, not wrong

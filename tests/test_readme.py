@@ -13,7 +13,8 @@ import groups
 import pytest
 from click.testing import CliRunner
 
-from meaniou import protocols, tables
+from meaniou import protocols
+from meaniou._util import tables
 from meaniou.cli import main
 
 ROOT = Path(__file__).parents[1]

@@ -22,10 +22,11 @@ from sklearn.metrics import (
 )
 from support import assert_sentence
 
-from meaniou import MeanIoU, demo, reference, tables
+from meaniou import MeanIoU, demo, reference
+from meaniou._util import tables
+from meaniou._util.tables import Table
 from meaniou.policy import Policy
 from meaniou.report import Report
-from meaniou.tables import Table
 
 
 @pytest.fixture(scope="module")

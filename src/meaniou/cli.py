@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 
-from meaniou import __version__, demo, scoring, tables, texts
+from meaniou import __version__, demo, scoring, texts
+from meaniou._util import tables
+from meaniou._util.text import visible
 from meaniou.compared import ComparisonReport
 from meaniou.gallery import Gallery
 from meaniou.options import (
@@ -32,7 +34,6 @@ from meaniou.team import Team, joined, rank
 from meaniou.telling import Wanted, in_form, put, say, tell
 from meaniou.terminal import discard, echo, said
 from meaniou.uncertainty import MAX_RESAMPLES, RESAMPLES
-from meaniou.visible import visible
 
 
 class Commands(click.Group):

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from meaniou import tables
+from meaniou._util import tables
+from meaniou._util.equality import EqualByValue
+from meaniou._util.tables import Table, percent, span
 from meaniou.comparing import compare
-from meaniou.equality import EqualByValue
 from meaniou.metric import MeanIoU
-from meaniou.tables import Table, percent, span
 from meaniou.uncertainty import RESAMPLES, Comparison
 
 

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from meaniou import uncertainty
-from meaniou.cautions import warn
+from meaniou._util.text import listed
+from meaniou._util.warning import warn
 from meaniou.images import rows_of
 from meaniou.metric import MeanIoU
 from meaniou.replicates import Of
 from meaniou.results import Checked
 from meaniou.scores import areas
 from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Comparison, Groups
-from meaniou.visible import listed
 
 
 def compare(

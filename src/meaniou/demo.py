@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from meaniou.outputs import write_all
+from meaniou._util.atomic_write import write_all
 
 NAMES = ("road", "sidewalk", "building", "vegetation", "sky", "person", "car", "bicycle", "train")
 ROAD, SIDEWALK, BUILDING, VEGETATION, SKY, PERSON, CAR, BICYCLE, TRAIN = range(len(NAMES))

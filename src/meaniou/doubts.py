@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
+from meaniou._util.dialect import Doubt
 from meaniou.labels import LabelSpace
 from meaniou.policy import Policy
-from meaniou.words import Doubt
 
 MANY = 1000  # pixels, of which fewer are chance
 

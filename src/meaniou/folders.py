@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from meaniou._util.text import listed, visible
 from meaniou.errors import MaskError, reason
 from meaniou.masks import SUFFIXES
-from meaniou.visible import listed, visible
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict, Unpack
 import numpy as np
 from torch import Tensor
 
-from meaniou.checks import Absent, Average, Impl, InputFormat, Over, Present, Unanswered
+from meaniou._util.validation import Absent, Average, Impl, InputFormat, Over, Present, Unanswered
 from meaniou.counts import count
 from meaniou.inputs import as_tensor
 from meaniou.labels import LabelSpace

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from meaniou.equality import EqualByValue
+from meaniou._util.equality import EqualByValue
 from meaniou.images import Rows, mean_iou, table_of
 from meaniou.labels import LabelSpace
 from meaniou.policy import Policy

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch._subclasses import FakeTensor
 
-from meaniou import tables
-from meaniou.checks import each, integer
-from meaniou.equality import EqualByValue
+from meaniou._util import tables
+from meaniou._util.equality import EqualByValue
+from meaniou._util.tables import Table, percent
+from meaniou._util.text import visible
+from meaniou._util.validation import each, integer
 from meaniou.labels import LabelSpace
 from meaniou.policy import Policy
-from meaniou.tables import Table, percent
-from meaniou.visible import visible
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from meaniou.checks import MAX_CLASSES, each, integer
+from meaniou._util.text import short
+from meaniou._util.validation import MAX_CLASSES, each, integer
 from meaniou.names import ClassNames, check_text, names_of
-from meaniou.visible import short
 
 TRAIN_VOID = 255  # the void of train ids, by convention, wherever it is no class
 

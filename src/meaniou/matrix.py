@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from meaniou.checks import integer
+from meaniou._util.validation import integer
 from meaniou.report import Report
 
 Normalize = Literal["truth", "prediction"]

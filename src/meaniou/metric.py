@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from meaniou.checks import Absent, Average, Impl, InputFormat, Over, Present, Unanswered, flag
+from meaniou._util.validation import Absent, Average, Impl, InputFormat, Over, Present, Unanswered, flag
 from meaniou.counts import Maps, count, count_images
 from meaniou.images import ids_of
 from meaniou.labels import LabelSpace

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from meaniou.cautions import warn
+from meaniou._util.warning import warn
 from meaniou.contents import cause_of, is_divided, is_whole
 from meaniou.inputs import map_shape
 from meaniou.kernels import portable

@@ -8,12 +8,12 @@ from typing import IO, Any
 import click
 
 from meaniou import team
-from meaniou.checks import CHOICES, MAX_CLASSES
+from meaniou._util.text import visible
+from meaniou._util.validation import CHOICES, MAX_CLASSES
 from meaniou.errors import MAX_PIXELS
 from meaniou.telling import FORMS, PROGRESS
 from meaniou.terminal import discard, echo
 from meaniou.texts import is_refusal, sentence_of
-from meaniou.visible import visible
 
 FOLDER = click.Path(path_type=Path)
 INTERRUPTED = 130  # as the shell reports a command that was ended by Ctrl-C

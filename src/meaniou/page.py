@@ -6,9 +6,9 @@ from importlib import resources
 from typing import Any
 
 from meaniou import matrix, pictures
+from meaniou._util.tables import Table, percent, span
 from meaniou.labels import Color, LabelSpace
 from meaniou.report import Report
-from meaniou.tables import Table, percent, span
 from meaniou.uncertainty import Interval
 
 COLORS = {"counted": pictures.RIGHT, "void": (150, 150, 150), "no_answer": pictures.MISSED, "outside": pictures.FALSE}

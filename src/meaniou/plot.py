@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from meaniou import matrix, pictures
-from meaniou.checks import integer
+from meaniou._util.validation import integer
 from meaniou.counts import classes_of
 from meaniou.imagereport import Intervals
 from meaniou.inputs import as_tensor

@@ -5,7 +5,19 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
-from meaniou.checks import Absent, Average, Impl, InputFormat, Over, Present, Unanswered, each, flag, integer, one_of
+from meaniou._util.validation import (
+    Absent,
+    Average,
+    Impl,
+    InputFormat,
+    Over,
+    Present,
+    Unanswered,
+    each,
+    flag,
+    integer,
+    one_of,
+)
 from meaniou.labels import LabelSpace
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from meaniou.cautions import warn
+from meaniou._util.warning import warn
 from meaniou.contents import (
     SAMPLE,
     are_class_planes,

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from meaniou.equality import EqualByValue
+from meaniou._util.equality import EqualByValue
 from meaniou.labels import LabelSpace
 from meaniou.policy import Policy
 from meaniou.protocols import Protocol

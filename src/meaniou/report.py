@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from meaniou import scores, tables
-from meaniou.equality import EqualByValue
+from meaniou import scores
+from meaniou._util import tables
+from meaniou._util.equality import EqualByValue
+from meaniou._util.tables import Table, percent, span
 from meaniou.imagereport import ImagesReport, Intervals
 from meaniou.images import Rows
 from meaniou.labels import Groups, LabelSpace, groups_of
 from meaniou.policy import Policy
 from meaniou.protocols import Protocol
 from meaniou.records import ClassReport, Confusion, GroupReport, account_of, rules_of
-from meaniou.tables import Table, percent, span
 
 TOP = 10
 RATIOS = {"iou": "IoU", "dice": "Dice", "precision": "precision", "recall": "recall"}  # of a class -> as tables say it

@@ -12,9 +12,9 @@ from torch import Tensor
 from torch._subclasses import FakeTensor
 
 from meaniou import scores, uncertainty
+from meaniou._util.warning import warn
 from meaniou.atomic import all_or_nothing
 from meaniou.base import CountingMetric
-from meaniou.cautions import warn
 from meaniou.doubts import doubts
 from meaniou.images import ImageTable, Rows, mean_iou, once, rows_of, seen_twice, table_of
 from meaniou.labels import Groups, LabelSpace

@@ -11,12 +11,12 @@ from typing import Any, Self
 import torch
 
 from meaniou import protocols
+from meaniou._util.atomic_write import write_all
+from meaniou._util.text import short
 from meaniou.labels import LabelSpace
 from meaniou.operators import why_not
-from meaniou.outputs import write_all
 from meaniou.policy import Counting, Policy
 from meaniou.results import ResultsMetric
-from meaniou.visible import short
 
 FORMAT = "meaniou metric "  # and the version
 VERSION = 2

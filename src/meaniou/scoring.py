@@ -12,6 +12,7 @@ import click
 import torch
 
 from meaniou import files
+from meaniou._util.text import listed
 from meaniou.gallery import Gallery
 from meaniou.masks import SUFFIXES
 from meaniou.metric import MeanIoU
@@ -22,7 +23,6 @@ from meaniou.places import Source
 from meaniou.protocols import get
 from meaniou.team import Team
 from meaniou.terminal import warn
-from meaniou.visible import listed
 
 
 @dataclass

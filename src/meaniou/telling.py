@@ -15,13 +15,13 @@ from typing import Any
 import click
 
 from meaniou import page, places, plot, texts
+from meaniou._util.atomic_write import is_stream, written
+from meaniou._util.text import visible
 from meaniou.gallery import Gallery
 from meaniou.images import columns_of
 from meaniou.metric import MeanIoU
-from meaniou.outputs import is_stream, written
 from meaniou.report import Report
 from meaniou.terminal import echo, said, warn
-from meaniou.visible import visible
 
 FORMS: dict[str, Callable[[Any], str]] = {
     "text": str,

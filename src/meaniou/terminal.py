@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
+from meaniou._util.dialect import Doubt, as_options
+from meaniou._util.text import visible
 from meaniou.errors import MaskError
-from meaniou.visible import visible
-from meaniou.words import Doubt, as_options
 
 ADVICE = "expected a terminal, a pipe that is read, or a file with room, so redirect it there"
 

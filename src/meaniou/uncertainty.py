@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from meaniou.checks import integer
-from meaniou.equality import EqualByValue
+from meaniou._util.equality import EqualByValue
+from meaniou._util.validation import integer
 from meaniou.images import Floats, Rows
 from meaniou.policy import Policy
 from meaniou.replicates import Of, statistic_of

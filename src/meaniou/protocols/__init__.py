@@ -7,13 +7,13 @@ the official tools compute beyond one confusion matrix, such as instance-level s
 import difflib
 from collections.abc import Iterable
 
-from meaniou.checks import integer
+from meaniou._util.tables import Table
+from meaniou._util.text import short
+from meaniou._util.validation import integer
 from meaniou.labels import LabelSpace, void_ids
 from meaniou.names import ClassNames, names_of
 from meaniou.protocols.protocol import Protocol
 from meaniou.protocols.rules import ENTERED
-from meaniou.tables import Table
-from meaniou.visible import short
 
 __all__ = ["Protocol", "get", "names", "space_of", "table"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from meaniou.checks import Absent, Present, Unanswered
+from meaniou._util.validation import Absent, Present, Unanswered
 from meaniou.labels import LabelSpace
 from meaniou.policy import Policy
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from meaniou.visible import CONTROLS, visible
+from meaniou._util.text import CONTROLS, visible
 
 # What has a meaning in GitHub's Markdown: marks, entities, and what it makes links of, "https://" and "www.".
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~$&]|:(?=//)|(?<=www)\.)", re.IGNORECASE)

@@ -5,7 +5,7 @@ import operator
 from collections.abc import Iterable
 from typing import Any, Literal, TypeVar, get_args
 
-from meaniou.visible import short
+from meaniou._util.text import short
 
 MAX_CLASSES = 4096
 

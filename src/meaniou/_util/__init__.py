@@ -1,0 +1,1 @@
+"""Helpers that know nothing of IoU: text, warnings, validation, records, files and tables."""
