@@ -14,8 +14,8 @@ import numpy as np
 from about import about, write
 
 from meaniou.images import Rows
-from meaniou.labels import LabelSpace
-from meaniou.policy import Policy
+from meaniou.settings.label_space import LabelSpace
+from meaniou.settings.policy import Policy
 from meaniou.uncertainty import Comparison, Interval, bootstrap, compare
 
 FIELDS = ("what", "over", "images", "repetitions", "covered", "mean_width", "lost", "seconds_each")

@@ -16,8 +16,8 @@ from PIL import Image
 from meaniou import demo, files, pictures
 from meaniou.cli import main
 from meaniou.gallery import Gallery
-from meaniou.labels import LabelSpace
-from meaniou.policy import Counting
+from meaniou.settings.label_space import LabelSpace
+from meaniou.settings.policy import Counting
 
 NAMES = ("a/scene", "b/scene", "a/other")
 OPTIONS = ["--num-classes", 9, "--ignore-index", 255]

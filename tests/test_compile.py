@@ -385,7 +385,7 @@ def test_a_module_imports_those_above_it(module, path):
         ("labels", "def f():\n    from .inputs import views"),
         ("metric", "from meaniou import mean_iou"),
         ("metric", "from meaniou import reference"),
-        ("kernels", "from meaniou.labels import LabelSpace"),
+        ("kernels", "from meaniou.settings.label_space import LabelSpace"),
         ("reference", "import torch"),
         ("reference", "from meaniou import labels"),
         ("report", "from meaniou.report import Report"),

@@ -8,8 +8,8 @@ import pytest
 import torch
 from support import assert_sentence
 
-from meaniou.labels import MAX_CLASSES, LabelSpace
-from meaniou.policy import Counting, Policy
+from meaniou.settings.label_space import MAX_CLASSES, LabelSpace
+from meaniou.settings.policy import Counting, Policy
 
 
 def space_of(num_classes, void=None, names=None):

@@ -13,10 +13,10 @@ from torchmetrics.classification import MulticlassJaccardIndex
 
 from meaniou import MeanIoU, confusion_matrix, mean_iou, reference
 from meaniou.functional import Settings
-from meaniou.labels import LabelSpace
 from meaniou.operators import why_not
 from meaniou.outside import OutsideError
-from meaniou.policy import Policy
+from meaniou.settings.label_space import LabelSpace
+from meaniou.settings.policy import Policy
 
 matplotlib.use("Agg")
 

@@ -10,7 +10,7 @@ from support import assert_sentence
 
 from meaniou import LabelSpace, MeanIoU
 from meaniou.cli import main
-from meaniou.names import names_of, read
+from meaniou.settings.class_names import names_of, read
 
 FORMS = {
     "list": ["sky", " road ", "car\t"],

@@ -25,8 +25,8 @@ from support import assert_sentence
 from meaniou import MeanIoU, demo, reference
 from meaniou._util import tables
 from meaniou._util.tables import Table
-from meaniou.policy import Policy
 from meaniou.report import Report
+from meaniou.settings.policy import Policy
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from sklearn import metrics as sklearn
 from support import random_map
 
 from meaniou import reference, scores
-from meaniou.labels import LabelSpace
-from meaniou.policy import Policy
+from meaniou.settings.label_space import LabelSpace
+from meaniou.settings.policy import Policy
 
 AVERAGES = ["macro", "micro", "weighted", "none"]
 PRESENT = ["union", "target"]

@@ -9,8 +9,8 @@ from importlib.metadata import version
 from meaniou import protocols
 from meaniou.comparing import compare
 from meaniou.functional import confusion_matrix, mean_iou
-from meaniou.labels import LabelSpace
 from meaniou.metric import MeanIoU
+from meaniou.settings.label_space import LabelSpace
 from meaniou.uncertainty import Comparison, Interval
 
 __version__ = version("meaniou")

@@ -11,9 +11,9 @@ from meaniou import operators
 from meaniou.inputs import Views, map_shape, views
 from meaniou.kernels.sides import side_of_preds, side_of_truth
 from meaniou.kernels.windows import Reading
-from meaniou.labels import LabelSpace
 from meaniou.outside import OutsideError
-from meaniou.policy import Counting
+from meaniou.settings.label_space import LabelSpace
+from meaniou.settings.policy import Counting
 
 Maps = Tensor | Sequence[Tensor]
 

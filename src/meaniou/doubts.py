@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from meaniou._util.dialect import Doubt
-from meaniou.labels import LabelSpace
-from meaniou.policy import Policy
+from meaniou.settings.label_space import LabelSpace
+from meaniou.settings.policy import Policy
 
 MANY = 1000  # pixels, of which fewer are chance
 

@@ -10,12 +10,12 @@ from torch import Tensor
 from meaniou._util.validation import Absent, Average, Impl, InputFormat, Over, Present, Unanswered
 from meaniou.counts import count
 from meaniou.inputs import as_tensor
-from meaniou.labels import LabelSpace
 from meaniou.metric import MeanIoU
-from meaniou.names import ClassNames
 from meaniou.outside import refuse_outside
-from meaniou.policy import Counting
 from meaniou.protocols import Protocol, space_of
+from meaniou.settings.class_names import ClassNames
+from meaniou.settings.label_space import LabelSpace
+from meaniou.settings.policy import Counting
 
 
 class Settings(TypedDict, total=False):

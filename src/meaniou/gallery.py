@@ -11,10 +11,10 @@ from torch import Tensor
 
 from meaniou import files, pictures
 from meaniou.counts import classes_of
-from meaniou.labels import LabelSpace
 from meaniou.photos import photo
 from meaniou.pictures import Classes, Light
-from meaniou.policy import Counting
+from meaniou.settings.label_space import LabelSpace
+from meaniou.settings.policy import Counting
 
 GAP = 4  # pixels between two pictures
 WIDTH = 480  # of a picture in a page

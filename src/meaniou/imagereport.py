@@ -6,8 +6,8 @@ from typing import Any
 
 from meaniou._util.equality import EqualByValue
 from meaniou.images import Rows, mean_iou, table_of
-from meaniou.labels import LabelSpace
-from meaniou.policy import Policy
+from meaniou.settings.label_space import LabelSpace
+from meaniou.settings.policy import Policy
 from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Interval, bootstrap
 
 WORST = 10

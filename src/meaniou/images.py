@@ -21,8 +21,8 @@ from meaniou._util.equality import EqualByValue
 from meaniou._util.tables import Table, percent
 from meaniou._util.text import visible
 from meaniou._util.validation import each, integer
-from meaniou.labels import LabelSpace
-from meaniou.policy import Policy
+from meaniou.settings.label_space import LabelSpace
+from meaniou.settings.policy import Policy
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

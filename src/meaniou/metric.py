@@ -10,12 +10,12 @@ from torch import Tensor
 from meaniou._util.validation import Absent, Average, Impl, InputFormat, Over, Present, Unanswered, flag
 from meaniou.counts import Maps, count, count_images
 from meaniou.images import ids_of
-from meaniou.labels import LabelSpace
-from meaniou.names import ClassNames
 from meaniou.operators import kernel, why_not
-from meaniou.policy import Counting, Policy
 from meaniou.protocols import Protocol, space_of
 from meaniou.saving import SavedMetric
+from meaniou.settings.class_names import ClassNames
+from meaniou.settings.label_space import LabelSpace
+from meaniou.settings.policy import Counting, Policy
 
 
 class MeanIoU(SavedMetric):

@@ -7,8 +7,8 @@ from typing import Any
 
 from meaniou import matrix, pictures
 from meaniou._util.tables import Table, percent, span
-from meaniou.labels import Color, LabelSpace
 from meaniou.report import Report
+from meaniou.settings.label_space import Color, LabelSpace
 from meaniou.uncertainty import Interval
 
 COLORS = {"counted": pictures.RIGHT, "void": (150, 150, 150), "no_answer": pictures.MISSED, "outside": pictures.FALSE}

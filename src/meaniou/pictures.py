@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meaniou.inputs import as_tensor
-from meaniou.labels import Color, LabelSpace
+from meaniou.settings.label_space import Color, LabelSpace
 
 Picture = NDArray[np.uint8]  # [H, W, 3]
 Light = NDArray[np.uint8]  # [H, W]

@@ -11,13 +11,13 @@ from meaniou._util.validation import integer
 from meaniou.counts import classes_of
 from meaniou.imagereport import Intervals
 from meaniou.inputs import as_tensor
-from meaniou.labels import LabelSpace, groups_of
 from meaniou.matrix import READABLE, Normalize
-from meaniou.names import ClassNames
-from meaniou.policy import Counting
 from meaniou.protocols import Protocol, space_of
 from meaniou.records import ClassReport
 from meaniou.report import Report
+from meaniou.settings.class_names import ClassNames
+from meaniou.settings.label_space import LabelSpace, groups_of
+from meaniou.settings.policy import Counting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,9 +6,9 @@ from typing import Any
 from torch import Tensor
 
 from meaniou._util.equality import EqualByValue
-from meaniou.labels import LabelSpace
-from meaniou.policy import Policy
 from meaniou.protocols import Protocol
+from meaniou.settings.label_space import LabelSpace
+from meaniou.settings.policy import Policy
 
 
 @dataclass(frozen=True, eq=False)

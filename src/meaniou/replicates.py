@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from meaniou import images
 from meaniou.images import Floats, Rows
-from meaniou.policy import Policy
+from meaniou.settings.policy import Policy
 
 Of = Literal["mean", "class", "accuracy"]
 Statistic = Callable[[NDArray[np.int64]], tuple[Floats, NDArray[Any]]]

@@ -15,10 +15,10 @@ from meaniou._util.equality import EqualByValue
 from meaniou._util.tables import Table, percent, span
 from meaniou.imagereport import ImagesReport, Intervals
 from meaniou.images import Rows
-from meaniou.labels import Groups, LabelSpace, groups_of
-from meaniou.policy import Policy
 from meaniou.protocols import Protocol
 from meaniou.records import ClassReport, Confusion, GroupReport, account_of, rules_of
+from meaniou.settings.label_space import Groups, LabelSpace, groups_of
+from meaniou.settings.policy import Policy
 
 TOP = 10
 RATIOS = {"iou": "IoU", "dice": "Dice", "precision": "precision", "recall": "recall"}  # of a class -> as tables say it

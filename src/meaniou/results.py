@@ -17,12 +17,12 @@ from meaniou.atomic import all_or_nothing
 from meaniou.base import CountingMetric
 from meaniou.doubts import doubts
 from meaniou.images import ImageTable, Rows, mean_iou, once, rows_of, seen_twice, table_of
-from meaniou.labels import Groups, LabelSpace
 from meaniou.outside import refuse_outside
-from meaniou.policy import Counting, Policy
 from meaniou.protocols import Protocol
 from meaniou.replicates import Of
 from meaniou.report import Report
+from meaniou.settings.label_space import Groups, LabelSpace
+from meaniou.settings.policy import Counting, Policy
 from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Interval
 from meaniou.uncertainty import Groups as Grouping
 

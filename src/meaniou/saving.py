@@ -13,10 +13,10 @@ import torch
 from meaniou import protocols
 from meaniou._util.atomic_write import write_all
 from meaniou._util.text import short
-from meaniou.labels import LabelSpace
 from meaniou.operators import why_not
-from meaniou.policy import Counting, Policy
 from meaniou.results import ResultsMetric
+from meaniou.settings.label_space import LabelSpace
+from meaniou.settings.policy import Counting, Policy
 
 FORMAT = "meaniou metric "  # and the version
 VERSION = 2

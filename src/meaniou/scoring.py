@@ -16,11 +16,11 @@ from meaniou._util.text import listed
 from meaniou.gallery import Gallery
 from meaniou.masks import SUFFIXES
 from meaniou.metric import MeanIoU
-from meaniou.names import names_of, read
 from meaniou.outside import OutsideError
 from meaniou.photos import PHOTOS
 from meaniou.places import Source
 from meaniou.protocols import get
+from meaniou.settings.class_names import names_of, read
 from meaniou.team import Team
 from meaniou.terminal import warn
 

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 
 from meaniou._util.text import short
-from meaniou.names import check_text
+from meaniou.settings.class_names import check_text
 
 LONGEST_ID = 18  # digits; more do not fit into int64
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from meaniou._util.tables import Table
 from meaniou._util.text import short
 from meaniou._util.validation import integer
-from meaniou.labels import LabelSpace, void_ids
-from meaniou.names import ClassNames, names_of
 from meaniou.protocols.protocol import Protocol
 from meaniou.protocols.rules import ENTERED
+from meaniou.settings.class_names import ClassNames, names_of
+from meaniou.settings.label_space import LabelSpace, void_ids
 
 __all__ = ["Protocol", "get", "names", "space_of", "table"]
 

@@ -6,8 +6,8 @@ from functools import cache
 from typing import Any
 
 from meaniou._util.validation import Absent, Present, Unanswered
-from meaniou.labels import LabelSpace
-from meaniou.policy import Policy
+from meaniou.settings.label_space import LabelSpace
+from meaniou.settings.policy import Policy
 
 
 @dataclass(frozen=True)

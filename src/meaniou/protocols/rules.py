@@ -4,8 +4,8 @@ import csv
 from importlib.resources import files
 from typing import Any
 
-from meaniou.labels import LabelSpace
 from meaniou.protocols.protocol import ENTERED, entry
+from meaniou.settings.label_space import LabelSpace
 
 __all__ = ["ENTERED"]  # whole once this module is imported
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from meaniou._util.text import short
 from meaniou._util.validation import MAX_CLASSES, each, integer
-from meaniou.names import ClassNames, check_text, names_of
+from meaniou.settings.class_names import ClassNames, check_text, names_of
 
 TRAIN_VOID = 255  # the void of train ids, by convention, wherever it is no class
 

@@ -18,7 +18,7 @@ from meaniou._util.validation import (
     integer,
     one_of,
 )
-from meaniou.labels import LabelSpace
+from meaniou.settings.label_space import LabelSpace
 
 
 @dataclass(frozen=True)
