@@ -12,12 +12,13 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from meaniou.kernels import cards, cuda, gpu
+from meaniou.counting.kernels import cuda
+from meaniou.counting.kernels.cuda import limits, programs
 
 TYPES = {torch.uint8: "u8", torch.int8: "i8", torch.int16: "i16", torch.uint16: "u16", torch.int32: "i32"}
 TYPES |= {torch.int64: "i64", torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32"}
 TYPES |= {torch.float64: "fp64"}
-PROGRAMS = [name for name, value in vars(gpu).items() if name.startswith(("count_", "answer_"))]
+PROGRAMS = [name for name, value in vars(programs).items() if name.startswith(("count_", "answer_"))]
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,11 @@ def compiled(monkeypatch: Any, target: GPUTarget, count: Any, *args: Any) -> lis
     """The programs that a call of the kernel would launch on a card of that kind."""
     found: list[Compiled] = []
     shared = {80: 166912, 90: 232448, "gfx942": 65536}[target.arch]
-    here = cards.Card(cards.version(), shared, 100, target.backend == "hip")
+    here = limits.Card(limits.version(), shared, 100, target.backend == "hip")
     with monkeypatch.context() as patch:
-        patch.setattr(cards, "card", lambda device: here)
+        patch.setattr(limits, "card", lambda device: here)
         for name in PROGRAMS:
-            patch.setattr(gpu, name, Compiler(getattr(gpu, name), target, found))
+            patch.setattr(programs, name, Compiler(getattr(programs, name), target, found))
         count(*args)
-    assert cuda.gpu is gpu
+    assert cuda.programs is programs
     return found

@@ -399,9 +399,9 @@ def test_a_wrong_import_is_noticed(module, text):
 @pytest.mark.parametrize(
     ("module", "text"),
     [
-        ("metric", "import torch\nfrom meaniou import scores\nfrom meaniou.counts import count"),
-        ("counts", "from meaniou.kernels import portable"),
-        ("kernels", "from meaniou.kernels import portable"),
+        ("metric", "import torch\nfrom meaniou import scores\nfrom meaniou.counting.confusion import count"),
+        ("counts", "from meaniou.counting.kernels import portable"),
+        ("kernels", "from meaniou.counting.kernels import portable"),
         ("cli", "from meaniou import __version__, files"),
         ("reference", "import math\nimport numpy as np\nfrom numpy.typing import NDArray"),
     ],

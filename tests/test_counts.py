@@ -25,17 +25,18 @@ from support import (
     random_scores,
 )
 
-from meaniou import confusion_matrix, operators, reference
-from meaniou.kernels import portable, sides
-from meaniou.kernels.windows import Reading
+from meaniou import confusion_matrix, reference
+from meaniou.counting import ops
+from meaniou.counting.kernels import portable, readers
+from meaniou.counting.kernels.label_table import Reading
 
 
 def kernels_for_a_cpu():
     """The modules that count maps on a CPU here, the portable one first, by what the operators know of them."""
     modules = [portable]
-    for name in operators.NEEDS:
+    for name in ops.NEEDS:
         try:
-            modules.append(operators.kernel(name, torch.device("cpu")))
+            modules.append(ops.kernel(name, torch.device("cpu")))
         except ValueError:  # it is for another device
             continue
     return list(dict.fromkeys(modules))
@@ -53,7 +54,7 @@ def by_kernel(kernel, preds, target, num_classes, ignore=(), valid=None, forms=(
     reading = Reading(*forms, num_classes, tuple(ignore), threshold)
     if kernel not in PORTABLE:
         return kernel(preds, target, valid, reading)
-    truth, prediction = sides.side_of_truth(target, reading), sides.side_of_preds(preds, reading)
+    truth, prediction = readers.side_of_truth(target, reading), readers.side_of_preds(preds, reading)
     return kernel(truth, prediction, valid, num_classes)
 
 
@@ -81,7 +82,7 @@ def small_tiles(monkeypatch):
     return shrink
 
 
-@pytest.fixture(params=KERNELS, ids=lambda k: f"{k.__module__.removeprefix('meaniou.kernels.')}.{k.__name__}")
+@pytest.fixture(params=KERNELS, ids=lambda k: f"{k.__module__.removeprefix('meaniou.counting.kernels.')}.{k.__name__}")
 def kernel(request):
     return request.param
 
@@ -618,7 +619,9 @@ def test_realistic_maps(rng, kernel):
         assert_same_counts(by_kernel(kernel, preds.to(dtype), target.to(dtype), 19, [255]), expected)
 
 
-@pytest.mark.parametrize("module", KERNELS_FOR_A_CPU, ids=lambda m: m.__name__.removeprefix("meaniou.kernels."))
+@pytest.mark.parametrize(
+    "module", KERNELS_FOR_A_CPU, ids=lambda m: m.__name__.removeprefix("meaniou.counting.kernels.")
+)
 @pytest.mark.parametrize("form", ["labels", "scores", "valid"])
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64], ids=name_of)
 def test_rows_of_images(rng, module, form, dtype):
@@ -822,7 +825,7 @@ FORMS = {
 @pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int8, torch.uint16, torch.int64], ids=name_of)
 def test_the_accelerator_branch_never_waits(rng, monkeypatch, small_tiles, form, dtype, valid):
     # On an accelerator the bins are made anew for each call, so they are made under the mode as well.
-    monkeypatch.setattr(sides, "_made", lambda device, make, *settings, kept=False: make(*settings, device))
+    monkeypatch.setattr(readers, "_made", lambda device, make, *settings, kept=False: make(*settings, device))
     small_tiles(2)
     ids = (-(2**40), -100, 1, 255, 2**40)
     labels, other = (random_map(rng, (2, 5, 7), dtype, 2, ids) for _ in "pt")
@@ -961,4 +964,4 @@ def test_fake_tensors_tell_shape_dtype_and_device(form):
 
 
 def test_there_is_a_kernel_for_every_setting():
-    assert operators.why_not("auto") == operators.why_not("portable") == operators.why_not("cpu") == ""
+    assert ops.why_not("auto") == ops.why_not("portable") == ops.why_not("cpu") == ""

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from support import assert_same_counts, blobs, expected_counts, random_scores
 
 from meaniou import MeanIoU, confusion_matrix, reference
-from meaniou.kernels import cpu, jit, portable
-from meaniou.kernels.rows import image_by_image, row_of
-from meaniou.kernels.windows import Reading
+from meaniou.counting.kernels import cpu, portable
+from meaniou.counting.kernels.cpu import loops
+from meaniou.counting.kernels.image_counts import image_by_image, row_of
+from meaniou.counting.kernels.label_table import Reading
 
 BLOCKS = [0, 1, 7, 8, 9, 63, 64, 65, 127, 128, 129, 64 * 9 + 5]
 
@@ -290,7 +291,7 @@ def test_in_another_process(two_threads, method):
 
 def test_the_lock_of_the_interpreter_is_free_while_it_counts():
     maps, table = np.zeros(1 << 22, np.uint8), np.zeros(256, np.int64)
-    count = partial(jit.count_bytes, maps, maps, 0, maps.size, table, table, np.zeros(1, np.int64))
+    count = partial(loops.count_bytes, maps, maps, 0, maps.size, table, table, np.zeros(1, np.int64))
     count()
     before = sys.getswitchinterval()
     sys.setswitchinterval(1000)  # nobody is asked to give the lock away, so that it must be free

@@ -13,9 +13,9 @@ import torch
 from support import NoWait
 
 from meaniou import LabelSpace, MeanIoU, confusion_matrix, protocols
-from meaniou.kernels import portable
-from meaniou.kernels.windows import Reading
-from meaniou.operators import kernel, why_not
+from meaniou.counting.kernels import portable
+from meaniou.counting.kernels.label_table import Reading
+from meaniou.counting.ops import kernel, why_not
 
 triton = pytest.importorskip("triton", reason="Triton comes with PyTorch for CUDA and ROCm on Linux")
 from triton.backends.compiler import GPUTarget  # noqa: E402
@@ -31,7 +31,7 @@ PLAIN = Reading("labels", "labels", 19, (255,))
 
 @pytest.fixture
 def cuda():
-    from meaniou.kernels import cuda
+    from meaniou.counting.kernels import cuda
 
     return cuda
 
@@ -80,25 +80,25 @@ def in_new_process(code):
 
 def test_without_triton_the_portable_kernel_counts():
     found = in_new_process(
-        "import sys; sys.modules['triton'] = None; import torch; from meaniou.operators import kernel;"
+        "import sys; sys.modules['triton'] = None; import torch; from meaniou.counting.ops import kernel;"
         "from meaniou import MeanIoU; print(kernel('auto', torch.device('cuda')).__name__)\n"
         "try: MeanIoU(2, impl='cuda')\nexcept ValueError as error: print(error)"
     )
     name, error = found.splitlines()
-    assert name == "meaniou.kernels.portable"
+    assert name == "meaniou.counting.kernels.portable"
     assert error.startswith("impl='cuda' cannot run, since Triton cannot be used (")
     assert error.endswith("it comes with PyTorch for CUDA and ROCm on Linux.")
 
 
 def test_a_triton_that_is_too_old_is_named():
     found = in_new_process(
-        "import warnings, torch, triton; triton.__version__ = '3.3.1'; from meaniou.operators import kernel\n"
+        "import warnings, torch, triton; triton.__version__ = '3.3.1'; from meaniou.counting.ops import kernel\n"
         "with warnings.catch_warnings(record=True) as caught:\n"
         "    warnings.simplefilter('always'); print(kernel('auto', torch.device('cuda')).__name__)\n"
         "print(caught[0].message)"
     )
     name, warning = found.splitlines()
-    assert name == "meaniou.kernels.portable"
+    assert name == "meaniou.counting.kernels.portable"
     assert "it is 3.3.1, older than 3.4" in warning
     assert "Until then the portable kernel counts" in warning
 
@@ -114,13 +114,13 @@ def test_a_triton_that_is_too_old_is_named():
     ],
 )
 def test_bins_that_a_card_can_hold(version, shared, amd, bins):
-    from meaniou.kernels.cards import Card
+    from meaniou.counting.kernels.cuda.limits import Card
 
     assert Card(version, shared, 132, amd).bins == bins
 
 
 def test_programs_at_a_time():
-    from meaniou.kernels.cards import Card
+    from meaniou.counting.kernels.cuda.limits import Card
 
     card = Card((3, 8), 232448, 132)
     assert [card.programs(bins) for bins in (32, 1024, 8192, 32768)] == [8, 8, 6, 1]
@@ -128,10 +128,10 @@ def test_programs_at_a_time():
 
 @pytest.mark.parametrize("text", ["3.9.0", "3.9rc1", "3.9.0+git1234"])
 def test_versions_of_every_form(monkeypatch, text):
-    from meaniou.kernels import cards
+    from meaniou.counting.kernels.cuda import limits
 
     monkeypatch.setattr(triton, "__version__", text)
-    assert cards.version() == (3, 9)
+    assert limits.version() == (3, 9)
 
 
 def test_a_card_that_runs_no_program(cuda, monkeypatch):
@@ -144,7 +144,7 @@ def test_a_card_that_runs_no_program(cuda, monkeypatch):
     def no_card(device):
         raise RuntimeError("Failed to find C compiler.\nand more")
 
-    monkeypatch.setattr("meaniou.kernels.cards.card", no_card)
+    monkeypatch.setattr("meaniou.counting.kernels.cuda.limits.card", no_card)
     cuda.fault.cache_clear()
     try:
         with pytest.warns(UserWarning, match=r"RuntimeError: Failed to find C compiler\.\)\. Until then the portable"):
@@ -193,7 +193,7 @@ def test_what_it_does_not_take_is_known_before(cuda, monkeypatch, reason):
     images, rows = cuda.count_images(preds, target, valid, reading)
     assert torch.equal(images, counts)
     assert rows.shape == (2, 4, 19)
-    monkeypatch.setattr("meaniou.operators.kernel", lambda impl, device: cuda)
+    monkeypatch.setattr("meaniou.counting.ops.kernel", lambda impl, device: cuda)
     if forms == ["labels", "labels"] and not target.is_floating_point():
         with pytest.raises(ValueError, match=r"impl='cuda' does not count such maps, since target \[2, 2, 2, 2\]"):
             confusion_matrix(preds, target, 19, impl="cuda")
@@ -322,7 +322,7 @@ def test_spilled_registers_are_seen():
 def test_nothing_waits_for_the_device(cuda, monkeypatch):
     from aot import PROGRAMS
 
-    from meaniou.kernels import cards, gpu
+    from meaniou.counting.kernels.cuda import limits, programs
 
     class Launch:
         def __getitem__(self, grid):
@@ -330,9 +330,9 @@ def test_nothing_waits_for_the_device(cuda, monkeypatch):
             return lambda *args, **settings: None
 
     launched = []
-    monkeypatch.setattr(cards, "card", lambda device: cards.Card((3, 7), 232448, 100))
+    monkeypatch.setattr(limits, "card", lambda device: limits.Card((3, 7), 232448, 100))
     for name in PROGRAMS:
-        monkeypatch.setattr(gpu, name, Launch())
+        monkeypatch.setattr(programs, name, Launch())
     for work in WORK.values():
         args = work()
         before = len(launched)

@@ -22,9 +22,9 @@ from support import (
 )
 
 from meaniou import LabelSpace, reference
-from meaniou.kernels import portable
-from meaniou.kernels.rows import image_by_image
-from meaniou.kernels.windows import Reading
+from meaniou.counting.kernels import portable
+from meaniou.counting.kernels.image_counts import image_by_image
+from meaniou.counting.kernels.label_table import Reading
 
 pytestmark = [
     pytest.mark.skipif(
@@ -34,7 +34,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Conversion of an array with ndim > 0 to a scalar:DeprecationWarning"),
 ]
 if os.environ.get("TRITON_INTERPRET") == "1":
-    from meaniou.kernels import cards, cuda
+    from meaniou.counting.kernels import cuda
+    from meaniou.counting.kernels.cuda import limits
 
 BALLOTS, SHARED = (3, 7), (3, 8)  # Triton before and after the change of histograms
 # Few classes are counted in histograms by both, 31 to 179 by the second; the others in runs.
@@ -59,12 +60,12 @@ def num_classes(request, monkeypatch):
 
 
 def small_card(monkeypatch, num_classes, version):
-    monkeypatch.setattr(cards, "card", lambda device: cards.Card(version, 232448, 1))
-    monkeypatch.setattr(cards, "TILES", ((1 << 10, 64, 4), (1 << 15, 128, 4)))
-    monkeypatch.setattr(cards, "TILE_BYTES", 512)
+    monkeypatch.setattr(limits, "card", lambda device: limits.Card(version, 232448, 1))
+    monkeypatch.setattr(limits, "TILES", ((1 << 10, 64, 4), (1 << 15, 128, 4)))
+    monkeypatch.setattr(limits, "TILE_BYTES", 512)
     for name in ("SCORES_TILE", "RUNS_TILE", "ANSWERS_TILE"):
         monkeypatch.setattr(cuda, name, 64)
-    monkeypatch.setattr(cards, "PROGRAMS", 2)
+    monkeypatch.setattr(limits, "PROGRAMS", 2)
     return num_classes
 
 

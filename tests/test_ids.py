@@ -17,10 +17,10 @@ from support import (
 )
 
 from meaniou import LabelSpace, MeanIoU, confusion_matrix, mean_iou, reference
-from meaniou.kernels import cpu, portable, sides
-from meaniou.kernels.rows import image_by_image
-from meaniou.kernels.windows import MAX_WINDOW, Reading
-from meaniou.outside import OutsideError
+from meaniou.counting.errors import OutsideError
+from meaniou.counting.kernels import cpu, portable, readers
+from meaniou.counting.kernels.image_counts import image_by_image
+from meaniou.counting.kernels.label_table import MAX_WINDOW, Reading
 
 FAR = 2**40
 SPACES = {
@@ -65,7 +65,7 @@ def reading_of(space, form="labels", target_form="labels"):
 def count(kernel, preds, target, valid, reading):
     if kernel is not None:
         return kernel(preds, target, valid, reading)
-    truth, prediction = sides.side_of_truth(target, reading), sides.side_of_preds(preds, reading)
+    truth, prediction = readers.side_of_truth(target, reading), readers.side_of_preds(preds, reading)
     return portable.count_without_sync(truth, prediction, valid, reading.num_classes)
 
 
@@ -156,8 +156,8 @@ def test_nothing_waits(rng, space, monkeypatch):
     expected = by_reference(preds, target, space)
     reading = reading_of(space)
     # Bins of ids are copied to a device once; those that are made there for each call are made under the mode.
-    kept = {True: sides._made, False: lambda device, make, *s, kept=False: make(*s, device)}
-    monkeypatch.setattr(sides, "_made", lambda *s, kept_=kept, kept=False: kept_[kept](*s, kept=kept))
+    kept = {True: readers._made, False: lambda device, make, *s, kept=False: make(*s, device)}
+    monkeypatch.setattr(readers, "_made", lambda *s, kept_=kept, kept=False: kept_[kept](*s, kept=kept))
     with NoWait():
         found = count(None, preds, target, None, reading)
     assert_same_counts(found, expected)

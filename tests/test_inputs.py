@@ -16,7 +16,7 @@ from support import (
 )
 
 from meaniou import MeanIoU, confusion_matrix, mean_iou, reference
-from meaniou.inputs import as_tensor, views
+from meaniou.counting.batch import as_tensor, views
 
 
 @pytest.fixture

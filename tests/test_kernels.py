@@ -10,10 +10,11 @@ import torch
 from support import assert_same_counts, assert_sentence, random_map
 
 import meaniou
-from meaniou import MeanIoU, confusion_matrix, operators
+from meaniou import MeanIoU, confusion_matrix
 from meaniou._util.validation import CHOICES
-from meaniou.kernels import portable
-from meaniou.operators import NEEDS, Need, kernel
+from meaniou.counting import ops
+from meaniou.counting.kernels import portable
+from meaniou.counting.ops import NEEDS, Need, kernel
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -21,11 +22,11 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 @pytest.fixture
 def another(monkeypatch):
     """A second kernel for the CPU."""
-    module = ModuleType("meaniou.kernels.another")
+    module = ModuleType("meaniou.counting.kernels.another")
     module.count, module.count_images = portable.count, portable.count_images
     monkeypatch.setitem(importlib.sys.modules, module.__name__, module)
     monkeypatch.setitem(NEEDS, "another", Need("cpu", "another_package", "Another", "install the extra 'another'"))
-    caches = (operators.why_not, operators._for_device, operators._is_there)
+    caches = (ops.why_not, ops._for_device, ops._is_there)
     for cached in caches:
         cached.cache_clear()
     yield module
@@ -55,7 +56,7 @@ def test_a_kernel_for_the_cpu_counts_as_the_portable_one(name):
 
 def test_a_second_kernel_for_a_device_is_one_file_and_one_entry(another):
     assert kernel("another", CPU) is another
-    assert kernel("auto", CPU).__name__ == "meaniou.kernels.cpu"  # the first one
+    assert kernel("auto", CPU).__name__ == "meaniou.counting.kernels.cpu"  # the first one
     with pytest.raises(ValueError, match="impl='another' cannot count on cuda, since it is for cpu") as error:
         kernel("another", CUDA)
     assert_sentence(error)
@@ -63,7 +64,7 @@ def test_a_second_kernel_for_a_device_is_one_file_and_one_entry(another):
 
 def test_the_next_kernel_of_a_device_is_taken_where_the_first_cannot_run(another, monkeypatch):
     reason = "impl='cpu' cannot run, since Numba cannot be used (it is broken); install the extra 'cpu'."
-    monkeypatch.setattr(operators, "why_not", lambda impl: reason if impl == "cpu" else "")
+    monkeypatch.setattr(ops, "why_not", lambda impl: reason if impl == "cpu" else "")
     with pytest.warns(UserWarning, match="it is broken"):
         assert kernel("auto", CPU) is another
 
@@ -71,9 +72,9 @@ def test_the_next_kernel_of_a_device_is_taken_where_the_first_cannot_run(another
 def test_a_package_that_is_not_there_is_looked_for_once(monkeypatch):
     reason = "impl='cpu' cannot run, since Numba cannot be used (No module named 'numba'); install the extra 'cpu'."
     searches = []
-    monkeypatch.setattr(operators, "why_not", lambda impl: reason)
+    monkeypatch.setattr(ops, "why_not", lambda impl: reason)
     monkeypatch.setattr(importlib.util, "find_spec", searches.append)
-    operators._is_there.cache_clear()
+    ops._is_there.cache_clear()
     try:
         x = torch.zeros(2, 3, dtype=torch.uint8)
         metric = MeanIoU(2)
@@ -84,4 +85,4 @@ def test_a_package_that_is_not_there_is_looked_for_once(monkeypatch):
         with pytest.raises(ValueError, match="Numba cannot be used"):  # what is asked for by name is not replaced
             confusion_matrix(x, x, 2, impl="cpu")
     finally:
-        operators._is_there.cache_clear()
+        ops._is_there.cache_clear()

@@ -12,9 +12,9 @@ from support import assert_sentence
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from meaniou import MeanIoU, confusion_matrix, mean_iou, reference
+from meaniou.counting.errors import OutsideError
+from meaniou.counting.ops import why_not
 from meaniou.functional import Settings
-from meaniou.operators import why_not
-from meaniou.outside import OutsideError
 from meaniou.settings.label_space import LabelSpace
 from meaniou.settings.policy import Policy
 

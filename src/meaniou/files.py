@@ -7,9 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from torch import Tensor
 
+from meaniou.counting.batch import as_tensor
 from meaniou.errors import MAX_PIXELS, MaskError, size
 from meaniou.folders import Pair, holds, named, pairs
-from meaniou.inputs import as_tensor
 from meaniou.masks import labels
 
 # What the commands use of masks on disk.

@@ -8,10 +8,10 @@ import numpy as np
 from torch import Tensor
 
 from meaniou._util.validation import Absent, Average, Impl, InputFormat, Over, Present, Unanswered
-from meaniou.counts import count
-from meaniou.inputs import as_tensor
+from meaniou.counting.batch import as_tensor
+from meaniou.counting.confusion import count
+from meaniou.counting.errors import refuse_outside
 from meaniou.metric import MeanIoU
-from meaniou.outside import refuse_outside
 from meaniou.protocols import Protocol, space_of
 from meaniou.settings.class_names import ClassNames
 from meaniou.settings.label_space import LabelSpace

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from meaniou import files, pictures
-from meaniou.counts import classes_of
+from meaniou.counting.confusion import classes_of
 from meaniou.photos import photo
 from meaniou.pictures import Classes, Light
 from meaniou.settings.label_space import LabelSpace

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from meaniou._util.validation import Absent, Average, Impl, InputFormat, Over, Present, Unanswered, flag
-from meaniou.counts import Maps, count, count_images
+from meaniou.counting.confusion import Maps, count, count_images
+from meaniou.counting.ops import kernel, why_not
 from meaniou.images import ids_of
-from meaniou.operators import kernel, why_not
 from meaniou.protocols import Protocol, space_of
 from meaniou.saving import SavedMetric
 from meaniou.settings.class_names import ClassNames

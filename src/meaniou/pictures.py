@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from meaniou.inputs import as_tensor
+from meaniou.counting.batch import as_tensor
 from meaniou.settings.label_space import Color, LabelSpace
 
 Picture = NDArray[np.uint8]  # [H, W, 3]

@@ -8,9 +8,9 @@ import numpy as np
 
 from meaniou import matrix, pictures
 from meaniou._util.validation import integer
-from meaniou.counts import classes_of
+from meaniou.counting.batch import as_tensor
+from meaniou.counting.confusion import classes_of
 from meaniou.imagereport import Intervals
-from meaniou.inputs import as_tensor
 from meaniou.matrix import READABLE, Normalize
 from meaniou.protocols import Protocol, space_of
 from meaniou.records import ClassReport

@@ -15,9 +15,9 @@ from meaniou import scores, uncertainty
 from meaniou._util.warning import warn
 from meaniou.atomic import all_or_nothing
 from meaniou.base import CountingMetric
+from meaniou.counting.errors import refuse_outside
 from meaniou.doubts import doubts
 from meaniou.images import ImageTable, Rows, mean_iou, once, rows_of, seen_twice, table_of
-from meaniou.outside import refuse_outside
 from meaniou.protocols import Protocol
 from meaniou.replicates import Of
 from meaniou.report import Report

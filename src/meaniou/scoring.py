@@ -13,10 +13,10 @@ import torch
 
 from meaniou import files
 from meaniou._util.text import listed
+from meaniou.counting.errors import OutsideError
 from meaniou.gallery import Gallery
 from meaniou.masks import SUFFIXES
 from meaniou.metric import MeanIoU
-from meaniou.outside import OutsideError
 from meaniou.photos import PHOTOS
 from meaniou.places import Source
 from meaniou.protocols import get

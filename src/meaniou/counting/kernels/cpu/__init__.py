@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from meaniou.kernels import jit, portable
-from meaniou.kernels.portable import blocks, tiles
-from meaniou.kernels.rows import image_by_image
-from meaniou.kernels.sides import Block, Labels, Side, at, layout, side_of_preds, side_of_truth
-from meaniou.kernels.threads import Add, Array, share_out
-from meaniou.kernels.windows import Reading, Window, label_bins
+from meaniou.counting.kernels import portable
+from meaniou.counting.kernels.cpu import loops
+from meaniou.counting.kernels.cpu.threads import Add, Array, share_out
+from meaniou.counting.kernels.image_counts import image_by_image
+from meaniou.counting.kernels.label_table import Reading, Window, label_bins
+from meaniou.counting.kernels.portable import blocks, tiles
+from meaniou.counting.kernels.readers import Block, Labels, Side, at, layout, side_of_preds, side_of_truth
 
 BYTES = (torch.bool, torch.uint8, torch.int8)
 INFINITY = {torch.float16: np.int16(0x7C00), torch.bfloat16: np.int16(0x7F80)}  # as bits
@@ -69,7 +70,7 @@ def count_images(preds: Tensor, target: Tensor, valid: Tensor | None, reading: R
                 share_out(add, grain, i * pixels, (i + 1) * pixels, one)
             else:
                 add(i * pixels, (i + 1) * pixels, one)
-            jit.fold_image(one, mine, rows[i])
+            loops.fold_image(one, mine, rows[i])
 
     if images < torch.get_num_threads():
         add_images(0, images, counts, among_threads=True)
@@ -131,11 +132,11 @@ def _of_maps(truth: Labels, target: Tensor, prediction: Labels, preds: Tensor) -
 
 
 def _add_bytes(preds: Array, target: Array, rows: Array, cols: Array, start: int, stop: int, counts: Array) -> None:
-    jit.count_bytes(preds, target, start, stop, rows, cols, counts)
+    loops.count_bytes(preds, target, start, stop, rows, cols, counts)
 
 
 def _add_labels(preds: Array, target: Array, tables: tuple[Any, ...], start: int, stop: int, counts: Array) -> None:
-    jit.count_labels(preds, target, start, stop, *tables, counts)
+    loops.count_labels(preds, target, start, stop, *tables, counts)
 
 
 def _of_scores(
@@ -155,13 +156,13 @@ def _add_scores(
     scores: Array, shape: tuple[Any, ...], target: Array, tables: tuple[Any, ...], start: int, stop: int, counts: Array
 ) -> None:
     best, answer = np.empty(SCORE_TILE, scores.dtype), np.empty(SCORE_TILE, np.int32)
-    jit.count_scores(scores, *shape, target, start, stop, *tables, counts, best, answer)
+    loops.count_scores(scores, *shape, target, start, stop, *tables, counts, best, answer)
 
 
 def _add_scores_last(
     scores: Array, shape: tuple[Any, ...], target: Array, tables: tuple[Any, ...], start: int, stop: int, counts: Array
 ) -> None:
-    jit.count_scores_last(scores, *shape, target, start, stop, *tables, counts, np.empty(SCORE_TILE, np.int32))
+    loops.count_scores_last(scores, *shape, target, start, stop, *tables, counts, np.empty(SCORE_TILE, np.int32))
 
 
 def _count_codes(truth: Side, prediction: Side, valid: Tensor | None, counts: Array) -> None:
@@ -169,7 +170,7 @@ def _count_codes(truth: Side, prediction: Side, valid: Tensor | None, counts: Ar
     rows, cols = truth.bins().numpy() * (truth.num_classes + 2), prediction.bins().numpy()
     for row, column in tiles(truth, prediction, valid, max(1, portable.CPU_TILE // 2), portable.CPU_SCORES):
         codes = column.numpy(), row.numpy()
-        jit.count_labels(*codes, 0, row.numel(), rows, 0, NO_FAR, cols, 0, NO_FAR, counts)
+        loops.count_labels(*codes, 0, row.numel(), rows, 0, NO_FAR, cols, 0, NO_FAR, counts)
 
 
 def _flat(data: Tensor, block: Block) -> Tensor:

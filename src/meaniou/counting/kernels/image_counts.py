@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from meaniou.kernels.windows import Reading
+from meaniou.counting.kernels.label_table import Reading
 
 
 def row_of(counts: Tensor) -> Tensor:

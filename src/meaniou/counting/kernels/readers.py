@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from meaniou.kernels.windows import NARROW, Reading, Window, far_labels, label_bins, window
+from meaniou.counting.kernels.label_table import NARROW, Reading, Window, far_labels, label_bins, window
 
 Block = tuple[slice, ...]
 Room = Callable[[torch.Size], Tensor]

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from meaniou._util.warning import warn
-from meaniou.contents import cause_of, is_divided, is_whole
-from meaniou.inputs import map_shape
-from meaniou.kernels import portable
-from meaniou.kernels.sides import side_of_preds, side_of_truth
-from meaniou.kernels.windows import Reading
-from meaniou.outside import OutsideError, number_outside
+from meaniou.counting.batch import map_shape
+from meaniou.counting.contents import cause_of, is_divided, is_whole
+from meaniou.counting.errors import OutsideError, number_outside
+from meaniou.counting.kernels import portable
+from meaniou.counting.kernels.label_table import Reading
+from meaniou.counting.kernels.readers import side_of_preds, side_of_truth
 
 ARGUMENTS = (
     "Tensor preds, Tensor target, Tensor? valid, str preds_form, str target_form, int num_classes, int[] ignore, "
@@ -54,7 +54,7 @@ def why_not(impl: str) -> str:
         return ""
     need = NEEDS[impl]
     try:
-        importlib.import_module(f"meaniou.kernels.{impl}")
+        importlib.import_module(f"meaniou.counting.kernels.{impl}")
     except ImportError as error:
         return f"impl={impl!r} cannot run, since {need.package} cannot be used ({error}); {need.source}."
     return ""
@@ -79,7 +79,7 @@ def kernel(impl: str, device: torch.device) -> ModuleType:
             package = NEEDS[name].package
             reason = f"impl={name!r} cannot run, since {package} cannot run a program on {device} ({fault})."
         if not reason:
-            return importlib.import_module(f"meaniou.kernels.{name}")
+            return importlib.import_module(f"meaniou.counting.kernels.{name}")
         if name == impl:
             raise ValueError(reason)
         if _is_there(NEEDS[name].module):
@@ -102,7 +102,7 @@ def _fault(name: str, device: torch.device) -> str:
     """What a first program on a card met; nothing where there is no card, or none can be tried now."""
     if device.type != "cuda" or not torch.cuda.is_available() or torch.cuda.is_current_stream_capturing():
         return ""
-    found: str = importlib.import_module(f"meaniou.kernels.{name}").fault(device)
+    found: str = importlib.import_module(f"meaniou.counting.kernels.{name}").fault(device)
     return found
 
 

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from meaniou import readings
-from meaniou.readings import LABELS, SCORES, Batch, shown
+from meaniou.counting import ambiguity
+from meaniou.counting.ambiguity import LABELS, SCORES, Batch, shown
 
 
 @dataclass(frozen=True)
@@ -109,25 +109,25 @@ def _index(batch: Batch) -> Views:
     preds, target, classes = batch.preds, batch.target, batch.num_classes
     auto, scores = batch.input_format == "auto", preds.dtype in SCORES
     if auto:
-        readings.refuse_floating_truth(batch)
-        readings.refuse_planes(batch)
+        ambiguity.refuse_floating_truth(batch)
+        ambiguity.refuse_planes(batch)
     lone = _single(target) and (auto or classes > 1)
     if scores and lone and preds.dim() == target.dim() and preds.shape[1] == classes:
         target = target.squeeze(1)
     if scores and preds.dim() == target.dim() + 1 > 1 and preds.shape[1] == classes:
         if preds.shape[:1] + preds.shape[2:] != target.shape:
             raise ValueError(f"{batch}; {_advice_on_scores(batch)}.")
-        if auto and readings.is_one_image(batch):
+        if auto and ambiguity.is_one_image(batch):
             preds, target = preds[None], target[None]
         elif auto:
-            readings.refuse_classes_last(batch)
+            ambiguity.refuse_classes_last(batch)
         return Views(preds, target, None, "scores", "labels")
     preds, target = _drop_single(preds, target)
     if preds.shape != target.shape:
         raise ValueError(f"{batch}; {_advice(batch, preds, target)}.")
     if scores and auto:
         if classes != 2:
-            raise ValueError(f"{batch}; {readings.advice_on_one_channel(batch)}.")
+            raise ValueError(f"{batch}; {ambiguity.advice_on_one_channel(batch)}.")
         return Views(preds, target, None, "threshold", "labels")
     return Views(preds, target, None, "labels", "labels")
 
@@ -149,7 +149,7 @@ def _one_hot(batch: Batch) -> Views:
                 "labels."
             )
         if form == "labels" and side.dtype in SCORES:
-            raise TypeError(f"{batch}; {readings.advice_on_floating_labels(batch, name)}.")
+            raise TypeError(f"{batch}; {ambiguity.advice_on_floating_labels(batch, name)}.")
     if map_shape(preds, preds_form) != map_shape(target, target_form):
         raise ValueError(f"{batch}; expected the same map [B, *] on both sides, so check the batch and the resolution.")
     return Views(preds, target, None, preds_form, target_form)

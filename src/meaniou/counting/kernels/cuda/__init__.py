@@ -10,11 +10,12 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from meaniou.kernels import cards, gpu, portable
-from meaniou.kernels.cards import Card
-from meaniou.kernels.rows import image_by_image
-from meaniou.kernels.sides import layout
-from meaniou.kernels.windows import Reading, Window, holds, label_bins, window
+from meaniou.counting.kernels import portable
+from meaniou.counting.kernels.cuda import limits, programs
+from meaniou.counting.kernels.cuda.limits import Card
+from meaniou.counting.kernels.image_counts import image_by_image
+from meaniou.counting.kernels.label_table import Reading, Window, holds, label_bins, window
+from meaniou.counting.kernels.readers import layout
 
 SCORES_TILE, RUNS_TILE, ANSWERS_TILE = 512, 1024, 512
 RUNS_WARPS = 8
@@ -81,7 +82,7 @@ def _count(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading
     counts = torch.zeros(size * size, dtype=torch.int64, device=target.device)
     if target.numel():
         with torch.cuda.device(target.device) if target.is_cuda else nullcontext():  # where Triton launches
-            job = _Job(target, valid, reading, counts, rows, cards.card(target.device))
+            job = _Job(target, valid, reading, counts, rows, limits.card(target.device))
             if reading.preds_form == "labels":
                 job.add_labels(preds, reading.ignore, reading.preds_ids)
             else:
@@ -115,45 +116,45 @@ class _Job:
         settings = self.settings | {"PREDS_IGNORED": _held(preds, ignore)}
         # Many bins leave no registers for rows, masks, strides and tables.
         plain = self.rows is None and all(part is None for part in (*sides[1:3], *self.truth[1:]))
-        if self.bins <= (self.card.bins if plain else cards.FEW_BINS):
-            tile, warps = cards.tile(self.bins, preds.element_size() + self.target.element_size())
-            programs, pixels = self._programs(images, tile, self.card.programs(self.bins))
-            gpu.count_in_histograms[(programs * images,)](
-                *sides, self.counts, self.rows, pixels, programs,
+        if self.bins <= (self.card.bins if plain else limits.FEW_BINS):
+            tile, warps = limits.tile(self.bins, preds.element_size() + self.target.element_size())
+            number, pixels = self._programs(images, tile, self.card.programs(self.bins))
+            programs.count_in_histograms[(number * images,)](
+                *sides, self.counts, self.rows, pixels, number,
                 BINS=self.bins, BLOCK=tile, num_warps=warps, **settings,
             )  # fmt: skip
             return
         copies = max(1, min(MAX_COPIES, MAX_COPIED // self.counts.numel()))
         dtype = torch.int32 if self.target.numel() < 1 << 31 else torch.int64
         room = torch.zeros(copies, self.counts.numel(), dtype=dtype, device=preds.device)
-        programs, pixels = self._programs(images, RUNS_TILE)
-        gpu.count_runs[(programs * images,)](
-            *sides, room, self.rows, pixels, programs, COPIES=copies, BLOCK=RUNS_TILE, num_warps=RUNS_WARPS, **settings
+        number, pixels = self._programs(images, RUNS_TILE)
+        programs.count_runs[(number * images,)](
+            *sides, room, self.rows, pixels, number, COPIES=copies, BLOCK=RUNS_TILE, num_warps=RUNS_WARPS, **settings
         )
         self.counts += room.sum(0)
 
     def add_scores(self, scores: Tensor) -> None:
         """Counts scores: at once if they are of few classes that lie one after the other, else by a map of answers."""
         strides, pixels_of_image = layout(scores) or ((), 0)
-        if pixels_of_image and self.bins <= cards.FEW_BINS:
-            programs, pixels = self._programs(len(scores), SCORES_TILE, self.card.programs(self.bins))
-            gpu.count_scores_in_histograms[(programs * len(scores),)](
-                scores, *strides, *self.truth, self.counts, self.rows, pixels, programs,
+        if pixels_of_image and self.bins <= limits.FEW_BINS:
+            number, pixels = self._programs(len(scores), SCORES_TILE, self.card.programs(self.bins))
+            programs.count_scores_in_histograms[(number * len(scores),)](
+                scores, *strides, *self.truth, self.counts, self.rows, pixels, number,
                 BINS=self.bins, BLOCK=SCORES_TILE, PREDS_IGNORED=self.ignored, **self.settings,
             )  # fmt: skip
             return
         dtype = torch.uint8 if self.num_classes < 256 else torch.int16
         answers = torch.empty(self.target.shape, dtype=dtype, device=scores.device)
         if pixels_of_image:
-            programs, pixels = self._programs(len(scores), ANSWERS_TILE)
-            gpu.answer_scores[(programs * len(scores),)](
-                scores, *strides, answers, pixels, programs, C=self.num_classes, BLOCK=ANSWERS_TILE
+            number, pixels = self._programs(len(scores), ANSWERS_TILE)
+            programs.answer_scores[(number * len(scores),)](
+                scores, *strides, answers, pixels, number, C=self.num_classes, BLOCK=ANSWERS_TILE
             )
         else:
             width = _power_of_two(self.num_classes)
             tile = max(1, SCORES_LAST // width)
-            programs, pixels = self._programs(1, tile)
-            gpu.answer_scores_last[(programs,)](
+            number, pixels = self._programs(1, tile)
+            programs.answer_scores_last[(number,)](
                 scores, *strides, answers, pixels, C=self.num_classes, WIDTH=width, BLOCK=tile
             )
         self.add_labels(answers, (*self.ignored, self.num_classes))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from meaniou._util.warning import warn
-from meaniou.contents import (
+from meaniou.counting.contents import (
     SAMPLE,
     are_class_planes,
     are_flags,

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from meaniou import operators
-from meaniou.inputs import Views, map_shape, views
-from meaniou.kernels.sides import side_of_preds, side_of_truth
-from meaniou.kernels.windows import Reading
-from meaniou.outside import OutsideError
+from meaniou.counting import ops
+from meaniou.counting.batch import Views, map_shape, views
+from meaniou.counting.errors import OutsideError
+from meaniou.counting.kernels.label_table import Reading
+from meaniou.counting.kernels.readers import side_of_preds, side_of_truth
 from meaniou.settings.label_space import LabelSpace
 from meaniou.settings.policy import Counting
 
@@ -27,12 +27,12 @@ def count(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, how:
             on the CPU also if a truth, or a prediction where the truth is a class, is outside the classes.
     """
     if not isinstance(preds, (list, tuple)) and not isinstance(target, (list, tuple)):
-        counts: Tensor = _counted(operators.count, _views(preds, target, valid, space, how), space, how)
+        counts: Tensor = _counted(ops.count, _views(preds, target, valid, space, how), space, how)
         return counts
     _check_lists(preds, target, valid)
     total = torch.zeros(space.num_classes + 2, space.num_classes + 2, dtype=torch.int64, device="cpu")
     for i in range(len(target)):
-        counts = _counted_one(operators.count, i, preds, target, valid, space, how)
+        counts = _counted_one(ops.count, i, preds, target, valid, space, how)
         total = counts if i == 0 else total.add_(counts)
     return total
 
@@ -51,10 +51,10 @@ def count_images(
     if not isinstance(preds, (list, tuple)) and not isinstance(target, (list, tuple)):
         found = _views(preds, target, valid, space, how)
         _check_images(found, several)
-        counted: tuple[Tensor, Tensor] = _counted(operators.count_images, found, space, how)
+        counted: tuple[Tensor, Tensor] = _counted(ops.count_images, found, space, how)
         return counted
     _check_lists(preds, target, valid)
-    parts = [_counted_one(operators.count_images, i, preds, target, valid, space, how) for i in range(len(target))]
+    parts = [_counted_one(ops.count_images, i, preds, target, valid, space, how) for i in range(len(target))]
     if not parts:
         size = space.num_classes + 2
         return torch.zeros(size, size, dtype=torch.int64), torch.zeros(0, 4, space.num_classes, dtype=torch.int64)
