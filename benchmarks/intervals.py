@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from about import about, write
 
-from meaniou.images import Rows
+from meaniou.scores.images import Rows
 from meaniou.settings.label_space import LabelSpace
 from meaniou.settings.policy import Policy
 from meaniou.uncertainty import Comparison, Interval, bootstrap, compare

@@ -12,7 +12,7 @@ import torch
 from meaniou import MeanIoU, compare
 from meaniou._util.equality import EqualByValue
 from meaniou.compared import ComparisonReport
-from meaniou.images import ImageTable
+from meaniou.scores.images import ImageTable
 from meaniou.uncertainty import Interval
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as sklearn
 from support import random_map
 
-from meaniou import reference, scores
+from meaniou import reference
+from meaniou.scores import ratios
 from meaniou.settings.label_space import LabelSpace
 from meaniou.settings.policy import Policy
 
@@ -55,7 +56,7 @@ def found(preds, target, num_classes=6, ignore=(255,), **policy):
     """Areas and policy of two maps, by the reference's counts."""
     space = LabelSpace(num_classes, void=ignore)
     chosen = Policy.of(space, **policy)
-    return scores.areas(torch.from_numpy(reference.counts(preds, target, num_classes, ignore)), space, chosen), chosen
+    return ratios.areas(torch.from_numpy(reference.counts(preds, target, num_classes, ignore)), space, chosen), chosen
 
 
 def assert_ratios(actual, expected):
@@ -71,11 +72,11 @@ def test_every_policy(maps, ignore, classes):
     for present, absent, unanswered in product(PRESENT, ABSENT, UNANSWERED):
         policy = {"present": present, "absent": absent, "unanswered": unanswered}
         areas, chosen = found(preds, target, 6, ignore, **policy)
-        assert_ratios(scores.class_iou(areas, chosen), reference.class_iou(preds, target, 6, ignore, **policy))
+        assert_ratios(ratios.class_iou(areas, chosen), reference.class_iou(preds, target, 6, ignore, **policy))
         for average in AVERAGES:
             chosen = Policy.of(LabelSpace(6, void=ignore), average=average, classes=classes, **policy)
             expected = reference.mean_iou(preds, target, 6, ignore, average=average, classes=classes, **policy)
-            assert_ratios(scores.mean_iou(areas, chosen), expected)
+            assert_ratios(ratios.mean_iou(areas, chosen), expected)
 
 
 def test_a_wrong_ratio_is_noticed():
@@ -121,21 +122,21 @@ def test_by_hand(policy, value):
     assert areas.truth.tolist() == [2, 2, 0, 0]
     assert areas.predicted.tolist() == [1, 2, 1, 0]
     assert areas.union.tolist() == [2, 3, 1, 0]
-    assert_ratios(scores.mean_iou(areas, chosen), value)
+    assert_ratios(ratios.mean_iou(areas, chosen), value)
 
 
 def test_a_prediction_on_void_makes_no_class_present():
     areas, chosen = found(*pair([0, 1, 1, 2], [0, 0, 1, 255]), num_classes=4)
-    assert_ratios(scores.class_iou(areas, chosen), [1 / 2, 1 / 2, math.nan, math.nan])
-    assert scores.present(areas, chosen).tolist() == [True, True, False, False]
+    assert_ratios(ratios.class_iou(areas, chosen), [1 / 2, 1 / 2, math.nan, math.nan])
+    assert ratios.present(areas, chosen).tolist() == [True, True, False, False]
 
 
 def test_a_dropped_no_answer_is_void():
     preds, target = pair([255, 0, 255, 1], [0, 0, 2, 1])
     miss, chosen = found(preds, target, 3, unanswered="miss")
-    assert_ratios(scores.class_iou(miss, chosen), [1 / 2, 1, 0])
+    assert_ratios(ratios.class_iou(miss, chosen), [1 / 2, 1, 0])
     drop, chosen = found(preds, target, 3, unanswered="drop")
-    assert_ratios(scores.class_iou(drop, chosen), [1, 1, math.nan])
+    assert_ratios(ratios.class_iou(drop, chosen), [1, 1, math.nan])
     # As if the truth were void there.
     void, chosen = found(preds, np.where(preds == 255, 255, target), 3)
     assert [x.tolist() for x in (drop.intersection, drop.truth, drop.predicted)] == [
@@ -159,7 +160,7 @@ def test_huge_counts_give_exact_ratios(huge):
     counts[3, 0] = counts[0, 3] = counts[1, 4] = counts[4, 4] = huge + 5
     space = LabelSpace(3)
     policy = Policy.of(space)
-    areas = scores.areas(counts, space, policy)
+    areas = ratios.areas(counts, space, policy)
     truth = [huge + 1 + 1 + huge + 5, huge + 3 + 1 + huge + 5, huge - 1]
     predicted = [huge + 1 + huge + 3, 2, huge - 1]
     intersection = [huge + 1, 1, huge - 1]
@@ -168,18 +169,18 @@ def test_huge_counts_give_exact_ratios(huge):
     def exact(part, whole):
         return [float(Fraction(p, w)) for p, w in zip(part, whole, strict=True)]
 
-    assert scores.class_iou(areas, policy).tolist() == exact(intersection, union)
-    assert scores.recall(areas).tolist() == exact(intersection, truth)
-    assert scores.precision(areas).tolist() == exact(intersection, predicted)
-    assert scores.dice(areas).tolist() == exact(
+    assert ratios.class_iou(areas, policy).tolist() == exact(intersection, union)
+    assert ratios.recall(areas).tolist() == exact(intersection, truth)
+    assert ratios.precision(areas).tolist() == exact(intersection, predicted)
+    assert ratios.dice(areas).tolist() == exact(
         [2 * i for i in intersection], [t + p for t, p in zip(truth, predicted, strict=True)]
     )
-    assert scores.pixel_accuracy(areas).item() == float(Fraction(sum(intersection), sum(truth)))
+    assert ratios.pixel_accuracy(areas).item() == float(Fraction(sum(intersection), sum(truth)))
     micro = Policy.of(space, average="micro")
-    assert scores.mean_iou(areas, micro).item() == float(Fraction(sum(intersection), sum(union)))
+    assert ratios.mean_iou(areas, micro).item() == float(Fraction(sum(intersection), sum(union)))
     weighted = Policy.of(space, average="weighted")
     exact_weighted = sum(Fraction(t * i, u) for t, i, u in zip(truth, intersection, union, strict=True)) / sum(truth)
-    assert scores.mean_iou(areas, weighted).item() == pytest.approx(float(exact_weighted), rel=1e-15)
+    assert ratios.mean_iou(areas, weighted).item() == pytest.approx(float(exact_weighted), rel=1e-15)
 
 
 def test_areas_leave_the_counts_alone():
@@ -187,7 +188,7 @@ def test_areas_leave_the_counts_alone():
     space = LabelSpace(3, void=[1])
     for unanswered in ("miss", "drop"):
         policy = Policy.of(space, unanswered=unanswered)
-        scores.mean_iou(scores.areas(counts, space, policy), policy)
+        ratios.mean_iou(ratios.areas(counts, space, policy), policy)
     assert torch.equal(counts, torch.arange(25).reshape(5, 5))
 
 
@@ -200,23 +201,23 @@ def test_relatives_against_scikit_learn(num_classes):
     true = target[valid].astype(int)
     answer = np.where(preds[valid] < num_classes, preds[valid], num_classes).astype(int)
     each = {"labels": range(num_classes), "average": None, "zero_division": np.nan}
-    assert_ratios(scores.dice(areas), sklearn.f1_score(true, answer, **each))
-    assert_ratios(scores.precision(areas), sklearn.precision_score(true, answer, **each))
-    assert_ratios(scores.recall(areas), sklearn.recall_score(true, answer, **each))
-    assert_ratios(scores.pixel_accuracy(areas), sklearn.accuracy_score(true, answer))
+    assert_ratios(ratios.dice(areas), sklearn.f1_score(true, answer, **each))
+    assert_ratios(ratios.precision(areas), sklearn.precision_score(true, answer, **each))
+    assert_ratios(ratios.recall(areas), sklearn.recall_score(true, answer, **each))
+    assert_ratios(ratios.pixel_accuracy(areas), sklearn.accuracy_score(true, answer))
     labels = range(num_classes)
-    assert_ratios(scores.class_iou(areas, policy), sklearn.jaccard_score(true, answer, labels=labels, average=None))
+    assert_ratios(ratios.class_iou(areas, policy), sklearn.jaccard_score(true, answer, labels=labels, average=None))
     for average in ("macro", "micro", "weighted"):
         areas, policy = found(preds, target, num_classes, average=average)
         expected = sklearn.jaccard_score(true, answer, labels=labels, average=average)
-        assert_ratios(scores.mean_iou(areas, policy), expected)
+        assert_ratios(ratios.mean_iou(areas, policy), expected)
 
 
 def test_relatives_of_nothing_are_not_defined():
     areas, _ = found(*MAPS["all void"])
-    for relative in (scores.dice, scores.precision, scores.recall):
+    for relative in (ratios.dice, ratios.precision, ratios.recall):
         assert_ratios(relative(areas), [math.nan] * 6)
-    assert_ratios(scores.pixel_accuracy(areas), math.nan)
+    assert_ratios(ratios.pixel_accuracy(areas), math.nan)
 
 
 MATRIX = st.integers(1, 5).flatmap(
@@ -232,19 +233,19 @@ def test_what_holds_for_any_counts(matrix, policy):
     counts = torch.tensor(matrix)
     space = LabelSpace(len(matrix) - 2)
     chosen = Policy.of(space, **dict(zip(("present", "absent", "average", "unanswered"), policy, strict=True)))
-    areas = scores.areas(counts, space, chosen)
-    value = scores.mean_iou(areas, chosen)
+    areas = ratios.areas(counts, space, chosen)
+    value = ratios.mean_iou(areas, chosen)
     assert value.dtype == torch.float64
     assert value.shape == ((space.num_classes,) if chosen.average == "none" else ())
     assert bool(((value >= 0) & (value <= 1) | value.isnan()).all())
-    iou, f1 = scores.class_iou(areas, Policy.of(space)), scores.dice(areas)
+    iou, f1 = ratios.class_iou(areas, Policy.of(space)), ratios.dice(areas)
     torch.testing.assert_close(f1, 2 * iou / (1 + iou), rtol=1e-12, atol=0, equal_nan=True)
-    iou, f1 = scores.class_iou(areas, chosen), scores.class_dice(areas, chosen)  # by the same rules
+    iou, f1 = ratios.class_iou(areas, chosen), ratios.class_dice(areas, chosen)  # by the same rules
     torch.testing.assert_close(f1, 2 * iou / (1 + iou), rtol=1e-12, atol=0, equal_nan=True)
     for void in (-2, -1):  # what is in the void and outside rows changes nothing
         other = counts.clone()
         other[void] += 1000
-        again = scores.mean_iou(scores.areas(other, space, chosen), chosen)
+        again = ratios.mean_iou(ratios.areas(other, space, chosen), chosen)
         torch.testing.assert_close(again, value, rtol=0, atol=0, equal_nan=True)
 
 
@@ -255,5 +256,5 @@ def test_iou_is_symmetric(matrix):
     counts[-2:] = counts[:, -2:] = 0
     space = LabelSpace(len(matrix) - 2)
     policy = Policy.of(space)
-    there, back = (scores.class_iou(scores.areas(c, space, policy), policy) for c in (counts, counts.T))
+    there, back = (ratios.class_iou(ratios.areas(c, space, policy), policy) for c in (counts, counts.T))
     torch.testing.assert_close(there, back, rtol=0, atol=0, equal_nan=True)

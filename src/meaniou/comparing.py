@@ -9,11 +9,11 @@ from torch import Tensor
 from meaniou import uncertainty
 from meaniou._util.text import listed
 from meaniou._util.warning import warn
-from meaniou.images import rows_of
 from meaniou.metric import MeanIoU
 from meaniou.replicates import Of
 from meaniou.results import Checked
-from meaniou.scores import areas
+from meaniou.scores.images import rows_of
+from meaniou.scores.ratios import areas
 from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Comparison, Groups
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from meaniou._util.equality import EqualByValue
-from meaniou.images import Rows, mean_iou, table_of
+from meaniou.scores.images import Rows, mean_iou, table_of
 from meaniou.settings.label_space import LabelSpace
 from meaniou.settings.policy import Policy
 from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Interval, bootstrap

@@ -10,9 +10,9 @@ from torch import Tensor
 from meaniou._util.validation import Absent, Average, Impl, InputFormat, Over, Present, Unanswered, flag
 from meaniou.counting.confusion import Maps, count, count_images
 from meaniou.counting.ops import kernel, why_not
-from meaniou.images import ids_of
 from meaniou.protocols import Protocol, space_of
 from meaniou.saving import SavedMetric
+from meaniou.scores.images import ids_of
 from meaniou.settings.class_names import ClassNames
 from meaniou.settings.label_space import LabelSpace
 from meaniou.settings.policy import Counting, Policy
@@ -52,7 +52,7 @@ class MeanIoU(SavedMetric):
         class_names: a name per class, as a sequence, ``{id: name}``, or a path to a text file (one per line) or JSON.
         over: the order of averaging: ``"dataset"`` (pixels over all images, then ratios: the number of the benchmarks),
             ``"image"`` (mean over classes in each image, then over images) or ``"class"`` (mean over the images that
-            have the class, then over classes); see ``meaniou.images``.
+            have the class, then over classes); see ``meaniou.scores.images``.
         worst: percent of the lowest scores that are averaged, or several, whose means are averaged: of images with
             ``over="image"``, of each class's images with ``over="class"``.
         per_image: keep a row of pixels for each image, for ``images``, ``bootstrap`` and ``compare``; ``over`` needs

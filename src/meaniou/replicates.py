@@ -6,8 +6,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from meaniou import images
-from meaniou.images import Floats, Rows
+from meaniou.scores import images
+from meaniou.scores.images import Floats, Rows
 from meaniou.settings.policy import Policy
 
 Of = Literal["mean", "class", "accuracy"]

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from meaniou import scores
 from meaniou._util import tables
 from meaniou._util.equality import EqualByValue
 from meaniou._util.tables import Table, percent, span
 from meaniou.imagereport import ImagesReport, Intervals
-from meaniou.images import Rows
 from meaniou.protocols import Protocol
 from meaniou.records import ClassReport, Confusion, GroupReport, account_of, rules_of
+from meaniou.scores import ratios
+from meaniou.scores.images import Rows
 from meaniou.settings.label_space import Groups, LabelSpace, groups_of
 from meaniou.settings.policy import Policy
 
@@ -79,23 +79,23 @@ class Report(EqualByValue):
     ) -> "Report":
         """The report of counts ``[C + 2, C + 2]`` on the CPU; raises as ``scores.areas`` and ``labels.groups_of``."""
         members = dict(space.groups) if groups is None else groups_of(space, groups)
-        found = scores.areas(counts, space, policy)
-        iou, dice = scores.class_iou(found, policy), scores.class_dice(found, policy)
-        precision, recall = (f(found).masked_fill(found.ignored, math.nan) for f in (scores.precision, scores.recall))
+        found = ratios.areas(counts, space, policy)
+        iou, dice = ratios.class_iou(found, policy), ratios.class_dice(found, policy)
+        precision, recall = (f(found).masked_fill(found.ignored, math.nan) for f in (ratios.precision, ratios.recall))
         columns = {"iou": iou, "dice": dice, "precision": precision, "recall": recall}
         columns |= {"truth": found.truth, "predicted": found.predicted, "intersection": found.intersection}
         of_class = zip(*(column.tolist() for column in columns.values()), strict=True)
-        means = {name: float(scores.class_mean(iou, policy, ids)) for name, ids in members.items()}
-        merged = {name: scores.merged_iou(found, ids, policy) for name, ids in members.items()}
+        means = {name: float(ratios.class_mean(iou, policy, ids)) for name, ids in members.items()}
+        merged = {name: ratios.merged_iou(found, ids, policy) for name, ids in members.items()}
         apart = sum(map(len, members.values())) == len(set().union(*members.values()))
         named = (*space.names, "(no answer)", "(outside)")
         return cls(
-            mean_iou=float(scores.class_mean(iou, policy)),
-            mean_dice=float(scores.class_mean(dice, policy)),
-            mean_accuracy=float(scores.class_mean(recall, policy)),
-            pixel_accuracy=float(scores.pixel_accuracy(found)),
-            frequency_weighted_iou=float(scores.weighted_iou(found, policy)),
-            kappa=scores.kappa(found),
+            mean_iou=float(ratios.class_mean(iou, policy)),
+            mean_dice=float(ratios.class_mean(dice, policy)),
+            mean_accuracy=float(ratios.class_mean(recall, policy)),
+            pixel_accuracy=float(ratios.pixel_accuracy(found)),
+            frequency_weighted_iou=float(ratios.weighted_iou(found, policy)),
+            kappa=ratios.kappa(found),
             classes=tuple(
                 ClassReport(name, **dict(zip(columns, values, strict=True)))
                 for name, values in zip(space.names, of_class, strict=True)
@@ -104,11 +104,11 @@ class Report(EqualByValue):
                 GroupReport(name, tuple(space.names[i] for i in ids), means[name], merged[name])
                 for name, ids in members.items()
             ),
-            mean_merged_iou=scores.mean_of(list(merged.values()), policy) if apart else math.nan,
-            harmonic_mean=scores.harmonic_mean(*means.values()) if len(means) == 2 else math.nan,
+            mean_merged_iou=ratios.mean_of(list(merged.values()), policy) if apart else math.nan,
+            harmonic_mean=ratios.harmonic_mean(*means.values()) if len(means) == 2 else math.nan,
             confusions=tuple(
                 Confusion(named[truth], named[predicted], pixels, share, cost)
-                for truth, predicted, pixels, share, cost in scores.confusions(counts, found, policy, TOP)
+                for truth, predicted, pixels, share, cost in ratios.confusions(counts, found, policy, TOP)
             ),
             pixels=account_of(counts),
             rules=rules_of(space, policy, protocol),

@@ -11,16 +11,17 @@ import torch.distributed as dist
 from torch import Tensor
 from torch._subclasses import FakeTensor
 
-from meaniou import scores, uncertainty
+from meaniou import uncertainty
 from meaniou._util.warning import warn
 from meaniou.atomic import all_or_nothing
 from meaniou.base import CountingMetric
 from meaniou.counting.errors import refuse_outside
 from meaniou.doubts import doubts
-from meaniou.images import ImageTable, Rows, mean_iou, once, rows_of, seen_twice, table_of
 from meaniou.protocols import Protocol
 from meaniou.replicates import Of
 from meaniou.report import Report
+from meaniou.scores import ratios
+from meaniou.scores.images import ImageTable, Rows, mean_iou, once, rows_of, seen_twice, table_of
 from meaniou.settings.label_space import Groups, LabelSpace
 from meaniou.settings.policy import Counting, Policy
 from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Interval
@@ -77,9 +78,9 @@ class ResultsMetric(CountingMetric):
             shape = (self.space.num_classes,) if self.policy.average == "none" else ()
             return self.counts.new_empty(shape, dtype=dtype)
         counted = self._checked(warn)
-        found = scores.areas(counted.counts, self.space, self.policy)
+        found = ratios.areas(counted.counts, self.space, self.policy)
         if self.policy.over == "dataset":
-            value = scores.mean_iou(found, self.policy)
+            value = ratios.mean_iou(found, self.policy)
         else:
             value = torch.from_numpy(mean_iou(self._rows(counted, self.policy), self.policy))
         return value.to(dtype).to(self.counts.device)
@@ -192,7 +193,7 @@ class ResultsMetric(CountingMetric):
         """The rows under the policy of the metric, once it is sure that none is a mistake."""
         self._refuse_without_rows()
         counted = self._checked(warn)
-        scores.areas(counted.counts, self.space, self.policy)
+        ratios.areas(counted.counts, self.space, self.policy)
         return self._rows(counted, self.policy)
 
     def _refuse_without_rows(self) -> None:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from meaniou._util.equality import EqualByValue
 from meaniou._util.validation import integer
-from meaniou.images import Floats, Rows
 from meaniou.replicates import Of, statistic_of
+from meaniou.scores.images import Floats, Rows
 from meaniou.settings.policy import Policy
 
 Groups = Mapping[int, Hashable] | Callable[[int], Hashable]

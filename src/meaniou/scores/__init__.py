@@ -1,0 +1,1 @@
+"""The one place where counted pixels become ratios and their means."""
