@@ -16,7 +16,7 @@ from about import about, write
 from meaniou.scores.images import Rows
 from meaniou.settings.label_space import LabelSpace
 from meaniou.settings.policy import Policy
-from meaniou.uncertainty import Comparison, Interval, bootstrap, compare
+from meaniou.uncertainty.resampling import Comparison, Interval, bootstrap, compare
 
 FIELDS = ("what", "over", "images", "repetitions", "covered", "mean_width", "lost", "seconds_each")
 PRESENCE = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05])

@@ -13,7 +13,7 @@ from meaniou import MeanIoU, compare
 from meaniou._util.equality import EqualByValue
 from meaniou.compared import ComparisonReport
 from meaniou.scores.images import ImageTable
-from meaniou.uncertainty import Interval
+from meaniou.uncertainty.resampling import Interval
 
 
 def counted(shift=0, ids=(0, 1, 2)):

@@ -11,7 +11,7 @@ from meaniou.comparing import compare
 from meaniou.functional import confusion_matrix, mean_iou
 from meaniou.metric import MeanIoU
 from meaniou.settings.label_space import LabelSpace
-from meaniou.uncertainty import Comparison, Interval
+from meaniou.uncertainty.resampling import Comparison, Interval
 
 __version__ = version("meaniou")
 

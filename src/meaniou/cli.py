@@ -33,7 +33,7 @@ from meaniou.protocols import table
 from meaniou.team import Team, joined, rank
 from meaniou.telling import Wanted, in_form, put, say, tell
 from meaniou.terminal import discard, echo, said
-from meaniou.uncertainty import MAX_RESAMPLES, RESAMPLES
+from meaniou.uncertainty.resampling import MAX_RESAMPLES, RESAMPLES
 
 
 class Commands(click.Group):

@@ -10,7 +10,7 @@ from meaniou._util.equality import EqualByValue
 from meaniou._util.tables import Table, percent, span
 from meaniou.comparing import compare
 from meaniou.metric import MeanIoU
-from meaniou.uncertainty import RESAMPLES, Comparison
+from meaniou.uncertainty.resampling import RESAMPLES, Comparison
 
 
 @dataclass(frozen=True, eq=False)

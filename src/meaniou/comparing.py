@@ -6,15 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from meaniou import uncertainty
 from meaniou._util.text import listed
 from meaniou._util.warning import warn
 from meaniou.metric import MeanIoU
-from meaniou.replicates import Of
 from meaniou.results import Checked
 from meaniou.scores.images import rows_of
 from meaniou.scores.ratios import areas
-from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Comparison, Groups
+from meaniou.uncertainty import resampling
+from meaniou.uncertainty.resampling import CONFIDENCE, RESAMPLES, Comparison, Groups
+from meaniou.uncertainty.statistics import Of
 
 
 def compare(
@@ -68,7 +68,7 @@ def compare(
         names = {**b.image_names, **a.image_names}
         _check_pairs(first, second, names)
         one, other = (rows_of(*part, a.space, a.policy, names) for part in (first, second))
-        return uncertainty.compare(one, other, a.policy, of, confidence, resamples, seed, groups)
+        return resampling.compare(one, other, a.policy, of, confidence, resamples, seed, groups)
 
 
 def _numbered(metric: MeanIoU, counted: Checked) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from meaniou._util.equality import EqualByValue
 from meaniou.scores.images import Rows, mean_iou, table_of
 from meaniou.settings.label_space import LabelSpace
 from meaniou.settings.policy import Policy
-from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Interval, bootstrap
+from meaniou.uncertainty.resampling import CONFIDENCE, RESAMPLES, Interval, bootstrap
 
 WORST = 10
 

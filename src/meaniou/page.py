@@ -9,7 +9,7 @@ from meaniou import matrix, pictures
 from meaniou._util.tables import Table, percent, span
 from meaniou.report import Report
 from meaniou.settings.label_space import Color, LabelSpace
-from meaniou.uncertainty import Interval
+from meaniou.uncertainty.resampling import Interval
 
 COLORS = {"counted": pictures.RIGHT, "void": (150, 150, 150), "no_answer": pictures.MISSED, "outside": pictures.FALSE}
 

@@ -11,21 +11,21 @@ import torch.distributed as dist
 from torch import Tensor
 from torch._subclasses import FakeTensor
 
-from meaniou import uncertainty
 from meaniou._util.warning import warn
 from meaniou.atomic import all_or_nothing
 from meaniou.base import CountingMetric
 from meaniou.counting.errors import refuse_outside
 from meaniou.doubts import doubts
 from meaniou.protocols import Protocol
-from meaniou.replicates import Of
 from meaniou.report import Report
 from meaniou.scores import ratios
 from meaniou.scores.images import ImageTable, Rows, mean_iou, once, rows_of, seen_twice, table_of
 from meaniou.settings.label_space import Groups, LabelSpace
 from meaniou.settings.policy import Counting, Policy
-from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Interval
-from meaniou.uncertainty import Groups as Grouping
+from meaniou.uncertainty import resampling
+from meaniou.uncertainty.resampling import CONFIDENCE, RESAMPLES, Interval
+from meaniou.uncertainty.resampling import Groups as Grouping
+from meaniou.uncertainty.statistics import Of
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class ResultsMetric(CountingMetric):
             ValueError: as ``compute``, or if no rows are kept, or a setting is out of range.
         """
         with self._all_ranks():
-            return uncertainty.bootstrap(self._sure_rows(), self.policy, of, confidence, resamples, seed, groups)
+            return resampling.bootstrap(self._sure_rows(), self.policy, of, confidence, resamples, seed, groups)
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Draws a value, several values over time, or the present one, as all torchmetrics do: ``(figure, axes)``.

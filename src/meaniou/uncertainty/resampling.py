@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from meaniou._util.equality import EqualByValue
 from meaniou._util.validation import integer
-from meaniou.replicates import Of, statistic_of
 from meaniou.scores.images import Floats, Rows
 from meaniou.settings.policy import Policy
+from meaniou.uncertainty.statistics import Of, statistic_of
 
 Groups = Mapping[int, Hashable] | Callable[[int], Hashable]
 CONFIDENCE, RESAMPLES = 0.95, 1000  # by default
