@@ -22,7 +22,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from torchmetrics.utilities.exceptions import TorchMetricsUserError
 
 from meaniou import MeanIoU, compare
-from meaniou.report import Report
+from meaniou.report.report import Report
 
 SHARES = {2: (3, 2), 3: (3, 0, 2)}  # batches of each rank: not as many, and one rank with none
 STAMP = 16  # bytes beside the counts, which tell whether the ranks are in step

@@ -17,7 +17,7 @@ from PIL import Image
 
 from meaniou import MeanIoU, demo, files, reference, scoring
 from meaniou.cli import main
-from meaniou.report import Report
+from meaniou.report.report import Report
 from meaniou.team import Team
 
 OPTIONS = ["--num-classes", "9", "--ignore-index", "255"]

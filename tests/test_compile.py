@@ -388,7 +388,7 @@ def test_a_module_imports_those_above_it(module, path):
         ("kernels", "from meaniou.settings.label_space import LabelSpace"),
         ("reference", "import torch"),
         ("reference", "from meaniou import labels"),
-        ("report", "from meaniou.report import Report"),
+        ("report", "from meaniou.report.report import Report"),
         ("helpers", "import torch"),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from meaniou import LabelSpace, MeanIoU, demo, matrix, pictures, plot, protocols
-from meaniou.report import Report
+from meaniou.report.report import Report
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("agg")

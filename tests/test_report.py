@@ -25,7 +25,7 @@ from support import assert_sentence
 from meaniou import MeanIoU, demo, reference
 from meaniou._util import tables
 from meaniou._util.tables import Table
-from meaniou.report import Report
+from meaniou.report.report import Report
 from meaniou.settings.policy import Policy
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meaniou._util.validation import integer
-from meaniou.report import Report
+from meaniou.report.report import Report
 
 Normalize = Literal["truth", "prediction"]
 READABLE = 30  # classes whose names can be read along one side

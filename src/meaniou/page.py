@@ -7,7 +7,7 @@ from typing import Any
 
 from meaniou import matrix, pictures
 from meaniou._util.tables import Table, percent, span
-from meaniou.report import Report
+from meaniou.report.report import Report
 from meaniou.settings.label_space import Color, LabelSpace
 from meaniou.uncertainty.resampling import Interval
 

@@ -10,11 +10,11 @@ from meaniou import matrix, pictures
 from meaniou._util.validation import integer
 from meaniou.counting.batch import as_tensor
 from meaniou.counting.confusion import classes_of
-from meaniou.imagereport import Intervals
 from meaniou.matrix import READABLE, Normalize
 from meaniou.protocols import Protocol, space_of
-from meaniou.records import ClassReport
-from meaniou.report import Report
+from meaniou.report.image_records import Intervals
+from meaniou.report.records import ClassReport
+from meaniou.report.report import Report
 from meaniou.settings.class_names import ClassNames
 from meaniou.settings.label_space import LabelSpace, groups_of
 from meaniou.settings.policy import Counting

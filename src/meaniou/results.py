@@ -17,7 +17,7 @@ from meaniou.base import CountingMetric
 from meaniou.counting.errors import refuse_outside
 from meaniou.doubts import doubts
 from meaniou.protocols import Protocol
-from meaniou.report import Report
+from meaniou.report.report import Report
 from meaniou.scores import ratios
 from meaniou.scores.images import ImageTable, Rows, mean_iou, once, rows_of, seen_twice, table_of
 from meaniou.settings.label_space import Groups, LabelSpace

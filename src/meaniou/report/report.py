@@ -12,9 +12,9 @@ from torch import Tensor
 from meaniou._util import tables
 from meaniou._util.equality import EqualByValue
 from meaniou._util.tables import Table, percent, span
-from meaniou.imagereport import ImagesReport, Intervals
 from meaniou.protocols import Protocol
-from meaniou.records import ClassReport, Confusion, GroupReport, account_of, rules_of
+from meaniou.report.image_records import ImagesReport, Intervals
+from meaniou.report.records import ClassReport, Confusion, GroupReport, account_of, rules_of
 from meaniou.scores import ratios
 from meaniou.scores.images import Rows
 from meaniou.settings.label_space import Groups, LabelSpace, groups_of
