@@ -23,7 +23,7 @@ from torchmetrics.wrappers import (
     Running,
 )
 
-import meaniou.metric
+import meaniou.metrics.mean_iou
 from meaniou import MeanIoU, confusion_matrix, mean_iou
 
 # The deprecation of TorchScript, and that of a property of torchmetrics' own, which scripting any of its metrics reads.
@@ -525,13 +525,13 @@ def test_scores_that_need_a_gradient():
 @pytest.fixture
 def kernel_calls(monkeypatch):
     """A list that grows by one entry each time a metric counts a batch."""
-    calls, count = [], meaniou.metric.count
+    calls, count = [], meaniou.metrics.mean_iou.count
 
     def counted(*args):
         calls.append(args)
         return count(*args)
 
-    monkeypatch.setattr(meaniou.metric, "count", counted)
+    monkeypatch.setattr(meaniou.metrics.mean_iou, "count", counted)
     return calls
 
 

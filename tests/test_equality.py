@@ -11,7 +11,7 @@ import torch
 
 from meaniou import MeanIoU, compare
 from meaniou._util.equality import EqualByValue
-from meaniou.compared import ComparisonReport
+from meaniou.metrics.comparison_report import ComparisonReport
 from meaniou.scores.images import ImageTable
 from meaniou.uncertainty.resampling import Interval
 

@@ -456,7 +456,7 @@ def test_rows_on_two_devices_are_joined_where_the_old_ones_are():
 @pytest.mark.parametrize("ask", ["compute", "report", "images", "bootstrap", "compare"])
 def test_rows_are_rid_of_repeated_ones_once_for_each_answer(rng, ask, monkeypatch):
     calls = []
-    monkeypatch.setattr("meaniou.results.once", lambda *args: calls.append(args) or once(*args))
+    monkeypatch.setattr("meaniou.metrics.iou_metric.once", lambda *args: calls.append(args) or once(*args))
     metric = filled(scenes(rng), range(12), over="image")
     other = filled(scenes(rng), range(12), over="image")
     other._joined = metric._joined

@@ -294,7 +294,7 @@ def test_a_forced_kernel_runs_or_says_why_not(impl):
 
 
 def test_the_reason_of_a_kernel_is_passed_on(monkeypatch):
-    monkeypatch.setattr("meaniou.metric.why_not", lambda impl: f"{impl} is not for this machine.")
+    monkeypatch.setattr("meaniou.metrics.mean_iou.why_not", lambda impl: f"{impl} is not for this machine.")
     with pytest.raises(ValueError, match="cuda is not for this machine"):
         MeanIoU(3, impl="cuda")
 

@@ -7,9 +7,9 @@ NaN means "not defined", never zero.
 from importlib.metadata import version
 
 from meaniou import protocols
-from meaniou.comparing import compare
 from meaniou.functional import confusion_matrix, mean_iou
-from meaniou.metric import MeanIoU
+from meaniou.metrics.comparison import compare
+from meaniou.metrics.mean_iou import MeanIoU
 from meaniou.settings.label_space import LabelSpace
 from meaniou.uncertainty.resampling import Comparison, Interval
 

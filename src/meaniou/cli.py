@@ -13,8 +13,8 @@ import click
 from meaniou import __version__, demo, scoring, texts
 from meaniou._util import tables
 from meaniou._util.text import visible
-from meaniou.compared import ComparisonReport
 from meaniou.gallery import Gallery
+from meaniou.metrics.comparison_report import ComparisonReport
 from meaniou.options import (
     DEBUG,
     FOLDER,

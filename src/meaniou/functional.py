@@ -11,7 +11,7 @@ from meaniou._util.validation import Absent, Average, Impl, InputFormat, Over, P
 from meaniou.counting.batch import as_tensor
 from meaniou.counting.confusion import count
 from meaniou.counting.errors import refuse_outside
-from meaniou.metric import MeanIoU
+from meaniou.metrics.mean_iou import MeanIoU
 from meaniou.protocols import Protocol, space_of
 from meaniou.settings.class_names import ClassNames
 from meaniou.settings.label_space import LabelSpace

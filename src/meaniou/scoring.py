@@ -16,7 +16,7 @@ from meaniou._util.text import listed
 from meaniou.counting.errors import OutsideError
 from meaniou.gallery import Gallery
 from meaniou.masks import SUFFIXES
-from meaniou.metric import MeanIoU
+from meaniou.metrics.mean_iou import MeanIoU
 from meaniou.photos import PHOTOS
 from meaniou.places import Source
 from meaniou.protocols import get

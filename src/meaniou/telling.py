@@ -18,7 +18,7 @@ from meaniou import page, places, plot, texts
 from meaniou._util.atomic_write import is_stream, written
 from meaniou._util.text import visible
 from meaniou.gallery import Gallery
-from meaniou.metric import MeanIoU
+from meaniou.metrics.mean_iou import MeanIoU
 from meaniou.report.report import Report
 from meaniou.scores.images import columns_of
 from meaniou.terminal import echo, said, warn

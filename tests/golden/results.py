@@ -19,7 +19,7 @@ from golden.cases import Case
 from numpy.typing import NDArray
 
 from meaniou import Interval, MeanIoU
-from meaniou.compared import ComparisonReport
+from meaniou.metrics.comparison_report import ComparisonReport
 
 FOLDER = Path(__file__).parent
 MAPS = FOLDER / "maps.npz"

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from meaniou._util.text import listed
 from meaniou._util.warning import warn
-from meaniou.metric import MeanIoU
-from meaniou.results import Checked
+from meaniou.metrics.iou_metric import Checked
+from meaniou.metrics.mean_iou import MeanIoU
 from meaniou.scores.images import rows_of
 from meaniou.scores.ratios import areas
 from meaniou.uncertainty import resampling

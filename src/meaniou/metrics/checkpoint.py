@@ -14,7 +14,7 @@ from meaniou import protocols
 from meaniou._util.atomic_write import write_all
 from meaniou._util.text import short
 from meaniou.counting.ops import why_not
-from meaniou.results import ResultsMetric
+from meaniou.metrics.iou_metric import ResultsMetric
 from meaniou.settings.label_space import LabelSpace
 from meaniou.settings.policy import Counting, Policy
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from meaniou._util.validation import Absent, Average, Impl, InputFormat, Over, Present, Unanswered, flag
 from meaniou.counting.confusion import Maps, count, count_images
 from meaniou.counting.ops import kernel, why_not
+from meaniou.metrics.checkpoint import SavedMetric
 from meaniou.protocols import Protocol, space_of
-from meaniou.saving import SavedMetric
 from meaniou.scores.images import ids_of
 from meaniou.settings.class_names import ClassNames
 from meaniou.settings.label_space import LabelSpace

@@ -15,7 +15,7 @@ from meaniou._util.warning import warn
 from meaniou.atomic import all_or_nothing
 from meaniou.base import CountingMetric
 from meaniou.counting.errors import refuse_outside
-from meaniou.doubts import doubts
+from meaniou.metrics.diagnostics import doubts
 from meaniou.protocols import Protocol
 from meaniou.report.report import Report
 from meaniou.scores import ratios

@@ -8,8 +8,8 @@ from typing import Any
 from meaniou._util import tables
 from meaniou._util.equality import EqualByValue
 from meaniou._util.tables import Table, percent, span
-from meaniou.comparing import compare
-from meaniou.metric import MeanIoU
+from meaniou.metrics.comparison import compare
+from meaniou.metrics.mean_iou import MeanIoU
 from meaniou.uncertainty.resampling import RESAMPLES, Comparison
 
 

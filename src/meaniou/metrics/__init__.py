@@ -1,0 +1,1 @@
+"""The torchmetrics metrics: exact state, synchronisation over ranks, checkpoints, results."""
