@@ -13,8 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torchmetrics import MetricCollection
 
 from meaniou import MeanIoU, compare, mean_iou, reference
+from meaniou.metrics.state.checks import shortened
 from meaniou.scores.images import lowest, once
-from meaniou.states import shortened
 
 C, VOID = 4, 255
 

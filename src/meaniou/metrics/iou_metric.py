@@ -12,10 +12,10 @@ from torch import Tensor
 from torch._subclasses import FakeTensor
 
 from meaniou._util.warning import warn
-from meaniou.atomic import all_or_nothing
-from meaniou.base import CountingMetric
 from meaniou.counting.errors import refuse_outside
 from meaniou.metrics.diagnostics import doubts
+from meaniou.metrics.state.atomic import all_or_nothing
+from meaniou.metrics.state.count_state import CountingMetric
 from meaniou.protocols import Protocol
 from meaniou.report.report import Report
 from meaniou.scores import ratios

@@ -1,0 +1,1 @@
+"""torchmetrics' base class, completed: exact counts, and calls that change all or nothing."""
