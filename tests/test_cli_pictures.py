@@ -13,9 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from meaniou import demo, files, pictures
+from meaniou import demo, files
 from meaniou.cli import main
 from meaniou.gallery import Gallery
+from meaniou.plot import overlays
 from meaniou.settings.label_space import LabelSpace
 from meaniou.settings.policy import Counting
 
@@ -78,9 +79,9 @@ def test_overlays_of_the_worst_images(folders: tuple[Path, Path, Path], tmp_path
         words, picture = picture[:-32], picture[-32:]
         assert picture.shape == (32, 3 * 48 + 8, 3)
         assert [(words[:, i : i + 48] < 128).any() for i in (0, 52, 104)] == [True] * 3
-        assert (picture[:, :48] == pictures.mask(target, space)).all()
-        assert (picture[:, 52:100] == pictures.mask(preds, space)).all()
-        assert (picture[:, 104:] == pictures.errors(photo, preds, target, 9)).all()
+        assert (picture[:, :48] == overlays.mask(target, space)).all()
+        assert (picture[:, 52:100] == overlays.mask(preds, space)).all()
+        assert (picture[:, 104:] == overlays.errors(photo, preds, target, 9)).all()
     assert run(*folders[:2], *OPTIONS, "--overlay", tmp_path / "all").exit_code == 0  # ten, or as many as there are
     assert len([*(tmp_path / "all").iterdir()]) == 3
 
@@ -112,7 +113,7 @@ def test_the_page_holds_the_worst_images(folders: tuple[Path, Path, Path], tmp_p
         preds, target = (np.where(m == 255, 9, m).astype(np.int64) for m in demo.scene(NAMES.index(name), 32, 48))
         photo = np.asarray(Image.open(folders[2] / f"{name}_photo.jpg").convert("RGB"))
         shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source))))
-        assert (shown == pictures.errors(photo, preds, target, 9)).all()
+        assert (shown == overlays.errors(photo, preds, target, 9)).all()
     assert f"{folders[0]} against {folders[1]}" in text
     saved = tmp_path / "saved.pt"
     assert run(*folders[:2], *OPTIONS, "--save", saved).exit_code == 0
@@ -153,16 +154,16 @@ def test_pictures_of_the_page_are_shrunk_in_blocks(
     space = LabelSpace(3)
     pairs = {"a": files.Pair("a", tmp_path / "pred.png", tmp_path / "target.png")}
     gallery = Gallery(space, Counting("index"), pairs, {})
-    monkeypatch.setattr(pictures, "BLOCK", 5000)
+    monkeypatch.setattr(overlays, "BLOCK", 5000)
     source = gallery.embedded("a").removeprefix("data:image/png;base64,")
-    expected = Image.fromarray(pictures.errors(None, preds, target, 3))
+    expected = Image.fromarray(overlays.errors(None, preds, target, 3))
     scale = max(shape[1] / 480, shape[0] / 960)
     expected = expected.reduce(max(1, int(scale)))
     expected.thumbnail((480, 960))
     assert (np.asarray(Image.open(io.BytesIO(base64.b64decode(source)))) == np.asarray(expected)).all()
     picture = np.asarray(Image.open(io.BytesIO(gallery.overlay("a"))))[-shape[0] :]
-    assert (picture[:, -shape[1] :] == pictures.errors(None, preds, target, 3)).all()
-    assert (picture[:, : shape[1]] == pictures.mask(target, space)).all()
+    assert (picture[:, -shape[1] :] == overlays.errors(None, preds, target, 3)).all()
+    assert (picture[:, : shape[1]] == overlays.mask(target, space)).all()
 
 
 def test_pictures_take_little_memory(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from meaniou import LabelSpace, MeanIoU, demo, matrix, pictures, plot, protocols
+from meaniou import LabelSpace, MeanIoU, demo, protocols
+from meaniou.plot import figures, matrix_view, overlays
 from meaniou.report.report import Report
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -57,16 +58,16 @@ def scene(of: int | str | None) -> Any:
     preds, target = demo.scene(3, 64, 128)
     preds[:8] = 255  # no answer
     image = np.linspace(0, 1, 64 * 128 * 3).reshape(64, 128, 3)
-    return plot.errors(image, preds, target, 9, of=of, ignore_index=255, class_names=demo.NAMES)
+    return figures.errors(image, preds, target, 9, of=of, ignore_index=255, class_names=demo.NAMES)
 
 
 DRAWN = {
-    "confusion-2": lambda: plot.confusion(two(), normalize=None),
-    "confusion-9": lambda: plot.confusion(street()),
-    "confusion-19": lambda: plot.confusion(benchmark("cityscapes"), normalize="prediction"),
-    "confusion-150": lambda: plot.confusion(benchmark("ade20k")),
-    "classes-9": lambda: plot.classes(street(bootstrap={"resamples": 100})),
-    "classes-150": lambda: plot.classes(benchmark("ade20k")),
+    "confusion-2": lambda: figures.confusion(two(), normalize=None),
+    "confusion-9": lambda: figures.confusion(street()),
+    "confusion-19": lambda: figures.confusion(benchmark("cityscapes"), normalize="prediction"),
+    "confusion-150": lambda: figures.confusion(benchmark("ade20k")),
+    "classes-9": lambda: figures.classes(street(bootstrap={"resamples": 100})),
+    "classes-150": lambda: figures.classes(benchmark("ade20k")),
     "errors": lambda: scene(None),
     "errors-of-one": lambda: scene("car"),
 }
@@ -93,9 +94,9 @@ def test_pictures_are_those_that_were_looked_at(name: str, tmp_path: Path) -> No
 
 def test_another_picture_is_not_within_the_tolerance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     others = {
-        "confusion-9": lambda: plot.confusion(street(), normalize="prediction"),
-        "confusion-150": lambda: plot.confusion(benchmark("ade20k"), most=29),
-        "classes-9": lambda: plot.classes(street(policy={"absent": "zero"})),
+        "confusion-9": lambda: figures.confusion(street(), normalize="prediction"),
+        "confusion-150": lambda: figures.confusion(benchmark("ade20k"), most=29),
+        "classes-9": lambda: figures.classes(street(policy={"absent": "zero"})),
         "errors": lambda: scene("road"),
     }
     for name, draw in others.items():
@@ -107,29 +108,29 @@ def test_another_picture_is_not_within_the_tolerance(tmp_path: Path, monkeypatch
 def test_given_axes_are_drawn_on_and_returned() -> None:
     report = street()
     figure, axes = pyplot.subplots(1, 3)
-    assert plot.confusion(report, axes[0]) is axes[0]
-    assert plot.classes(report, axes[1]) is axes[1]
+    assert figures.confusion(report, axes[0]) is axes[0]
+    assert figures.classes(report, axes[1]) is axes[1]
     preds, target = demo.scene(0, 16, 32)
-    assert plot.errors(None, preds, target, 9, axes[2], ignore_index=255) is axes[2]
+    assert figures.errors(None, preds, target, 9, axes[2], ignore_index=255) is axes[2]
     assert [text.get_text() for text in axes[0].get_yticklabels()] == list(demo.NAMES)
     assert pyplot.get_fignums() == [figure.number]
     pyplot.close("all")
 
 
 def test_undefined_classes_are_told() -> None:
-    ax = plot.classes(street())
+    ax = figures.classes(street())
     assert ax.get_title() == "1 not defined"
     assert "train" not in [text.get_text() for text in ax.get_yticklabels()]
     assert math.isnan(MeanIoU(2).report().mean_iou)
-    assert plot.classes(MeanIoU(2).report()).get_title() == "2 not defined"
-    plot.confusion(MeanIoU(2).report())
+    assert figures.classes(MeanIoU(2).report()).get_title() == "2 not defined"
+    figures.confusion(MeanIoU(2).report())
     pyplot.close("all")
 
 
 @pytest.mark.parametrize("normalize", ["truth", "prediction", None])
 def test_the_matrix_by_its_definition(normalize: Any) -> None:
     report = two()
-    found = matrix.shown(report, normalize)
+    found = matrix_view.shown(report, normalize)
     assert found.columns == ("ground", "figure", "(no answer)")
     pixels = np.array([[3500, 0, 0], [500, 900, 50]])
     assert (found.pixels == pixels).all()
@@ -141,7 +142,7 @@ def test_of_many_classes_the_worst_are_shown_and_every_pixel_of_theirs() -> None
     report = benchmark("ade20k")
     iou = {c.name: c.iou for c in report.classes if c.truth}
     for normalize in ("truth", "prediction", None):
-        found = matrix.shown(report, normalize)
+        found = matrix_view.shown(report, normalize)
         assert len(found.rows) == 20
         assert found.columns[:20] == found.rows
         assert found.columns[-1] == "(others)"
@@ -151,7 +152,7 @@ def test_of_many_classes_the_worst_are_shown_and_every_pixel_of_theirs() -> None
         assert found.pixels.sum(1).tolist() == truth
         if normalize == "truth":
             assert np.allclose(found.values.sum(1), 1)
-    assert matrix.shown(report, most=150).title == ""
+    assert matrix_view.shown(report, most=150).title == ""
 
 
 def test_names_are_no_formulas() -> None:
@@ -160,11 +161,11 @@ def test_names_are_no_formulas() -> None:
     x = torch.arange(4).repeat(2, 2)
     metric = MeanIoU(4, class_names=names)
     metric.update(x, x)
-    for ax in (plot.confusion(metric.report()), plot.classes(metric.report())):
+    for ax in (figures.confusion(metric.report()), figures.classes(metric.report())):
         ax.figure.savefig(io.BytesIO())
         assert sorted(label.get_text() for label in ax.get_yticklabels()) == sorted(names)
         assert not any(label.get_parse_math() for label in ax.get_yticklabels())
-    ax = plot.errors(None, x, x, 4, class_names=names, of=names[1])
+    ax = figures.errors(None, x, x, 4, class_names=names, of=names[1])
     ax.figure.savefig(io.BytesIO())
     pyplot.close("all")
 
@@ -174,37 +175,40 @@ def test_names_are_no_formulas() -> None:
 @pytest.mark.parametrize("normalize", ["truth", "prediction", None])
 def test_nothing_counted_is_drawn_as_nothing(num_classes: int, most: int, normalize: Any) -> None:
     report = MeanIoU(num_classes).report()
-    found = matrix.shown(report, normalize, most)
+    found = matrix_view.shown(report, normalize, most)
     assert len(found.rows) == (num_classes if num_classes <= most else max(1, most * 2 // 3))
     assert not found.pixels.any()
-    plot.confusion(report, normalize=normalize, most=most)
-    plot.classes(report)
+    figures.confusion(report, normalize=normalize, most=most)
+    figures.classes(report)
     pyplot.close("all")
 
 
 def test_settings_of_plots_that_are_refused() -> None:
     report = two()
     for call, part in (
-        (lambda: plot.confusion(report, normalize="rows"), "expected 'truth', 'prediction' or None"),
-        (lambda: plot.confusion(report, most=0), "most is 0"),
-        (lambda: plot.classes(report, most=-1), "most is -1"),
-        (lambda: plot.errors(None, np.zeros((0, 3), int), np.zeros((0, 3), int), 2), "target is [0, 3]"),
+        (lambda: figures.confusion(report, normalize="rows"), "expected 'truth', 'prediction' or None"),
+        (lambda: figures.confusion(report, most=0), "most is 0"),
+        (lambda: figures.classes(report, most=-1), "most is -1"),
+        (lambda: figures.errors(None, np.zeros((0, 3), int), np.zeros((0, 3), int), 2), "target is [0, 3]"),
         (
-            lambda: plot.errors(None, np.zeros((2, 3), int), np.zeros((2, 3), int), 2, of=1, ignore_index=1),
+            lambda: figures.errors(None, np.zeros((2, 3), int), np.zeros((2, 3), int), 2, of=1, ignore_index=1),
             "is ignored",
         ),
-        (lambda: plot.errors(np.zeros((3, 3)), np.zeros((2, 3), int), np.zeros((2, 3), int), 2), "expected one size"),
-        (lambda: plot.errors(None, np.zeros((2, 3), int), np.zeros((2, 2), int), 2), "expected"),
-        (lambda: plot.errors(None, np.zeros((2, 3), int), np.zeros((2, 3), int), 2, of="cat"), "which is no class"),
+        (
+            lambda: figures.errors(np.zeros((3, 3)), np.zeros((2, 3), int), np.zeros((2, 3), int), 2),
+            "expected one size",
+        ),
+        (lambda: figures.errors(None, np.zeros((2, 3), int), np.zeros((2, 2), int), 2), "expected"),
+        (lambda: figures.errors(None, np.zeros((2, 3), int), np.zeros((2, 3), int), 2, of="cat"), "which is no class"),
     ):
         with pytest.raises(ValueError, match="expected") as error:
             call()
         assert part in str(error.value)
     with pytest.raises(ValueError, match=r"target is \[1, 2, 3\]; expected one label map") as error:
-        plot.errors(None, np.zeros((1, 2, 3), int), np.zeros((1, 2, 3), int), 2)
+        figures.errors(None, np.zeros((1, 2, 3), int), np.zeros((1, 2, 3), int), 2)
     assert str(error.value).endswith(".")
     with pytest.raises(TypeError, match="image is int64; expected uint8"):
-        plot.errors(np.zeros((2, 3), int), np.zeros((2, 3), int), np.zeros((2, 3), int), 2)
+        figures.errors(np.zeros((2, 3), int), np.zeros((2, 3), int), np.zeros((2, 3), int), 2)
     assert not pyplot.get_fignums()
 
 
@@ -212,20 +216,20 @@ def test_without_matplotlib_a_sentence_says_what_to_install(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.colors", None)
     with pytest.raises(ModuleNotFoundError, match="install the extra 'plot'"):
-        plot.classes(two())
+        figures.classes(two())
     with pytest.raises(ModuleNotFoundError, match="install the extra 'plot'"):
-        plot.confusion(two())
+        figures.confusion(two())
 
 
 def test_masks_have_the_colours_of_their_space() -> None:
     space = protocols.get("cityscapes").space
-    assert pictures.mask(np.array([[0, 10, 19, 20]]), space)[0].tolist() == [
+    assert overlays.mask(np.array([[0, 10, 19, 20]]), space)[0].tolist() == [
         [128, 64, 128],  # road, as in the labels of Cityscapes
         [70, 130, 180],  # sky
         [0, 0, 0],
         [255, 255, 255],
     ]
-    made = pictures.palette(LabelSpace(150))
+    made = overlays.palette(LabelSpace(150))
     assert len(set(made)) == 150
     near = [math.dist(a, b) for a, b in itertools.pairwise(made)]
     assert min(near) > 60
@@ -234,16 +238,16 @@ def test_masks_have_the_colours_of_their_space() -> None:
 def test_every_pixel_of_errors_has_the_colour_of_its_kind() -> None:
     target = np.array([[0, 0, 0, 1, 1, 2, 2]])  # 2 is void
     preds = np.array([[0, 1, 2, 1, 0, 0, 2]])  # and no answer
-    base = pictures.grey(None, (1, 7))[0].astype(float)
+    base = overlays.grey(None, (1, 7))[0].astype(float)
     for of, legend, kinds in (
-        (None, pictures.OF_ALL, {"right": [0, 3], "no answer": [2], "wrong class": [1, 4]}),
-        (0, pictures.OF_ONE, {"hit": [0], "miss": [1, 2], "false alarm": [4]}),
-        (1, pictures.OF_ONE, {"hit": [3], "miss": [4], "false alarm": [1]}),
+        (None, overlays.OF_ALL, {"right": [0, 3], "no answer": [2], "wrong class": [1, 4]}),
+        (0, overlays.OF_ONE, {"hit": [0], "miss": [1, 2], "false alarm": [4]}),
+        (1, overlays.OF_ONE, {"hit": [3], "miss": [4], "false alarm": [1]}),
     ):
-        found = pictures.errors(None, preds, target, 2, of)[0]
+        found = overlays.errors(None, preds, target, 2, of)[0]
         expected = np.repeat(base[:, None], 3, 1)
         for kind, where in kinds.items():
-            strength = pictures.STRENGTH[legend[kind]]
+            strength = overlays.STRENGTH[legend[kind]]
             expected[where] = (1 - strength) * base[where, None] + strength * np.array(legend[kind])
         expected[5:] = base[5:, None] * 0.35
         assert found.tolist() == np.rint(expected).astype(int).tolist(), of
@@ -257,10 +261,10 @@ def test_colours_differ_without_colour_vision() -> None:
         y = float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
         return 116 * y ** (1 / 3) - 16
 
-    lights = sorted(lightness(color) for color in pictures.OF_ALL.values())
+    lights = sorted(lightness(color) for color in overlays.OF_ALL.values())
     assert min(b - a for a, b in itertools.pairwise(lights)) > 15
-    assert set(pictures.OF_ALL.values()) == set(pictures.OF_ONE.values())
-    assert min(colorsys.rgb_to_hls(*(v / 255 for v in color))[2] for color in pictures.OF_ALL.values()) > 0.4
+    assert set(overlays.OF_ALL.values()) == set(overlays.OF_ONE.values())
+    assert min(colorsys.rgb_to_hls(*(v / 255 for v in color))[2] for color in overlays.OF_ALL.values()) > 0.4
 
 
 @pytest.mark.parametrize("form", ["grey", "uint8", "planes", "alpha", "tensor"])
@@ -274,6 +278,6 @@ def test_forms_of_images(form: str) -> None:
         "alpha": np.concatenate([rgb, rgb[..., :1]], -1) / 255,
         "tensor": torch.from_numpy(rgb / 255).permute(2, 0, 1),
     }[form]
-    found = pictures.grey(image, (4, 5))
+    found = overlays.grey(image, (4, 5))
     assert found.dtype == np.uint8
     assert np.abs(found - luma).max() <= 0.501  # float32 rounds on the way

@@ -9,10 +9,11 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from meaniou import files, pictures
+from meaniou import files
 from meaniou.counting.confusion import classes_of
 from meaniou.photos import photo
-from meaniou.pictures import Classes, Light
+from meaniou.plot import overlays
+from meaniou.plot.overlays import Classes, Light
 from meaniou.settings.label_space import LabelSpace
 from meaniou.settings.policy import Counting
 
@@ -57,10 +58,10 @@ class Gallery:
         captions = _captions(width)
         picture = Image.new("RGB", (3 * width + 2 * GAP, height + captions.height), "white")
         picture.paste(captions)
-        for part in pictures.blocks(height, width):
+        for part in overlays.blocks(height, width):
             preds, target = self._classes(answer[part], truth[part])
-            errors = pictures.errors(light[part], preds, target, self.space.num_classes)
-            panels = (pictures.mask(target, self.space), pictures.mask(preds, self.space), errors)
+            errors = overlays.errors(light[part], preds, target, self.space.num_classes)
+            panels = (overlays.mask(target, self.space), overlays.mask(preds, self.space), errors)
             for i, panel in enumerate(panels):
                 picture.paste(Image.fromarray(panel), (i * (width + GAP), captions.height + part.start))
         return _png(picture)
@@ -78,9 +79,9 @@ class Gallery:
         light = self._light(name, truth)
         factor = max(1, int(max(width / WIDTH, height / (2 * WIDTH))))
         picture = Image.new("RGB", (-(-width // factor), -(-height // factor)))
-        for part in pictures.blocks(height, width, factor):
+        for part in overlays.blocks(height, width, factor):
             preds, target = self._classes(answer[part], truth[part])
-            errors = pictures.errors(light[part], preds, target, self.space.num_classes)
+            errors = overlays.errors(light[part], preds, target, self.space.num_classes)
             picture.paste(Image.fromarray(errors).reduce(factor), (0, part.start // factor))
         picture.thumbnail((WIDTH, 2 * WIDTH))
         return "data:image/png;base64," + base64.b64encode(_png(picture)).decode()
@@ -88,7 +89,7 @@ class Gallery:
     def _light(self, name: str, truth: Tensor) -> Light:
         """The image in grey, or middle grey where there is none."""
         height, width = truth.shape
-        return photo(self.photos[name], (height, width)) if name in self.photos else pictures.grey(None, truth.shape)
+        return photo(self.photos[name], (height, width)) if name in self.photos else overlays.grey(None, truth.shape)
 
     def _classes(self, answer: Tensor, truth: Tensor) -> tuple[Classes, Classes]:
         preds, target = classes_of(answer[None], truth[None], None, self.space, self.how)
@@ -107,7 +108,7 @@ def _captions(width: int) -> Image.Image:
     for i, name in enumerate(PANELS):
         panel = Image.new("RGB", (width, strip.height), "white")
         pen, left = ImageDraw.Draw(panel), 2.0
-        colors = pictures.legend() if name == "errors" else {}
+        colors = overlays.legend() if name == "errors" else {}
         for word, color in ({f"{name} ": (0, 0, 0)} | {f"  {key}": colors[key] for key in colors}).items():
             pen.text((left, 0.2 * letters), word, fill=color, font=font)
             left += font.getlength(word)

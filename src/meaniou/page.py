@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 from importlib import resources
 from typing import Any
 
-from meaniou import matrix, pictures
 from meaniou._util.tables import Table, percent, span
+from meaniou.plot import matrix_view, overlays
 from meaniou.report.report import Report
 from meaniou.settings.label_space import Color, LabelSpace
 from meaniou.uncertainty.resampling import Interval
 
-COLORS = {"counted": pictures.RIGHT, "void": (150, 150, 150), "no_answer": pictures.MISSED, "outside": pictures.FALSE}
+COLORS = {"counted": overlays.RIGHT, "void": (150, 150, 150), "no_answer": overlays.MISSED, "outside": overlays.FALSE}
 
 
 def html(
@@ -44,7 +44,7 @@ def html(
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["percent"] = percent
     template = environment.from_string(resources.files("meaniou").joinpath("page.html").read_text(encoding="utf-8"))
-    shown = matrix.shown(report)
+    shown = matrix_view.shown(report)
     class_table = next(report.tables())
     seen = report.pixels["seen"]
     return template.render(
@@ -53,7 +53,7 @@ def html(
         rules=_rules(report),
         summary=list(_summary(report)),
         class_header=class_table.header,
-        class_rows=list(_class_rows(report, class_table, pictures.palette(space or LabelSpace(len(report.classes))))),
+        class_rows=list(_class_rows(report, class_table, overlays.palette(space or LabelSpace(len(report.classes))))),
         class_mean=class_table.rows[-1][1:],
         tables=list(_tables(report)),
         matrix=shown,
@@ -61,7 +61,7 @@ def html(
         account=list(_account(report)),
         seen=f"{seen:,}",
         worst=[(name, percent(value), source) for name, value, source in worst],
-        legend=[(name, pictures.css(color)) for name, color in pictures.legend().items()],
+        legend=[(name, overlays.css(color)) for name, color in overlays.legend().items()],
     )
 
 
@@ -98,7 +98,7 @@ def _class_rows(report: Report, table: Table, colors: Sequence[Color]) -> Iterab
         if report.intervals:
             values.insert(1, report.intervals.classes[c].high - report.intervals.classes[c].low)  # by the width
         cells = [(text, "" if math.isnan(value) else value) for text, value in zip(texts, values, strict=True)]
-        yield {"name": row.name, "color": pictures.css(colors[c]), "cells": cells}
+        yield {"name": row.name, "color": overlays.css(colors[c]), "cells": cells}
 
 
 def _tables(report: Report) -> Iterable[dict[str, Any]]:
@@ -109,12 +109,12 @@ def _tables(report: Report) -> Iterable[dict[str, Any]]:
             yield {"title": title, "header": table.header, "rows": table.rows, "words": table.words}
 
 
-def _matrix_rows(shown: matrix.Shown) -> Iterable[dict[str, Any]]:
+def _matrix_rows(shown: matrix_view.Shown) -> Iterable[dict[str, Any]]:
     for name, pixels, values in zip(shown.rows, shown.pixels.tolist(), shown.values.tolist(), strict=True):
         cells = []
         for column, number, value in zip(shown.columns, pixels, values, strict=True):
             share = 0.0 if math.isnan(value) else value
-            text = matrix.percent(share) if number else ""
+            text = matrix_view.percent(share) if number else ""
             title = f"{name} taken for {column}: {number:,} px, {percent(value)} %"
             cells.append({"text": text, "strength": round(100 * math.sqrt(share)), "title": title})
         yield {"name": name, "cells": cells}
@@ -125,4 +125,4 @@ def _account(report: Report) -> Iterable[dict[str, Any]]:
         number = report.pixels[name]
         share = number / report.pixels["seen"] if report.pixels["seen"] else math.nan
         shares = {"share": 0 if math.isnan(share) else 100 * share, "text": percent(share)}
-        yield {"name": name.replace("_", " "), "pixels": f"{number:,}", "color": pictures.css(color), **shares}
+        yield {"name": name.replace("_", " "), "pixels": f"{number:,}", "color": overlays.css(color), **shares}

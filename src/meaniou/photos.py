@@ -14,7 +14,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from tifffile import TiffFile
 
 from meaniou.errors import MAX_PIXELS, ContentError, MaskError, check_pixels, reason
-from meaniou.pictures import Light, grey
+from meaniou.plot.overlays import Light, grey
 from meaniou.png import SIGNATURE
 from meaniou.tiff import MAGIC, strict
 

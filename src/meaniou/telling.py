@@ -14,11 +14,12 @@ from typing import Any
 
 import click
 
-from meaniou import page, places, plot, texts
+from meaniou import page, places, texts
 from meaniou._util.atomic_write import is_stream, written
 from meaniou._util.text import visible
 from meaniou.gallery import Gallery
 from meaniou.metrics.mean_iou import MeanIoU
+from meaniou.plot import figures
 from meaniou.report.report import Report
 from meaniou.scores.images import columns_of
 from meaniou.terminal import echo, said, warn
@@ -33,7 +34,7 @@ FORMS: dict[str, Callable[[Any], str]] = {
 FORMS_BY_SUFFIX = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}
 WORST = 10  # pictures by default
 PROGRESS = "meaniou.progress"  # the key of the ``Progress`` of files in a command's context
-DRAWN = {"confusion.png": plot.confusion, "classes.png": plot.classes}
+DRAWN = {"confusion.png": figures.confusion, "classes.png": figures.classes}
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from meaniou import matrix, pictures
 from meaniou._util.validation import integer
 from meaniou.counting.batch import as_tensor
 from meaniou.counting.confusion import classes_of
-from meaniou.matrix import READABLE, Normalize
+from meaniou.plot import matrix_view, overlays
+from meaniou.plot.matrix_view import READABLE, Normalize
 from meaniou.protocols import Protocol, space_of
 from meaniou.report.image_records import Intervals
 from meaniou.report.records import ClassReport
@@ -22,7 +22,7 @@ from meaniou.settings.policy import Counting
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BLUE, YELLOW, RED = (pictures.css(color) for color in (pictures.RIGHT, pictures.MISSED, pictures.FALSE))
+BLUE, YELLOW, RED = (overlays.css(color) for color in (overlays.RIGHT, overlays.MISSED, overlays.FALSE))
 NUMBERS = 20  # columns up to which the number in a cell can be read
 
 
@@ -43,7 +43,7 @@ def confusion(
         ValueError: if a setting is unknown or out of range.
         ModuleNotFoundError: if matplotlib is not there.
     """
-    found = matrix.shown(report, normalize, most)
+    found = matrix_view.shown(report, normalize, most)
     rows, columns = found.values.shape
     ax = _axes(ax, (min(15.0, 2.8 + 0.36 * columns), min(14.0, 2.0 + 0.36 * rows)))
     from matplotlib.colors import PowerNorm
@@ -60,7 +60,7 @@ def confusion(
         for (i, j), value in np.ndenumerate(found.values):
             if value > 0:
                 dark = math.sqrt(value / top) > 0.6
-                text = matrix.percent(value) if normalize else _short(int(value))
+                text = matrix_view.percent(value) if normalize else _short(int(value))
                 ax.text(j, i, text, ha="center", va="center", fontsize=size - 2, color="white" if dark else "black")
     ax.set_xlabel("taken for")
     ax.set_ylabel("truth")
@@ -157,15 +157,15 @@ def errors(
     answer, truth = (part[0].cpu().numpy() for part in both)
     if truth.ndim != 2 or not truth.size:
         raise ValueError(f"target is {list(truth.shape)}; expected one label map [H, W], so pass that of one image.")
-    drawn = pictures.errors(image, answer, truth, space.num_classes, one)
+    drawn = overlays.errors(image, answer, truth, space.num_classes, one)
     ax = _axes(ax, (8.0, 8.0 * min(1.5, truth.shape[0] / truth.shape[1]) + 0.5))
     ax.imshow(drawn, interpolation="nearest")
     ax.set_axis_off()
     from matplotlib.patches import Patch
 
-    legend = pictures.OF_ALL if one is None else pictures.OF_ONE
-    colors = pictures.legend(legend)
-    handles = [Patch(color=pictures.css(colors[name]), label=name) for name in legend]
+    legend = overlays.OF_ALL if one is None else overlays.OF_ONE
+    colors = overlays.legend(legend)
+    handles = [Patch(color=overlays.css(colors[name]), label=name) for name in legend]
     ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles), frameon=False)
     if one is not None:
         ax.set_title(space.names[one], parse_math=False)

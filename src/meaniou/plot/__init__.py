@@ -1,0 +1,1 @@
+"""A report, or label maps, drawn on matplotlib axes."""
