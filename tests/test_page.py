@@ -12,8 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from meaniou import MeanIoU, demo, page, protocols
+from meaniou import MeanIoU, demo, protocols
 from meaniou._util.tables import percent
+from meaniou.page import render
 
 pytest.importorskip("jinja2")
 LONG = 600_000  # ms; a busy machine is slow, not wrong
@@ -38,7 +39,7 @@ def text_of_page() -> str:
     found = metric()
     worst = [(AWKWARD, 0.5, PIXEL), ("second", 0.75, PIXEL)]
     report = found.report(bootstrap={"resamples": 50}, groups={"flat": [0, 1], AWKWARD: [2, 3]})
-    return page.html(report, title=f"a & {AWKWARD}", space=found.space, worst=worst)
+    return render.html(report, title=f"a & {AWKWARD}", space=found.space, worst=worst)
 
 
 class Cells(html.parser.HTMLParser):
@@ -99,11 +100,11 @@ def test_names_are_escaped_and_nothing_is_fetched() -> None:
 
 def test_the_space_of_another_metric_is_refused() -> None:
     with pytest.raises(ValueError, match=r"space has 2 classes and the report 3; expected that of the metric.*\.$"):
-        page.html(MeanIoU(3).report(), space=MeanIoU(2).space)
+        render.html(MeanIoU(3).report(), space=MeanIoU(2).space)
 
 
 def test_a_page_without_intervals_images_and_pixels() -> None:
-    text = page.html(MeanIoU(2).report())
+    text = render.html(MeanIoU(2).report())
     assert "The worst images" not in text
     assert "interval" not in text
     parser = Cells()
@@ -114,7 +115,7 @@ def test_a_page_without_intervals_images_and_pixels() -> None:
 def test_a_protocol_brings_its_colours_and_its_name() -> None:
     found = MeanIoU(protocol="cityscapes", unanswered="drop")
     found.update(torch.tensor([7, 8]), torch.tensor([7, 7]))
-    text = page.html(found.report(), space=found.space)
+    text = render.html(found.report(), space=found.space)
     assert "#804080" in text  # the purple of roads
     assert "protocol: cityscapes, but with unanswered=" in text
     assert (
@@ -181,7 +182,7 @@ def test_it_fits_its_window(browser: Any, tmp_path: Path, width: int, height: in
     if classes == 150:
         found = MeanIoU(protocol="ade20k", pred_ids="classes")
         found.update(torch.arange(150).repeat(4), torch.arange(600) * 7 % 151)
-        text = page.html(found.report(), space=found.space)
+        text = render.html(found.report(), space=found.space)
     shown, said = opened(browser, tmp_path / "page.html", text, width, height)
     assert shown.evaluate("document.documentElement.scrollWidth") <= width
     small = shown.evaluate("[...document.querySelectorAll('h1, h2, dd, .sortable td')].map((e) => e.clientWidth)")

@@ -14,11 +14,12 @@ from typing import Any
 
 import click
 
-from meaniou import page, places, texts
+from meaniou import places, texts
 from meaniou._util.atomic_write import is_stream, written
 from meaniou._util.text import visible
 from meaniou.gallery import Gallery
 from meaniou.metrics.mean_iou import MeanIoU
+from meaniou.page import render
 from meaniou.plot import figures
 from meaniou.report.report import Report
 from meaniou.scores.images import columns_of
@@ -107,7 +108,7 @@ def tell(metric: MeanIoU, wanted: Wanted, gallery: Gallery | None = None, title:
         values = table.mean_iou if table else ()
         shown = zip(names, values, strict=False) if gallery else ()
         worst = [(visible(name), value, gallery.embedded(name)) for name, value in shown if gallery]
-        contents[wanted.html] += page.html(report, title=title, space=metric.space, worst=worst).encode()
+        contents[wanted.html] += render.html(report, title=title, space=metric.space, worst=worst).encode()
     with put(contents, wanted.outputs.folders):
         say(text, report.headline(), wanted.output)
         if wanted.worst and table:

@@ -43,7 +43,9 @@ def html(
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["percent"] = percent
-    template = environment.from_string(resources.files("meaniou").joinpath("page.html").read_text(encoding="utf-8"))
+    template = environment.from_string(
+        resources.files("meaniou.page").joinpath("template.html").read_text(encoding="utf-8")
+    )
     shown = matrix_view.shown(report)
     class_table = next(report.tables())
     seen = report.pixels["seen"]
