@@ -15,8 +15,9 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from meaniou import MeanIoU, demo, files, reference, scoring
+from meaniou import MeanIoU, demo, reference, scoring
 from meaniou.cli import main
+from meaniou.masks import reading
 from meaniou.report.report import Report
 from meaniou.team import Team
 
@@ -355,7 +356,7 @@ def test_few_bits_are_read_as_stored(tmp_path: Path, depth: int, row: bytes, sto
     path = tmp_path / "a.png"
     path.write_bytes(packed(depth, [row], 4))
     assert np.asarray(Image.open(path)).tolist() != [stored]  # Pillow spreads them over 0 to 255
-    assert files.labels(path).tolist() == [stored]
+    assert reading.labels(path).tolist() == [stored]
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.int32])
@@ -363,7 +364,7 @@ def test_few_bits_are_read_as_stored(tmp_path: Path, depth: int, row: bytes, sto
 def test_tiff(tmp_path: Path, dtype: type, compression: str | None) -> None:
     labels = np.array([[0, 1, 1], [1, 0, 1]]).astype(dtype)
     Image.fromarray(labels).save(tmp_path / "a.tif", compression=compression)
-    found = files.labels(tmp_path / "a.tif")
+    found = reading.labels(tmp_path / "a.tif")
     assert np.array_equal(found, labels)
 
 
@@ -415,7 +416,7 @@ def test_masks_behind_a_link_are_found(folders: tuple[Path, Path], tmp_path: Pat
     (tmp_path / "linked" / "part").symlink_to(folders[0])
     (tmp_path / "truth").mkdir()
     folders[1].rename(tmp_path / "truth" / "part")
-    assert [pair.name for pair in files.pairs(tmp_path / "linked", tmp_path / "truth")] == [
+    assert [pair.name for pair in reading.pairs(tmp_path / "linked", tmp_path / "truth")] == [
         f"part/scene_00{i}" for i in range(3)
     ]
 
@@ -425,19 +426,19 @@ def test_read_in_order_with_as_many_in_memory_as_threads(
     folders: tuple[Path, Path], jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock, alive, most = threading.Lock(), 0, 0
-    read = files.read
+    read = reading.read
 
-    def watched(pair: files.Pair, *limit: int) -> object:
+    def watched(pair: reading.Pair, *limit: int) -> object:
         nonlocal alive, most
         with lock:
             alive += 1
             most = max(most, alive)
         return read(pair, *limit)
 
-    monkeypatch.setattr(files, "read", watched)
-    listed = files.pairs(*folders) * 5
+    monkeypatch.setattr(reading, "read", watched)
+    listed = reading.pairs(*folders) * 5
     names = []
-    for pair, _, _ in files.read_all(listed, jobs):
+    for pair, _, _ in reading.read_all(listed, jobs):
         names.append(pair.name)
         with lock:
             alive -= 1

@@ -13,9 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from meaniou import demo, files
+from meaniou import demo
 from meaniou.cli import main
 from meaniou.gallery import Gallery
+from meaniou.masks import reading
 from meaniou.plot import overlays
 from meaniou.settings.label_space import LabelSpace
 from meaniou.settings.policy import Counting
@@ -152,7 +153,7 @@ def test_pictures_of_the_page_are_shrunk_in_blocks(
     for side, pixels in (("pred", preds), ("target", target)):
         save(tmp_path / f"{side}.png", pixels.astype(np.uint8))
     space = LabelSpace(3)
-    pairs = {"a": files.Pair("a", tmp_path / "pred.png", tmp_path / "target.png")}
+    pairs = {"a": reading.Pair("a", tmp_path / "pred.png", tmp_path / "target.png")}
     gallery = Gallery(space, Counting("index"), pairs, {})
     monkeypatch.setattr(overlays, "BLOCK", 5000)
     source = gallery.embedded("a").removeprefix("data:image/png;base64,")
@@ -171,7 +172,7 @@ def test_pictures_take_little_memory(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 3, (20, 25), dtype=np.uint8).repeat(100, 0).repeat(100, 1)
     for side in ("pred", "target"):
         save(tmp_path / f"{side}.png", pixels)
-    pairs = {"a": files.Pair("a", tmp_path / "pred.png", tmp_path / "target.png")}
+    pairs = {"a": reading.Pair("a", tmp_path / "pred.png", tmp_path / "target.png")}
     gallery = Gallery(LabelSpace(3), Counting("index"), pairs, {})
     for draw, bytes_a_pixel in ((gallery.embedded, 9), (gallery.overlay, 9)):
         tracemalloc.start()

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from meaniou.errors import MaskError
-from meaniou.folders import holds, named, pairs
-from meaniou.photos import PHOTOS
+from meaniou.masks.errors import MaskError
+from meaniou.masks.pairs import holds, named, pairs
+from meaniou.masks.photos import PHOTOS
 
 
 def touch(*paths: Path) -> None:

@@ -18,9 +18,9 @@ import tiffs
 from PIL import Image, features
 
 from meaniou._util.text import listed
-from meaniou.errors import MAX_PIXELS, MaskError, reason
-from meaniou.files import Pair, read
-from meaniou.masks import labels
+from meaniou.masks.errors import MAX_PIXELS, MaskError, reason
+from meaniou.masks.formats import labels
+from meaniou.masks.reading import Pair, read
 
 INTEGERS = ("u1", "i1", "u2", "i2", "u4", "i4", "i8")
 MAP = np.arange(35, dtype=np.uint8).reshape(5, 7)

@@ -13,8 +13,8 @@ import tifffile
 import tiffs
 from PIL import Image
 
-from meaniou.errors import MaskError
-from meaniou.photos import photo
+from meaniou.masks.errors import MaskError
+from meaniou.masks.photos import photo
 
 RAMP = np.repeat(np.arange(0, 240, 10, dtype=np.uint8).reshape(4, 6), 8, 0).repeat(8, 1)  # survives a JPEG
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from meaniou import files
 from meaniou.counting.confusion import classes_of
-from meaniou.photos import photo
+from meaniou.masks import reading
+from meaniou.masks.photos import photo
 from meaniou.plot import overlays
 from meaniou.plot.overlays import Classes, Light
 from meaniou.settings.label_space import LabelSpace
@@ -37,9 +37,9 @@ class Gallery:
 
     space: LabelSpace
     how: Counting
-    pairs: Mapping[str, files.Pair]
+    pairs: Mapping[str, reading.Pair]
     photos: Mapping[str, Path]
-    max_pixels: int = files.MAX_PIXELS
+    max_pixels: int = reading.MAX_PIXELS
 
     def overlay(self, name: str) -> bytes:
         """A PNG of truth, prediction and errors, from left to right, with captions above.
@@ -47,9 +47,9 @@ class Gallery:
         Raises:
             MaskError: if a file cannot be read, the image is of another size, or there is nothing to draw.
         """
-        answer, truth = files.read(self.pairs[name], self.max_pixels)
+        answer, truth = reading.read(self.pairs[name], self.max_pixels)
         if not _drawable(truth):
-            raise files.MaskError(
+            raise reading.MaskError(
                 f"{self.pairs[name].target} has the shape {list(truth.shape)}; expected a map [H, W] to draw, so "
                 "leave --overlay out."
             )
@@ -72,7 +72,7 @@ class Gallery:
         Raises:
             MaskError: as ``overlay``.
         """
-        answer, truth = files.read(self.pairs[name], self.max_pixels)
+        answer, truth = reading.read(self.pairs[name], self.max_pixels)
         if not _drawable(truth):
             return ""
         height, width = truth.shape

@@ -10,7 +10,7 @@ import click
 from meaniou import team
 from meaniou._util.text import visible
 from meaniou._util.validation import CHOICES, MAX_CLASSES
-from meaniou.errors import MAX_PIXELS
+from meaniou.masks.errors import MAX_PIXELS
 from meaniou.telling import FORMS, PROGRESS
 from meaniou.terminal import discard, echo
 from meaniou.texts import is_refusal, sentence_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from meaniou._util.atomic_write import check_file, check_folder, is_stream, real_path, stat_of
-from meaniou.errors import MaskError
+from meaniou.masks.errors import MaskError
 
 PICTURE = re.compile(r"\d{3,}_.*\.png")
 CURES = {

@@ -11,7 +11,7 @@ import click
 
 from meaniou._util.dialect import Doubt, as_options
 from meaniou._util.text import visible
-from meaniou.errors import MaskError
+from meaniou.masks.errors import MaskError
 
 ADVICE = "expected a terminal, a pipe that is read, or a file with room, so redirect it there"
 

@@ -8,9 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from torch import Tensor
 
 from meaniou.counting.batch import as_tensor
-from meaniou.errors import MAX_PIXELS, MaskError, size
-from meaniou.folders import Pair, holds, named, pairs
-from meaniou.masks import labels
+from meaniou.masks.errors import MAX_PIXELS, MaskError, size
+from meaniou.masks.formats import labels
+from meaniou.masks.pairs import Pair, holds, named, pairs
 
 # What the commands use of masks on disk.
 __all__ = ["MAX_PIXELS", "MaskError", "Pair", "holds", "labels", "named", "pairs", "read", "read_all"]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from meaniou._util.text import listed, visible
-from meaniou.errors import MaskError, reason
-from meaniou.masks import SUFFIXES
+from meaniou.masks.errors import MaskError, reason
+from meaniou.masks.formats import SUFFIXES
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from meaniou._util.text import listed
-from meaniou.errors import ContentError, check_labels, check_pixels, size
+from meaniou.masks.errors import ContentError, check_labels, check_pixels, size
 
 PIECE = 1 << 22  # bytes that are unpacked at once
 PARSERS = {(1, 0): (2, npy.read_array_header_1_0), (2, 0): (4, npy.read_array_header_2_0)}  # with the bytes of a length

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngImageFile
 
-from meaniou.errors import ContentError, check_pixels
+from meaniou.masks.errors import ContentError, check_pixels
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: "L", 2: "R, G, B", 3: "P", 4: "L, A", 6: "R, G, B, A"}  # by the color type

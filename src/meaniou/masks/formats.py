@@ -7,10 +7,10 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from meaniou.arrays import read_npy, read_npz
-from meaniou.errors import MAX_PIXELS, ContentError, MaskError, reason
-from meaniou.png import SIGNATURE, read_png
-from meaniou.tiff import MAGIC, read_tiff
+from meaniou.masks.arrays import read_npy, read_npz
+from meaniou.masks.errors import MAX_PIXELS, ContentError, MaskError, reason
+from meaniou.masks.png import SIGNATURE, read_png
+from meaniou.masks.tiff import MAGIC, read_tiff
 
 IMAGES, ARRAYS = (".png", ".tif", ".tiff"), (".npy", ".npz")
 SUFFIXES = (*IMAGES, *ARRAYS)

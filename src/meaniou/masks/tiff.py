@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPage
 
-from meaniou.errors import ContentError, check_labels, check_pixels
+from meaniou.masks.errors import ContentError, check_labels, check_pixels
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how files begin
 # The compressions that give back what was written; JPEG and its like do not, and LERC may not.

@@ -13,10 +13,10 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 from tifffile import TiffFile
 
-from meaniou.errors import MAX_PIXELS, ContentError, MaskError, check_pixels, reason
+from meaniou.masks.errors import MAX_PIXELS, ContentError, MaskError, check_pixels, reason
+from meaniou.masks.png import SIGNATURE
+from meaniou.masks.tiff import MAGIC, strict
 from meaniou.plot.overlays import Light, grey
-from meaniou.png import SIGNATURE
-from meaniou.tiff import MAGIC, strict
 
 PHOTOS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 # By how the content begins. No other decoder is asked: some run programs, such as that for PostScript.

@@ -1,0 +1,1 @@
+"""Files become label maps, and two folders become pairs of them."""
