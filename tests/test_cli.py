@@ -15,11 +15,12 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from meaniou import MeanIoU, demo, reference, scoring
-from meaniou.cli import main
+from meaniou import MeanIoU, demo, reference
+from meaniou.cli import score_run
+from meaniou.cli.commands import main
+from meaniou.cli.workers import Team
 from meaniou.masks import reading
 from meaniou.report.report import Report
-from meaniou.team import Team
 
 OPTIONS = ["--num-classes", "9", "--ignore-index", "255"]
 
@@ -390,9 +391,9 @@ def test_a_switch_for_large_masks(folders: tuple[Path, Path], tmp_path: Path) ->
         assert "has 131,072 pixels; expected at most 131,071, since a small file may unpack" in ran.stderr
         assert "pass --max-pixels 131072" in ran.stderr
         assert invoke(*words, *OPTIONS, "--max-pixels", pixels).exit_code == 0
-    job = scoring.Job.of(9, None, (255,), (), None, "", "", 1, pixels)
+    job = score_run.Job.of(9, None, (255,), (), None, "", "", 1, pixels)
     job.find(*folders, Team())
-    assert scoring.gallery(job).max_pixels == pixels
+    assert score_run.gallery(job).max_pixels == pixels
 
 
 def test_names_that_differ_by_a_suffix(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import torch
 from click.testing import CliRunner, Result
 
 from meaniou import MeanIoU, compare
-from meaniou.cli import main
-from meaniou.scoring import id_of
+from meaniou.cli.commands import main
+from meaniou.cli.score_run import id_of
 
 NAMES = [f"scene_{i}" for i in range(6)]
 

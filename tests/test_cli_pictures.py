@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from meaniou import demo
-from meaniou.cli import main
-from meaniou.gallery import Gallery
+from meaniou.cli.commands import main
+from meaniou.cli.overlays import Gallery
 from meaniou.masks import reading
 from meaniou.plot import overlays
 from meaniou.settings.label_space import LabelSpace
@@ -236,7 +236,7 @@ def test_what_is_missing_is_said_before_files_are_read(
     option: str, module: str, folders: tuple[Path, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find = importlib.util.find_spec
-    monkeypatch.setattr("meaniou.telling.find_spec", lambda name: None if name == module else find(name))
+    monkeypatch.setattr("meaniou.cli.output.find_spec", lambda name: None if name == module else find(name))
     ran = run(tmp_path / "none", folders[1], *OPTIONS, option, tmp_path / "out")
     assert ran.exit_code == 2
     assert f"{option} needs {module}, which is not there; install the extra" in ran.stderr

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from support import assert_sentence
 
 from meaniou import LabelSpace, MeanIoU
-from meaniou.cli import main
+from meaniou.cli.commands import main
 from meaniou.settings.class_names import names_of, read
 
 FORMS = {

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from meaniou import MeanIoU, demo, places, scoring
+from meaniou import MeanIoU, demo
 from meaniou._util import atomic_write
 from meaniou._util.atomic_write import write_all, written
-from meaniou.cli import main
+from meaniou.cli import paths, score_run
+from meaniou.cli.commands import main
 
 OPTIONS = ["--num-classes", 9, "--ignore-index", 255]
 
@@ -337,7 +338,7 @@ def test_one_folder_for_all_may_hold_the_overlays(tmp_path: Path) -> None:
     for _ in range(2):
         assert run(*words, "--overlay", tmp_path / "over").exit_code == 0
     (tmp_path / "0_pred.npy").rename(tmp_path / "001_0_pred.png")
-    over = places.Outputs(pictures=tmp_path)
+    over = paths.Outputs(pictures=tmp_path)
     with pytest.raises(ValueError, match="is read"):
         over.check_read([tmp_path / "001_0_pred.png"])
 
@@ -437,7 +438,7 @@ def test_too_much_of_it_is_one_sentence(
     def full(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(scoring.Job, "_update", full)
+    monkeypatch.setattr(score_run.Job, "_update", full)
     assert part in refused(*folders, *OPTIONS)
     assert part in refused("compare", folders[0], *folders, *OPTIONS)
 
@@ -455,7 +456,7 @@ def test_a_fault_of_the_code_is_no_sentence(folders: tuple[Path, Path], monkeypa
     def broken(*_: object) -> None:
         raise RuntimeError("a fault")
 
-    monkeypatch.setattr(scoring.Job, "_update", broken)
+    monkeypatch.setattr(score_run.Job, "_update", broken)
     assert isinstance(run(*folders, *OPTIONS).exception, RuntimeError)
 
 

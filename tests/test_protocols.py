@@ -11,7 +11,7 @@ from PIL import Image
 from support import assert_sentence
 
 from meaniou import LabelSpace, MeanIoU, confusion_matrix, mean_iou, protocols
-from meaniou.cli import main
+from meaniou.cli.commands import main
 
 NAMES = protocols.names()
 VOID = "void"  # in the cases by hand

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from meaniou import protocols
 from meaniou._util import tables
-from meaniou.cli import main
+from meaniou.cli.commands import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

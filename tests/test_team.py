@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from meaniou import demo
-from meaniou.cli import main
-from meaniou.team import FAILED, StoppedError, Team
+from meaniou.cli.commands import main
+from meaniou.cli.workers import FAILED, StoppedError, Team
 
 OPTIONS = ["--num-classes", "9", "--ignore-index", "255"]
 

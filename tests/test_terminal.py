@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from meaniou import demo, terminal
-from meaniou.cli import main
+from meaniou import demo
+from meaniou.cli import terminal
+from meaniou.cli.commands import main
 
 OPTIONS = ["--num-classes", "9", "--ignore-index", "255"]
 

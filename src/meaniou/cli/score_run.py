@@ -12,17 +12,17 @@ import click
 import torch
 
 from meaniou._util.text import listed
+from meaniou.cli.overlays import Gallery
+from meaniou.cli.paths import Source
+from meaniou.cli.terminal import warn
+from meaniou.cli.workers import Team
 from meaniou.counting.errors import OutsideError
-from meaniou.gallery import Gallery
 from meaniou.masks import reading
 from meaniou.masks.formats import SUFFIXES
 from meaniou.masks.photos import PHOTOS
 from meaniou.metrics.mean_iou import MeanIoU
-from meaniou.places import Source
 from meaniou.protocols import get
 from meaniou.settings.class_names import names_of, read
-from meaniou.team import Team
-from meaniou.terminal import warn
 
 
 @dataclass

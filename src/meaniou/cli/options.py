@@ -7,13 +7,13 @@ from typing import IO, Any
 
 import click
 
-from meaniou import team
 from meaniou._util.text import visible
 from meaniou._util.validation import CHOICES, MAX_CLASSES
+from meaniou.cli import workers
+from meaniou.cli.output import FORMS, PROGRESS
+from meaniou.cli.terminal import discard, echo
+from meaniou.cli.texts import is_refusal, sentence_of
 from meaniou.masks.errors import MAX_PIXELS
-from meaniou.telling import FORMS, PROGRESS
-from meaniou.terminal import discard, echo
-from meaniou.texts import is_refusal, sentence_of
 
 FOLDER = click.Path(path_type=Path)
 INTERRUPTED = 130  # as the shell reports a command that was ended by Ctrl-C
@@ -140,7 +140,7 @@ JOBS = options(
     click.option(
         "--jobs",
         type=click.IntRange(1),
-        default=team.jobs,
+        default=workers.jobs,
         show_default="as many as there are cores, up to 8",
         help="Threads that read files; each holds one pair of masks in memory.",
     ),
@@ -175,7 +175,7 @@ def refusing(command: Callable[..., None]) -> Callable[..., None]:
             if debug or not is_refusal(error):
                 raise
             discard()
-            if team.rank():  # the first of several processes says it, since all agree
+            if workers.rank():  # the first of several processes says it, since all agree
                 click.get_current_context().exit(BadInput.exit_code)
             raise BadInput(sentence_of(error)) from error
         except KeyboardInterrupt:
@@ -183,7 +183,7 @@ def refusing(command: Callable[..., None]) -> Callable[..., None]:
                 raise
             context = click.get_current_context()
             progress = context.meta.get(PROGRESS)
-            if not team.rank():
+            if not workers.rank():
                 done = "all was written" if progress and progress.complete else "nothing was written"
                 echo(f"Interrupted; {done}.", err=True)
             context.exit(INTERRUPTED)

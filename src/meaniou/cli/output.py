@@ -14,16 +14,16 @@ from typing import Any
 
 import click
 
-from meaniou import places, texts
 from meaniou._util.atomic_write import is_stream, written
 from meaniou._util.text import visible
-from meaniou.gallery import Gallery
+from meaniou.cli import paths, texts
+from meaniou.cli.overlays import Gallery
+from meaniou.cli.terminal import echo, said, warn
 from meaniou.metrics.mean_iou import MeanIoU
 from meaniou.page import render
 from meaniou.plot import figures
 from meaniou.report.report import Report
 from meaniou.scores.images import columns_of
-from meaniou.terminal import echo, said, warn
 
 FORMS: dict[str, Callable[[Any], str]] = {
     "text": str,
@@ -60,12 +60,12 @@ class Wanted:
         return bool(self.ci or self.worst or self.per_image or self.save or self.html or self.overlay)
 
     @property
-    def outputs(self) -> places.Outputs:
+    def outputs(self) -> paths.Outputs:
         """Where all that is written goes."""
         files = tuple(path for path in (self.per_image, self.save, self.html, self.output) if path is not None)
-        return places.Outputs(files, {self.plot: tuple(DRAWN)} if self.plot else {}, self.overlay)
+        return paths.Outputs(files, {self.plot: tuple(DRAWN)} if self.plot else {}, self.overlay)
 
-    def check(self, read: Iterable[Path] = (), sources: Iterable[places.Source] = ()) -> None:
+    def check(self, read: Iterable[Path] = (), sources: Iterable[paths.Source] = ()) -> None:
         """Raises ``ValueError`` for outputs that would fail after all masks are read, or overwrite an input."""
         texts.check_pattern(self.group_images, self.ci)
         for option, module, extra in (("plot", "matplotlib", "plot"), ("html", "jinja2", "cli")):
@@ -125,7 +125,7 @@ def picture_names(names: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def warn_of_others(folder: Path, contents: Iterable[Path]) -> None:
     """Warns if a folder holds pictures of an earlier run that are not replaced."""
-    there = [path for path in folder.iterdir() if places.PICTURE.fullmatch(path.name)] if folder.is_dir() else []
+    there = [path for path in folder.iterdir() if paths.PICTURE.fullmatch(path.name)] if folder.is_dir() else []
     if others := sorted({*there}.difference(contents)):
         number = f"{len(others)} picture{'s' * (len(others) > 1)}"
         warn(
@@ -149,7 +149,7 @@ def put(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> Iterato
             click.get_current_context().meta[PROGRESS] = progress
             yield
     except OSError as error:
-        raise places.unwritable(error) from error
+        raise paths.unwritable(error) from error
 
 
 def in_form(report: Any, form: str | None, output: Path | None) -> str:

@@ -10,7 +10,7 @@ import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
-from meaniou.texts import is_refusal, sentence_of
+from meaniou.cli.texts import is_refusal, sentence_of
 
 T = TypeVar("T")
 FAILED = "meaniou/failed"

@@ -10,12 +10,11 @@ from typing import Any
 
 import click
 
-from meaniou import __version__, demo, scoring, texts
+from meaniou import __version__, demo
 from meaniou._util import tables
 from meaniou._util.text import visible
-from meaniou.gallery import Gallery
-from meaniou.metrics.comparison_report import ComparisonReport
-from meaniou.options import (
+from meaniou.cli import score_run, texts
+from meaniou.cli.options import (
     DEBUG,
     FOLDER,
     FORM,
@@ -28,11 +27,13 @@ from meaniou.options import (
     BadInput,
     refusing,
 )
-from meaniou.places import Outputs
+from meaniou.cli.output import Wanted, in_form, put, say, tell
+from meaniou.cli.overlays import Gallery
+from meaniou.cli.paths import Outputs
+from meaniou.cli.terminal import discard, echo, said
+from meaniou.cli.workers import Team, joined, rank
+from meaniou.metrics.comparison_report import ComparisonReport
 from meaniou.protocols import table
-from meaniou.team import Team, joined, rank
-from meaniou.telling import Wanted, in_form, put, say, tell
-from meaniou.terminal import discard, echo, said
 from meaniou.uncertainty.resampling import MAX_RESAMPLES, RESAMPLES
 
 
@@ -101,19 +102,19 @@ def score(pred: Path, target: Path, images: Path | None, image_suffix: str, **gi
     if images is not None and not (wanted.overlay or wanted.html):
         raise ValueError("--images is the folder of images to draw errors on; pass --overlay or --html with it.")
 
-    def prepared() -> tuple[scoring.Job, Gallery | None]:
+    def prepared() -> tuple[score_run.Job, Gallery | None]:
         """Refuses bad options and paths before the first mask is read."""
         if not team.rank:  # other machines need not have the folders of outputs
             ends = (settings["pred_suffix"], settings["target_suffix"], image_suffix)
-            wanted.check(_given(settings["class_names"]), scoring.sources([pred], target, images, *ends))
-        job = scoring.Job.of(**settings, per_image=wanted.of_images)
+            wanted.check(_given(settings["class_names"]), score_run.sources([pred], target, images, *ends))
+        job = score_run.Job.of(**settings, per_image=wanted.of_images)
         wanted.check_settings(job.metric)
-        job.photos = scoring.photos(job, images, image_suffix)
+        job.photos = score_run.photos(job, images, image_suffix)
         job.find(pred, target, team)
         texts.check_groups(job.pairs, wanted.group_images)
         if not team.rank:
             wanted.outputs.check_read(job.read)
-        return job, scoring.gallery(job) if wanted.overlay or wanted.html else None
+        return job, score_run.gallery(job) if wanted.overlay or wanted.html else None
 
     with joined() as team:
         job, gallery = team.agree(prepared)
@@ -158,13 +159,13 @@ def compare(
     """
     outputs = Outputs(_given(output))
 
-    def found() -> list[scoring.Job]:
+    def found() -> list[score_run.Job]:
         """Refuses bad options and paths before the first mask is read."""
         assert target is not None
         if not team.rank:
             ends = {name: settings[name] for name in ("pred_suffix", "target_suffix")}
-            outputs.check(_given(settings["class_names"]), scoring.sources([pred_a, pred_b], target, **ends))
-        jobs = [scoring.Job.of(**settings, per_image=True) for _ in range(2)]
+            outputs.check(_given(settings["class_names"]), score_run.sources([pred_a, pred_b], target, **ends))
+        jobs = [score_run.Job.of(**settings, per_image=True) for _ in range(2)]
         for job, pred in zip(jobs, (pred_a, pred_b), strict=True):
             job.find(pred, target, team)
             texts.check_groups(job.pairs, group_images)
@@ -178,7 +179,7 @@ def compare(
     with joined() if target is not None else nullcontext(Team()) as team:
         if target is None:
             outputs.check([pred_a, pred_b])
-            first, second = (scoring.saved(pred, settings) for pred in (pred_a, pred_b))
+            first, second = (score_run.saved(pred, settings) for pred in (pred_a, pred_b))
         else:
             first, second = (job.count(team) for job in team.agree(found))
         if team.rank:
@@ -204,7 +205,7 @@ def merge(saved: tuple[Path, ...], **given: Any) -> None:
     wanted, _ = _parted(given)
     if not rank():
         wanted.check(saved)
-        tell(scoring.merged(saved), wanted, title=visible(", ".join(map(str, saved))))
+        tell(score_run.merged(saved), wanted, title=visible(", ".join(map(str, saved))))
 
 
 def _given(*paths: Path | None) -> tuple[Path, ...]:

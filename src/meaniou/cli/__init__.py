@@ -1,0 +1,1 @@
+"""The command ``meaniou``: options, runs over folders of masks, and what they write."""
