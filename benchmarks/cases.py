@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from meaniou import demo
+from meaniou import synthetic
 
-VOID = demo.VOID
+VOID = synthetic.VOID
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def scenes(megapixels: float) -> tuple[Tensor, Tensor]:
     """At least the first scene at 1024 x 2048, repeated up to the size; a smaller one below 2 megapixels."""
     height = 1024 if megapixels >= 2 else 256
     images = max(1, round(megapixels * 1e6 / (2 * height * height)))
-    drawn = [demo.scene(seed, height, 2 * height) for seed in range(min(images, 4))]
+    drawn = [synthetic.scene(seed, height, 2 * height) for seed in range(min(images, 4))]
     maps = [np.stack([pair[side] for pair in drawn]) for side in (0, 1)]
     preds, target = (torch.from_numpy(np.resize(side, (images, *side.shape[1:]))) for side in maps)
     return preds, target

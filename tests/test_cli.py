@@ -15,7 +15,7 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from meaniou import MeanIoU, demo, reference
+from meaniou import MeanIoU, reference, synthetic
 from meaniou.cli import score_run
 from meaniou.cli.commands import main
 from meaniou.cli.workers import Team
@@ -37,18 +37,18 @@ def save(path: Path, labels: object, mode: str | None = None) -> None:
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    return demo.write(tmp_path, images=3)
+    return synthetic.write(tmp_path, images=3)
 
 
 def test_json_holds_the_full_fractions_of_the_reference(folders: tuple[Path, Path]) -> None:
     ran = invoke(*folders, *OPTIONS, "--format", "json")
     assert ran.exit_code == 0
-    preds, target = (np.concatenate(side) for side in zip(*(demo.scene(seed) for seed in range(3)), strict=True))
+    preds, target = (np.concatenate(side) for side in zip(*(synthetic.scene(seed) for seed in range(3)), strict=True))
     report = json.loads(ran.stdout)
     assert report["mean_iou"] == pytest.approx(reference.mean_iou(preds, target, 9, 255), rel=1e-15)
     assert report["pixels"]["seen"] == target.size
     assert report["pixels"]["void"] == (target == 255).sum()
-    assert report["classes"][demo.TRAIN]["iou"] is None
+    assert report["classes"][synthetic.TRAIN]["iou"] is None
     assert [row["truth"] for row in report["classes"]] == [int((target == c).sum()) for c in range(9)]
 
 
@@ -56,7 +56,7 @@ def test_text_names_the_classes(folders: tuple[Path, Path]) -> None:
     names = folders[0].parent / "names.txt"
     ran = invoke("score", *folders, *OPTIONS, "--class-names", names)
     assert ran.exit_code == 0
-    assert [line.split()[0] for line in ran.stdout.splitlines()[2:11]] == list(demo.NAMES)
+    assert [line.split()[0] for line in ran.stdout.splitlines()[2:11]] == list(synthetic.NAMES)
     assert ran.stdout.splitlines()[10].split() == ["train", "-", "-", "-", "-", "0", "0"]
 
 
@@ -320,16 +320,16 @@ def test_demo_that_cannot_write(tmp_path: Path) -> None:
 
 
 def test_demo_has_what_it_promises() -> None:
-    pairs = [demo.scene(seed) for seed in range(8)]
+    pairs = [synthetic.scene(seed) for seed in range(8)]
     preds, target = (np.stack(side) for side in zip(*pairs, strict=True))
-    assert demo.TRAIN not in preds
-    assert demo.TRAIN not in target
-    assert demo.BICYCLE in preds
-    assert demo.BICYCLE not in target
-    assert demo.VOID in target
-    assert demo.VOID not in preds
+    assert synthetic.TRAIN not in preds
+    assert synthetic.TRAIN not in target
+    assert synthetic.BICYCLE in preds
+    assert synthetic.BICYCLE not in target
+    assert synthetic.VOID in target
+    assert synthetic.VOID not in preds
     assert set(range(7)) <= set(np.unique(target))
-    assert (demo.scene(3)[0] == demo.scene(3)[0]).all()
+    assert (synthetic.scene(3)[0] == synthetic.scene(3)[0]).all()
 
 
 @pytest.mark.parametrize("module", ["click", "tifffile"])
@@ -456,9 +456,9 @@ def test_formats_and_output_are_those_of_the_report(folders: tuple[Path, Path], 
     assert (printed.stderr, written.stderr) == ("", "")
     assert written.stdout == "mean IoU 91.75 % over 7 of 9 classes\n"
     assert (tmp_path / "report").read_text(encoding="utf-8") == printed.stdout
-    metric = MeanIoU(9, ignore_index=255, class_names=demo.NAMES)
+    metric = MeanIoU(9, ignore_index=255, class_names=synthetic.NAMES)
     for seed in range(3):
-        metric.update(*(torch.from_numpy(side) for side in demo.scene(seed)))
+        metric.update(*(torch.from_numpy(side) for side in synthetic.scene(seed)))
     report = metric.report(groups={"flat": [0, 1]})
     expected = {"text": str, "markdown": Report.to_markdown, "latex": Report.to_latex, "csv": Report.to_csv}
     assert printed.stdout == (expected | {"json": Report.to_json})[form](report) + "\n"
@@ -468,7 +468,7 @@ def test_formats_and_output_are_those_of_the_report(folders: tuple[Path, Path], 
 def test_rules_of_the_mean(folders: tuple[Path, Path]) -> None:
     metric = MeanIoU(9, ignore_index=255, present="target", absent="zero")
     for seed in range(3):
-        metric.update(*(torch.from_numpy(side) for side in demo.scene(seed)))
+        metric.update(*(torch.from_numpy(side) for side in synthetic.scene(seed)))
     ran = invoke(*folders, *OPTIONS, "--present", "target", "--absent", "zero", "--format", "json")
     assert json.loads(ran.stdout) == metric.report().to_dict()
     save(folders[0] / "scene_000.png", np.full((256, 512), 255, np.uint8))

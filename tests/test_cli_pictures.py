@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from meaniou import demo
+from meaniou import synthetic
 from meaniou.cli.commands import main
 from meaniou.cli.overlays import Gallery
 from meaniou.masks import reading
@@ -34,7 +34,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path, Path]:
     """Predictions, truths and images; the images have another ending, and there is one more of them."""
     found = tuple(tmp_path / name for name in ("pred", "target", "images"))
     for i, name in enumerate((*NAMES, "c/more")):
-        preds, target = demo.scene(i, 32, 48)
+        preds, target = synthetic.scene(i, 32, 48)
         if name != "c/more":
             save(found[0] / f"{name}.png", preds)
             save(found[1] / f"{name}.png", target)
@@ -74,7 +74,7 @@ def test_overlays_of_the_worst_images(folders: tuple[Path, Path, Path], tmp_path
     space = LabelSpace(9, void=255)
     for name, file in zip(worst, found, strict=True):
         i = NAMES.index(name)
-        preds, target = (np.where(m == 255, 9, m).astype(np.int64) for m in demo.scene(i, 32, 48))
+        preds, target = (np.where(m == 255, 9, m).astype(np.int64) for m in synthetic.scene(i, 32, 48))
         photo = np.asarray(Image.open(folders[2] / f"{name}_photo.jpg").convert("RGB"))
         picture = np.asarray(Image.open(tmp_path / "over" / file))
         words, picture = picture[:-32], picture[-32:]
@@ -91,7 +91,7 @@ def test_overlays_of_long_names(tmp_path: Path) -> None:
     """A file's name has 255 bytes at most, and that of an overlay has a number and the folders in it."""
     names = ["\u9053" * 80, "b" * 251, "a" * 100 + "/" + "c" * 200, os.fsdecode(b"\xff\xfe")]
     for i, name in enumerate(names):
-        for side, pixels in zip(("pred", "target"), demo.scene(i, 32, 48), strict=True):
+        for side, pixels in zip(("pred", "target"), synthetic.scene(i, 32, 48), strict=True):
             save(tmp_path / side / f"{name}.png", pixels)
     words = ["--overlay", tmp_path / "over", "--html", tmp_path / ("h" * 255), "--per-image", tmp_path / "each.csv"]
     ran = run(tmp_path / "pred", tmp_path / "target", *OPTIONS, *words)
@@ -111,7 +111,7 @@ def test_the_page_holds_the_worst_images(folders: tuple[Path, Path, Path], tmp_p
     text = (tmp_path / "r.html").read_text()
     assert re.findall(r"<figcaption>[\d.]+ (.*)</figcaption>", text) == listed(ran)
     for name, source in zip(listed(ran), re.findall(r'src="data:image/png;base64,([^"]+)"', text), strict=True):
-        preds, target = (np.where(m == 255, 9, m).astype(np.int64) for m in demo.scene(NAMES.index(name), 32, 48))
+        preds, target = (np.where(m == 255, 9, m).astype(np.int64) for m in synthetic.scene(NAMES.index(name), 32, 48))
         photo = np.asarray(Image.open(folders[2] / f"{name}_photo.jpg").convert("RGB"))
         shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source))))
         assert (shown == overlays.errors(photo, preds, target, 9)).all()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from meaniou import MeanIoU, demo
+from meaniou import MeanIoU, synthetic
 from meaniou._util import atomic_write
 from meaniou._util.atomic_write import write_all, written
 from meaniou.cli import paths, score_run
@@ -223,10 +223,10 @@ def test_the_file_that_the_standard_output_goes_to_is_not_replaced(tmp_path: Pat
 def folders(tmp_path: Path) -> tuple[Path, Path]:
     pred, target = tmp_path / "pred", tmp_path / "target"
     for i in range(2):
-        for folder, labels in zip((pred, target), demo.scene(i, 16, 24), strict=True):
+        for folder, labels in zip((pred, target), synthetic.scene(i, 16, 24), strict=True):
             folder.mkdir(exist_ok=True)
             np.save(folder / f"{i}.npy", labels)
-    (tmp_path / "names.txt").write_text("\n".join(demo.NAMES) + "\n")
+    (tmp_path / "names.txt").write_text("\n".join(synthetic.NAMES) + "\n")
     return pred, target
 
 
@@ -332,7 +332,7 @@ def test_nothing_is_added_that_the_next_run_would_read(folders: tuple[Path, Path
 
 
 def test_one_folder_for_all_may_hold_the_overlays(tmp_path: Path) -> None:
-    for folder, labels in zip(("pred", "target"), demo.scene(0, 16, 24), strict=True):
+    for folder, labels in zip(("pred", "target"), synthetic.scene(0, 16, 24), strict=True):
         np.save(tmp_path / f"0_{folder}.npy", labels)
     words = [tmp_path, tmp_path, *OPTIONS, "--pred-suffix", "_pred.npy", "--target-suffix", "_target.npy"]
     for _ in range(2):

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from meaniou import MeanIoU, demo, protocols
+from meaniou import MeanIoU, protocols, synthetic
 from meaniou._util.tables import percent
 from meaniou.page import render
 
@@ -27,10 +27,10 @@ PIXEL = (
 
 
 def metric() -> MeanIoU:
-    names = [*demo.NAMES[:-2], AWKWARD, "train"]
+    names = [*synthetic.NAMES[:-2], AWKWARD, "train"]
     found = MeanIoU(9, ignore_index=255, class_names=names, per_image=True)
     for i in range(6):
-        preds, target = demo.scene(i, 64, 128)
+        preds, target = synthetic.scene(i, 64, 128)
         found.update(torch.from_numpy(preds)[None], torch.from_numpy(target)[None], ids=[i])
     return found
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from meaniou import LabelSpace, MeanIoU, demo, protocols
+from meaniou import LabelSpace, MeanIoU, protocols, synthetic
 from meaniou.plot import figures, matrix_view, overlays
 from meaniou.report.report import Report
 
@@ -28,9 +28,9 @@ TOLERANCE = 12.0
 
 
 def street(**settings: Any) -> Report:
-    metric = MeanIoU(9, ignore_index=255, class_names=demo.NAMES, per_image=True)
+    metric = MeanIoU(9, ignore_index=255, class_names=synthetic.NAMES, per_image=True)
     for i in range(6):
-        preds, target = demo.scene(i, 64, 128)
+        preds, target = synthetic.scene(i, 64, 128)
         metric.update(torch.from_numpy(preds)[None], torch.from_numpy(target)[None], ids=[i])
     return metric.report(**settings)
 
@@ -55,10 +55,10 @@ def two() -> Report:
 
 
 def scene(of: int | str | None) -> Any:
-    preds, target = demo.scene(3, 64, 128)
+    preds, target = synthetic.scene(3, 64, 128)
     preds[:8] = 255  # no answer
     image = np.linspace(0, 1, 64 * 128 * 3).reshape(64, 128, 3)
-    return figures.errors(image, preds, target, 9, of=of, ignore_index=255, class_names=demo.NAMES)
+    return figures.errors(image, preds, target, 9, of=of, ignore_index=255, class_names=synthetic.NAMES)
 
 
 DRAWN = {
@@ -110,9 +110,9 @@ def test_given_axes_are_drawn_on_and_returned() -> None:
     figure, axes = pyplot.subplots(1, 3)
     assert figures.confusion(report, axes[0]) is axes[0]
     assert figures.classes(report, axes[1]) is axes[1]
-    preds, target = demo.scene(0, 16, 32)
+    preds, target = synthetic.scene(0, 16, 32)
     assert figures.errors(None, preds, target, 9, axes[2], ignore_index=255) is axes[2]
-    assert [text.get_text() for text in axes[0].get_yticklabels()] == list(demo.NAMES)
+    assert [text.get_text() for text in axes[0].get_yticklabels()] == list(synthetic.NAMES)
     assert pyplot.get_fignums() == [figure.number]
     pyplot.close("all")
 

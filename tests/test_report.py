@@ -22,7 +22,7 @@ from sklearn.metrics import (
 )
 from support import assert_sentence
 
-from meaniou import MeanIoU, demo, reference
+from meaniou import MeanIoU, reference, synthetic
 from meaniou._util import tables
 from meaniou._util.tables import Table
 from meaniou.report.report import Report
@@ -31,16 +31,16 @@ from meaniou.settings.policy import Policy
 
 @pytest.fixture(scope="module")
 def metric() -> MeanIoU:
-    found = MeanIoU(9, ignore_index=255, class_names=demo.NAMES)
+    found = MeanIoU(9, ignore_index=255, class_names=synthetic.NAMES)
     for seed in range(8):
-        preds, target = (torch.from_numpy(side) for side in demo.scene(seed, 64, 128))
+        preds, target = (torch.from_numpy(side) for side in synthetic.scene(seed, 64, 128))
         found.update(preds, target)
     return found
 
 
 @pytest.fixture(scope="module")
 def pixels() -> tuple[np.ndarray, np.ndarray]:
-    preds, target = (np.stack(side) for side in zip(*(demo.scene(s, 64, 128) for s in range(8)), strict=True))
+    preds, target = (np.stack(side) for side in zip(*(synthetic.scene(s, 64, 128) for s in range(8)), strict=True))
     return preds[target != 255], target[target != 255]
 
 
@@ -95,15 +95,15 @@ def test_account_adds_up_with_every_kind_of_pixel() -> None:
 def test_another_policy_without_counting_again(metric: MeanIoU) -> None:
     policy = Policy.of(metric.space, present="target", absent="zero")
     other = metric.report(policy=policy)
-    assert other.classes[demo.TRAIN].iou == 0.0
+    assert other.classes[synthetic.TRAIN].iou == 0.0
     assert other.mean_iou == pytest.approx(sum(c.iou for c in other.classes) / 9, rel=1e-12)
-    assert metric.report().classes[demo.TRAIN].iou != 0.0
+    assert metric.report().classes[synthetic.TRAIN].iou != 0.0
 
 
 def test_text_is_in_percent_with_two_decimals(metric: MeanIoU) -> None:
     lines = str(metric.report()).splitlines()
     assert len({len(line) for line in lines[:11]}) == 1
-    road = metric.report().classes[demo.ROAD]
+    road = metric.report().classes[synthetic.ROAD]
     assert lines[2].split()[:2] == ["road", f"{100 * road.iou:.2f}"]
     assert lines[12].split()[:2] == ["mean", f"{100 * metric.report().mean_iou:.2f}"]
     assert lines[-7].split()[0] == "mIoU"
@@ -115,8 +115,8 @@ def test_json_has_full_fractions_and_null(metric: MeanIoU) -> None:
     found = json.loads(report.to_json())
     assert found == report.to_dict()
     assert found["mean_iou"] == report.mean_iou
-    assert found["classes"][demo.TRAIN]["iou"] is None
-    assert found["classes"][demo.BICYCLE]["iou"] == 0.0
+    assert found["classes"][synthetic.TRAIN]["iou"] is None
+    assert found["classes"][synthetic.BICYCLE]["iou"] == 0.0
 
 
 def test_report_of_nothing() -> None:
@@ -135,16 +135,16 @@ GROUPS = {"flat": [0, 1], "things": ["person", 6, "bicycle"], "lost": ["train"],
 
 
 def test_groups_are_those_of_merged_maps(metric: MeanIoU) -> None:
-    preds, target = (np.stack(side) for side in zip(*(demo.scene(s, 64, 128) for s in range(8)), strict=True))
+    preds, target = (np.stack(side) for side in zip(*(synthetic.scene(s, 64, 128) for s in range(8)), strict=True))
     preds[:, :9] = 255  # no answer
-    full = MeanIoU(9, ignore_index=255, class_names=demo.NAMES)
+    full = MeanIoU(9, ignore_index=255, class_names=synthetic.NAMES)
     full.update(torch.from_numpy(preds), torch.from_numpy(target))
     for rules in ({}, {"unanswered": "drop"}, {"absent": "zero"}, {"absent": "one", "present": "target"}):
         kept = {k: v for k, v in rules.items() if k != "average"}
         report = full.report(groups=GROUPS, policy=rules)
         assert [g.name for g in report.groups] == list(GROUPS)
         for group in report.groups:
-            ids = [demo.NAMES.index(name) for name in group.classes]
+            ids = [synthetic.NAMES.index(name) for name in group.classes]
             mean = reference.mean_iou(preds, target, 9, 255, classes=ids, **kept)
             assert group.mean_iou == pytest.approx(mean, rel=1e-12, nan_ok=True)
             alone = reference.class_iou(merged(preds, ids), merged(target, ids), 2, 255, **kept)[1]
@@ -198,7 +198,7 @@ def test_confusions_cost_what_righting_them_gains(metric: MeanIoU) -> None:
     costs = [c.iou_cost for c in report.confusions]
     assert costs == sorted(costs, reverse=True)
     for c in report.confusions:
-        truth, predicted = demo.NAMES.index(c.truth), demo.NAMES.index(c.predicted)
+        truth, predicted = synthetic.NAMES.index(c.truth), synthetic.NAMES.index(c.predicted)
         assert c.pixels == metric.confmat[truth, predicted] > 0
         assert c.share == pytest.approx(c.pixels / report.classes[truth].truth, rel=1e-12)
         other = metric.clone()
@@ -307,7 +307,7 @@ def test_scalars_have_the_same_names_whatever_was_seen(metric: MeanIoU) -> None:
     assert scalars["val/iou/road"] == report.classes[0].iou
     assert scalars["val/merged_iou/a"] == report.classes[0].iou
     assert math.isnan(scalars["val/iou/train"])
-    empty = MeanIoU(9, class_names=demo.NAMES).report(groups={"a": [0], "b": [1]})
+    empty = MeanIoU(9, class_names=synthetic.NAMES).report(groups={"a": [0], "b": [1]})
     assert list(empty.scalars(prefix="val/")) == list(scalars)
     assert all(isinstance(value, float) for value in scalars.values())
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from meaniou import demo
+from meaniou import synthetic
 from meaniou.cli.commands import main
 from meaniou.cli.workers import FAILED, StoppedError, Team
 
@@ -19,7 +19,7 @@ OPTIONS = ["--num-classes", "9", "--ignore-index", "255"]
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("masks")
-    return demo.write(folder, 3)
+    return synthetic.write(folder, 3)
 
 
 def torchrun(processes: int, *words: object) -> subprocess.CompletedProcess[str]:
@@ -69,7 +69,7 @@ def test_two_commands_that_count_and_those_that_do_not(folders: tuple[Path, Path
 @pytest.mark.slow
 @pytest.mark.parametrize("bad", [0, 1, 2])
 def test_a_bad_file_in_one_share_ends_all_with_its_error(folders: tuple[Path, Path], tmp_path: Path, bad: int) -> None:
-    pred, target = demo.write(tmp_path / "masks", 3)
+    pred, target = synthetic.write(tmp_path / "masks", 3)
     np.save(pred / "x.npy", np.zeros(3))
     (pred / "x.npy").rename(sorted(pred.glob("*.png"))[bad])
     ran = torchrun(2, pred, target, *OPTIONS, "--output", tmp_path / "report")

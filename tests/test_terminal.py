@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from meaniou import demo
+from meaniou import synthetic
 from meaniou.cli import terminal
 from meaniou.cli.commands import main
 
@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two masks a side, and what was counted of them."""
     found = tmp_path_factory.mktemp("masks")
     for i in range(2):
-        for side, labels in zip(("pred", "target"), demo.scene(i, 16, 24), strict=True):
+        for side, labels in zip(("pred", "target"), synthetic.scene(i, 16, 24), strict=True):
             (found / side).mkdir(exist_ok=True)
             np.save(found / side / f"{i}.npy", labels)
     assert run(found / "pred", found / "target", *OPTIONS, "--save", found / "saved.pt").exit_code == 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from meaniou import LabelSpace
-from meaniou.demo import NAMES
+from meaniou.synthetic import NAMES
 
 VOID = 255
 PLAIN: Mapping[str, Mapping[str, Any]] = {"default": {}}

@@ -10,7 +10,7 @@ from golden.cases import CASES, VOID
 from golden.results import FOLDER, MAPS, maps_of, results, text
 from numpy.typing import NDArray
 
-from meaniou.demo import BICYCLE, PERSON, TRAIN, scene
+from meaniou.synthetic import BICYCLE, PERSON, TRAIN, scene
 
 IMAGES, HEIGHT, WIDTH = 7, 24, 36
 # Ids of the nine classes of the scenes, and of their void.

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from meaniou import __version__, demo
+from meaniou import __version__, synthetic
 from meaniou._util import tables
 from meaniou._util.text import visible
 from meaniou.cli import score_run, texts
@@ -232,12 +232,12 @@ def list_protocols() -> None:
 def demonstrate(folder: Path, images: int) -> None:
     """Draw street scenes with imperfect predictions into FOLDER, score them, and print the command that did it."""
     try:
-        pred, target = demo.write(folder, images)
+        pred, target = synthetic.write(folder, images)
     except OSError as error:
         raise BadInput(
             f"{folder} cannot be written ({error.strerror}); expected a folder that can, so name another."
         ) from error
     names = folder / "names.txt"
-    words = [str(pred), str(target), "--ignore-index", str(demo.VOID), "--class-names", str(names)]
+    words = [str(pred), str(target), "--ignore-index", str(synthetic.VOID), "--class-names", str(names)]
     echo("$ " + shlex.join([sys.executable, "-m", "meaniou", *words]) + "\n")
     score.main(words, standalone_mode=False)
