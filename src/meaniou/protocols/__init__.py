@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from meaniou._util.tables import Table
 from meaniou._util.text import short
 from meaniou._util.validation import integer
-from meaniou.protocols.protocol import Protocol
-from meaniou.protocols.rules import ENTERED
+from meaniou.protocols.benchmarks import ENTERED
+from meaniou.protocols.registry import Protocol
 from meaniou.settings.class_names import ClassNames, names_of
 from meaniou.settings.label_space import LabelSpace, void_ids
 

@@ -4,7 +4,7 @@ import csv
 from importlib.resources import files
 from typing import Any
 
-from meaniou.protocols.protocol import ENTERED, entry
+from meaniou.protocols.registry import ENTERED, entry
 from meaniou.settings.label_space import LabelSpace
 
 __all__ = ["ENTERED"]  # whole once this module is imported
@@ -12,7 +12,7 @@ __all__ = ["ENTERED"]  # whole once this module is imported
 
 def _space(table: str, *, shift: int = 0, drop: int = 0, own: bool = False, **settings: Any) -> LabelSpace:
     """The classes of a table without the first ones, their ids shifted or, if ``own``, left out."""
-    text = files("meaniou.protocols").joinpath(f"{table}.csv").read_text(encoding="utf-8")
+    text = files("meaniou.protocols").joinpath("data", f"{table}.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(text.splitlines()))[drop:]
     groups: dict[str, list[int | str]] = {}
     for c, row in enumerate(rows):
