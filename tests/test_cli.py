@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from meaniou import MeanIoU, reference, synthetic
-from meaniou.cli import score_run
+from meaniou.cli import demo, score_run
 from meaniou.cli.commands import main
 from meaniou.cli.workers import Team
 from meaniou.masks import reading
@@ -37,7 +37,7 @@ def save(path: Path, labels: object, mode: str | None = None) -> None:
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    return synthetic.write(tmp_path, images=3)
+    return demo.write(tmp_path, images=3)
 
 
 def test_json_holds_the_full_fractions_of_the_reference(folders: tuple[Path, Path]) -> None:

@@ -18,8 +18,8 @@ from meaniou.cli.commands import main
 from meaniou.cli.overlays import Gallery
 from meaniou.masks import reading
 from meaniou.plot import overlays
+from meaniou.settings.input_settings import Counting
 from meaniou.settings.label_space import LabelSpace
-from meaniou.settings.policy import Counting
 
 NAMES = ("a/scene", "b/scene", "a/other")
 OPTIONS = ["--num-classes", 9, "--ignore-index", 255]

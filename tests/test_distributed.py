@@ -9,7 +9,8 @@ import ranks
 import torch
 from torch.utils.data import DataLoader, DistributedSampler
 
-from meaniou.distributed import UnpaddedSampler, sum_over_ranks
+from meaniou.distributed import UnpaddedSampler
+from meaniou.metrics.state.sync import sum_over_ranks
 
 pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="this PyTorch has no gloo")
 

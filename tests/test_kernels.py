@@ -11,10 +11,10 @@ from support import assert_same_counts, assert_sentence, random_map
 
 import meaniou
 from meaniou import MeanIoU, confusion_matrix
-from meaniou._util.validation import CHOICES
 from meaniou.counting import ops
 from meaniou.counting.kernels import portable
 from meaniou.counting.ops import NEEDS, Need, kernel
+from meaniou.settings.choices import CHOICES
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

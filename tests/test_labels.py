@@ -8,8 +8,9 @@ import pytest
 import torch
 from support import assert_sentence
 
+from meaniou.settings.input_settings import Counting
 from meaniou.settings.label_space import MAX_CLASSES, LabelSpace
-from meaniou.settings.policy import Counting, Policy
+from meaniou.settings.policy import Policy
 
 
 def space_of(num_classes, void=None, names=None):

@@ -1,15 +1,10 @@
-"""A seed -> a synthetic street scene: its label map, and the map that an imperfect model would answer."""
+"""Synthetic street scenes by seed: a label map, and the map that an imperfect model would predict."""
 
-import errno
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-
-from meaniou._util.atomic_write import write_all
 
 NAMES = ("road", "sidewalk", "building", "vegetation", "sky", "person", "car", "bicycle", "train")
 ROAD, SIDEWALK, BUILDING, VEGETATION, SKY, PERSON, CAR, BICYCLE, TRAIN = range(len(NAMES))
@@ -41,36 +36,6 @@ def scene(seed: int, height: int = 256, width: int = 512) -> tuple[Labels, Label
     truth = _draw(shapes, height, width)
     answer = _draw(list(_misjudged(shapes, rng)), height, width)
     return answer, _with_void(truth)
-
-
-def write(folder: Path, images: int, seed: int = 0) -> tuple[Path, Path]:
-    """Writes PNG masks to ``folder/pred`` and ``folder/target``, the two it returns, and ``folder/names.txt``.
-
-    Raises:
-        FileExistsError: if something else lies there, which would be scored too; scenes of before are replaced.
-        OSError: if it cannot be written; then all is as it was before.
-    """
-    from PIL import Image
-
-    pred, target, names = folder / "pred", folder / "target", folder / "names.txt"
-    listed = "\n".join(NAMES) + "\n"
-    before = [path for part in (pred, target) if part.is_dir() for path in part.iterdir()]
-    others = [path for path in (folder.iterdir() if folder.is_dir() else ()) if path not in (pred, target, names)]
-    others += [path for path in (pred, target, names, *before) if path.is_symlink()]
-    if others := others + [path for path in before if not path.match("scene_*.png")]:
-        raise FileExistsError(errno.EEXIST, f"{others[0]} is there", str(folder))
-    if (names.exists() or before) and not (names.is_file() and names.read_text(encoding="utf-8") == listed):
-        raise FileExistsError(errno.EEXIST, f"{(before or [names])[0]} is there", str(folder))
-    contents = {names: listed.encode()}
-    for i in range(images):
-        for part, labels in zip((pred, target), scene(seed + i), strict=True):
-            file = io.BytesIO()
-            Image.fromarray(labels).save(file, "PNG")
-            contents[part / f"scene_{i:03d}.png"] = file.getvalue()
-    write_all(contents, (pred, target))
-    for path in {*before} - contents.keys():
-        path.unlink()
-    return pred, target
 
 
 def _shapes(rng: np.random.Generator) -> Iterator[Shape]:

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from meaniou import __version__, synthetic
+from meaniou import __version__
 from meaniou._util import tables
 from meaniou._util.text import visible
-from meaniou.cli import score_run, texts
+from meaniou.cli import demo, score_run, texts
 from meaniou.cli.options import (
     DEBUG,
     FOLDER,
@@ -34,6 +34,7 @@ from meaniou.cli.terminal import discard, echo, said
 from meaniou.cli.workers import Team, joined, rank
 from meaniou.metrics.comparison_report import ComparisonReport
 from meaniou.protocols import table
+from meaniou.synthetic import VOID
 from meaniou.uncertainty.resampling import MAX_RESAMPLES, RESAMPLES
 
 
@@ -232,12 +233,12 @@ def list_protocols() -> None:
 def demonstrate(folder: Path, images: int) -> None:
     """Draw street scenes with imperfect predictions into FOLDER, score them, and print the command that did it."""
     try:
-        pred, target = synthetic.write(folder, images)
+        pred, target = demo.write(folder, images)
     except OSError as error:
         raise BadInput(
             f"{folder} cannot be written ({error.strerror}); expected a folder that can, so name another."
         ) from error
     names = folder / "names.txt"
-    words = [str(pred), str(target), "--ignore-index", str(synthetic.VOID), "--class-names", str(names)]
+    words = [str(pred), str(target), "--ignore-index", str(VOID), "--class-names", str(names)]
     echo("$ " + shlex.join([sys.executable, "-m", "meaniou", *words]) + "\n")
     score.main(words, standalone_mode=False)

@@ -14,8 +14,8 @@ from meaniou.masks import reading
 from meaniou.masks.photos import photo
 from meaniou.plot import overlays
 from meaniou.plot.overlays import Classes, Light
+from meaniou.settings.input_settings import Counting
 from meaniou.settings.label_space import LabelSpace
-from meaniou.settings.policy import Counting
 
 GAP = 4  # pixels between two pictures
 WIDTH = 480  # of a picture in a page

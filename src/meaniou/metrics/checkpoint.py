@@ -15,8 +15,9 @@ from meaniou._util.atomic_write import write_all
 from meaniou._util.text import short
 from meaniou.counting.ops import why_not
 from meaniou.metrics.iou_metric import ResultsMetric
+from meaniou.settings.input_settings import Counting
 from meaniou.settings.label_space import LabelSpace
-from meaniou.settings.policy import Counting, Policy
+from meaniou.settings.policy import Policy
 
 FORMAT = "meaniou metric "  # and the version
 VERSION = 2

@@ -20,8 +20,9 @@ from meaniou.protocols import Protocol
 from meaniou.report.report import Report
 from meaniou.scores import ratios
 from meaniou.scores.images import ImageTable, Rows, mean_iou, once, rows_of, seen_twice, table_of
+from meaniou.settings.input_settings import Counting
 from meaniou.settings.label_space import Groups, LabelSpace
-from meaniou.settings.policy import Counting, Policy
+from meaniou.settings.policy import Policy
 from meaniou.uncertainty import resampling
 from meaniou.uncertainty.resampling import CONFIDENCE, RESAMPLES, Interval
 from meaniou.uncertainty.resampling import Groups as Grouping

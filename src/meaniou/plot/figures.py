@@ -16,8 +16,8 @@ from meaniou.report.image_records import Intervals
 from meaniou.report.records import ClassReport
 from meaniou.report.report import Report
 from meaniou.settings.class_names import ClassNames
+from meaniou.settings.input_settings import Counting
 from meaniou.settings.label_space import LabelSpace, groups_of
-from meaniou.settings.policy import Counting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from meaniou._util.text import short
-from meaniou._util.validation import MAX_CLASSES, each, integer
+from meaniou._util.validation import each, integer
+from meaniou.settings.choices import MAX_CLASSES
 from meaniou.settings.class_names import ClassNames, check_text, names_of
 
 TRAIN_VOID = 255  # the void of train ids, by convention, wherever it is no class

@@ -1,23 +1,12 @@
 """Settings of scores and of counting -> frozen objects, made once and passed on whole."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from meaniou._util.validation import (
-    Absent,
-    Average,
-    Impl,
-    InputFormat,
-    Over,
-    Present,
-    Unanswered,
-    each,
-    flag,
-    integer,
-    one_of,
-)
+from meaniou._util.validation import each, flag, integer
+from meaniou.settings.choices import Absent, Average, Over, Present, Unanswered, one_of
 from meaniou.settings.label_space import LabelSpace
 
 
@@ -103,35 +92,6 @@ class Policy:
                 "since all else is settled when pixels are counted, or is in the report anyway."
             )
         return Policy.of(space, **{**vars(self), **rules})
-
-
-@dataclass(frozen=True)
-class Counting:
-    """How a batch is read and counted; with the label space, all that makes two states of counts comparable.
-
-    Attributes:
-        input_format: how shapes that can be read in two ways are read.
-        threshold: class 1 of two is where a single floating channel is above it.
-        validate_args: whether labels outside the classes raise.
-        impl: the kernel asked for; all count alike, so that it makes no difference between metrics.
-    """
-
-    input_format: InputFormat = "auto"
-    threshold: float = 0.5
-    validate_args: bool = True
-    impl: Impl = field(default="auto", compare=False)
-
-    @classmethod
-    def of(cls, input_format: InputFormat, threshold: float, validate_args: bool, impl: Impl) -> "Counting":
-        """Checks the settings and freezes them; raises ``TypeError`` or ``ValueError`` if one is off."""
-        one_of("input_format", input_format)
-        one_of("impl", impl)
-        flag("validate_args", validate_args)
-        if isinstance(threshold, bool) or not isinstance(threshold, Real) or threshold != threshold:
-            raise TypeError(
-                f"threshold is {threshold!r}; expected a number, such as 0.5 for probabilities or 0.0 for logits."
-            )
-        return cls(input_format, float(threshold), validate_args, impl)
 
 
 def _shares(worst: float | Iterable[float] | None) -> tuple[float, ...]:

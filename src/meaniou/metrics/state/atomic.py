@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torchmetrics import Metric
 
-from meaniou._util.validation import unknown
+from meaniou.settings.choices import unknown
 
 # The keywords of ``torchmetrics.Metric``.
 KEYWORDS = (

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.utils._pytree import tree_map_only
 from torchmetrics import Metric
 
-from meaniou.distributed import rows_of_ranks, sum_over_ranks
 from meaniou.metrics.state.atomic import AtomicMetric, all_or_nothing
 from meaniou.metrics.state.checks import shortened, why_no_numbers, why_not
+from meaniou.metrics.state.sync import rows_of_ranks, sum_over_ranks
 
 
 class CountingMetric(AtomicMetric):

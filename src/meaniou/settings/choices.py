@@ -1,0 +1,54 @@
+"""The settings that are a choice of words, and the keywords that other metrics have in their place."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+MAX_CLASSES = 4096
+
+Average = Literal["macro", "micro", "weighted", "none"]
+Unanswered = Literal["miss", "drop", "error"]
+Present = Literal["union", "target"]
+Absent = Literal["skip", "zero", "one", "nan"]
+Over = Literal["dataset", "image", "class"]
+InputFormat = Literal["auto", "index", "one-hot"]
+Impl = Literal["auto", "portable", "cpu", "cuda"]
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "average": get_args(Average),
+    "unanswered": get_args(Unanswered),
+    "present": get_args(Present),
+    "absent": get_args(Absent),
+    "over": get_args(Over),
+    "input_format": get_args(InputFormat),
+    "impl": get_args(Impl),
+}
+
+# Keywords that other metrics have -> what to write here.
+ELSEWHERE = {
+    "task": "leave it out, and write num_classes=2 for a binary task, or a MeanIoU(2) for each label of several",
+    "num_labels": "write num_classes=, or a MeanIoU(2) for each label where labels overlap",
+    "per_class": "write average='none' for a value per class",
+    "reduction": "write average=",
+    "top_k": "leave it out, since the highest score is the answer",
+    "multidim_average": "write per_image=True, and ask images() for the values of each image",
+    "ignore_background": "write include_background=False",
+    "reduce_zero_label": "write LabelSpace.reduce_zero_label(number) as num_classes",
+    "reduce_labels": "write LabelSpace.reduce_zero_label(number) as num_classes",
+    "label_map": "write a LabelSpace with ids as num_classes",
+}
+
+
+def one_of(name: str, value: object) -> None:
+    """Raises ``ValueError`` unless ``value`` is one of the choices of that name."""
+    if value not in CHOICES[name]:
+        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, CHOICES[name]))}.")
+
+
+def unknown(keyword: str, known: Iterable[str]) -> str:
+    """The error for an unknown keyword, with the keyword that was probably meant."""
+    near = difflib.get_close_matches(keyword, list(known), 1, 0.7)
+    if near and keyword not in ELSEWHERE:
+        return f"{keyword} is no keyword of MeanIoU (did you mean {near[0]}?)."
+    cure = ELSEWHERE.get(keyword, "expected one of those that help(MeanIoU) shows")
+    return f"{keyword} is no keyword of MeanIoU; {cure}."

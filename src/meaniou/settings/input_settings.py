@@ -1,0 +1,36 @@
+"""How a batch is read and counted."""
+
+from dataclasses import dataclass, field
+from numbers import Real
+
+from meaniou._util.validation import flag
+from meaniou.settings.choices import Impl, InputFormat, one_of
+
+
+@dataclass(frozen=True)
+class Counting:
+    """How a batch is read and counted; with the label space, all that makes two states of counts comparable.
+
+    Attributes:
+        input_format: how shapes that can be read in two ways are read.
+        threshold: class 1 of two is where a single floating channel is above it.
+        validate_args: whether labels outside the classes raise.
+        impl: the kernel asked for; all count alike, so that it makes no difference between metrics.
+    """
+
+    input_format: InputFormat = "auto"
+    threshold: float = 0.5
+    validate_args: bool = True
+    impl: Impl = field(default="auto", compare=False)
+
+    @classmethod
+    def of(cls, input_format: InputFormat, threshold: float, validate_args: bool, impl: Impl) -> "Counting":
+        """Checks the settings and freezes them; raises ``TypeError`` or ``ValueError`` if one is off."""
+        one_of("input_format", input_format)
+        one_of("impl", impl)
+        flag("validate_args", validate_args)
+        if isinstance(threshold, bool) or not isinstance(threshold, Real) or threshold != threshold:
+            raise TypeError(
+                f"threshold is {threshold!r}; expected a number, such as 0.5 for probabilities or 0.0 for logits."
+            )
+        return cls(input_format, float(threshold), validate_args, impl)
