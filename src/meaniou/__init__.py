@@ -8,10 +8,9 @@ from importlib.metadata import version
 
 from meaniou import protocols
 from meaniou.functional import confusion_matrix, mean_iou
-from meaniou.metrics.comparison import compare
-from meaniou.metrics.mean_iou import MeanIoU
-from meaniou.settings.label_space import LabelSpace
-from meaniou.uncertainty.resampling import Comparison, Interval
+from meaniou.metrics import MeanIoU, compare
+from meaniou.settings import LabelSpace
+from meaniou.uncertainty import Comparison, Interval
 
 __version__ = version("meaniou")
 

@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Runs the command line."""
     try:
-        from meaniou.cli.commands import main as run
+        from meaniou.cli import main as run
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("click", "PIL", "tifffile"):
             raise

@@ -7,15 +7,21 @@ from typing import Any, Literal, TypedDict, Unpack
 import numpy as np
 from torch import Tensor
 
-from meaniou.counting.batch import as_tensor
-from meaniou.counting.confusion import count
-from meaniou.counting.errors import refuse_outside
-from meaniou.metrics.mean_iou import MeanIoU
+from meaniou.counting import as_tensor, count, refuse_outside
+from meaniou.metrics import MeanIoU
 from meaniou.protocols import Protocol, space_of
-from meaniou.settings.choices import Absent, Average, Impl, InputFormat, Over, Present, Unanswered
-from meaniou.settings.class_names import ClassNames
-from meaniou.settings.input_settings import Counting
-from meaniou.settings.label_space import LabelSpace
+from meaniou.settings import (
+    Absent,
+    Average,
+    ClassNames,
+    Counting,
+    Impl,
+    InputFormat,
+    LabelSpace,
+    Over,
+    Present,
+    Unanswered,
+)
 
 
 class Settings(TypedDict, total=False):

@@ -11,8 +11,7 @@ from typing import Any
 import click
 
 from meaniou import __version__
-from meaniou._util import tables
-from meaniou._util.text import visible
+from meaniou._util import tables, visible
 from meaniou.cli import demo, score_run, texts
 from meaniou.cli.options import (
     DEBUG,
@@ -32,10 +31,10 @@ from meaniou.cli.overlays import Gallery
 from meaniou.cli.paths import Outputs
 from meaniou.cli.terminal import discard, echo, said
 from meaniou.cli.workers import Team, joined, rank
-from meaniou.metrics.comparison_report import ComparisonReport
+from meaniou.metrics import ComparisonReport
 from meaniou.protocols import table
 from meaniou.synthetic import VOID
-from meaniou.uncertainty.resampling import MAX_RESAMPLES, RESAMPLES
+from meaniou.uncertainty import MAX_RESAMPLES, RESAMPLES
 
 
 class Commands(click.Group):

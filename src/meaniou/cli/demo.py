@@ -4,7 +4,7 @@ import errno
 import io
 from pathlib import Path
 
-from meaniou._util.atomic_write import write_all
+from meaniou._util import write_all
 from meaniou.synthetic import NAMES, scene
 
 

@@ -7,13 +7,13 @@ from typing import IO, Any
 
 import click
 
-from meaniou._util.text import visible
+from meaniou._util import visible
 from meaniou.cli import workers
 from meaniou.cli.output import FORMS, PROGRESS
 from meaniou.cli.terminal import discard, echo
 from meaniou.cli.texts import is_refusal, sentence_of
-from meaniou.masks.errors import MAX_PIXELS
-from meaniou.settings.choices import CHOICES, MAX_CLASSES
+from meaniou.masks import MAX_PIXELS
+from meaniou.settings import CHOICES, MAX_CLASSES
 
 FOLDER = click.Path(path_type=Path)
 INTERRUPTED = 130  # as the shell reports a command that was ended by Ctrl-C

@@ -14,16 +14,15 @@ from typing import Any
 
 import click
 
-from meaniou._util.atomic_write import is_stream, written
-from meaniou._util.text import visible
+from meaniou._util import is_stream, visible, written
 from meaniou.cli import paths, texts
 from meaniou.cli.overlays import Gallery
 from meaniou.cli.terminal import echo, said, warn
-from meaniou.metrics.mean_iou import MeanIoU
+from meaniou.metrics import MeanIoU
 from meaniou.page import render
 from meaniou.plot import figures
-from meaniou.report.report import Report
-from meaniou.scores.images import columns_of
+from meaniou.report import Report
+from meaniou.scores import columns_of
 
 FORMS: dict[str, Callable[[Any], str]] = {
     "text": str,

@@ -9,13 +9,10 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from meaniou.counting.confusion import classes_of
-from meaniou.masks import reading
-from meaniou.masks.photos import photo
-from meaniou.plot import overlays
-from meaniou.plot.overlays import Classes, Light
-from meaniou.settings.input_settings import Counting
-from meaniou.settings.label_space import LabelSpace
+from meaniou.counting import classes_of
+from meaniou.masks import photo, reading
+from meaniou.plot import Classes, Light, overlays
+from meaniou.settings import Counting, LabelSpace
 
 GAP = 4  # pixels between two pictures
 WIDTH = 480  # of a picture in a page

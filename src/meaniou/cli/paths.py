@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from meaniou._util.atomic_write import check_file, check_folder, is_stream, real_path, stat_of
-from meaniou.masks.errors import MaskError
+from meaniou._util import check_file, check_folder, is_stream, real_path, stat_of
+from meaniou.masks import MaskError
 
 PICTURE = re.compile(r"\d{3,}_.*\.png")
 CURES = {

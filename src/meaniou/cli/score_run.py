@@ -11,18 +11,16 @@ from typing import Any
 import click
 import torch
 
-from meaniou._util.text import listed
+from meaniou._util import listed
 from meaniou.cli.overlays import Gallery
 from meaniou.cli.paths import Source
 from meaniou.cli.terminal import warn
 from meaniou.cli.workers import Team
-from meaniou.counting.errors import OutsideError
-from meaniou.masks import reading
-from meaniou.masks.formats import SUFFIXES
-from meaniou.masks.photos import PHOTOS
-from meaniou.metrics.mean_iou import MeanIoU
+from meaniou.counting import OutsideError
+from meaniou.masks import PHOTOS, SUFFIXES, reading
+from meaniou.metrics import MeanIoU
 from meaniou.protocols import get
-from meaniou.settings.class_names import names_of, read
+from meaniou.settings import names_of, read
 
 
 @dataclass

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import click
 
-from meaniou._util.dialect import Doubt, as_options
-from meaniou._util.text import visible
-from meaniou.masks.errors import MaskError
+from meaniou._util import Doubt, as_options, visible
+from meaniou.masks import MaskError
 
 ADVICE = "expected a terminal, a pipe that is read, or a file with room, so redirect it there"
 

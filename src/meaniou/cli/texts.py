@@ -4,8 +4,8 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 
-from meaniou._util.text import short
-from meaniou.settings.class_names import check_text
+from meaniou._util import short
+from meaniou.settings import check_text
 
 LONGEST_ID = 18  # digits; more do not fit into int64
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from meaniou._util.warning import warn
+from meaniou._util import warn
 from meaniou.counting.contents import (
     SAMPLE,
     are_class_planes,

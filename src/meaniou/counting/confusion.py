@@ -12,8 +12,7 @@ from meaniou.counting.batch import Views, map_shape, views
 from meaniou.counting.errors import OutsideError
 from meaniou.counting.kernels.label_table import Reading
 from meaniou.counting.kernels.readers import side_of_preds, side_of_truth
-from meaniou.settings.input_settings import Counting
-from meaniou.settings.label_space import LabelSpace
+from meaniou.settings import Counting, LabelSpace
 
 Maps = Tensor | Sequence[Tensor]
 

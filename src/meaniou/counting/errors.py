@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
-from meaniou._util.dialect import as_options, in_python
-from meaniou.settings.label_space import TRAIN_VOID, LabelSpace
+from meaniou._util import as_options, in_python
+from meaniou.settings import TRAIN_VOID, LabelSpace
 
 # How maps of instances hold the class -> the class of a label, and what shows that there is more in it than a class.
 INSTANCES: dict[str, tuple[Callable[[int], int], Callable[[int], bool]]] = {

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from meaniou._util.warning import warn
+from meaniou._util import warn
 from meaniou.counting.batch import map_shape
 from meaniou.counting.contents import cause_of, is_divided, is_whole
 from meaniou.counting.errors import OutsideError, number_outside

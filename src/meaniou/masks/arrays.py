@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from meaniou._util.text import listed
+from meaniou._util import listed
 from meaniou.masks.errors import ContentError, check_labels, check_pixels, size
 
 PIECE = 1 << 22  # bytes that are unpacked at once

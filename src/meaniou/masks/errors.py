@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from meaniou._util.text import cut, visible
+from meaniou._util import cut, visible
 
 MAX_PIXELS = 1 << 28  # of a mask by default: 16,384 x 16,384
 

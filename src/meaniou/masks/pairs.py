@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from meaniou._util.text import listed, visible
+from meaniou._util import listed, visible
 from meaniou.masks.errors import MaskError, reason
 from meaniou.masks.formats import SUFFIXES
 

@@ -16,7 +16,7 @@ from tifffile import TiffFile
 from meaniou.masks.errors import MAX_PIXELS, ContentError, MaskError, check_pixels, reason
 from meaniou.masks.png import SIGNATURE
 from meaniou.masks.tiff import MAGIC, strict
-from meaniou.plot.overlays import Light, grey
+from meaniou.plot import Light, grey
 
 PHOTOS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 # By how the content begins. No other decoder is asked: some run programs, such as that for PostScript.

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from torch import Tensor
 
-from meaniou.counting.batch import as_tensor
+from meaniou.counting import as_tensor
 from meaniou.masks.errors import MAX_PIXELS, MaskError, size
 from meaniou.masks.formats import labels
 from meaniou.masks.pairs import Pair, holds, named, pairs

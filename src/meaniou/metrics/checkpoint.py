@@ -11,13 +11,10 @@ from typing import Any, Self
 import torch
 
 from meaniou import protocols
-from meaniou._util.atomic_write import write_all
-from meaniou._util.text import short
-from meaniou.counting.ops import why_not
+from meaniou._util import short, write_all
+from meaniou.counting import why_not
 from meaniou.metrics.iou_metric import ResultsMetric
-from meaniou.settings.input_settings import Counting
-from meaniou.settings.label_space import LabelSpace
-from meaniou.settings.policy import Policy
+from meaniou.settings import Counting, LabelSpace, Policy
 
 FORMAT = "meaniou metric "  # and the version
 VERSION = 2

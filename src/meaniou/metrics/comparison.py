@@ -6,15 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from meaniou._util.text import listed
-from meaniou._util.warning import warn
+from meaniou._util import listed, warn
 from meaniou.metrics.iou_metric import Checked
 from meaniou.metrics.mean_iou import MeanIoU
-from meaniou.scores.images import rows_of
-from meaniou.scores.ratios import areas
-from meaniou.uncertainty import resampling
-from meaniou.uncertainty.resampling import CONFIDENCE, RESAMPLES, Comparison, Groups
-from meaniou.uncertainty.statistics import Of
+from meaniou.scores import areas, rows_of
+from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Comparison, Groups, Of, resampling
 
 
 def compare(

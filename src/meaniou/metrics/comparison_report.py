@@ -5,12 +5,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from meaniou._util import tables
-from meaniou._util.equality import EqualByValue
-from meaniou._util.tables import Table, percent, span
+from meaniou._util import EqualByValue, Table, percent, span, tables
 from meaniou.metrics.comparison import compare
 from meaniou.metrics.mean_iou import MeanIoU
-from meaniou.uncertainty.resampling import RESAMPLES, Comparison
+from meaniou.uncertainty import RESAMPLES, Comparison
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from meaniou._util.dialect import Doubt
-from meaniou.settings.label_space import LabelSpace
-from meaniou.settings.policy import Policy
+from meaniou._util import Doubt
+from meaniou.settings import LabelSpace, Policy
 
 MANY = 1000  # pixels, of which fewer are chance
 

@@ -11,22 +11,17 @@ import torch.distributed as dist
 from torch import Tensor
 from torch._subclasses import FakeTensor
 
-from meaniou._util.warning import warn
-from meaniou.counting.errors import refuse_outside
+from meaniou._util import warn
+from meaniou.counting import refuse_outside
 from meaniou.metrics.diagnostics import doubts
 from meaniou.metrics.state.atomic import all_or_nothing
 from meaniou.metrics.state.count_state import CountingMetric
 from meaniou.protocols import Protocol
-from meaniou.report.report import Report
-from meaniou.scores import ratios
-from meaniou.scores.images import ImageTable, Rows, mean_iou, once, rows_of, seen_twice, table_of
-from meaniou.settings.input_settings import Counting
-from meaniou.settings.label_space import Groups, LabelSpace
-from meaniou.settings.policy import Policy
-from meaniou.uncertainty import resampling
-from meaniou.uncertainty.resampling import CONFIDENCE, RESAMPLES, Interval
-from meaniou.uncertainty.resampling import Groups as Grouping
-from meaniou.uncertainty.statistics import Of
+from meaniou.report import Report
+from meaniou.scores import ImageTable, Rows, mean_iou, once, ratios, rows_of, seen_twice, table_of
+from meaniou.settings import Counting, Groups, LabelSpace, Policy
+from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Interval, Of, resampling
+from meaniou.uncertainty import Groups as Grouping
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,24 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from meaniou._util.validation import flag
-from meaniou.counting.confusion import Maps, count, count_images
-from meaniou.counting.ops import kernel, why_not
+from meaniou._util import flag
+from meaniou.counting import Maps, count, count_images, kernel, why_not
 from meaniou.metrics.checkpoint import SavedMetric
 from meaniou.protocols import Protocol, space_of
-from meaniou.scores.images import ids_of
-from meaniou.settings.choices import Absent, Average, Impl, InputFormat, Over, Present, Unanswered
-from meaniou.settings.class_names import ClassNames
-from meaniou.settings.input_settings import Counting
-from meaniou.settings.label_space import LabelSpace
-from meaniou.settings.policy import Policy
+from meaniou.scores import ids_of
+from meaniou.settings import (
+    Absent,
+    Average,
+    ClassNames,
+    Counting,
+    Impl,
+    InputFormat,
+    LabelSpace,
+    Over,
+    Policy,
+    Present,
+    Unanswered,
+)
 
 
 class MeanIoU(SavedMetric):

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from importlib import resources
 from typing import Any
 
-from meaniou._util.tables import Table, percent, span
+from meaniou._util import Table, percent, span
 from meaniou.plot import matrix_view, overlays
-from meaniou.report.report import Report
-from meaniou.settings.label_space import Color, LabelSpace
-from meaniou.uncertainty.resampling import Interval
+from meaniou.report import Report
+from meaniou.settings import Color, LabelSpace
+from meaniou.uncertainty import Interval
 
 COLORS = {"counted": overlays.RIGHT, "void": (150, 150, 150), "no_answer": overlays.MISSED, "outside": overlays.FALSE}
 

@@ -6,18 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from meaniou._util.validation import integer
-from meaniou.counting.batch import as_tensor
-from meaniou.counting.confusion import classes_of
+from meaniou._util import integer
+from meaniou.counting import as_tensor, classes_of
 from meaniou.plot import matrix_view, overlays
 from meaniou.plot.matrix_view import READABLE, Normalize
 from meaniou.protocols import Protocol, space_of
-from meaniou.report.image_records import Intervals
-from meaniou.report.records import ClassReport
-from meaniou.report.report import Report
-from meaniou.settings.class_names import ClassNames
-from meaniou.settings.input_settings import Counting
-from meaniou.settings.label_space import LabelSpace, groups_of
+from meaniou.report import ClassReport, Intervals, Report
+from meaniou.settings import ClassNames, Counting, LabelSpace, groups_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from meaniou._util.validation import integer
-from meaniou.report.report import Report
+from meaniou._util import integer
+from meaniou.report import Report
 
 Normalize = Literal["truth", "prediction"]
 READABLE = 30  # classes whose names can be read along one side

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from meaniou.counting.batch import as_tensor
-from meaniou.settings.label_space import Color, LabelSpace
+from meaniou.counting import as_tensor
+from meaniou.settings import Color, LabelSpace
 
 Picture = NDArray[np.uint8]  # [H, W, 3]
 Light = NDArray[np.uint8]  # [H, W]

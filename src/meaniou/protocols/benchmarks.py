@@ -5,7 +5,7 @@ from importlib.resources import files
 from typing import Any
 
 from meaniou.protocols.registry import ENTERED, entry
-from meaniou.settings.label_space import LabelSpace
+from meaniou.settings import LabelSpace
 
 __all__ = ["ENTERED"]  # whole once this module is imported
 

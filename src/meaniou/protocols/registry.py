@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from meaniou.settings.choices import Absent, Present, Unanswered
-from meaniou.settings.label_space import LabelSpace
-from meaniou.settings.policy import Policy
+from meaniou.settings import Absent, LabelSpace, Policy, Present, Unanswered
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from meaniou._util.equality import EqualByValue
-from meaniou.scores.images import Rows, mean_iou, table_of
-from meaniou.settings.label_space import LabelSpace
-from meaniou.settings.policy import Policy
-from meaniou.uncertainty.resampling import CONFIDENCE, RESAMPLES, Interval, bootstrap
+from meaniou._util import EqualByValue
+from meaniou.scores import Rows, mean_iou, table_of
+from meaniou.settings import LabelSpace, Policy
+from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Interval, bootstrap
 
 WORST = 10
 

@@ -5,10 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
-from meaniou._util.equality import EqualByValue
+from meaniou._util import EqualByValue
 from meaniou.protocols import Protocol
-from meaniou.settings.label_space import LabelSpace
-from meaniou.settings.policy import Policy
+from meaniou.settings import LabelSpace, Policy
 
 
 @dataclass(frozen=True, eq=False)

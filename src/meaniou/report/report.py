@@ -9,16 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from meaniou._util import tables
-from meaniou._util.equality import EqualByValue
-from meaniou._util.tables import Table, percent, span
+from meaniou._util import EqualByValue, Table, percent, span, tables
 from meaniou.protocols import Protocol
 from meaniou.report.image_records import ImagesReport, Intervals
 from meaniou.report.records import ClassReport, Confusion, GroupReport, account_of, rules_of
-from meaniou.scores import ratios
-from meaniou.scores.images import Rows
-from meaniou.settings.label_space import Groups, LabelSpace, groups_of
-from meaniou.settings.policy import Policy
+from meaniou.scores import Rows, ratios
+from meaniou.settings import Groups, LabelSpace, Policy, groups_of
 
 TOP = 10
 RATIOS = {"iou": "IoU", "dice": "Dice", "precision": "precision", "recall": "recall"}  # of a class -> as tables say it

@@ -16,13 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch._subclasses import FakeTensor
 
-from meaniou._util import tables
-from meaniou._util.equality import EqualByValue
-from meaniou._util.tables import Table, percent
-from meaniou._util.text import visible
-from meaniou._util.validation import each, integer
-from meaniou.settings.label_space import LabelSpace
-from meaniou.settings.policy import Policy
+from meaniou._util import EqualByValue, Table, each, integer, percent, tables, visible
+from meaniou.settings import LabelSpace, Policy
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

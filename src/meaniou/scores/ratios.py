@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from meaniou.settings.label_space import LabelSpace
-from meaniou.settings.policy import Policy
+from meaniou.settings import LabelSpace, Policy
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from meaniou._util.text import listed, short, visible
+from meaniou._util import listed, short, visible
 from meaniou.settings.choices import MAX_CLASSES
 
 LONGEST = 1 << 24  # bytes of a file of names; 4,096 names with a config around them are far below

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from numbers import Real
 
-from meaniou._util.validation import flag
+from meaniou._util import flag
 from meaniou.settings.choices import Impl, InputFormat, one_of
 
 

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from meaniou._util.text import short
-from meaniou._util.validation import each, integer
+from meaniou._util import each, integer, short
 from meaniou.settings.choices import MAX_CLASSES
 from meaniou.settings.class_names import ClassNames, check_text, names_of
 

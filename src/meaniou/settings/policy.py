@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from meaniou._util.validation import each, flag, integer
+from meaniou._util import each, flag, integer
 from meaniou.settings.choices import Absent, Average, Over, Present, Unanswered, one_of
 from meaniou.settings.label_space import LabelSpace
 

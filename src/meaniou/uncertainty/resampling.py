@@ -14,10 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from meaniou._util.equality import EqualByValue
-from meaniou._util.validation import integer
-from meaniou.scores.images import Floats, Rows
-from meaniou.settings.policy import Policy
+from meaniou._util import EqualByValue, integer
+from meaniou.scores import Floats, Rows
+from meaniou.settings import Policy
 from meaniou.uncertainty.statistics import Of, statistic_of
 
 Groups = Mapping[int, Hashable] | Callable[[int], Hashable]

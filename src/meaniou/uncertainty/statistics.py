@@ -6,9 +6,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from meaniou.scores import images
-from meaniou.scores.images import Floats, Rows
-from meaniou.settings.policy import Policy
+from meaniou.scores import Floats, Rows, images
+from meaniou.settings import Policy
 
 Of = Literal["mean", "class", "accuracy"]
 Statistic = Callable[[NDArray[np.int64]], tuple[Floats, NDArray[Any]]]

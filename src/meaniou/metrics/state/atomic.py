@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torchmetrics import Metric
 
-from meaniou.settings.choices import unknown
+from meaniou.settings import unknown
 
 # The keywords of ``torchmetrics.Metric``.
 KEYWORDS = (

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch._subclasses import FakeTensor
 
-from meaniou.counting.kernels.image_counts import row_of
+from meaniou.counting import row_of
 
 WHOLE = "expected the metric_state or state_dict of the same metric, so pass that."
 PARTS = 64  # tensors in a list of rows; more are joined

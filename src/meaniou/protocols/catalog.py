@@ -1,0 +1,65 @@
+"""All protocols: their names, each by its name, and a table of their rules."""
+
+import difflib
+from collections.abc import Iterable
+
+from meaniou._util import Table, short
+from meaniou.protocols.benchmarks import ENTERED
+from meaniou.protocols.registry import Protocol
+
+
+def names() -> tuple[str, ...]:
+    """The names of all protocols."""
+    return tuple(ENTERED)
+
+
+def get(name: str) -> Protocol:
+    """The protocol of a name; raises ``ValueError`` if there is none.
+
+    Example:
+        >>> from meaniou import protocols
+        >>> protocols.get("cityscapes").space.names[:2]
+        ('road', 'sidewalk')
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"protocol is a {type(name).__name__}; expected the name of one, or a Protocol.")
+    wanted = name.strip().lower().replace("_", "-").replace(" ", "-")
+    if wanted not in ENTERED:
+        near = difflib.get_close_matches(wanted, ENTERED, 1, 0.5)
+        meant = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ValueError(f"protocol is {short(name)}; expected one of {', '.join(ENTERED)}{meant}.")
+    return ENTERED[wanted]()
+
+
+def table() -> Table:
+    """All protocols and their rules, as the documentation shows them."""
+    header = ("protocol", "classes", "void in the truth", "void as a prediction", "classes in the mean", "absent class")
+    costs = {"miss": "a miss", "drop": "void", "error": "an error"}
+    means = {"union": "in truth or prediction", "target": "in the truth"}
+    left = {"skip": "left out", "zero": "0", "nan": "NaN", "one": "1"}
+    rows = []
+    for protocol in map(get, names()):
+        space = protocol.space
+        rows.append(
+            (
+                protocol.name,
+                str(space.num_classes),
+                _spans(space.void),
+                costs[protocol.unanswered] if space.pred_void else "an error",
+                "all" if protocol.absent in ("zero", "nan") else means[protocol.present],
+                left[protocol.absent],
+                protocol.printed,
+            )
+        )
+    return Table((*header, "printed as"), tuple(rows), words=7)
+
+
+def _spans(ids: Iterable[int]) -> str:
+    """Ids in words, ``0-6, 9``."""
+    spans: list[list[int]] = []
+    for i in sorted(ids):
+        if spans and spans[-1][1] == i - 1:
+            spans[-1][1] = i
+        else:
+            spans.append([i, i])
+    return ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in spans) or "-"
