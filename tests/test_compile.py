@@ -1,9 +1,7 @@
-"""Compiled and exported code that counts, what an import loads, and which module may import which."""
+"""Compiled and exported code that counts, and what an import loads."""
 
-import ast
 import json
 import pickle
-import re
 import shutil
 import subprocess
 import sys
@@ -236,7 +234,7 @@ def test_import_after_torchmetrics_loads_our_modules_alone(loaded):
     assert roots(imported) <= {"meaniou", *sys.stdlib_module_names}
     heavy = {"numba", "triton", "matplotlib", "PIL", "click", "rich", "pandas", "lightning"}
     assert not roots(imported) & heavy
-    assert not imported & {f"meaniou.{name}" for name in ("files", "cli", "demo", "reference", "__main__")}
+    assert not imported & {f"meaniou.{name}" for name in ("masks", "cli", "synthetic", "reference", "__main__")}
     assert "torch._dynamo" not in before | imported
 
 
@@ -244,167 +242,3 @@ def test_first_use_loads_no_compiler(loaded):
     used = loaded[2]
     assert not [name for name in used if name.startswith(("torch._dynamo", "torch._inductor"))]
     assert not roots(used) & {"triton", "matplotlib", "PIL", "sympy"}
-
-
-# ------------------------------------------------------------------------------------------- which module imports which
-
-ORDER = [
-    "visible",
-    "cautions",
-    "checks",
-    "words",
-    "equality",
-    "outputs",
-    "names",
-    "labels",
-    "policy",
-    "tables",
-    "protocols",
-    "contents",
-    "readings",
-    "inputs",
-    "kernels",
-    "outside",
-    "doubts",
-    "operators",
-    "counts",
-    "scores",
-    "images",
-    "replicates",
-    "uncertainty",
-    "imagereport",
-    "records",
-    "report",
-    "matrix",
-    "pictures",
-    "plot",
-    "page",
-    "distributed",
-    "states",
-    "atomic",
-    "base",
-    "results",
-    "saving",
-    "metric",
-    "functional",
-    "comparing",
-    "compared",
-    "__init__",
-    "texts",
-    "team",
-    "errors",
-    "arrays",
-    "png",
-    "tiff",
-    "masks",
-    "folders",
-    "files",
-    "photos",
-    "terminal",
-    "places",
-    "gallery",
-    "demo",
-    "scoring",
-    "telling",
-    "options",
-    "cli",
-    "__main__",
-]
-ALONE = {
-    "kernels": ["kernels"],
-    "reference": [],
-}  # import nothing of ours, except that a kernel may import its neighbour
-
-
-def imports(text, ours):
-    """Names of our modules, and roots of others, that the text of a module imports, wherever in it."""
-    mine, others = set(), set()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            module = ".".join(filter(None, ["meaniou" if node.level else "", node.module]))
-            names = [f"{module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        for name in names:
-            root, _, rest = name.partition(".")
-            first = rest.partition(".")[0]
-            if root == "meaniou":
-                mine.add(first if first in ours else "__init__")
-            else:
-                others.add(root)
-    return mine, others
-
-
-def wrong_imports(module, text, ours=(*ORDER, "reference")):
-    """Reasons why a module may not import what it imports."""
-    mine, others = imports(text, ours)
-    if module not in ours:
-        return [f"{module} has no place in the order"]
-    above = ALONE[module] if module in ALONE else ORDER[: ORDER.index(module)]
-    within = {"protocols"} & {module}  # a folder, whose modules may import each other
-    wrong = [f"{module} imports {name}" for name in sorted(mine - within) if name not in above]
-    if module == "reference":
-        wrong += [f"reference imports {name}" for name in sorted(others - {"numpy"} - sys.stdlib_module_names)]
-    return wrong
-
-
-def test_each_module_is_in_one_row_of_contributing():
-    text = (Path(__file__).parents[1] / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    cells = re.findall(r"^\| (`[^|]+) \|", text.split("## The line of data")[1].split("\n## ")[0], re.M)
-    named = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
-    assert sorted(named) == sorted(set(ORDER) - {"__init__", "__main__"})
-
-
-def modules():
-    for path in sorted(SOURCE.rglob("*.py")):
-        parts = path.relative_to(SOURCE).with_suffix("").parts
-        yield parts[0], path
-
-
-def test_the_contributing_guide_has_the_same_order():
-    guide = (SOURCE.parents[1] / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (`.*?) \|", guide.split("## The line of data")[1].split("\n## ")[0], re.MULTILINE)
-    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
-    assert named == [module for module in ORDER if not module.startswith("__")]
-
-
-@pytest.mark.parametrize(("module", "path"), [pytest.param(*found, id=str(found[1].name)) for found in modules()])
-def test_a_module_imports_those_above_it(module, path):
-    assert wrong_imports(module, path.read_text(encoding="utf-8")) == []
-
-
-@pytest.mark.parametrize(
-    ("module", "text"),
-    [
-        ("counts", "from meaniou.metrics.mean_iou import MeanIoU"),
-        ("counts", "from meaniou import scores"),
-        ("counts", "import meaniou.report"),
-        ("counts", "import meaniou"),
-        ("labels", "def f():\n    from .inputs import views"),
-        ("metric", "from meaniou import mean_iou"),
-        ("metric", "from meaniou import reference"),
-        ("kernels", "from meaniou.settings.label_space import LabelSpace"),
-        ("reference", "import torch"),
-        ("reference", "from meaniou import labels"),
-        ("report", "from meaniou.report.report import Report"),
-        ("helpers", "import torch"),
-    ],
-)
-def test_a_wrong_import_is_noticed(module, text):
-    assert wrong_imports(module, text)
-
-
-@pytest.mark.parametrize(
-    ("module", "text"),
-    [
-        ("metric", "import torch\nfrom meaniou import scores\nfrom meaniou.counting.confusion import count"),
-        ("counts", "from meaniou.counting.kernels import portable"),
-        ("kernels", "from meaniou.counting.kernels import portable"),
-        ("cli", "from meaniou import __version__, files"),
-        ("reference", "import math\nimport numpy as np\nfrom numpy.typing import NDArray"),
-    ],
-)
-def test_a_right_import_is_not(module, text):
-    assert wrong_imports(module, text) == []

@@ -1,1 +1,1 @@
-"""torchmetrics' base class, completed: exact counts, and calls that change all or nothing."""
+"""The base class of torchmetrics, completed: exact counts, and calls that change all or nothing."""

@@ -1,0 +1,156 @@
+"""The rooms of the package: which folder may import which, how large they are, and what the guide says of them."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import meaniou
+
+SOURCE = Path(meaniou.__file__).parent
+GUIDE = SOURCE.parents[1] / ".github" / "CONTRIBUTING.md"
+ROOT = "__init__"  # the package itself
+
+# A room imports those above it. Each is a folder, or a module that stands alone.
+ROOMS = [
+    "_util",
+    "settings",
+    "protocols",
+    "counting",
+    "scores",
+    "uncertainty",
+    "report",
+    "distributed",
+    "metrics",
+    "functional",
+    ROOT,
+    "plot",
+    "page",
+    "synthetic",
+    "masks",
+    "cli",
+    "__main__",
+    "reference",
+]
+MODULES = sorted(SOURCE.rglob("*.py"))
+FOLDERS = sorted({path.parent for path in MODULES} - {SOURCE})
+MOST_LINES = 300
+
+
+def name_of(path: Path) -> str:
+    """The dotted name of a module inside the package, such as ``counting.batch``; that of a folder is its own."""
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(text: str) -> tuple[list[str], set[str]]:
+    """Our modules that the text of a module imports from, such as ``counting.batch``, and the roots of all others."""
+    ours, others = [], set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            module = ".".join(filter(None, ["meaniou" if node.level else "", node.module]))
+            modules = [f"meaniou.{a.name}" for a in node.names] if module == "meaniou" else [module]
+        else:
+            continue
+        for module in modules:
+            root, _, inside = module.partition(".")
+            if root == "meaniou":
+                ours.append(inside if inside.partition(".")[0] in ROOMS else ROOT)
+            else:
+                others.add(root)
+    return ours, others
+
+
+def wrong_imports(name: str, text: str) -> list[str]:
+    """Reasons why a module may not import what it imports."""
+    room = name.partition(".")[0]
+    ours, others = imports(text)
+    if room not in ROOMS:
+        return [f"{room} has no place among the rooms"]
+    if room == "reference":
+        return [f"reference imports {module}" for module in [*ours, *(others - {"numpy"} - sys.stdlib_module_names)]]
+    wrong = []
+    for module in ours:
+        target = module.partition(".")[0]
+        if name.startswith("counting.kernels") and not module.startswith("counting.kernels"):
+            wrong.append(f"{name} imports {module}, and a kernel imports nothing of ours but its neighbours")
+        elif target == room:
+            continue
+        elif ROOMS.index(target) >= ROOMS.index(room) or target == "reference":
+            wrong.append(f"{name} imports {module}, which is not above it")
+        elif "." in module:
+            wrong.append(f"{name} imports {module}, and other folders are reached through their __init__")
+    return wrong
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_folder_imports_folders_above_it_alone(path: Path) -> None:
+    assert wrong_imports(name_of(path), path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        ("counting.confusion", "from meaniou.metrics import MeanIoU"),
+        ("counting.confusion", "from meaniou import scores"),
+        ("counting.confusion", "import meaniou.report"),
+        ("counting.confusion", "import meaniou"),
+        ("counting.confusion", "from meaniou.settings.label_space import LabelSpace"),
+        ("settings.policy", "def f():\n    from ..counting import count"),
+        ("metrics.mean_iou", "from meaniou import mean_iou"),
+        ("metrics.mean_iou", "from meaniou import reference"),
+        ("counting.kernels.cpu", "from meaniou.settings import LabelSpace"),
+        ("counting.kernels.cpu.loops", "from meaniou.counting.batch import Views"),
+        ("reference", "import torch"),
+        ("reference", "from meaniou import settings"),
+        ("helpers", "import torch"),
+        ("helpers.text", "import torch"),
+    ],
+)
+def test_a_wrong_import_is_noticed(module: str, text: str) -> None:
+    assert wrong_imports(module, text)
+
+
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        ("metrics.mean_iou", "import torch\nfrom meaniou import scores\nfrom meaniou.counting import count"),
+        ("counting.confusion", "from meaniou.counting.kernels import portable"),
+        ("counting.kernels.cpu", "from meaniou.counting.kernels import portable"),
+        ("cli.commands", "from meaniou import __version__, masks"),
+        ("reference", "import math\nimport numpy as np\nfrom numpy.typing import NDArray"),
+    ],
+)
+def test_a_right_import_is_not(module: str, text: str) -> None:
+    assert wrong_imports(module, text) == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_module_is_long(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def test_few_modules_stand_alone() -> None:
+    assert len([path for path in MODULES if path.parent == SOURCE]) <= 12
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_folder_has_two_to_eight_parts(folder: Path) -> None:
+    parts = [part for part in folder.iterdir() if part in FOLDERS or (part.is_file() and part.stem != "__init__")]
+    assert 2 <= len(parts) <= 8 or folder == SOURCE / "protocols" / "data"
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_folder_says_what_it_is(folder: Path) -> None:
+    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+    assert re.match(r"[A-Z][^\n]*\.(\n|$)", text)
+
+
+def test_the_guide_has_the_rooms_in_their_order() -> None:
+    section = GUIDE.read_text(encoding="utf-8").split("## The rooms")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert named == [room for room in ROOMS if not room.startswith("__")]
