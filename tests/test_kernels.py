@@ -37,7 +37,7 @@ def another(monkeypatch):
 def test_the_table_names_what_there_is():
     assert {"auto", "portable", *NEEDS} == set(CHOICES["impl"])
     for name in NEEDS:
-        assert (Path(meaniou.__file__).parent / "kernels" / f"{name}.py").is_file()
+        assert (Path(meaniou.__file__).parent / "counting" / "kernels" / name / "__init__.py").is_file()
 
 
 @pytest.mark.parametrize("name", [name for name, need in NEEDS.items() if need.device == "cpu"])

@@ -174,9 +174,9 @@ import importlib.util, sys
 from pathlib import Path
 spec = importlib.util.spec_from_file_location("outputs", {atomic_write.__file__!r})
 sys.modules["outputs"] = outputs = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(atomic_write)
+spec.loader.exec_module(outputs)
 folder = Path({str(folder)!r})
-atomic_write.write_all({{{contents}}})
+outputs.write_all({{{contents}}})
 """
     return [sys.executable, "-c", code]
 

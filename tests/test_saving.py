@@ -248,9 +248,11 @@ def test_what_changes_no_count_is_taken(rng, tmp_path):
 
 def test_a_kernel_that_cannot_run_here_is_not_what_a_file_needs(rng, tmp_path, monkeypatch):
     filled(scenes(rng), range(12), impl="cpu").save(tmp_path / "a")
-    for module in ("saving", "metric"):
+    for module in ("checkpoint", "mean_iou"):
         reason = "impl='cpu' cannot run, since Numba cannot be used (gone); install the extra 'cpu'."
-        monkeypatch.setattr(f"meaniou.{module}.why_not", lambda impl, reason=reason: reason if impl == "cpu" else "")
+        monkeypatch.setattr(
+            f"meaniou.metrics.{module}.why_not", lambda impl, reason=reason: reason if impl == "cpu" else ""
+        )
     with pytest.raises(ValueError, match="cannot run") as error:
         MeanIoU.load(tmp_path / "a")
     assert_sentence(error, "install the extra 'cpu', or pass impl='auto' to load()")

@@ -144,7 +144,7 @@ def test_the_seed_alone_decides(rng):
 def test_many_draws_are_made_in_parts(rng, monkeypatch):
     metric = filled(scenes(rng))
     whole = [metric.bootstrap(resamples=33), metric.bootstrap("class", resamples=33)]
-    monkeypatch.setattr("meaniou.uncertainty.CHUNK", 50)
+    monkeypatch.setattr("meaniou.uncertainty.resampling.CHUNK", 50)
     assert repr([metric.bootstrap(resamples=33), metric.bootstrap("class", resamples=33)]) == repr(whole)
 
 
