@@ -77,7 +77,7 @@ def covered(over: str, number: int, repetitions: int, population: int, resamples
         assert isinstance(interval, Interval)
         hits += interval.low <= true <= interval.high
         widths.append(interval.high - interval.low)
-        lost.append(interval.lost)
+        lost.append(interval.undefined_share)
     row = {"what": "interval", "over": over, "images": number, "repetitions": repetitions}
     row |= {"covered": f"{hits / repetitions:.3f}", "mean_width": f"{np.mean(widths):.4f}"}
     return row | {"lost": f"{np.mean(lost):.3f}", "seconds_each": f"{(time.perf_counter() - start) / repetitions:.3f}"}

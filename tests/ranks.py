@@ -214,7 +214,7 @@ def check_process_group(rank, world):
 
 
 def alone_report(metric):
-    return Report.of(metric.counts, metric.space, metric.policy)
+    return Report.of(metric.counts, metric.label_space, metric.policy)
 
 
 def check_sync_and_unsync(rank, world):
@@ -255,7 +255,7 @@ def check_sync_and_unsync(rank, world):
 def check_compute_that_raises_on_all_ranks(rank, world):
     no_answer = (torch.full((1, 2), 255), torch.zeros(1, 2, dtype=torch.int64))
     mine = [no_answer] if rank == 0 else [(torch.zeros(1, 2, dtype=torch.int64),) * 2]
-    metric = fed(made(unanswered="error"), mine)
+    metric = fed(made(void_preds="error"), mine)
     for call in (metric.compute, metric.report, metric.compute):
         with pytest.raises(ValueError, match=r"no answer .* on 2 valid pixels"):
             call()
@@ -450,14 +450,14 @@ class collectives:
 def images_of(metric, pairs, first, ids=True):
     """Feeds pairs of two images each, whose ids count on from the first one."""
     for i, (preds, target) in enumerate(pairs):
-        metric.update(preds, target, ids=[2 * (first + i), 2 * (first + i) + 1] if ids else None)
+        metric.update(preds, target, image_ids=[2 * (first + i), 2 * (first + i) + 1] if ids else None)
     return metric
 
 
 def check_rows_of_images(rank, world):
     """Rows, values, intervals and p-values are those of one process, with unequal ranks and one without a batch."""
     start = sum(SHARES[world][:rank])
-    for settings in ({}, {"over": "image", "worst": 30}, {"over": "class"}):
+    for settings in ({}, {"over": "image", "worst_percent": 30}, {"over": "class"}):
         for ids in (True, False):
             settings = {"per_image": True} | settings
             mine = images_of(made(**settings), share(rank, world), start, ids)
@@ -466,7 +466,7 @@ def check_rows_of_images(rank, world):
             for of in ("mean", "class", "accuracy"):
                 assert repr(mine.bootstrap(of)) == repr(whole.bootstrap(of))
             if ids:
-                assert mine.images().to_csv() == whole.images().to_csv()
+                assert mine.image_scores().to_csv() == whole.image_scores().to_csv()
             assert str(mine.report(bootstrap={"resamples": 20})) == str(whole.report(bootstrap={"resamples": 20}))
             assert len(mine._joined()[0]) == 2 * len(share(rank, world))
             assert mine.counts.sum() == sum(preds.numel() for preds, _ in share(rank, world))
@@ -507,7 +507,7 @@ def check_a_reduction_in_place(rank, world):
         assert_equal(computed(metric), alone(batches()[:5]).compute())
         assert_own(metric, mine)
     rows = made(dist_sync_fn=reduced, per_image=True)
-    rows.update(*batches(rank)[0], ids=[2 * rank, 2 * rank + 1])
+    rows.update(*batches(rank)[0], image_ids=[2 * rank, 2 * rank + 1])
     before = rows.counts
     with pytest.raises(ValueError, match="per_image=True, so gather them"):
         rows.compute()
@@ -517,9 +517,9 @@ def check_a_reduction_in_place(rank, world):
 def check_numbers_of_images_without_ids(rank, world):
     """One process has an order of counting; several have none that is the same for any number of them."""
     metric = images_of(made(per_image=True), batches(rank)[:1], 0, ids=False)
-    assert set(metric.images().ids) == {-1}
+    assert set(metric.image_scores().ids) == {-1}
     own = images_of(made(per_image=True, sync_on_compute=False), batches(rank)[:1], 0, ids=False)
-    assert sorted(own.images().ids) == [0, 1]
+    assert sorted(own.image_scores().ids) == [0, 1]
 
 
 def check_rows_through_a_gather_of_ones_own(rank, world):

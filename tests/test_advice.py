@@ -15,7 +15,7 @@ from meaniou import LabelSpace, MeanIoU, confusion_matrix, mean_iou, protocols, 
 from meaniou._util.dialect import Doubt, as_options, in_python
 from meaniou.counting.ambiguity import Batch, is_one_image, refuse_planes
 from meaniou.counting.contents import PIECE, cause_of_fractions, cause_of_mask, is_divided
-from meaniou.counting.errors import OutsideError
+from meaniou.counting.errors import LabelRangeError
 
 SIDES = pytest.mark.parametrize("side", ["preds", "target"])
 KINDS = pytest.mark.parametrize("kind", [torch.as_tensor, np.asarray], ids=["tensor", "array"])
@@ -49,9 +49,9 @@ def test_predictions_of_255_that_are_void_are_doubted():
     with pytest.warns(Doubt) as both:
         mean_iou(square(255), square(255), 2, ignore_index=[255])
     assert len(both) == 1
-    space = LabelSpace(2, ids=[0, (1, 2)], void=255)
+    space = LabelSpace(2, ids=[0, (1, 2)], ignore_index=255)
     with pytest.warns(Doubt, match="truth holds no class 1"):
-        mean_iou(square(1), square(255), space)
+        mean_iou(square(1), square(255), label_space=space)
 
 
 def test_a_good_mask_with_a_void_border_is_not_doubted():
@@ -88,12 +88,12 @@ def test_masks_that_hold_255(side, kind):
     }
     for cure, labels in cases.items():
         bad = kind(torch.tensor(labels, dtype=torch.uint8).repeat(16).view(1, 8, 8))
-        with pytest.raises(OutsideError) as error:
+        with pytest.raises(LabelRangeError) as error:
             mean_iou(**{"preds": good, "target": good, side: bad}, num_classes=2)
         assert_sentence(error, cure)
     for labels in ([0, 1, 255, 1], [0, 1, 2, 255], [0, 128, 64, 32], [0, 1, 254, 0], [1, 255, 255, 0]):
         bad = kind(torch.tensor(labels, dtype=torch.uint8).repeat(16).view(1, 8, 8))
-        with pytest.raises(OutsideError) as error:
+        with pytest.raises(LabelRangeError) as error:
             mean_iou(**{"preds": good, "target": good, side: bad}, num_classes=2)
         assert "> 0" not in str(error.value)
         assert "JPEG" not in str(error.value)
@@ -109,7 +109,7 @@ def test_jpeg_is_told_from_other_labels():
 
 
 def test_one_class_for_a_binary_task():
-    with pytest.raises(OutsideError, match="set num_classes=2 for background and foreground"):
+    with pytest.raises(LabelRangeError, match="set num_classes=2 for background and foreground"):
         mean_iou(square(0), square(1), 1)
 
 
@@ -188,15 +188,17 @@ def test_floating_maps_of_whole_numbers_are_labels_under_index(kind, impl, dtype
     for sides in ((preds, target * 1.0), (preds * 1.0, target), (preds * 1.0, target * 1.0)):
         maps = [torch.from_numpy(s) for s in sides]
         maps = [kind(m.to(dtype) if m.is_floating_point() else m) for m in maps]
-        found = confusion_matrix(*maps, num_classes, ignore_index=255, input_format="index", impl=impl, flow=True)
+        found = confusion_matrix(
+            *maps, num_classes, ignore_index=255, input_format="index", impl=impl, include_void=True
+        )
         assert_same_counts(found, expected)
 
 
 def test_fractions_under_index_are_refused_on_both_sides():
     for sides in ((DIVIDED, square(1)), (square(1), DIVIDED)):
-        with pytest.raises(OutsideError, match="look divided by 255, so multiply by 255 and round"):
+        with pytest.raises(LabelRangeError, match="look divided by 255, so multiply by 255 and round"):
             mean_iou(*sides, 2, input_format="index")
-    with pytest.raises(OutsideError, match="fractions are no labels, so pass whole numbers"):
+    with pytest.raises(LabelRangeError, match="fractions are no labels, so pass whole numbers"):
         mean_iou(square(0.5, torch.float32), square(1), 2, input_format="index")
 
 
@@ -270,7 +272,7 @@ def test_label_maps_as_high_as_there_are_classes(kind, shape):
     preds, target = rng.integers(0, classes, shape), rng.integers(0, classes, shape)
     target.flat[0] = preds.flat[0] = classes - 1
     target.flat[1] = preds.flat[1] = classes - 1
-    found = confusion_matrix(kind(torch.from_numpy(preds)), kind(torch.from_numpy(target)), classes, flow=True)
+    found = confusion_matrix(kind(torch.from_numpy(preds)), kind(torch.from_numpy(target)), classes, include_void=True)
     assert_same_counts(found, reference.counts(preds, target, classes))
 
 
@@ -285,7 +287,7 @@ def test_labels_unless_they_are_class_planes(classes, images, width, seed, few):
             confusion_matrix(preds, target, classes)
     else:
         assert_same_counts(
-            confusion_matrix(preds, target, classes, flow=True), reference.counts(preds, target, classes)
+            confusion_matrix(preds, target, classes, include_void=True), reference.counts(preds, target, classes)
         )
 
 
@@ -322,10 +324,10 @@ def test_channels_that_overlap_are_not_pooled(kind, floating):
 
 def test_planes_that_overlap_are_named():
     planes = torch.tensor([[[1, 0], [1, 1], [0, 0]]])
-    with pytest.raises(OutsideError, match="labels that overlap have no class map, so make a MeanIoU"):
+    with pytest.raises(LabelRangeError, match="labels that overlap have no class map, so make a MeanIoU"):
         mean_iou(planes, planes, 3, input_format="one-hot")
     empty = torch.tensor([[[1, 0], [0, 0], [0, 0]]])
-    with pytest.raises(OutsideError, match=r"pass valid=\(target != 0\).any\(1\)"):
+    with pytest.raises(LabelRangeError, match=r"pass valid=\(target != 0\).any\(1\)"):
         mean_iou(empty, empty, 3, input_format="one-hot")
     assert mean_iou(empty, empty, 3, input_format="one-hot", valid=(empty != 0).any(1)) == 1
 
@@ -336,10 +338,10 @@ def test_point_maps_and_scores_of_images():
     with pytest.raises(ValueError) as error:  # noqa: PT011
         metric.update(points, points)
     assert_sentence(error, "preds[None]", "3 images of 4 points", "preds[:, None]")
-    metric.update(points, points, ids=[4, 5, 6])
-    metric.update(points[:, None], points[:, None], ids=[7, 8, 9])
-    metric.update(points[None], points[None], ids=[10])
-    assert len(metric.images()) == 7
+    metric.update(points, points, image_ids=[4, 5, 6])
+    metric.update(points[:, None], points[:, None], image_ids=[7, 8, 9])
+    metric.update(points[None], points[None], image_ids=[10])
+    assert len(metric.image_scores()) == 7
 
 
 # Labels that were reduced, and ids that are something else.
@@ -349,12 +351,12 @@ def test_labels_that_were_reduced_twice_are_doubted():
     labels = torch.arange(8).view(1, 2, 4)
     space = LabelSpace.reduce_zero_label(8)
     with pytest.warns(Doubt, match=r"right on 0 of 7 valid pixels, and would be on 7 .*num_classes=8.*pred_ids='ids'"):
-        assert mean_iou(labels, labels, space) == 0
+        assert mean_iou(labels, labels, label_space=space) == 0
     assert mean_iou(labels, labels, 8) == 1
     with pytest.warns(Doubt, match="would be on"):  # predictions that hold ids
-        mean_iou(labels.clamp(1, 7), labels.clamp(1, 7), space)
-    assert mean_iou(labels, labels + 1, space) == 1
-    mean_iou(labels.flip(2), labels + 1, space)  # just a bad model
+        mean_iou(labels.clamp(1, 7), labels.clamp(1, 7), label_space=space)
+    assert mean_iou(labels, labels + 1, label_space=space) == 1
+    mean_iou(labels.flip(2), labels + 1, label_space=space)  # just a bad model
     with pytest.warns(Doubt, match="would be on"):
         mean_iou(labels, labels, protocol="ade20k", pred_ids="classes")
 
@@ -375,9 +377,9 @@ OUT_OF_RANGE = [  # protocol, stored label, what is said, what is not
 @SIDES
 @pytest.mark.parametrize(("protocol", "label", "said", "unsaid"), OUT_OF_RANGE, ids=str)
 def test_advice_follows_the_classes_and_the_label(side, protocol, label, said, unsaid):
-    space = protocols.get(protocol).space
+    space = protocols.get(protocol).label_space
     good = torch.tensor([0 if space.ids is None else space.ids[0][0]] * 2)
-    with pytest.raises(OutsideError) as error:
+    with pytest.raises(LabelRangeError) as error:
         mean_iou(**{"preds": good, "target": good, side: torch.tensor([good[0], label])}, protocol=protocol)
     assert_sentence(error, f"index (1,): {label}", *(part.replace("SIDE", side) for part in said))
     for part in unsaid:
@@ -392,11 +394,11 @@ def test_advice_follows_the_classes_and_the_label(side, protocol, label, said, u
 
 def test_instance_ids_of_plain_classes_are_named():
     for label, cure in ((19 << 16 | 3, "target & 0xFFFF"), (7012, "target // 1000")):
-        with pytest.raises(OutsideError) as error:
+        with pytest.raises(LabelRangeError) as error:
             mean_iou(torch.tensor([0]), torch.tensor([label]), 19)
         assert_sentence(error, cure)
         mean_iou(torch.tensor([0]), eval(cure, {"target": torch.tensor([label])}), 19)
-    with pytest.raises(OutsideError) as error:
+    with pytest.raises(LabelRangeError) as error:
         mean_iou(torch.tensor([0]), torch.tensor([300]), 19)
     assert "instances" not in str(error.value)
 
@@ -404,23 +406,23 @@ def test_instance_ids_of_plain_classes_are_named():
 def test_a_prediction_of_an_id_that_is_no_answer():
     """A way that leaves the truth as it is, where ignore_index would replace the void of the protocol."""
     target, preds = torch.tensor([9, 9, 9, 9, 17, 0]), torch.tensor([0, 1, 1, 1, 4, 1])
-    with pytest.raises(OutsideError) as error:
+    with pytest.raises(LabelRangeError) as error:
         mean_iou(preds, target, protocol="nuscenes-lidarseg")
     assert_sentence(error, "pass pred_void=0 if that is no answer")
-    assert mean_iou(preds, target, protocol="nuscenes-lidarseg", pred_void=0, unanswered="miss") == 0.875
-    counts = confusion_matrix(preds, target, protocol="nuscenes-lidarseg", pred_void=0, flow=True)
+    assert mean_iou(preds, target, protocol="nuscenes-lidarseg", pred_void=0, void_preds="miss") == 0.875
+    counts = confusion_matrix(preds, target, protocol="nuscenes-lidarseg", pred_void=0, include_void=True)
     assert (counts.sum(), counts[:, 16].sum()) == (6, 1)
     metric = MeanIoU(protocol="nuscenes-lidarseg", pred_void=0)
     metric.update(preds, target)
     assert "pred_void=(0,)" in str(metric.report())
-    assert metric.space.but() == metric.space
-    assert metric.space.but(void=[0, 1]).pred_void == (0,)
+    assert metric.label_space.but() == metric.label_space
+    assert metric.label_space.but(ignore_index=[0, 1]).pred_void == (0,)
 
 
 def test_void_of_predictions_alone_beside_plain_classes():
     target, preds = torch.tensor([0, 1, 255, 2]), torch.tensor([0, 9, 9, 1])
     for impl in ("portable", "auto"):
-        found = confusion_matrix(preds, target, 3, ignore_index=255, pred_void=9, impl=impl, flow=True)
+        found = confusion_matrix(preds, target, 3, ignore_index=255, pred_void=9, impl=impl, include_void=True)
         assert found.tolist() == [
             [1, 0, 0, 0, 0],
             [0, 0, 0, 1, 0],
@@ -428,13 +430,13 @@ def test_void_of_predictions_alone_beside_plain_classes():
             [0, 0, 0, 1, 0],
             [0, 0, 0, 0, 0],
         ]
-    with pytest.raises(OutsideError, match="preds holds 1 pixel"):
+    with pytest.raises(LabelRangeError, match="preds holds 1 pixel"):
         mean_iou(torch.tensor([255, 1]), torch.tensor([0, 1]), 3, ignore_index=255, pred_void=())
-    with pytest.raises(OutsideError, match=r"pass pred_void=\[9, 255\] if that is no answer"):
+    with pytest.raises(LabelRangeError, match=r"pass pred_void=\[9, 255\] if that is no answer"):
         mean_iou(torch.tensor([9, 1]), torch.tensor([0, 1]), 3, ignore_index=255)
     scores = torch.eye(3)[[0, 2, 1, 1]]
-    found = confusion_matrix(scores, target, 3, ignore_index=255, pred_void=9, flow=True)
-    assert_same_counts(found, confusion_matrix(scores, target, 3, ignore_index=255, flow=True))
+    found = confusion_matrix(scores, target, 3, ignore_index=255, pred_void=9, include_void=True)
+    assert_same_counts(found, confusion_matrix(scores, target, 3, ignore_index=255, include_void=True))
 
 
 def test_ignore_index_of_the_caller_is_what_an_error_names():
@@ -443,7 +445,7 @@ def test_ignore_index_of_the_caller_is_what_an_error_names():
     with pytest.raises(TypeError, match=r"ignore_index holds 1\.5"):
         MeanIoU(protocol="ade20k", ignore_index=1.5)
     with pytest.raises(TypeError, match=r"^void holds 'a'"):
-        LabelSpace(2, void="a")
+        LabelSpace(2, ignore_index="a")
     with pytest.raises(TypeError, match="pred_void holds 'a'"):
         MeanIoU(2, pred_void="a")
 
@@ -460,7 +462,7 @@ def test_arrays_are_told_what_arrays_can_do():
 
 
 def test_the_error_of_labels_out_of_range_survives_pickling():
-    with pytest.raises(OutsideError) as error:
+    with pytest.raises(LabelRangeError) as error:
         mean_iou([torch.tensor([0])] * 2, [torch.tensor([0]), torch.tensor([26001])], protocol="cityscapes")
     again = pickle.loads(pickle.dumps(error.value))
     assert str(again) == str(error.value)
@@ -485,7 +487,7 @@ def test_words_of_python_and_of_the_command_line():
 def test_other_whites_than_255(white, dtype):
     labels = square(1)
     mask = (labels.int() * white).to(dtype)
-    with pytest.raises(OutsideError, match=f"if {white} is the foreground of a binary mask, pass") as error:
+    with pytest.raises(LabelRangeError, match=f"if {white} is the foreground of a binary mask, pass") as error:
         mean_iou(labels, mask, 2)
     cure = str(error.value).split("pass ")[1].split(";")[0]
     assert mean_iou(labels, eval(cure, {"target": mask}), 2) == 1
@@ -501,7 +503,7 @@ def test_a_stray_1_hides_no_foreground_that_is_void():
     preds = (mask > 128).long()
     with pytest.warns(Doubt, match="truth holds 24 pixels of class 1, and 720 of its pixels are void; if 255"):
         mean_iou(preds, mask, 2, ignore_index=255)
-    with pytest.raises(OutsideError, match="stored as JPEG, which changes labels, pass target >= 128"):
+    with pytest.raises(LabelRangeError, match="stored as JPEG, which changes labels, pass target >= 128"):
         mean_iou(preds, mask, 2)
     border = torch.zeros_like(mask)
     border[:, 15:41, 19:51] = 255
@@ -539,8 +541,8 @@ def test_a_void_of_predictions_is_no_class():
     space = LabelSpace(3, ids=[10, 20, 30], pred_ids="classes", pred_void=[77])
     preds, target = torch.tensor([[1, 1, 2, 77]]), torch.tensor([[0, 1, 2, 0]])
     planes = torch.nn.functional.one_hot(target, 3).movedim(-1, 1)
-    by_planes = confusion_matrix(preds, planes, space, input_format="one-hot", flow=True)
-    assert_same_counts(by_planes, confusion_matrix(preds, (target + 1) * 10, space, flow=True))
+    by_planes = confusion_matrix(preds, planes, label_space=space, input_format="one-hot", include_void=True)
+    assert_same_counts(by_planes, confusion_matrix(preds, (target + 1) * 10, label_space=space, include_void=True))
 
 
 def test_floating_labels_of_two_classes_are_told_from_logits():
@@ -550,7 +552,7 @@ def test_floating_labels_of_two_classes_are_told_from_logits():
     with pytest.warns(UserWarning, match="for logits pass threshold=0"):
         mean_iou(torch.tensor([[-2.5, 3.0, 1.0]]), target, 2)
     floats = torch.tensor([[[0.0, 255.0, 0.0]]])
-    counts = confusion_matrix(floats, floats.long(), 1, ignore_index=255, input_format="index", flow=True)
+    counts = confusion_matrix(floats, floats.long(), 1, ignore_index=255, input_format="index", include_void=True)
     assert counts.diagonal().tolist() == [2, 1, 0]
 
 
@@ -567,7 +569,7 @@ def test_floating_labels_of_two_classes_are_told_from_logits():
     ids=str,
 )
 def test_ids_and_class_numbers_in_the_place_of_each_other(preds, target, settings, said):
-    with pytest.raises(OutsideError) as error:
+    with pytest.raises(LabelRangeError) as error:
         mean_iou(torch.tensor(preds), torch.tensor(target), **settings)
     assert_sentence(error, said)
 
@@ -576,20 +578,22 @@ def test_instance_ids_beside_ids_of_stuff():
     """Cityscapes' instanceIds hold the ids of things times 1000, and those of stuff as they are."""
     target = torch.tensor([7, 7, 11, 26001, 26002, 24000])
     ids = torch.tensor([7, 7, 11, 26, 26, 24])
-    with pytest.raises(OutsideError, match=r"pass target // 1000 where it is 1000 or more"):
+    with pytest.raises(LabelRangeError, match=r"pass target // 1000 where it is 1000 or more"):
         mean_iou(ids, target, protocol="cityscapes")
     assert mean_iou(ids, torch.where(target >= 1000, target // 1000, target), protocol="cityscapes") == 1
 
 
 def test_a_truth_that_is_off_by_one_is_doubted():
     target = torch.from_numpy(np.random.default_rng(0).integers(1, 151, (60, 60)))
-    with pytest.raises(OutsideError, match=r"if labels are 1 to 150 and 0 is void, take LabelSpace.reduce_zero_label"):
+    with pytest.raises(
+        LabelRangeError, match=r"if labels are 1 to 150 and 0 is void, take LabelSpace.reduce_zero_label"
+    ):
         mean_iou(target - 1, target, 150)
     with pytest.warns(Doubt, match="right on 0 of 3,600 pixels, and would be on 3,600 if each were one higher"):
         mean_iou(target - 1, target, 151)
     with pytest.warns(Doubt, match="if each were one lower"):
         mean_iou(target, target - 1, 151)
-    assert mean_iou(target - 1, target, LabelSpace.reduce_zero_label(150)) == 1
+    assert mean_iou(target - 1, target, label_space=LabelSpace.reduce_zero_label(150)) == 1
     mean_iou((target + 3) % 150, target - 1, 150)  # just a bad model
 
 
@@ -606,7 +610,7 @@ def test_a_string_of_digits_is_no_id():
 
 
 def test_instance_ids_of_train_ids_are_not_told_a_division():
-    with pytest.raises(OutsideError) as error:
+    with pytest.raises(LabelRangeError) as error:
         mean_iou(torch.tensor([0]), torch.tensor([13001]), protocol="cityscapes-train-ids")
     assert "1000" not in str(error.value)
 

@@ -26,14 +26,14 @@ def doubtful(**settings):
     """Two doubts: one image is counted twice, and the sides look swapped."""
     metric = made(**settings)
     for _ in range(2):
-        metric.update(*SWAPPED, ids=[3])
+        metric.update(*SWAPPED, image_ids=[3])
     return metric
 
 
 def doubtful_in(wrapper, **settings):
     wrapped = wrapper(made(**settings))
     for _ in range(2):
-        wrapped.update(*SWAPPED, ids=[3])
+        wrapped.update(*SWAPPED, image_ids=[3])
     return wrapped
 
 
@@ -43,7 +43,7 @@ ASK = {
     "over classes": lambda: doubtful(over="class", average="none").compute(),
     "report": lambda: doubtful().report(),
     "report with intervals": lambda: doubtful(over="image").report(bootstrap={"resamples": 5}),
-    "images": lambda: doubtful().images(),
+    "images": lambda: doubtful().image_scores(),
     "bootstrap": lambda: doubtful(over="class").bootstrap("class", resamples=5),
     "plot": lambda: doubtful(over="image").plot(),
     "collection": lambda: doubtful_in(lambda metric: MetricCollection([metric])).compute(),
@@ -94,7 +94,7 @@ def test_a_doubt_of_a_single_batch():
 def test_a_comparison_tells_the_doubts_of_both_once():
     a, b = made(), made()
     for metric in (a, b):
-        metric.update(*SWAPPED, ids=[3])
+        metric.update(*SWAPPED, image_ids=[3])
 
     def compared():
         compare(a, b, resamples=5)

@@ -85,7 +85,7 @@ def test_several_ignored_ids_and_folders_below(tmp_path: Path) -> None:
         save(tmp_path / side / "x.png", np.array([[0, 1, 1, 1]], np.uint8))
     words = [tmp_path / "pred", tmp_path / "target", "--num-classes", 2, "--format", "json"]
     ran = invoke(*words, "--ignore-index", 254, "--ignore-index", 255)
-    assert json.loads(ran.stdout)["pixels"] == {"seen": 8, "counted": 6, "void": 2, "no_answer": 0, "outside": 0}
+    assert json.loads(ran.stdout)["pixels"] == {"seen": 8, "counted": 6, "void": 2, "void_preds": 0, "outside": 0}
 
 
 def missing(pred: Path, _: Path) -> None:
@@ -301,9 +301,9 @@ def test_settings_that_are_off_end_with_one_sentence(folders: tuple[Path, Path],
         ),
         (["--num-classes", "2", "--class-names", tmp_path / "none.txt"], "cannot be read"),
         ([], "pass --num-classes, --class-names with one name per line, or --protocol"),
-        (["--num-classes", "9", "--group", "flat"], "expected NAME=CLASS,CLASS"),
-        (["--num-classes", "9", "--group", "flat=0", "--group", "flat=1"], "each name once"),
-        (["--num-classes", "9", "--group", "flat=0,9"], "The group 'flat' holds 9"),
+        (["--num-classes", "9", "--class-group", "flat"], "expected NAME=CLASS,CLASS"),
+        (["--num-classes", "9", "--class-group", "flat=0", "--class-group", "flat=1"], "each name once"),
+        (["--num-classes", "9", "--class-group", "flat=0,9"], "The group 'flat' holds 9"),
         (["--num-classes", "9", "--ignore-index", str(2**63)], "fit into int64"),
         (["--num-classes", "1", "--ignore-index", "0"], "No class is left"),
     ):
@@ -449,7 +449,16 @@ def test_read_in_order_with_as_many_in_memory_as_threads(
 
 @pytest.mark.parametrize("form", ["text", "markdown", "latex", "csv", "json"])
 def test_formats_and_output_are_those_of_the_report(folders: tuple[Path, Path], tmp_path: Path, form: str) -> None:
-    words = ["--class-names", tmp_path / "names.txt", "--ignore-index", 255, "--group", "flat=road,1", "--format", form]
+    words = [
+        "--class-names",
+        tmp_path / "names.txt",
+        "--ignore-index",
+        255,
+        "--class-group",
+        "flat=road,1",
+        "--format",
+        form,
+    ]
     printed = invoke(*folders, *words, "--jobs", 3)
     written = invoke(*folders, *words, "--jobs", 1, "--output", tmp_path / "report")
     assert (printed.exit_code, written.exit_code) == (0, 0)
@@ -459,7 +468,7 @@ def test_formats_and_output_are_those_of_the_report(folders: tuple[Path, Path], 
     metric = MeanIoU(9, ignore_index=255, class_names=synthetic.NAMES)
     for seed in range(3):
         metric.update(*(torch.from_numpy(side) for side in synthetic.scene(seed)))
-    report = metric.report(groups={"flat": [0, 1]})
+    report = metric.report(class_groups={"flat": [0, 1]})
     expected = {"text": str, "markdown": Report.to_markdown, "latex": Report.to_latex, "csv": Report.to_csv}
     assert printed.stdout == (expected | {"json": Report.to_json})[form](report) + "\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["names.txt", "pred", "report", "target"]
@@ -472,7 +481,7 @@ def test_rules_of_the_mean(folders: tuple[Path, Path]) -> None:
     ran = invoke(*folders, *OPTIONS, "--present", "target", "--absent", "zero", "--format", "json")
     assert json.loads(ran.stdout) == metric.report().to_dict()
     save(folders[0] / "scene_000.png", np.full((256, 512), 255, np.uint8))
-    ran = invoke(*folders, *OPTIONS, "--unanswered", "error")
+    ran = invoke(*folders, *OPTIONS, "--void-preds", "error")
     assert (ran.exit_code, ran.stdout) == (2, "")
     assert "no answer" in ran.stderr
 
@@ -609,10 +618,10 @@ def test_a_device_that_is_full_leaves_nothing_of_the_others(folders: tuple[Path,
 
 
 def test_images_are_listed_beside_what_a_program_reads(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    ran = invoke(*folders, *OPTIONS, "--worst", 1, "--format", "json")
+    ran = invoke(*folders, *OPTIONS, "--list-worst", 1, "--format", "json")
     assert json.loads(ran.stdout)["images"]["number"]
     assert ran.stderr.strip().startswith("image")
-    ran = invoke(*folders, *OPTIONS, "--worst", 1, "--format", "json", "--output", tmp_path / "r")
+    ran = invoke(*folders, *OPTIONS, "--list-worst", 1, "--format", "json", "--output", tmp_path / "r")
     assert ran.stdout.splitlines()[2].startswith("image")
 
 

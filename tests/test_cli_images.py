@@ -43,15 +43,15 @@ def counted(folders: dict[str, Path], kind: str) -> MeanIoU:
     metric = MeanIoU(3, ignore_index=255, per_image=True, input_format="index")
     for name in NAMES:
         maps = [torch.from_numpy(np.load(folders[k] / "city" / f"{name}.npy")) for k in (kind, "target")]
-        metric.update(maps[:1], maps[1:], ids=[id_of(f"city/{name}")])
+        metric.update(maps[:1], maps[1:], image_ids=[id_of(f"city/{name}")])
     return metric
 
 
 def test_scores_of_each_image(folders: dict[str, Path], tmp_path: Path) -> None:
-    ran = run(folders["good"], folders["target"], *SETTINGS, "--per-image", tmp_path / "each.csv", "--worst", 2)
+    ran = run(folders["good"], folders["target"], *SETTINGS, "--image-scores", tmp_path / "each.csv", "--list-worst", 2)
     assert ran.exit_code == 0, ran.output
     rows = list(csv.DictReader((tmp_path / "each.csv").read_text().splitlines()))
-    table = counted(folders, "good").images()
+    table = counted(folders, "good").image_scores()
     assert sorted(row["image"] for row in rows) == [f"city/{name}" for name in NAMES]
     assert [float(row["mean_iou"]) for row in rows] == list(table.mean_iou)
     listed = ran.stdout.split("\n\n")[-1].splitlines()
@@ -107,7 +107,7 @@ def test_shards_are_merged(folders: dict[str, Path], tmp_path: Path) -> None:
     assert merged.stdout == whole
     assert run("merge", tmp_path / "sum.pt", "--ci", "--format", "json").stdout == merged.stdout
     output = tmp_path / "report.csv"
-    assert run("merge", tmp_path / "sum.pt", "--output", output, "--group", "a=0,1").exit_code == 0
+    assert run("merge", tmp_path / "sum.pt", "--output", output, "--class-group", "a=0,1").exit_code == 0
     assert output.read_text().startswith("kind,name,iou")
     twice = run("merge", tmp_path / "0.pt", tmp_path / "0.pt")
     assert twice.exit_code == 0
@@ -115,14 +115,14 @@ def test_shards_are_merged(folders: dict[str, Path], tmp_path: Path) -> None:
 
 
 def test_names_of_images_are_saved(folders: dict[str, Path], tmp_path: Path) -> None:
-    asked = ["--worst", 2, "--per-image"]
+    asked = ["--list-worst", 2, "--image-scores"]
     words = [folders["bad"], folders["target"], *SETTINGS, *asked, tmp_path / "1.csv", "--save", tmp_path / "bad.pt"]
     scored = run(*words)
     merged = run("merge", tmp_path / "bad.pt", *asked, tmp_path / "2.csv")
     assert merged.exit_code == 0, merged.output
     assert merged.stdout == scored.stdout
     assert (tmp_path / "2.csv").read_text() == (tmp_path / "1.csv").read_text()
-    assert sorted(MeanIoU.load(tmp_path / "bad.pt").images().images) == [f"city/{name}" for name in NAMES]
+    assert sorted(MeanIoU.load(tmp_path / "bad.pt").image_scores().images) == [f"city/{name}" for name in NAMES]
 
 
 def test_a_comparison_of_saved_files(folders: dict[str, Path], tmp_path: Path) -> None:
@@ -162,18 +162,18 @@ def test_groups_of_images(folders: dict[str, Path]) -> None:
     words = [folders["good"], folders["target"], *SETTINGS, "--ci", "--format", "json"]
     found = {}
     for given, groups in (("^.*$", None), (pattern, even)):
-        ran = run(*words, "--group-images", given)
+        ran = run(*words, "--clusters", given)
         assert ran.exit_code == 0, ran.output
         found[given] = json.loads(ran.stdout)["intervals"]["mean_iou"]
-        assert found[given] == vars(counted(folders, "good").bootstrap(groups=groups))
+        assert found[given] == vars(counted(folders, "good").bootstrap(clusters=groups))
     assert found["^.*$"] != found[pattern]
     of_both = ["compare", folders["good"], folders["bad"], folders["target"], *SETTINGS, "--format", "json"]
-    told = json.loads(run(*of_both, "--group-images", pattern).stdout)["mean_iou"]["difference"]
-    assert told == vars(compare(*(counted(folders, kind) for kind in ("good", "bad")), groups=even))
+    told = json.loads(run(*of_both, "--clusters", pattern).stdout)["mean_iou"]["difference"]
+    assert told == vars(compare(*(counted(folders, kind) for kind in ("good", "bad")), clusters=even))
     for more, part in (
-        (("--ci", "--group-images", "("), "is no regular expression"),
-        (("--ci", "--group-images", "[024]$"), "finds nothing in the name of the image city/scene_1"),
-        (("--group-images", "x"), "pass --ci with it"),
+        (("--ci", "--clusters", "("), "is no regular expression"),
+        (("--ci", "--clusters", "[024]$"), "finds nothing in the name of the image city/scene_1"),
+        (("--clusters", "x"), "pass --ci with it"),
     ):
         ran = run(folders["good"], folders["target"], *SETTINGS, *more)
         assert ran.exit_code == 2
@@ -213,7 +213,7 @@ def test_what_cannot_be_merged_or_compared(folders: dict[str, Path], tmp_path: P
 
 
 def test_an_output_that_cannot_be_written(folders: dict[str, Path], tmp_path: Path) -> None:
-    for option in ("--per-image", "--save", "--output"):
+    for option in ("--image-scores", "--save", "--output"):
         ran = run(folders["good"], folders["target"], *SETTINGS, option, tmp_path / "no/such/file")
         assert ran.exit_code == 2, option
         assert "no/such/file" in ran.stderr

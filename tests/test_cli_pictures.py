@@ -18,7 +18,7 @@ from meaniou.cli.commands import main
 from meaniou.cli.overlays import Gallery
 from meaniou.masks import reading
 from meaniou.plot import overlays
-from meaniou.settings.input_settings import Counting
+from meaniou.settings.input_settings import InputSettings
 from meaniou.settings.label_space import LabelSpace
 
 NAMES = ("a/scene", "b/scene", "a/other")
@@ -65,13 +65,13 @@ def test_plots(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
 
 
 def test_overlays_of_the_worst_images(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
-    words = ["--worst", 2, "--overlay", tmp_path / "over", "--images", folders[2], "--image-suffix", "_photo.jpg"]
+    words = ["--list-worst", 2, "--overlay", tmp_path / "over", "--photos", folders[2], "--photo-suffix", "_photo.jpg"]
     ran = run(*folders[:2], *OPTIONS, *words)
     assert ran.exit_code == 0, ran.output
     worst = listed(ran)
     found = sorted(path.name for path in (tmp_path / "over").iterdir())
     assert found == [f"{i:03d}_{name.replace('/', '__')}.png" for i, name in enumerate(worst, 1)]
-    space = LabelSpace(9, void=255)
+    space = LabelSpace(9, ignore_index=255)
     for name, file in zip(worst, found, strict=True):
         i = NAMES.index(name)
         preds, target = (np.where(m == 255, 9, m).astype(np.int64) for m in synthetic.scene(i, 32, 48))
@@ -93,7 +93,7 @@ def test_overlays_of_long_names(tmp_path: Path) -> None:
     for i, name in enumerate(names):
         for side, pixels in zip(("pred", "target"), synthetic.scene(i, 32, 48), strict=True):
             save(tmp_path / side / f"{name}.png", pixels)
-    words = ["--overlay", tmp_path / "over", "--html", tmp_path / ("h" * 255), "--per-image", tmp_path / "each.csv"]
+    words = ["--overlay", tmp_path / "over", "--html", tmp_path / ("h" * 255), "--image-scores", tmp_path / "each.csv"]
     ran = run(tmp_path / "pred", tmp_path / "target", *OPTIONS, *words)
     assert ran.exit_code == 0, ran.output
     found = [path.name for path in (tmp_path / "over").iterdir()]
@@ -105,7 +105,7 @@ def test_overlays_of_long_names(tmp_path: Path) -> None:
 
 def test_the_page_holds_the_worst_images(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
     pytest.importorskip("jinja2")
-    words = ["--worst", 2, "--html", tmp_path / "r.html", "--images", folders[2], "--image-suffix", "_photo.jpg"]
+    words = ["--list-worst", 2, "--html", tmp_path / "r.html", "--photos", folders[2], "--photo-suffix", "_photo.jpg"]
     ran = run(*folders[:2], *OPTIONS, *words, "--ci")
     assert ran.exit_code == 0, ran.output
     text = (tmp_path / "r.html").read_text()
@@ -154,7 +154,7 @@ def test_pictures_of_the_page_are_shrunk_in_blocks(
         save(tmp_path / f"{side}.png", pixels.astype(np.uint8))
     space = LabelSpace(3)
     pairs = {"a": reading.Pair("a", tmp_path / "pred.png", tmp_path / "target.png")}
-    gallery = Gallery(space, Counting("index"), pairs, {})
+    gallery = Gallery(space, InputSettings("index"), pairs, {})
     monkeypatch.setattr(overlays, "BLOCK", 5000)
     source = gallery.embedded("a").removeprefix("data:image/png;base64,")
     expected = Image.fromarray(overlays.errors(None, preds, target, 3))
@@ -173,7 +173,7 @@ def test_pictures_take_little_memory(tmp_path: Path) -> None:
     for side in ("pred", "target"):
         save(tmp_path / f"{side}.png", pixels)
     pairs = {"a": reading.Pair("a", tmp_path / "pred.png", tmp_path / "target.png")}
-    gallery = Gallery(LabelSpace(3), Counting("index"), pairs, {})
+    gallery = Gallery(LabelSpace(3), InputSettings("index"), pairs, {})
     for draw, bytes_a_pixel in ((gallery.embedded, 9), (gallery.overlay, 9)):
         tracemalloc.start()
         try:
@@ -193,12 +193,12 @@ def test_pictures_that_cannot_be_drawn(folders: tuple[Path, Path, Path], tmp_pat
         (tmp_path / f"broken/{name}.png").write_bytes(b"\x89PNG no")
     over = ["--overlay", tmp_path / "over"]
     for words, part in (
-        ((*over, "--images", folders[2]), "There is no image for 3 of 3 masks: a/other, a/scene, b/scene"),
-        ((*over, "--images", tmp_path / "few"), "There is no image for 2 of 3 masks"),
-        ((*over, "--images", tmp_path / "none"), "none does not exist; expected a folder of images"),
-        ((*over, "--images", tmp_path / "small"), "is 8 x 8 and its masks are 32 x 48"),
-        ((*over, "--images", tmp_path / "broken"), "is no image of a kind that is drawn"),
-        (("--images", folders[2]), "pass --overlay or --html with it"),
+        ((*over, "--photos", folders[2]), "There is no image for 3 of 3 masks: a/other, a/scene, b/scene"),
+        ((*over, "--photos", tmp_path / "few"), "There is no image for 2 of 3 masks"),
+        ((*over, "--photos", tmp_path / "none"), "none does not exist; expected a folder of images"),
+        ((*over, "--photos", tmp_path / "small"), "is 8 x 8 and its masks are 32 x 48"),
+        ((*over, "--photos", tmp_path / "broken"), "is no image of a kind that is drawn"),
+        (("--photos", folders[2]), "pass --overlay or --html with it"),
         (("--overlay", folders[0] / "a/scene.png"), "cannot be written"),
     ):
         ran = run(*folders[:2], *OPTIONS, *words)
@@ -209,7 +209,7 @@ def test_pictures_that_cannot_be_drawn(folders: tuple[Path, Path, Path], tmp_pat
 
 
 def test_images_are_looked_for_before_masks_are_read(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
-    ran = run(tmp_path / "none", folders[1], *OPTIONS, "--overlay", tmp_path / "o", "--images", tmp_path / "nowhere")
+    ran = run(tmp_path / "none", folders[1], *OPTIONS, "--overlay", tmp_path / "o", "--photos", tmp_path / "nowhere")
     assert ran.exit_code == 2
     assert "nowhere does not exist; expected a folder of images" in ran.stderr
 

@@ -98,7 +98,7 @@ def copies(metric):
 
 CASES = {
     **{f"labels, {average}": (label_batches, {"average": average}) for average in AVERAGES},
-    "scores": (score_batches, {"unanswered": "drop", "present": "target"}),
+    "scores": (score_batches, {"void_preds": "drop", "present": "target"}),
     "threshold": (threshold_batches, {"num_classes": 2, "threshold": 0.3, "absent": "zero"}),
     "one-hot": (one_hot_batches, {"input_format": "one-hot", "include_background": False}),
     "on step": (label_batches, {"dist_sync_on_step": True, "validate_args": False}),
@@ -544,7 +544,7 @@ SAME_COUNTS = {
     "present": {"present": "target"},
     "classes": {"classes": [1, 2]},
     "foreground": {"include_background": False},
-    "drop": {"unanswered": "drop"},
+    "drop": {"void_preds": "drop"},
     "kernel": {"impl": "portable"},
 }
 
@@ -748,7 +748,7 @@ def test_arithmetic():
 def test_every_kind_of_input_through_the_metric():
     (preds, target), *_ = label_batches()
     scores = nn.functional.one_hot(preds, 3).movedim(-1, 1).float()
-    counts = confusion_matrix(preds, target, 3, ignore_index=255, flow=True)
+    counts = confusion_matrix(preds, target, 3, ignore_index=255, include_void=True)
     for batch in [
         (preds, target),
         (preds.to(torch.uint8), target.to(torch.int16)),
@@ -782,7 +782,7 @@ def test_counts_stay_where_a_captured_graph_adds_to_them(monkeypatch):
     monkeypatch.setattr(MeanIoU, "_is_captured", lambda self: True)
     metric.update(x, x)
     monkeypatch.undo()
-    captured, batch = metric.counts, confusion_matrix(x, x, 2, flow=True)
+    captured, batch = metric.counts, confusion_matrix(x, x, 2, include_void=True)
 
     def replay():
         captured.add_(batch)

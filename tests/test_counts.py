@@ -60,7 +60,7 @@ def by_kernel(kernel, preds, target, num_classes, ignore=(), valid=None, forms=(
 
 def flow(preds, target, num_classes, **settings):
     """Counts with flow bins by the public function, with nothing refused."""
-    return confusion_matrix(preds, target, num_classes, flow=True, validate_args=False, **settings)
+    return confusion_matrix(preds, target, num_classes, include_void=True, validate_args=False, **settings)
 
 
 @pytest.fixture
@@ -372,7 +372,7 @@ def test_nothing_is_valid():
 
 def test_void_comes_before_outside():
     # A pixel that is not valid is void, whatever its truth is.
-    found = confusion_matrix(torch.tensor([1]), torch.tensor([77]), 2, valid=torch.tensor([False]), flow=True)
+    found = confusion_matrix(torch.tensor([1]), torch.tensor([77]), 2, valid=torch.tensor([False]), include_void=True)
     assert found[2].tolist() == [0, 1, 0, 0]
 
 
@@ -651,7 +651,7 @@ def test_empty_maps(kernel, shape):
         by_kernel(kernel, empty, scores, 3, forms=("labels", "one-hot")),
         flow(empty, empty, 3),
         flow(scores, empty, 3),
-        confusion_matrix(empty, empty, 3, flow=True),
+        confusion_matrix(empty, empty, 3, include_void=True),
     ):
         assert_same_counts(found, np.zeros((5, 5), dtype=np.int64))
 
@@ -697,7 +697,7 @@ def test_outside_labels_are_refused_by_name(side, label):
     assert found.sum() == good.numel()
     if not 0 <= label < 19:
         assert (
-            confusion_matrix(**sides, num_classes=19, ignore_index=label, flow=True)[
+            confusion_matrix(**sides, num_classes=19, ignore_index=label, include_void=True)[
                 (0, 19) if side == "preds" else (19, 0)
             ]
             == 3
@@ -744,7 +744,7 @@ def test_an_outside_prediction_on_a_void_pixel_is_counted_and_never_raised(label
         "not valid": torch.tensor([[False, True], [True, True]]),
         "image not valid": torch.tensor([False, True]),
     }
-    found = confusion_matrix(preds, target, 19, ignore_index=7, valid=valid[void], flow=True)
+    found = confusion_matrix(preds, target, 19, ignore_index=7, valid=valid[void], include_void=True)
     assert found[19, 20] == 1
     assert found.sum() == 4
 

@@ -24,7 +24,7 @@ BLOCKS = [0, 1, 7, 8, 9, 63, 64, 65, 127, 128, 129, 64 * 9 + 5]
 
 
 def flow(preds, target, num_classes, **settings):
-    return confusion_matrix(preds, target, num_classes, flow=True, validate_args=False, impl="cpu", **settings)
+    return confusion_matrix(preds, target, num_classes, include_void=True, validate_args=False, impl="cpu", **settings)
 
 
 @pytest.fixture
@@ -162,12 +162,12 @@ def row_by_definition(preds, target, num_classes, ignore):
         for side in (target, preds)
     )
     valid = set().union(*truth_of)
-    unanswered = set(np.flatnonzero(np.isin(preds.numpy(), ignore)))
+    void_preds = set(np.flatnonzero(np.isin(preds.numpy(), ignore)))
     return [
         [len(truth & answer) for truth, answer in zip(truth_of, answer_of, strict=True)],
         [len(truth) for truth in truth_of],
         [len(answer & valid) for answer in answer_of],
-        [len(truth & unanswered) for truth in truth_of],
+        [len(truth & void_preds) for truth in truth_of],
     ]
 
 

@@ -219,7 +219,7 @@ def test_ids_that_lie_far_apart_are_a_reason(cuda):
 
 # Programs for cards that are not there.
 
-CITY = Reading("labels", "labels", 19, (), 0.5, *[protocols.get("cityscapes").space.target_bins] * 2)
+CITY = Reading("labels", "labels", 19, (), 0.5, *[protocols.get("cityscapes").label_space.target_bins] * 2)
 WORK = {
     "uint8 ids": lambda: (*maps(torch.uint8), None, CITY),
     "int64 ids, mask, strides": lambda: (
@@ -236,7 +236,7 @@ WORK = {
     "uint8 ids of 150 classes": lambda: (
         *maps(torch.uint8),
         None,
-        Reading("labels", "labels", 150, (), 0.5, *[protocols.get("ade20k").space.target_bins] * 2),
+        Reading("labels", "labels", 150, (), 0.5, *[protocols.get("ade20k").label_space.target_bins] * 2),
     ),
     "uint8 C=19": lambda: (*maps(torch.uint8), None, PLAIN),
     "int64 C=19": lambda: (*maps(torch.int64), None, PLAIN),

@@ -192,10 +192,10 @@ def test_runs_anywhere(runs):
 
 
 IDS = {
-    "city": LabelSpace(3, ids=[7, 8, (11, 12)], void=[0, 1, 9, -1]),
-    "wide": LabelSpace(20, ids=[[c, c - 300, 900 - c] for c in range(20)], void=[255, 300]),
-    "many": LabelSpace(200, ids=range(1, 201), void=0),
-    "other preds": LabelSpace(3, ids=[5, 6, 7], void=0, pred_ids=[1, 2, (3, 9)], pred_void=[200]),
+    "city": LabelSpace(3, ids=[7, 8, (11, 12)], ignore_index=[0, 1, 9, -1]),
+    "wide": LabelSpace(20, ids=[[c, c - 300, 900 - c] for c in range(20)], ignore_index=[255, 300]),
+    "many": LabelSpace(200, ids=range(1, 201), ignore_index=0),
+    "other preds": LabelSpace(3, ids=[5, 6, 7], ignore_index=0, pred_ids=[1, 2, (3, 9)], pred_void=[200]),
     "classes": LabelSpace.reduce_zero_label(19),
 }
 

@@ -21,13 +21,13 @@ def counted(shift=0, ids=(0, 1, 2)):
     target = torch.tensor([[0, 0, 1, 1], [2, 2, 1, 1], [255, 255, 255, 255]])[:, None]
     preds = torch.tensor([[0, 1, 1, 1], [2, 2, 1, 0], [0, 0, 0, 0]])[:, None]
     metric = MeanIoU(4, ignore_index=255, per_image=True)
-    metric.update((preds + shift) % 4, target, ids=ids)
+    metric.update((preds + shift) % 4, target, image_ids=ids)
     return metric
 
 
 MAKERS = {
-    "Report": lambda shift: counted(shift).report(groups={"a": [0, 1], "b": [3]}, bootstrap={"resamples": 9}),
-    "ImageTable": lambda shift: counted(shift).images(),
+    "Report": lambda shift: counted(shift).report(class_groups={"a": [0, 1], "b": [3]}, bootstrap={"resamples": 9}),
+    "ImageTable": lambda shift: counted(shift).image_scores(),
     "Interval": lambda shift: counted(shift).bootstrap("class", resamples=9)[3 if shift == 0 else 1],
     "Comparison": lambda shift: compare(counted(shift), counted(), "class", resamples=9)[3 if shift == 0 else 0],
     "ComparisonReport": lambda shift: ComparisonReport.of(counted(shift), counted(), resamples=9),
@@ -121,9 +121,9 @@ def test_arrays_are_compared_by_value():
     assert table([[0.5, math.nan]]) != table([[0.5, 0.0]])
     assert table([[0.5, 0.25]]) != table([[0.5], [0.25]])
     report = MAKERS["Report"](0)
-    moved = report.confmat.copy()
+    moved = report.counts.copy()
     moved[-2, :2] += (1, -1)  # the answers on void, of which no other field says anything
-    assert replace(report, confmat=moved) != report
+    assert replace(report, counts=moved) != report
 
 
 def test_nan_equals_no_number():

@@ -21,7 +21,7 @@ def rng():
 
 
 def flow(preds, target, num_classes, **settings):
-    settings = {"flow": True, "validate_args": False} | settings
+    settings = {"include_void": True, "validate_args": False} | settings
     return confusion_matrix(preds.cuda(), target.cuda(), num_classes, **settings).cpu()
 
 
@@ -65,7 +65,7 @@ def test_strides_and_masks(rng):
     crop = (slice(None), slice(1, -3), slice(2, -5))
     expected = expected_counts(preds[crop], target[crop], 19, [255], valid[crop])
     gpu = [m.cuda()[crop] for m in (preds, target, valid)]
-    found = confusion_matrix(*gpu[:2], 19, valid=gpu[2], ignore_index=255, flow=True, validate_args=False)
+    found = confusion_matrix(*gpu[:2], 19, valid=gpu[2], ignore_index=255, include_void=True, validate_args=False)
     assert_same_counts(found.cpu(), expected)
 
 

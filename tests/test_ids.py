@@ -17,36 +17,36 @@ from support import (
 )
 
 from meaniou import LabelSpace, MeanIoU, confusion_matrix, mean_iou, reference
-from meaniou.counting.errors import OutsideError
+from meaniou.counting.errors import LabelRangeError
 from meaniou.counting.kernels import cpu, portable, readers
 from meaniou.counting.kernels.image_counts import image_by_image
 from meaniou.counting.kernels.label_table import MAX_WINDOW, Reading
 
 FAR = 2**40
 SPACES = {
-    "city": LabelSpace(3, ids=[7, 8, (11, 12)], void=[0, 1, 9, -1]),
+    "city": LabelSpace(3, ids=[7, 8, (11, 12)], ignore_index=[0, 1, 9, -1]),
     "shifted": LabelSpace.reduce_zero_label(5),
-    "beyond bytes": LabelSpace(3, ids=[10, (300, 301), 70000 % MAX_WINDOW], void=[255]),
-    "negative": LabelSpace(3, ids=[-5, -128, 4], void=-1),
-    "far": LabelSpace(3, ids=[FAR, -FAR, 7], void=[0, FAR + 1]),
-    "many far": LabelSpace(7, ids=[[FAR * c + 1, FAR * c + 2] for c in range(7)], void=[2**63 - 1, -(2**63)]),
+    "beyond bytes": LabelSpace(3, ids=[10, (300, 301), 70000 % MAX_WINDOW], ignore_index=[255]),
+    "negative": LabelSpace(3, ids=[-5, -128, 4], ignore_index=-1),
+    "far": LabelSpace(3, ids=[FAR, -FAR, 7], ignore_index=[0, FAR + 1]),
+    "many far": LabelSpace(7, ids=[[FAR * c + 1, FAR * c + 2] for c in range(7)], ignore_index=[2**63 - 1, -(2**63)]),
     "all far": LabelSpace(2, ids=[FAR, -FAR]),
-    "apart": LabelSpace(2, ids=[MAX_WINDOW // 2 - 1, MAX_WINDOW // 2], void=[MAX_WINDOW // 2 + 1, -FAR]),
-    "high": LabelSpace(2, ids=[2**63 - 1, 2**63 - 2], void=2**31 - 1),
-    "colours": LabelSpace(3, ids=[0x804080, 0x00FF00, 0xFFFFFF], void=0),
-    "edges": LabelSpace(2, ids=[2**63 - 1, -(2**63)], void=[0]),
-    "byte edges": LabelSpace(2, ids=[255, 0], void=[128, -128, 127]),
-    "void class": LabelSpace(3, ids=[1, 2, (3, 4)], void=[2, 3]),
-    "other preds": LabelSpace(3, ids=[5, 6, 7], void=0, pred_ids=[1, 2, (3, 9)], pred_void=[200]),
-    "void class, other preds": LabelSpace(3, ids=[1, 2, 3], void=[2], pred_ids=[11, 12, 13]),
-    "same preds, other void": LabelSpace(2, ids=[5, 6], void=0, pred_ids=[5, 6], pred_void=9),
-    "long": LabelSpace(3, ids=[range(33000), range(33000, 34000), 40000], void=[2**31 - 1]),
-    "classes": LabelSpace(3, ids=[5, 6, 7], void=0, pred_ids="classes"),
-    "plain, other void of preds": LabelSpace(3, void=255, pred_void=[9, 200]),
-    "void class, no void of preds": LabelSpace(3, void=[1, 255], pred_void=()),
-    "same ids, other void": LabelSpace(2, ids=[5, 6], void=0, pred_void=9),
-    "classes, other void": LabelSpace(3, ids=[5, 6, 7], void=0, pred_ids="classes", pred_void=[3, 77]),
-    "truth as it is": LabelSpace(3, void=255, pred_ids={10: 0, 11: 1, 12: 2, 13: 2}),
+    "apart": LabelSpace(2, ids=[MAX_WINDOW // 2 - 1, MAX_WINDOW // 2], ignore_index=[MAX_WINDOW // 2 + 1, -FAR]),
+    "high": LabelSpace(2, ids=[2**63 - 1, 2**63 - 2], ignore_index=2**31 - 1),
+    "colours": LabelSpace(3, ids=[0x804080, 0x00FF00, 0xFFFFFF], ignore_index=0),
+    "edges": LabelSpace(2, ids=[2**63 - 1, -(2**63)], ignore_index=[0]),
+    "byte edges": LabelSpace(2, ids=[255, 0], ignore_index=[128, -128, 127]),
+    "void class": LabelSpace(3, ids=[1, 2, (3, 4)], ignore_index=[2, 3]),
+    "other preds": LabelSpace(3, ids=[5, 6, 7], ignore_index=0, pred_ids=[1, 2, (3, 9)], pred_void=[200]),
+    "void class, other preds": LabelSpace(3, ids=[1, 2, 3], ignore_index=[2], pred_ids=[11, 12, 13]),
+    "same preds, other void": LabelSpace(2, ids=[5, 6], ignore_index=0, pred_ids=[5, 6], pred_void=9),
+    "long": LabelSpace(3, ids=[range(33000), range(33000, 34000), 40000], ignore_index=[2**31 - 1]),
+    "classes": LabelSpace(3, ids=[5, 6, 7], ignore_index=0, pred_ids="classes"),
+    "plain, other void of preds": LabelSpace(3, ignore_index=255, pred_void=[9, 200]),
+    "void class, no void of preds": LabelSpace(3, ignore_index=[1, 255], pred_void=()),
+    "same ids, other void": LabelSpace(2, ids=[5, 6], ignore_index=0, pred_void=9),
+    "classes, other void": LabelSpace(3, ids=[5, 6, 7], ignore_index=0, pred_ids="classes", pred_void=[3, 77]),
+    "truth as it is": LabelSpace(3, ignore_index=255, pred_ids={10: 0, 11: 1, 12: 2, 13: 2}),
 }
 KERNELS = {"cpu": cpu.count, "portable": portable.count, "accelerator": None}
 EVERY = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
@@ -72,7 +72,7 @@ def count(kernel, preds, target, valid, reading):
 def seen_ids(space):
     own = [(c,) for c in range(space.num_classes)]
     known = {i for ids in (*(space.ids or own), *(space.pred_ids or own)) for i in ids} | {
-        *space.void,
+        *space.ignore_index,
         *space.pred_void,
     }
     return known | {i + step for i in known for step in (-1, 1)} | {0, 1, 2, 255, MAX_WINDOW, -1}
@@ -87,7 +87,7 @@ def random_ids(rng, shape, dtype, space):
 def by_reference(preds, target, space, valid=None, answers=False):
     """Counts from the definitions; ``answers`` are class numbers already."""
     own = [(c,) for c in range(space.num_classes)]
-    truth = reference.labels_of_ids(as_numpy(target), space.ids or own, space.void)
+    truth = reference.labels_of_ids(as_numpy(target), space.ids or own, space.ignore_index)
     if answers:
         labels = np.where(np.isin(preds, list(space.ignored_classes)), reference.VOID, preds)
         labels = np.where(preds == reference.NO_ANSWER, reference.VOID, labels)
@@ -172,7 +172,7 @@ def test_any_map_of_ids(data):
     rest = data.draw(st.lists(st.integers(0, classes), min_size=len(known), max_size=len(known)))
     ids = [[known[c]] + [i for i, c_ in zip(known[classes:], rest, strict=False) if c_ == c] for c in range(classes)]
     void = [i for i, c in zip(known[classes:], rest, strict=False) if c == classes]
-    space = LabelSpace(classes, ids=ids, void=void)
+    space = LabelSpace(classes, ids=ids, ignore_index=void)
     stored = st.lists(st.one_of(st.sampled_from(known), label), min_size=1, max_size=200)
     target = torch.tensor(data.draw(stored))
     preds = target.flip(0)
@@ -184,7 +184,7 @@ def test_any_map_of_ids(data):
 def test_a_wrong_reference_is_noticed():
     space = SPACES["city"]
     target = torch.tensor([7, 8, 12, 0])
-    wrong = LabelSpace(3, ids=[7, 8, 11], void=[0, 12])
+    wrong = LabelSpace(3, ids=[7, 8, 11], ignore_index=[0, 12])
     with pytest.raises(pytest.fail.Exception, match="differ"):
         assert_same_counts(
             count(cpu.count, target, target, None, reading_of(space)), by_reference(target, target, wrong)
@@ -200,21 +200,21 @@ def test_the_same_from_ids_and_from_classes():
     classes = random_map(rng, (2, 40), torch.uint8, 3).clamp(max=2)
     stored = torch.tensor([7, 8, 12])[classes.long()]
     plain = confusion_matrix(classes, classes.roll(1), 3)
-    assert torch.equal(confusion_matrix(stored, stored.roll(1), space), plain)
-    assert torch.equal(confusion_matrix(classes, stored.roll(1), space, pred_ids="classes"), plain)
-    metric = MeanIoU(space, average="none")
+    assert torch.equal(confusion_matrix(stored, stored.roll(1), label_space=space), plain)
+    assert torch.equal(confusion_matrix(classes, stored.roll(1), label_space=space, pred_ids="classes"), plain)
+    metric = MeanIoU(label_space=space, average="none")
     metric.update(stored, stored.roll(1))
     assert torch.equal(metric.compute(), mean_iou(classes, classes.roll(1), 3, average="none"))
     assert metric.report().classes[2].name == "2"
 
 
 def test_a_class_whose_ids_are_void_is_in_no_mean():
-    space = LabelSpace(3, ids=[1, 2, 3], void=[2])
-    value = mean_iou(torch.tensor([1, 1, 3]), torch.tensor([1, 2, 3]), space, average="none")
+    space = LabelSpace(3, ids=[1, 2, 3], ignore_index=[2])
+    value = mean_iou(torch.tensor([1, 1, 3]), torch.tensor([1, 2, 3]), label_space=space, average="none")
     assert value[[0, 2]].tolist() == [1, 1]
     assert value[1].isnan()
     assert (
-        mean_iou(torch.eye(3)[[1, 2, 2, 2, 2, 0]], torch.tensor([1, 3, 3, 3, 3, 2]), space) == 0.5
+        mean_iou(torch.eye(3)[[1, 2, 2, 2, 2, 0]], torch.tensor([1, 3, 3, 3, 3, 2]), label_space=space) == 0.5
     )  # the first: a miss
 
 
@@ -222,16 +222,18 @@ def test_reduce_zero_label_is_what_others_call_so():
     target = torch.tensor([0, 1, 2, 255, 3])
     preds = torch.tensor([0, 0, 1, 2, 1])
     others = (target - 1).masked_fill((target == 0) | (target == 255), 255)
-    expected = confusion_matrix(preds, others, 3, ignore_index=255, flow=True)
-    assert torch.equal(confusion_matrix(preds, target, LabelSpace.reduce_zero_label(3), flow=True), expected)
-    assert LabelSpace.reduce_zero_label(300).void == (0,)
+    expected = confusion_matrix(preds, others, 3, ignore_index=255, include_void=True)
+    assert torch.equal(
+        confusion_matrix(preds, target, label_space=LabelSpace.reduce_zero_label(3), include_void=True), expected
+    )
+    assert LabelSpace.reduce_zero_label(300).ignore_index == (0,)
 
 
 def test_metrics_of_other_ids_do_not_merge():
-    a, b = MeanIoU(LabelSpace(2, ids=[5, 6])), MeanIoU(LabelSpace(2, ids=[6, 5]))
+    a, b = MeanIoU(label_space=LabelSpace(2, ids=[5, 6])), MeanIoU(label_space=LabelSpace(2, ids=[6, 5]))
     with pytest.raises(ValueError, match="expected the same settings"):
         a.merge_state(b)
-    a.merge_state(MeanIoU(LabelSpace(2, ids=[5, 6], names=["a", "b"])))
+    a.merge_state(MeanIoU(label_space=LabelSpace(2, ids=[5, 6], class_names=["a", "b"])))
 
 
 def test_labels_outside_are_named_with_what_they_look_like():
@@ -242,25 +244,25 @@ def test_labels_outside_are_named_with_what_they_look_like():
         ((x, bad), "target", ["1 pixel outside the ids of the 3 classes", "pass the truth as it is stored"]),
         ((x, torch.tensor([7, 99])), "target", ["index (1,): 99", "target holds"]),
     ):
-        with pytest.raises(OutsideError) as error:
+        with pytest.raises(LabelRangeError) as error:
             mean_iou(*args, space)
         assert_sentence(error, *parts)
         assert error.value.side == side
-    with pytest.raises(OutsideError, match=r"preds holds 1 .*; if they are mine, say so; otherwise name it"):
-        mean_iou(bad, x, space.but(hint="if they are mine, say so"))
+    with pytest.raises(LabelRangeError, match=r"preds holds 1 .*; if they are mine, say so; otherwise name it"):
+        mean_iou(bad, x, label_space=space.but(hint="if they are mine, say so"))
 
 
 def test_class_numbers_where_ids_are_expected_are_doubted():
-    space = LabelSpace(3, ids=[7, 8, 11], void=[0, 1, 2])
+    space = LabelSpace(3, ids=[7, 8, 11], ignore_index=[0, 1, 2])
     target = torch.tensor([7, 8, 11] * 20)
-    metric = MeanIoU(space)
+    metric = MeanIoU(label_space=space)
     metric.update(torch.tensor([0, 1, 2] * 20), target)
     with pytest.warns(
         UserWarning,
         match=r"right on 0 of 60 valid pixels .* no answer .* on 60, .*pass pred_ids='classes'",
     ):
         assert metric.compute() == 0
-    metric = MeanIoU(space)
+    metric = MeanIoU(label_space=space)
     metric.update(target.masked_fill(torch.arange(60) < 10, 0), target.masked_fill(torch.arange(60) == 59, 1))
     assert metric.compute() < 1  # a few of them are no reason
 
@@ -298,18 +300,23 @@ def test_a_space_that_is_off(settings, kind, parts):
 
 def test_a_space_is_a_value():
     space = LabelSpace(
-        2, ids={11: 1, 7: 0, 12: 1}, void=0, names=["a", "b"], groups={"g": ["b"]}, colors=[[1, 2, 3]] * 2
+        2,
+        ids={11: 1, 7: 0, 12: 1},
+        ignore_index=0,
+        class_names=["a", "b"],
+        class_groups={"g": ["b"]},
+        colors=[[1, 2, 3]] * 2,
     )
     assert space.ids == ((7,), (11, 12))
-    assert (space.groups, space.colors) == ((("g", (1,)),), ((1, 2, 3), (1, 2, 3)))
+    assert (space.class_groups, space.colors) == ((("g", (1,)),), ((1, 2, 3), (1, 2, 3)))
     assert space == LabelSpace(
-        2, ids=[7, (11, 12)], void=[0], names=["a", "b"], groups={"g": [1]}, colors=[[1, 2, 3]] * 2
+        2, ids=[7, (11, 12)], ignore_index=[0], class_names=["a", "b"], class_groups={"g": [1]}, colors=[[1, 2, 3]] * 2
     )
     assert hash(space) == hash(space.but())
-    assert space.but(void=5).ids == space.ids
-    assert space.but(pred_ids="classes").but(names=["c", "d"]).pred_ids is None
+    assert space.but(ignore_index=5).ids == space.ids
+    assert space.but(pred_ids="classes").but(class_names=["c", "d"]).pred_ids is None
     for same in SPACES.values():
-        assert same.but() == same.but(names=None) == same
+        assert same.but() == same.but(class_names=None) == same
         assert same.but().preds_bins == same.preds_bins
     assert SPACES["other preds"].but(pred_ids="ids").pred_ids == ((5,), (6,), (7,))
     assert space != LabelSpace(2)
@@ -341,5 +348,5 @@ def test_ids_without_gaps_are_no_matter_of_time():
 
 def test_what_a_metric_shows_of_its_ids():
     assert "pred_ids='classes'" in repr(MeanIoU(protocol="cityscapes", pred_ids="classes"))
-    assert "ids='...'" in repr(SPACES and MeanIoU(SPACES["city"]))
+    assert "ids='...'" in repr(SPACES and MeanIoU(label_space=SPACES["city"]))
     assert "ids" not in repr(MeanIoU(3))

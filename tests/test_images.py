@@ -43,21 +43,21 @@ def filled(maps, ids=None, batch=5, **settings):
     preds, target = maps
     for start in range(0, len(preds), batch):
         part = slice(start, start + batch)
-        metric.update(preds[part], target[part], ids=None if ids is None else ids[part])
+        metric.update(preds[part], target[part], image_ids=None if ids is None else ids[part])
     return metric
 
 
 # The formulas, image by image.
 
 
-def table_by_definition(maps, present="union", absent="skip", unanswered="miss"):
+def table_by_definition(maps, present="union", absent="skip", void_preds="miss"):
     """IoU of each class in each image, NaN where it is not active; rows of NaN for images without a valid pixel."""
     found = []
     for preds, target in zip(*(m.numpy() for m in maps), strict=True):
-        if (target == VOID).all() or (unanswered == "drop" and not ((target != VOID) & (preds != VOID)).any()):
+        if (target == VOID).all() or (void_preds == "drop" and not ((target != VOID) & (preds != VOID)).any()):
             found.append([math.nan] * C)
             continue
-        settings = {"present": present, "absent": absent, "unanswered": unanswered}
+        settings = {"present": present, "absent": absent, "void_preds": void_preds}
         found.append(reference.class_iou(preds, target, C, VOID, **settings))
     return np.array(found)
 
@@ -90,11 +90,11 @@ def value_by_definition(table, over, worst=(100,)):
 @pytest.mark.parametrize("present", ["union", "target"])
 @pytest.mark.parametrize("over", ["image", "class"])
 def test_the_orders_of_averaging(rng, over, present, worst):
-    for unanswered in ("miss", "drop"):
+    for void_preds in ("miss", "drop"):
         for absent in ("skip", "zero", "one"):
             maps = scenes(rng)
-            rules = {"present": present, "absent": absent, "unanswered": unanswered}
-            metric = filled(maps, over=over, worst=worst, **rules)
+            rules = {"present": present, "absent": absent, "void_preds": void_preds}
+            metric = filled(maps, over=over, worst_percent=worst, **rules)
             shares = (100,) if worst is None else worst if isinstance(worst, tuple) else (worst,)
             expected = value_by_definition(table_by_definition(maps, **rules), over, shares)
             assert metric.compute().item() == pytest.approx(expected, rel=1e-6)
@@ -119,9 +119,11 @@ def test_a_case_by_hand():
         (1 / 2 + 1 + 2 / 3) / 3
     )
     assert filled((preds, target), over="class").compute().item() == pytest.approx((3 / 4 + 1 / 2 + 2 / 3 + 0) / 4)
-    assert filled((preds, target), over="image", worst=50).compute().item() == pytest.approx(1 / 3)
-    assert filled((preds, target), over="image", worst=67).compute().item() == pytest.approx((1 / 2 + 1 / 3) / 2)
-    table = by_image.images()
+    assert filled((preds, target), over="image", worst_percent=50).compute().item() == pytest.approx(1 / 3)
+    assert filled((preds, target), over="image", worst_percent=67).compute().item() == pytest.approx(
+        (1 / 2 + 1 / 3) / 2
+    )
+    table = by_image.image_scores()
     assert table.ids == (3, 0, 1, 2)
     assert table.mean_iou[:3] == pytest.approx((1 / 3, 1 / 2, 1))
     assert math.isnan(table.mean_iou[3])
@@ -210,7 +212,7 @@ def test_a_map_without_images_is_refused(preds, target):
 def test_ids_that_are_off_change_nothing(ids, kind, part):
     metric = filled((torch.zeros(2, 2, 2).long(),) * 2, [7, 8])
     with pytest.raises(kind) as error:
-        metric.update(torch.zeros(2, 2, 2).long(), torch.zeros(2, 2, 2).long(), ids=ids)
+        metric.update(torch.zeros(2, 2, 2).long(), torch.zeros(2, 2, 2).long(), image_ids=ids)
     assert_sentence(error, part)
     assert metric._joined()[1].tolist() == [7, 8]
     assert metric.counts.sum() == 8
@@ -219,7 +221,7 @@ def test_ids_that_are_off_change_nothing(ids, kind, part):
 def test_ids_need_rows():
     x = torch.zeros(1, 3, 3).long()
     with pytest.raises(ValueError, match="per_image=True only"):
-        MeanIoU(2).update(x, x, ids=[1])
+        MeanIoU(2).update(x, x, image_ids=[1])
     for ask in ("images", "bootstrap"):
         metric = MeanIoU(2)
         metric.update(x, x)
@@ -232,7 +234,7 @@ def test_an_image_that_is_counted_twice_is_said_and_changes_no_number():
     y = x.clone()
     y[0] = 1
     metric = filled((x, y), [5, 5, 7])
-    for ask in (metric.compute, metric.report, metric.images, metric.bootstrap):
+    for ask in (metric.compute, metric.report, metric.image_scores, metric.bootstrap):
         with pytest.warns(UserWarning, match=r"1 image was counted more than once .*the first is 5.*valid=False"):
             ask()
     assert mean_iou(x, y, C) == metric._computed
@@ -243,9 +245,9 @@ def test_an_image_that_is_counted_twice_is_said_and_changes_no_number():
     ("settings", "part"),
     [
         ({"over": "images"}, "over is 'images'"),
-        ({"worst": 5}, "worst is for over="),
-        ({"over": "image", "worst": 0}, "worst holds 0"),
-        ({"over": "image", "worst": [5, 101]}, "worst holds 101"),
+        ({"worst_percent": 5}, "worst is for over="),
+        ({"over": "image", "worst_percent": 0}, "worst holds 0"),
+        ({"over": "image", "worst_percent": [5, 101]}, "worst holds 101"),
         ({"over": "image", "worst": "5"}, "worst holds '5'"),
         ({"over": "image", "average": "none"}, "average is 'none' and over is 'image'"),
         ({"over": "class", "average": "micro"}, "average is 'micro' and over is 'class'"),
@@ -275,7 +277,7 @@ def test_forward_reset_merge_and_copies(rng):
     by_forward = MeanIoU(C, ignore_index=VOID, per_image=True)
     for i in ids:
         one = [m[i : i + 1] for m in maps]
-        value = by_forward(*one, ids=[i])
+        value = by_forward(*one, image_ids=[i])
         assert torch.equal(value.nan_to_num(-1), filled(one, over="dataset").compute().nan_to_num(-1))
     assert_same_rows(by_forward, whole)
     first, second = (filled([m[part] for m in maps], ids[part]) for part in (slice(0, 5), slice(5, None)))
@@ -298,8 +300,8 @@ def test_a_refused_forward_keeps_the_rows(rng):
     for settings in ({}, {"over": "image"}):
         metric, same = (filled(maps, range(12), **settings) for _ in range(2))
         pair = MetricCollection({"a": metric, "b": MeanIoU(C, ignore_index=VOID, per_image=True)})
-        pair.update(*maps, ids=range(12, 24))
-        same.update(*maps, ids=range(12, 24))
+        pair.update(*maps, image_ids=range(12, 24))
+        same.update(*maps, image_ids=range(12, 24))
         for bad in ((maps[0], maps[1] + 7), (maps[0], maps[1], None, [1.5] * 12)):
             for called in (metric, pair):
                 with pytest.raises((ValueError, TypeError)):
@@ -321,11 +323,11 @@ def test_a_state_that_was_taken_outlives_the_metric(rng):
 def test_repeated_images_that_are_not_valid_are_not_there(rng):
     maps = scenes(rng)
     plain, padded = filled(maps, range(12)), filled(maps, range(12))
-    padded.update(*maps, torch.zeros(12, dtype=torch.bool), ids=range(12))
-    assert padded.images().to_csv() == plain.images().to_csv()  # and no warning, which would be an error
+    padded.update(*maps, torch.zeros(12, dtype=torch.bool), image_ids=range(12))
+    assert padded.image_scores().to_csv() == plain.image_scores().to_csv()  # and no warning, which would be an error
     assert padded.bootstrap() == plain.bootstrap()
     assert compare(padded, plain).p_value == 1
-    assert sorted(padded.images().ids) == list(range(12))  # one of them is void in both rows
+    assert sorted(padded.image_scores().ids) == list(range(12))  # one of them is void in both rows
 
 
 def test_names_do_not_hinder_a_merge(rng):
@@ -383,7 +385,7 @@ def test_the_order_of_images_does_not_matter(rng):
         for of in ("mean", "class", "accuracy"):
             assert repr(a.bootstrap(of)) == repr(b.bootstrap(of))
         if given is not None:
-            assert a.images().to_csv() == b.images().to_csv()
+            assert a.image_scores().to_csv() == b.image_scores().to_csv()
 
 
 # How rows are held.
@@ -432,12 +434,12 @@ def test_what_an_update_costs_does_not_grow_with_the_batches(call):
     """No list of all batches is copied, whatever adds to it."""
     metric, one = MeanIoU(2, per_image=True), MeanIoU(2, per_image=True)
     x = torch.zeros(1, 1, 1, dtype=torch.uint8)
-    one.update(x, x, ids=[0])
+    one.update(x, x, image_ids=[0])
     for i in range(200):
         if call == "merge_state":
             metric.merge_state(one)
         else:
-            (metric if call == "forward" else metric.update)(x, x, ids=[i])
+            (metric if call == "forward" else metric.update)(x, x, image_ids=[i])
         assert len(metric.image_rows) == len(metric.image_ids) <= 64
     rows, ids = metric._joined()
     assert ids.tolist() == ([0] * 200 if call == "merge_state" else list(range(200)))
@@ -472,23 +474,23 @@ def test_a_collection_hands_ids_to_metrics_that_keep_rows(rng):
         {"rows": MeanIoU(C, ignore_index=VOID, per_image=True), "none": MeanIoU(C, ignore_index=VOID)}
     )
     for call in (collection.update, collection, collection.update):
-        call(preds, target, ids=range(12))
+        call(preds, target, image_ids=range(12))
     collection.reset()
-    collection.update(preds, target, ids=range(12))
-    assert sorted(collection["rows"].images().ids) == list(range(12))
+    collection.update(preds, target, image_ids=range(12))
+    assert sorted(collection["rows"].image_scores().ids) == list(range(12))
     assert torch.equal(collection["rows"].counts, collection["none"].counts)
     with pytest.raises(ValueError, match="per_image=True only"):
-        collection["none"].update(preds, target, ids=range(12))
+        collection["none"].update(preds, target, image_ids=range(12))
 
 
 def test_metrics_that_differ_in_the_kernel_are_alike(rng, tmp_path):
     maps = scenes(rng)
     a, b = (filled(maps, range(12), impl=impl) for impl in ("auto", "portable"))
     assert compare(a, b).value == 0
-    assert (a.how, hash(a.how)) == (b.how, hash(b.how))
+    assert (a.input_settings, hash(a.input_settings)) == (b.input_settings, hash(b.input_settings))
     b.save(tmp_path / "b")
-    assert MeanIoU.load(tmp_path / "b").how.impl == "portable"
-    assert MeanIoU.load(tmp_path / "b", impl="auto").how.impl == "auto"
+    assert MeanIoU.load(tmp_path / "b").input_settings.impl == "portable"
+    assert MeanIoU.load(tmp_path / "b", impl="auto").input_settings.impl == "auto"
     a.merge_state(MeanIoU.load(tmp_path / "b"))
     assert len(a._joined()[0]) == 24
 
@@ -499,29 +501,29 @@ def test_metrics_that_differ_in_the_kernel_are_alike(rng, tmp_path):
 def test_images_without_ids_are_numbered_as_they_were_counted(rng):
     maps = scenes(rng)
     named, unnamed = filled(maps, range(12)), filled(maps)
-    assert unnamed.images().to_csv() == filled(maps, batch=1).images().to_csv()
-    assert sorted(unnamed.images().ids) == list(range(12))
-    values = dict(zip(named.images().ids, named.images().mean_iou, strict=True))
-    for number, value in zip(unnamed.images().ids, unnamed.images().mean_iou, strict=True):
+    assert unnamed.image_scores().to_csv() == filled(maps, batch=1).image_scores().to_csv()
+    assert sorted(unnamed.image_scores().ids) == list(range(12))
+    values = dict(zip(named.image_scores().ids, named.image_scores().mean_iou, strict=True))
+    for number, value in zip(unnamed.image_scores().ids, unnamed.image_scores().mean_iou, strict=True):
         assert value == pytest.approx(values[number], nan_ok=True)
     worst = unnamed.report().images.worst
-    assert [image for image, _ in worst] == list(unnamed.images().images[:10])
+    assert [image for image, _ in worst] == list(unnamed.image_scores().images[:10])
     assert unnamed.bootstrap() == filled([m.flip(0) for m in maps]).bootstrap()  # whatever the order
     unnamed.merge_state(filled([m[:3] for m in maps]))
-    assert sorted(unnamed.images().ids) == list(range(15))
+    assert sorted(unnamed.image_scores().ids) == list(range(15))
 
 
 def test_images_of_which_some_have_ids_are_not_numbered(rng):
     maps = scenes(rng)
     metric = filled(maps, range(100, 112))
     metric.merge_state(filled([m[:2] for m in maps]))
-    assert sorted(metric.images().ids) == [-1, -1, *range(100, 112)]
+    assert sorted(metric.image_scores().ids) == [-1, -1, *range(100, 112)]
 
 
 def test_the_table_as_text_and_as_a_frame(rng):
     pandas = pytest.importorskip("pandas")
     metric = filled(scenes(rng), list(range(12)))
-    table = metric.images()
+    table = metric.image_scores()
     assert len(table) == 12
     lines = table.to_csv().splitlines()
     assert lines[0] == "image,mean_iou,0,1,2,3"
@@ -540,8 +542,8 @@ def test_the_table_as_text_and_as_a_frame(rng):
 def test_a_class_that_is_named_like_another_column_is_refused(name):
     pytest.importorskip("pandas")
     metric = MeanIoU(2, class_names=["a", name], per_image=True)
-    metric.update(torch.tensor([[[0, 1, 1, 1]]]), torch.tensor([[[0, 1, 0, 1]]]), ids=[0])
-    for form in (metric.images().to_csv, metric.images().to_pandas):
+    metric.update(torch.tensor([[[0, 1, 1, 1]]]), torch.tensor([[[0, 1, 0, 1]]]), image_ids=[0])
+    for form in (metric.image_scores().to_csv, metric.image_scores().to_pandas):
         with pytest.raises(ValueError, match="like a column") as error:
             form()
         assert_sentence(error, f"A class is named {name!r}", "rename the class")
@@ -556,7 +558,7 @@ def test_a_report_of_images_with_intervals(rng):
     assert plain.images.skipped == 1
     assert plain.images.mean_over_images == pytest.approx(value_by_definition(table_by_definition(maps), "image"))
     assert plain.images.mean_over_classes == pytest.approx(value_by_definition(table_by_definition(maps), "class"))
-    table = metric.images()
+    table = metric.image_scores()
     assert plain.images.worst == tuple(zip(table.ids[:10], table.mean_iou[:10], strict=True))
     report = metric.report(bootstrap={"resamples": 30, "confidence": 0.9})
     assert report.intervals.mean_iou == metric.bootstrap(resamples=30, confidence=0.9)

@@ -56,7 +56,7 @@ def test_labels(rng, shape):
     assert same_memory(found.preds, preds)
     assert same_memory(found.target, target)
     expected = expected_counts(preds.reshape(-1), target.reshape(-1), 3)
-    assert_same_counts(confusion_matrix(preds, target, 3, flow=True), expected)
+    assert_same_counts(confusion_matrix(preds, target, 3, include_void=True), expected)
     assert_same_counts(confusion_matrix(preds, target, 3), expected[:3, :3])
 
 
@@ -71,7 +71,7 @@ def test_labels_with_a_lone_channel(rng, shape, channels):
     assert same_memory(found.preds, preds)
     assert same_memory(found.target, target)
     assert found.preds.shape == found.target.shape
-    assert_same_counts(confusion_matrix(preds, target, 3, flow=True), expected)
+    assert_same_counts(confusion_matrix(preds, target, 3, include_void=True), expected)
 
 
 @pytest.mark.parametrize("dtype", SCORE_DTYPES, ids=name_of)
@@ -88,23 +88,27 @@ def test_scores(rng, shape, dtype):
             assert same_memory(found.preds, scores)
             assert same_memory(found.target, truth)
             assert found.target.shape == target.shape
-            assert_same_counts(confusion_matrix(scores, truth, 3, flow=True, input_format=input_format), expected)
+            assert_same_counts(
+                confusion_matrix(scores, truth, 3, include_void=True, input_format=input_format), expected
+            )
 
 
 def test_scores_of_images_beside_a_column_of_labels(rng):
     scores, target = random_scores(rng, (5, 3), torch.float32), labels_of(rng, 5, 1)
     expected = reference.counts(reference.labels_of_scores(scores.numpy(), 3), target[:, 0].numpy(), 3)
-    assert_same_counts(confusion_matrix(scores, target, 3, flow=True), expected)
+    assert_same_counts(confusion_matrix(scores, target, 3, include_void=True), expected)
 
 
 def test_maps_as_high_as_there_are_classes(rng):
     # Scores have one dimension more than the truth, so nothing is ambiguous.
     scores, target = random_scores(rng, (2, 3, 3, 4), torch.float32), labels_of(rng, 2, 3, 4)
     expected = reference.counts(reference.labels_of_scores(scores.numpy(), 3), target.numpy(), 3)
-    assert_same_counts(confusion_matrix(scores, target, 3, flow=True), expected)
+    assert_same_counts(confusion_matrix(scores, target, 3, include_void=True), expected)
     expected = expected_counts(target, target.flip(0), 3)
-    assert_same_counts(confusion_matrix(target, target.flip(0), 3, flow=True, input_format="index"), expected)
-    assert_same_counts(confusion_matrix(target[:, None], target.flip(0), 3, flow=True, input_format="index"), expected)
+    assert_same_counts(confusion_matrix(target, target.flip(0), 3, include_void=True, input_format="index"), expected)
+    assert_same_counts(
+        confusion_matrix(target[:, None], target.flip(0), 3, include_void=True, input_format="index"), expected
+    )
 
 
 @pytest.mark.parametrize("channels", ["none", "target", "preds", "both"])
@@ -120,7 +124,7 @@ def test_one_floating_channel_for_two_classes(rng, shape, channels):
     found = views(preds, truth, None, 2, "auto")
     assert (found.preds_form, found.target_form) == ("threshold", "labels")
     assert same_memory(found.preds, preds)
-    assert_same_counts(confusion_matrix(preds, truth, 2, flow=True, threshold=0.0), expected)
+    assert_same_counts(confusion_matrix(preds, truth, 2, include_void=True, threshold=0.0), expected)
 
 
 def test_one_class(rng):
@@ -152,7 +156,7 @@ def test_one_hot(rng, shape, sides, dtype):
     assert found.preds_form == ("one-hot" if on_preds else "labels")
     assert found.target_form == ("one-hot" if on_truth else "labels")
     assert same_memory(found.target, target)
-    assert_same_counts(confusion_matrix(preds, target, 3, flow=True, input_format="one-hot"), expected)
+    assert_same_counts(confusion_matrix(preds, target, 3, include_void=True, input_format="one-hot"), expected)
 
 
 def test_floating_planes_are_scores_in_preds_and_one_hot_in_the_truth(rng):
@@ -161,17 +165,17 @@ def test_floating_planes_are_scores_in_preds_and_one_hot_in_the_truth(rng):
     for truth in (planes_of(target), planes_of(target).float(), target, target[:, None]):
         found = views(scores, truth, None, 3, "one-hot")
         assert found.preds_form == "scores"
-        assert_same_counts(confusion_matrix(scores, truth, 3, flow=True, input_format="one-hot"), expected)
+        assert_same_counts(confusion_matrix(scores, truth, 3, include_void=True, input_format="one-hot"), expected)
 
 
 def test_a_lone_channel_beside_planes(rng):
     labels, target = labels_of(rng, 2, 4, 5), labels_of(rng, 2, 4, 5)
     expected = expected_counts(labels, target, 3)
     assert_same_counts(
-        confusion_matrix(labels[:, None], planes_of(target), 3, flow=True, input_format="one-hot"), expected
+        confusion_matrix(labels[:, None], planes_of(target), 3, include_void=True, input_format="one-hot"), expected
     )
     assert_same_counts(
-        confusion_matrix(planes_of(labels), target[:, None], 3, flow=True, input_format="one-hot"), expected
+        confusion_matrix(planes_of(labels), target[:, None], 3, include_void=True, input_format="one-hot"), expected
     )
 
 
@@ -182,7 +186,7 @@ def test_valid(rng, shape, form):
     mask, image = torch.from_numpy(rng.random(MAPS[shape]) < 0.5), torch.from_numpy(rng.random(MAPS[shape][:1]) < 0.5)
     preds = planes_of(labels).float() if form == "scores" else labels
     truth = planes_of(target) if form == "one-hot truth" else target
-    settings = {"flow": True, "input_format": "one-hot" if form == "one-hot truth" else "auto"}
+    settings = {"include_void": True, "input_format": "one-hot" if form == "one-hot truth" else "auto"}
     cases = [(mask, truth), (image, truth)]
     if form != "one-hot truth" and shape != "images":
         cases.append((mask[:, None], truth[:, None]))
@@ -195,15 +199,16 @@ def test_valid(rng, shape, form):
 
 def test_valid_of_one_pixel():
     one = torch.tensor(1)
-    assert confusion_matrix(one, one, 2, valid=torch.tensor(False), flow=True)[2, 1] == 1
-    assert confusion_matrix(one, one, 2, valid=torch.tensor(True), flow=True)[1, 1] == 1
+    assert confusion_matrix(one, one, 2, valid=torch.tensor(False), include_void=True)[2, 1] == 1
+    assert confusion_matrix(one, one, 2, valid=torch.tensor(True), include_void=True)[1, 1] == 1
 
 
 def test_every_second_image_is_valid(rng):
     labels = labels_of(rng, 3, 4)
     valid = torch.tensor([True, True, False, False, True])[::2]
     assert_same_counts(
-        confusion_matrix(labels, labels, 3, valid=valid, flow=True), expected_counts(labels, labels, 3, (), valid)
+        confusion_matrix(labels, labels, 3, valid=valid, include_void=True),
+        expected_counts(labels, labels, 3, (), valid),
     )
 
 
@@ -215,7 +220,7 @@ def test_nothing(shape):
     for preds in (empty, scores):
         for valid in (None, image, mask):
             assert_same_counts(
-                confusion_matrix(preds, empty, 3, valid=valid, flow=True), np.zeros((5, 5), dtype=np.int64)
+                confusion_matrix(preds, empty, 3, valid=valid, include_void=True), np.zeros((5, 5), dtype=np.int64)
             )
         assert mean_iou(preds, empty, 3).isnan()
     planes = scores.long()
@@ -226,7 +231,7 @@ def test_nothing(shape):
 def test_no_images(kind):
     for valid in (None, kind()):
         assert_same_counts(
-            confusion_matrix(kind(), kind(), 3, valid=valid, flow=True), np.zeros((5, 5), dtype=np.int64)
+            confusion_matrix(kind(), kind(), 3, valid=valid, include_void=True), np.zeros((5, 5), dtype=np.int64)
         )
     assert mean_iou(kind(), kind(), 3).isnan()
 
@@ -261,7 +266,7 @@ def test_images_of_any_size(rng, form, valid, kinds):
         mask = None if masks is None else masks[i].expand(SIZES[i]).numpy()
         expected = expected + reference.counts(label, truth.numpy(), classes, (), mask)
     truth = [planes_of(t[None].long(), classes)[0] for t in target] if form == "one-hot" else target
-    settings = {"flow": True, "input_format": "one-hot" if form == "one-hot" else "auto", "threshold": 0.0}
+    settings = {"include_void": True, "input_format": "one-hot" if form == "one-hot" else "auto", "threshold": 0.0}
     found = confusion_matrix(kinds[0](preds), kinds[1](truth), classes, valid=masks and kinds[1](masks), **settings)
     assert_same_counts(found, expected)
     if form == "labels":
@@ -288,7 +293,7 @@ def test_scores_that_require_a_gradient(rng):
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "int16", "uint16", "int32", "uint32", "int64"])
 def test_arrays_of_labels(rng, dtype):
     preds, target = rng.integers(0, 2, size=(2, 2, 40)).astype(dtype)
-    assert_same_counts(confusion_matrix(preds, target, 3, flow=True), reference.counts(preds, target, 3))
+    assert_same_counts(confusion_matrix(preds, target, 3, include_void=True), reference.counts(preds, target, 3))
     assert as_tensor(preds, "preds").data_ptr() == preds.ctypes.data
     expected = reference.mean_iou(preds, target, 3)
     assert mean_iou(preds, target, 3).item() == pytest.approx(expected, rel=1e-6)
@@ -299,7 +304,7 @@ def test_arrays_of_scores(rng, dtype):
     scores = random_scores(rng, (2, 3, 40), torch.float64).numpy().astype(dtype)
     target = rng.integers(0, 3, size=(2, 40))
     expected = reference.counts(reference.labels_of_scores(scores, 3), target, 3)
-    assert_same_counts(confusion_matrix(scores, target, 3, flow=True), expected)
+    assert_same_counts(confusion_matrix(scores, target, 3, include_void=True), expected)
 
 
 def read_only(x):
@@ -349,13 +354,13 @@ def test_arrays_of_every_kind(rng, kind, dtype):
     else:
         preds = labels = ARRAYS[kind](rng.integers(0, 3, size=(2, 40)).astype(dtype))
     expected = reference.counts(np.ascontiguousarray(labels), np.ascontiguousarray(target), 3)
-    assert_same_counts(confusion_matrix(preds, target, 3, flow=True), expected)
+    assert_same_counts(confusion_matrix(preds, target, 3, include_void=True), expected)
     valid = ARRAYS[kind](rng.random((2, 40)) < 0.5) if "endian" not in kind else None
     if valid is not None:
         masked = reference.counts(
             np.ascontiguousarray(labels), np.ascontiguousarray(target), 3, (), np.ascontiguousarray(valid)
         )
-        assert_same_counts(confusion_matrix(preds, target, 3, valid=valid, flow=True), masked)
+        assert_same_counts(confusion_matrix(preds, target, 3, valid=valid, include_void=True), masked)
 
 
 def test_an_array_of_one_pixel():
@@ -736,7 +741,7 @@ def test_every_label_dtype_beside_every_score_dtype(rng):
             target = labels_of(rng, 2, 9, classes=2).to(labels)
             scores = random_scores(rng, (2, 2, 9), dtype)
             expected = reference.counts(reference.labels_of_scores(as_numpy(scores), 2), target.numpy(), 2)
-            assert_same_counts(confusion_matrix(scores, target, 2, flow=True), expected)
+            assert_same_counts(confusion_matrix(scores, target, 2, include_void=True), expected)
 
 
 def test_a_masked_array_loses_no_mask():

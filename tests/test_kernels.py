@@ -47,7 +47,7 @@ def test_a_kernel_for_the_cpu_counts_as_the_portable_one(name):
     sides = [random_map(rng, (3, 9, 11), torch.int64, 5, [255]) for _ in range(2)]
     metrics = [MeanIoU(5, ignore_index=255, per_image=True, validate_args=False, impl=i) for i in (name, "portable")]
     for metric in metrics:
-        assert metric.kernel == metric.how.impl
+        assert metric.kernel == metric.input_settings.impl
         metric.update(*sides)
     assert_same_counts(metrics[0].counts, metrics[1].counts)
     assert metrics[1]._joined()[0].any()

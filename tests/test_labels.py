@@ -8,18 +8,18 @@ import pytest
 import torch
 from support import assert_sentence
 
-from meaniou.settings.input_settings import Counting
+from meaniou.settings.input_settings import InputSettings
 from meaniou.settings.label_space import MAX_CLASSES, LabelSpace
 from meaniou.settings.policy import Policy
 
 
 def space_of(num_classes, void=None, names=None):
-    return LabelSpace(num_classes, void=void, names=names)
+    return LabelSpace(num_classes, ignore_index=void, class_names=names)
 
 
 def test_a_label_space():
     space = space_of(3, (255, 1, -100, 255), ["sky", " road ", "car"])
-    assert (space.num_classes, space.void, space.names) == (3, (-100, 1, 255), ("sky", "road", "car"))
+    assert (space.num_classes, space.ignore_index, space.class_names) == (3, (-100, 1, 255), ("sky", "road", "car"))
     assert space.ignored_classes == {1}
     assert hash(space) == hash(space_of(3, [1, 255, -100], ("sky", "road", "car")))
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -37,20 +37,20 @@ def test_names_are_the_ids_unless_given():
     ids=type,
 )
 def test_ignored_ids_of_any_kind(ignore):
-    assert space_of(2, ignore).void == (255,)
-    assert all(type(i) is int for i in space_of(2, ignore).void)
+    assert space_of(2, ignore).ignore_index == (255,)
+    assert all(type(i) is int for i in space_of(2, ignore).ignore_index)
 
 
 @pytest.mark.parametrize("ignore", [None, (), [], set()], ids=repr)
 def test_nothing_is_ignored(ignore):
-    assert space_of(2, ignore).void == ()
+    assert space_of(2, ignore).ignore_index == ()
 
 
 def test_the_ends_of_what_is_allowed():
     assert space_of(1).num_classes == 1
     assert space_of(MAX_CLASSES).num_classes == MAX_CLASSES == 4096
     assert space_of(np.int32(7)).num_classes == 7
-    assert space_of(2, [2**63 - 1, -(2**63)]).void == (-(2**63), 2**63 - 1)
+    assert space_of(2, [2**63 - 1, -(2**63)]).ignore_index == (-(2**63), 2**63 - 1)
 
 
 @pytest.mark.parametrize(
@@ -63,14 +63,14 @@ def test_the_ends_of_what_is_allowed():
         ((True,), TypeError, ["num_classes", "True", "bool"]),
         ((None,), TypeError, ["num_classes", "None"]),
         (("19",), TypeError, ["num_classes", "'19'"]),
-        ((2, 255.0), TypeError, ["void", "255.0", "float"]),
-        ((2, True), TypeError, ["void", "True"]),
-        ((2, [255, None]), TypeError, ["void", "None"]),
-        ((2, "255"), TypeError, ["void"]),
-        ((2, 2**63), ValueError, ["void", str(2**63), "int64"]),
-        ((2, [0, -(2**63) - 1]), ValueError, ["void", str(-(2**63) - 1)]),
+        ((2, 255.0), TypeError, ["ignore_index", "255.0", "float"]),
+        ((2, True), TypeError, ["ignore_index", "True"]),
+        ((2, [255, None]), TypeError, ["ignore_index", "None"]),
+        ((2, "255"), TypeError, ["ignore_index"]),
+        ((2, 2**63), ValueError, ["ignore_index", str(2**63), "int64"]),
+        ((2, [0, -(2**63) - 1]), ValueError, ["ignore_index", str(-(2**63) - 1)]),
         ((2, None, ["a"]), ValueError, ["names has 1 names", "expected 2"]),
-        ((2, None, ["a", "b", "c"]), ValueError, ["names has 3 names", "expected 2"]),
+        ((2, None, ["a", "b", "c"]), ValueError, ["class_names has 3 names", "expected 2"]),
         ((2, None, ["a", "a"]), ValueError, ["'a' more than once"]),
         ((2, None, ["a", " a "]), ValueError, ["'a' more than once"]),
         ((2, None, ["a", ""]), TypeError, ["names", "''"]),
@@ -80,7 +80,7 @@ def test_the_ends_of_what_is_allowed():
         ((2, None, 5), TypeError, ["names", "5"]),
         ((2, None, {0: "a"}), ValueError, ["names has 1 keys (0)", "0 to 1"]),
         ((2, None, {1: "a", 2: "b"}), ValueError, ["names", "0 to 1"]),
-        ((2, None, {0: "a", 1: "b", 255: "void"}), ValueError, ["names has 3 keys", "0 to 1"]),
+        ((2, None, {0: "a", 1: "b", 255: "void"}), ValueError, ["class_names has 3 keys", "0 to 1"]),
     ],
     ids=str,
 )
@@ -108,7 +108,7 @@ def test_a_policy():
         ({"average": "mean"}, ValueError, ["average is 'mean'", "'macro', 'micro', 'weighted', 'none'"]),
         ({"average": 1}, ValueError, ["average is 1"]),
         ({"average": ["macro"]}, ValueError, ["average is ['macro']"]),
-        ({"unanswered": "ignore"}, ValueError, ["unanswered is 'ignore'", "'miss', 'drop', 'error'"]),
+        ({"void_preds": "ignore"}, ValueError, ["void_preds is 'ignore'", "'miss', 'drop', 'error'"]),
         ({"present": "preds"}, ValueError, ["present is 'preds'", "'union', 'target'"]),
         ({"absent": 0}, ValueError, ["absent is 0", "'skip', 'zero', 'one', 'nan'"]),
         ({"absent": None}, ValueError, ["absent is None"]),
@@ -140,9 +140,9 @@ def test_everything_ignored_leaves_no_mean():
 
 
 def test_counting():
-    assert Counting.of("auto", 1, True, "auto") == Counting("auto", 1.0, True, "auto")
-    assert Counting.of("index", math.inf, False, "cpu").threshold == math.inf
-    assert type(Counting.of("auto", 0, True, "auto").threshold) is float
+    assert InputSettings.of("auto", 1, True, "auto") == InputSettings("auto", 1.0, True, "auto")
+    assert InputSettings.of("index", math.inf, False, "cpu").threshold == math.inf
+    assert type(InputSettings.of("auto", 0, True, "auto").threshold) is float
 
 
 @pytest.mark.parametrize(
@@ -162,5 +162,5 @@ def test_counting():
 )
 def test_counting_that_is_off(settings, kind, parts):
     with pytest.raises(kind) as error:
-        Counting.of(*settings)
+        InputSettings.of(*settings)
     assert_sentence(error, *parts)

@@ -170,14 +170,14 @@ class Reporting(Segmenter):
 
     def on_validation_epoch_end(self):
         super().on_validation_epoch_end()
-        self.log_dict(self.metric.report(groups={"some": [0, 1]}).scalars(prefix="val/"), sync_dist=True)
+        self.log_dict(self.metric.report(class_groups={"some": [0, 1]}).scalars(prefix="val/"), sync_dist=True)
 
 
 def scalars_of(indices):
     metric = MeanIoU(**SETTINGS)
     preds, target = (list(side) for side in zip(*(maps(i) for i in indices), strict=True))
     metric.update(preds, target)
-    return metric.report(groups={"some": [0, 1]}).scalars(prefix="val/")
+    return metric.report(class_groups={"some": [0, 1]}).scalars(prefix="val/")
 
 
 def test_scalars_of_the_report(tmp_path):

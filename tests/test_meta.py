@@ -156,7 +156,7 @@ def test_to_empty_keeps_what_is_counted(dirty):
     assert metric.update_count == 1
     assert metric._computed is value or metric._computed == value
     assert metric.counts.sum() == 4
-    assert metric.images().ids == (0,)
+    assert metric.image_scores().ids == (0,)
 
 
 CALLS = {
@@ -165,7 +165,7 @@ CALLS = {
     "forward": lambda metric: metric(PREDS, TARGET),
     "compute": lambda metric: metric.compute(),
     "report": lambda metric: metric.report(),
-    "images": lambda metric: metric.images(),
+    "images": lambda metric: metric.image_scores(),
     "bootstrap": lambda metric: metric.bootstrap(),
     "merge_state": lambda metric: metric.merge_state(made()),
     "save": lambda metric: metric.save("never-written"),
@@ -259,8 +259,8 @@ def test_a_planner_of_memory_runs_a_step(average):
         metric = made(average=average)
         target = torch.zeros(2, 8, 9, dtype=torch.uint8)
         scores = torch.zeros(2, 3, 8, 9)
-        metric.update(target, target, ids=[1, 2])
-        metric.update(scores, target, ids=torch.tensor([3, 4]))
+        metric.update(target, target, image_ids=[1, 2])
+        metric.update(scores, target, image_ids=torch.tensor([3, 4]))
         metric.update([target[0]], [target[0]], valid=[target[0] > 0])
         value = metric(scores, target)
         assert isinstance(value, FakeTensor)
@@ -268,7 +268,7 @@ def test_a_planner_of_memory_runs_a_step(average):
         assert metric.compute().shape == value.shape
         assert metric.update_count == 4
         assert [tuple(part.shape) for part in metric.image_rows] == [(2, 4, 3), (2, 4, 3), (1, 4, 3), (2, 4, 3)]
-        for call in (metric.report, metric.images, lambda: metric.merge_state(made())):
+        for call in (metric.report, metric.image_scores, lambda: metric.merge_state(made())):
             with pytest.raises(RuntimeError) as error:
                 call()
             assert_sentence(error, "fake tensors, which hold no numbers")

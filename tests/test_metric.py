@@ -12,7 +12,7 @@ from support import assert_sentence
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from meaniou import MeanIoU, confusion_matrix, mean_iou, reference
-from meaniou.counting.errors import OutsideError
+from meaniou.counting.errors import LabelRangeError
 from meaniou.counting.ops import why_not
 from meaniou.functional import Settings
 from meaniou.settings.label_space import LabelSpace
@@ -62,7 +62,7 @@ def assert_usable(metric):
     preds, target = maps(9)[0]
     metric.update(preds, target)
     metric(preds, target)
-    batch = confusion_matrix(preds, target, 3, ignore_index=255, flow=True)
+    batch = confusion_matrix(preds, target, 3, ignore_index=255, include_void=True)
     assert torch.equal(metric.counts, before + 2 * batch)
     assert metric.update_count == updates + 2
 
@@ -72,7 +72,7 @@ def assert_usable(metric):
 
 @pytest.mark.parametrize("average", ["macro", "micro", "weighted", "none", None])
 @pytest.mark.parametrize(
-    "settings", [{}, {"present": "target", "absent": "zero"}, {"classes": [0, 2], "unanswered": "drop"}]
+    "settings", [{}, {"present": "target", "absent": "zero"}, {"classes": [0, 2], "void_preds": "drop"}]
 )
 def test_every_way_gives_the_same_number(average, settings):
     batches = maps(1)
@@ -84,7 +84,7 @@ def test_every_way_gives_the_same_number(average, settings):
         by_update.update(*batch)
         value = by_forward(*batch)
         assert torch.equal(value, mean_iou(*batch, num_classes=3, ignore_index=255, **settings))
-    counts = confusion_matrix(preds, target, 3, ignore_index=255, flow=True)
+    counts = confusion_matrix(preds, target, 3, ignore_index=255, include_void=True)
     by_counts.merge_state({"counts": counts, "settings": by_counts.settings})
 
     value = mean_iou(preds, target, 3, ignore_index=255, **settings)
@@ -218,7 +218,7 @@ VALUE_ERRORS = [
     ({"num_classes": -1}, "1 to 4096"),
     ({"num_classes": 4097}, "1 to 4096"),
     ({"average": "mean"}, "'macro', 'micro', 'weighted', 'none'"),
-    ({"unanswered": "skip"}, "'miss', 'drop', 'error'"),
+    ({"void_preds": "skip"}, "'miss', 'drop', 'error'"),
     ({"present": "preds"}, "'union', 'target'"),
     ({"absent": 0}, "'skip', 'zero', 'one', 'nan'"),
     ({"input_format": "mixed"}, "'auto', 'index', 'one-hot'"),
@@ -287,7 +287,7 @@ def test_what_is_no_promise_is_private():
 def test_a_forced_kernel_runs_or_says_why_not(impl):
     reason = why_not(impl)
     if not reason:
-        assert MeanIoU(3, impl=impl).how.impl == impl
+        assert MeanIoU(3, impl=impl).input_settings.impl == impl
         return
     with pytest.raises(ValueError, match=f"impl='{impl}' cannot run"):
         MeanIoU(3, impl=impl)
@@ -309,7 +309,7 @@ def test_settings_that_are_taken():
         average=None,
         impl="portable",
     )
-    assert metric.space == LabelSpace(3, void=(-1, 1, 255), names=("a", "b", "c"))
+    assert metric.label_space == LabelSpace(3, ignore_index=(-1, 1, 255), class_names=("a", "b", "c"))
     assert metric.policy.classes == (0, 2)
     assert metric.policy.average == "none"
 
@@ -368,16 +368,16 @@ def test_sides_that_look_swapped_are_warned_of():
     assert mean_iou(answer, truth, 2, ignore_index=255) == 1
     with pytest.warns(UserWarning, match="no answer .* on 2 pixels, .* either the two are swapped"):
         mean_iou(truth, answer, 2, ignore_index=255)
-    for settings in ({"unanswered": "drop"}, {"validate_args": False}):
+    for settings in ({"void_preds": "drop"}, {"validate_args": False}):
         mean_iou(truth, answer, 2, ignore_index=255, **settings)
     mean_iou(torch.tensor([[0.0, float("nan")]]), torch.tensor([0]), 2)  # no id is ignored
 
 
 def test_the_error_of_outside_labels_survives_pickling():
-    with pytest.raises(OutsideError) as error:
+    with pytest.raises(LabelRangeError) as error:
         MeanIoU(2).update(torch.tensor([255]), torch.tensor([0]))
     again = pickle.loads(pickle.dumps(error.value))
-    assert (type(again), str(again)) == (OutsideError, str(error.value))
+    assert (type(again), str(again)) == (LabelRangeError, str(error.value))
 
 
 @pytest.mark.parametrize("wrong", WRONG)
@@ -477,7 +477,7 @@ SYNCED = {"distributed_available_fn": lambda: True, "dist_sync_fn": twice}
     "setting", [{}, SYNCED, SYNCED | {"dist_sync_on_step": True}], ids=["alone", "synced", "on step"]
 )
 def test_a_compute_that_raises_leaves_a_usable_metric(setting):
-    metric = MeanIoU(3, ignore_index=255, unanswered="error", **setting)
+    metric = MeanIoU(3, ignore_index=255, void_preds="error", **setting)
     metric.update(torch.tensor([[0, 255]]), torch.tensor([[0, 0]]))
     for call in (metric.compute, metric.report, metric.plot):
         before = memory(metric)
@@ -534,8 +534,8 @@ def test_report_under_another_policy():
     metric = filled(class_names=["a", "b", "c"])
     assert metric.report().mean_iou == pytest.approx(metric.compute().item(), rel=1e-6)
     assert [c.name for c in metric.report().classes] == ["a", "b", "c"]
-    for settings in ({"classes": [0]}, {"unanswered": "drop"}, {"include_background": False}):
-        policy = Policy.of(metric.space, **settings)
+    for settings in ({"classes": [0]}, {"void_preds": "drop"}, {"include_background": False}):
+        policy = Policy.of(metric.label_space, **settings)
         other = filled(**settings)
         assert metric.report(policy=settings) == metric.report(policy=policy)
         assert metric.report(policy=policy).mean_iou == other.report().mean_iou != metric.report().mean_iou
@@ -547,7 +547,7 @@ def test_report_accounts_for_every_pixel():
     pixels = metric.report().pixels
     assert pixels["seen"] == 3 * 2 * 5 * 7 == sum(n for name, n in pixels.items() if name != "seen")
     assert pixels["void"] == metric.counts[3].sum()
-    assert pixels["no_answer"] == metric.counts[:3, 3].sum()
+    assert pixels["void_preds"] == metric.counts[:3, 3].sum()
 
 
 @pytest.mark.parametrize("number", [np.int64(3), np.uint8(3), torch.tensor(3)])

@@ -32,7 +32,11 @@ FILES = {
 @pytest.mark.parametrize("names", FORMS.values(), ids=FORMS)
 def test_names_in_python(names):
     assert names_of(names, 3) == ("sky", "road", "car")
-    assert MeanIoU(3, class_names=names).space.names == LabelSpace(3, names=names).names == ("sky", "road", "car")
+    assert (
+        MeanIoU(3, class_names=names).label_space.class_names
+        == LabelSpace(3, class_names=names).class_names
+        == ("sky", "road", "car")
+    )
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -143,10 +147,10 @@ def test_names_in_another_encoding_are_refused(tmp_path):
 
 def test_halves_of_characters_are_refused_in_every_name(tmp_path):
     with pytest.raises(ValueError, match="groups holds") as error:
-        MeanIoU(2).report(groups={"\udcff": [0]})
+        MeanIoU(2).report(class_groups={"\udcff": [0]})
     assert_sentence(error, "half of a character")
     (tmp_path / "names.json").write_text(r'["a", "\ud800"]')
     with pytest.raises(ValueError, match="half of a character"):
         MeanIoU(2, class_names=tmp_path / "names.json")
     (tmp_path / "names.json").write_text(r'["a", "\ud83d\ude97"]')  # both halves are one character
-    assert MeanIoU(2, class_names=tmp_path / "names.json").space.names[1] == "\U0001f697"
+    assert MeanIoU(2, class_names=tmp_path / "names.json").label_space.class_names[1] == "\U0001f697"

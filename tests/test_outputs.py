@@ -237,7 +237,7 @@ def refused(*words: object) -> str:
     return ran.stderr
 
 
-WRITING = ["--output", "--per-image", "--save", "--html"]
+WRITING = ["--output", "--image-scores", "--save", "--html"]
 
 
 @pytest.mark.parametrize("option", WRITING)
@@ -307,12 +307,12 @@ def test_nothing_is_added_that_the_next_run_would_read(folders: tuple[Path, Path
     for i in range(2):
         (photos / f"{i}.bmp").write_bytes(b"")
     before = listed(tmp_path)
-    on_photos = ["--overlay", tmp_path / "o", "--images", photos]
+    on_photos = ["--overlay", tmp_path / "o", "--photos", photos]
     for words in (
         ["--output", pred / "a.png"],
         ["--output", target / "below" / ".." / "a.npy"],
         ["--save", pred / "a.NPZ"],
-        ["--per-image", tmp_path / "elsewhere/a.tif"],
+        ["--image-scores", tmp_path / "elsewhere/a.tif"],
         ["--html", tmp_path / "back/a.tiff"],
         ["--plot", pred],
         ["--plot", target / "plots"],
@@ -389,15 +389,15 @@ def test_groups_and_columns_that_do_not_fit_are_said_before_masks_are_read(
 ) -> None:
     monkeypatch.setattr(MeanIoU, "update", lambda *_, **__: pytest.fail("masks were read"))
     words = [*folders, *OPTIONS]
-    assert "finds nothing in the name of the image 0" in refused(*words, "--ci", "--group-images", "x")
+    assert "finds nothing in the name of the image 0" in refused(*words, "--ci", "--clusters", "x")
     of_both = ["compare", folders[0], *words]
-    assert "finds nothing in the name of the image 0" in refused(*of_both, "--group-images", "x")
+    assert "finds nothing in the name of the image 0" in refused(*of_both, "--clusters", "x")
     for pattern in ("(" * 3000 + ")" * 3000, "a{99999999999999}", "("):
-        assert "is no regular expression" in refused(*words, "--ci", "--group-images", pattern)
+        assert "is no regular expression" in refused(*words, "--ci", "--clusters", pattern)
     (tmp_path / "names.txt").write_text("\n".join(["mean_iou", *"12345678"]))
     named = [*folders, "--ignore-index", 255, "--class-names", tmp_path / "names.txt"]
-    assert "A class is named 'mean_iou'" in refused(*named, "--per-image", tmp_path / "each.csv")
-    assert "half of a character" in refused(*words, "--group", "a\udcff=0")
+    assert "A class is named 'mean_iou'" in refused(*named, "--image-scores", tmp_path / "each.csv")
+    assert "half of a character" in refused(*words, "--class-group", "a\udcff=0")
     assert "is named for two outputs" in refused(*words, "--output", tmp_path / "new", "--plot", tmp_path / "new/p")
     over = ["--overlay", tmp_path / "o", "--output", tmp_path / "o/001_a.png"]
     assert "is named for two outputs" in refused(*words, *over)
@@ -409,7 +409,7 @@ def test_images_that_are_missing_are_said_before_masks_are_read(
     monkeypatch.setattr(MeanIoU, "update", lambda *_, **__: pytest.fail("masks were read"))
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/0.png").write_bytes(b"")
-    words = ["--overlay", tmp_path / "o", "--images", tmp_path / "photos"]
+    words = ["--overlay", tmp_path / "o", "--photos", tmp_path / "photos"]
     assert "There is no image for 1 of 2 masks: 1" in refused(*folders, *OPTIONS, *words)
 
 
@@ -447,7 +447,7 @@ def test_pictures_of_an_earlier_run_are_warned_of(folders: tuple[Path, Path], tm
     over = ["--overlay", tmp_path / "over"]
     assert run(*folders, *OPTIONS, *over).stderr == ""
     assert run(*folders, *OPTIONS, *over).stderr == ""
-    ran = run(*folders, *OPTIONS, *over, "--worst", 1)
+    ran = run(*folders, *OPTIONS, *over, "--list-worst", 1)
     assert ran.stderr.startswith(f"Warning: {tmp_path / 'over'} holds 1 picture of an earlier run, such as 002_")
     assert len(ran.stderr.splitlines()) == 1
 
@@ -487,8 +487,8 @@ def test_what_is_said_of_an_interruption_is_true(
 
 def test_one_pipe_takes_several_outputs(folders: tuple[Path, Path]) -> None:
     reading, writing = os.pipe()
-    both = ["--output", f"/dev/fd/{writing}", "--per-image", f"/dev/fd/{writing}"]
-    ran = run(*folders, *OPTIONS, *both, "--format", "csv", "--worst", 1)
+    both = ["--output", f"/dev/fd/{writing}", "--image-scores", f"/dev/fd/{writing}"]
+    ran = run(*folders, *OPTIONS, *both, "--format", "csv", "--list-worst", 1)
     os.close(writing)
     with os.fdopen(reading) as pipe:
         text = pipe.read()

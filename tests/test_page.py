@@ -31,15 +31,15 @@ def metric() -> MeanIoU:
     found = MeanIoU(9, ignore_index=255, class_names=names, per_image=True)
     for i in range(6):
         preds, target = synthetic.scene(i, 64, 128)
-        found.update(torch.from_numpy(preds)[None], torch.from_numpy(target)[None], ids=[i])
+        found.update(torch.from_numpy(preds)[None], torch.from_numpy(target)[None], image_ids=[i])
     return found
 
 
 def text_of_page() -> str:
     found = metric()
     worst = [(AWKWARD, 0.5, PIXEL), ("second", 0.75, PIXEL)]
-    report = found.report(bootstrap={"resamples": 50}, groups={"flat": [0, 1], AWKWARD: [2, 3]})
-    return render.html(report, title=f"a & {AWKWARD}", space=found.space, worst=worst)
+    report = found.report(bootstrap={"resamples": 50}, class_groups={"flat": [0, 1], AWKWARD: [2, 3]})
+    return render.html(report, title=f"a & {AWKWARD}", label_space=found.label_space, worst=worst)
 
 
 class Cells(html.parser.HTMLParser):
@@ -69,7 +69,7 @@ class Cells(html.parser.HTMLParser):
 
 
 def test_the_numbers_are_those_of_the_report() -> None:
-    report = metric().report(bootstrap={"resamples": 50}, groups={"flat": [0, 1], AWKWARD: [2, 3]})
+    report = metric().report(bootstrap={"resamples": 50}, class_groups={"flat": [0, 1], AWKWARD: [2, 3]})
     parser = Cells()
     parser.feed(text_of_page())
     classes, groups, confusions, matrix, pixels = parser.tables
@@ -79,12 +79,16 @@ def test_the_numbers_are_those_of_the_report() -> None:
         numbers = [percent(v) for v in (c.dice, c.precision, c.recall)]
         assert row == [c.name, percent(c.iou), ends, *numbers, f"{c.truth:,}", f"{c.predicted:,}"]
     assert classes[-1][1] == percent(report.mean_iou)
-    assert groups[1][:3] == ["flat", percent(report.groups[0].mean_iou), percent(report.groups[0].merged_iou)]
+    assert groups[1][:3] == [
+        "flat",
+        percent(report.class_groups[0].mean_iou),
+        percent(report.class_groups[0].merged_iou),
+    ]
     assert len(confusions) == len(report.confusions) + 1
-    counts = report.confmat
+    counts = report.counts
     assert matrix[1][1] == f"{100 * counts[0, 0] / counts[0].sum():.0f}"
     assert [row[1] for row in pixels[1:]] == [
-        f"{report.pixels[name]:,}" for name in ("counted", "void", "no_answer", "outside", "seen")
+        f"{report.pixels[name]:,}" for name in ("counted", "void", "void_preds", "outside", "seen")
     ]
 
 
@@ -100,7 +104,7 @@ def test_names_are_escaped_and_nothing_is_fetched() -> None:
 
 def test_the_space_of_another_metric_is_refused() -> None:
     with pytest.raises(ValueError, match=r"space has 2 classes and the report 3; expected that of the metric.*\.$"):
-        render.html(MeanIoU(3).report(), space=MeanIoU(2).space)
+        render.html(MeanIoU(3).report(), label_space=MeanIoU(2).label_space)
 
 
 def test_a_page_without_intervals_images_and_pixels() -> None:
@@ -113,13 +117,14 @@ def test_a_page_without_intervals_images_and_pixels() -> None:
 
 
 def test_a_protocol_brings_its_colours_and_its_name() -> None:
-    found = MeanIoU(protocol="cityscapes", unanswered="drop")
+    found = MeanIoU(protocol="cityscapes", void_preds="drop")
     found.update(torch.tensor([7, 8]), torch.tensor([7, 7]))
-    text = render.html(found.report(), space=found.space)
+    text = render.html(found.report(), label_space=found.label_space)
     assert "#804080" in text  # the purple of roads
-    assert "protocol: cityscapes, but with unanswered=" in text
+    assert "protocol: cityscapes, but with void_preds=" in text
     assert (
-        len(protocols.get("cityscapes").space.groups) + 1 == len([*re.finditer(">flat<|>human<|>vehicle<", text)]) + 5
+        len(protocols.get("cityscapes").label_space.class_groups) + 1
+        == len([*re.finditer(">flat<|>human<|>vehicle<", text)]) + 5
     )
 
 
@@ -182,7 +187,7 @@ def test_it_fits_its_window(browser: Any, tmp_path: Path, width: int, height: in
     if classes == 150:
         found = MeanIoU(protocol="ade20k", pred_ids="classes")
         found.update(torch.arange(150).repeat(4), torch.arange(600) * 7 % 151)
-        text = render.html(found.report(), space=found.space)
+        text = render.html(found.report(), label_space=found.label_space)
     shown, said = opened(browser, tmp_path / "page.html", text, width, height)
     assert shown.evaluate("document.documentElement.scrollWidth") <= width
     small = shown.evaluate("[...document.querySelectorAll('h1, h2, dd, .sortable td')].map((e) => e.clientWidth)")

@@ -31,15 +31,15 @@ def street(**settings: Any) -> Report:
     metric = MeanIoU(9, ignore_index=255, class_names=synthetic.NAMES, per_image=True)
     for i in range(6):
         preds, target = synthetic.scene(i, 64, 128)
-        metric.update(torch.from_numpy(preds)[None], torch.from_numpy(target)[None], ids=[i])
+        metric.update(torch.from_numpy(preds)[None], torch.from_numpy(target)[None], image_ids=[i])
     return metric.report(**settings)
 
 
 def benchmark(name: str) -> Report:
     """Counts of a model that takes each class for its neighbours, the more so the later it comes."""
     metric = MeanIoU(protocol=name, pred_ids="classes")
-    size = metric.space.num_classes
-    ids = [labels[0] for labels in metric.space.ids] if metric.space.ids else list(range(size))
+    size = metric.label_space.num_classes
+    ids = [labels[0] for labels in metric.label_space.ids] if metric.label_space.ids else list(range(size))
     for c in range(size - 1):  # the last class is in no truth
         right = 100 - 90 * c // size
         preds = [c] * right + [(c + 1) % size] * (60 - right // 2) + [(c * 7) % size] * 10 + [0] * (50 - right // 2)
@@ -131,7 +131,7 @@ def test_undefined_classes_are_told() -> None:
 def test_the_matrix_by_its_definition(normalize: Any) -> None:
     report = two()
     found = matrix_view.shown(report, normalize)
-    assert found.columns == ("ground", "figure", "(no answer)")
+    assert found.columns == ("ground", "figure", "(void)")
     pixels = np.array([[3500, 0, 0], [500, 900, 50]])
     assert (found.pixels == pixels).all()
     whole = {"truth": pixels.sum(1)[:, None], "prediction": pixels.sum(0)}.get(normalize, 1)
@@ -222,7 +222,7 @@ def test_without_matplotlib_a_sentence_says_what_to_install(monkeypatch: pytest.
 
 
 def test_masks_have_the_colours_of_their_space() -> None:
-    space = protocols.get("cityscapes").space
+    space = protocols.get("cityscapes").label_space
     assert overlays.mask(np.array([[0, 10, 19, 20]]), space)[0].tolist() == [
         [128, 64, 128],  # road, as in the labels of Cityscapes
         [70, 130, 180],  # sky

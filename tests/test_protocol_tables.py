@@ -98,17 +98,17 @@ def digest(ids, names):
 def test_names_are_at_the_ids_of_the_source(name):
     assert name in SOURCES, f"{name} is not in SOURCES; derive its entry from the source of the protocol"
     expected, some = SOURCES[name]
-    space = protocols.get(name).space
-    by_id = {i: label for several, label in zip(ids_of(space), space.names, strict=True) for i in several}
+    space = protocols.get(name).label_space
+    by_id = {i: label for several, label in zip(ids_of(space), space.class_names, strict=True) for i in several}
     assert {i: by_id.get(i) for i in some} == some
-    assert digest(ids_of(space), space.names) == expected
+    assert digest(ids_of(space), space.class_names) == expected
 
 
 @pytest.mark.parametrize("name", protocols.names())
 def test_two_names_that_are_swapped_are_noticed(name):
-    space = protocols.get(name).space
+    space = protocols.get(name).label_space
     for c in range(1, space.num_classes):
-        names = list(space.names)
+        names = list(space.class_names)
         names[c - 1], names[c] = names[c], names[c - 1]
         assert digest(ids_of(space), names) != SOURCES[name][0]
 
@@ -116,7 +116,7 @@ def test_two_names_that_are_swapped_are_noticed(name):
 def test_tables_that_are_alphabetical():
     """As their sources are, which tells more than a sum does."""
     for name in ("voc2012", "pascal-context-59", "pascal-context-60", "mapillary-vistas-1.2"):
-        names = [label for label in protocols.get(name).space.names if label != "background"]
+        names = [label for label in protocols.get(name).label_space.class_names if label != "background"]
         assert names == sorted(names), name
-    stuff = protocols.get("coco-stuff").space.names[80:]
+    stuff = protocols.get("coco-stuff").label_space.class_names[80:]
     assert list(stuff) == sorted(stuff)

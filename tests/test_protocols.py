@@ -24,10 +24,10 @@ def rng():
 
 def stored(name, side):
     """The ids of each class on a side, and those of the void."""
-    space = protocols.get(name).space
+    space = protocols.get(name).label_space
     own = [(c,) for c in range(space.num_classes)]
     if side == "target":
-        return space.ids or own, [i for i in space.void if i >= 0]
+        return space.ids or own, [i for i in space.ignore_index if i >= 0]
     # The official tools stop at a void prediction of these.
     void = [] if name in ("voc2012", "nuscenes-lidarseg") else [i for i in space.pred_void if i >= 0]
     return space.pred_ids or own, void
@@ -220,21 +220,21 @@ def test_cityscapes_scripts(rng, tmp_path, cityscapes_scripts, everywhere):
     assert [c.iou for c in report.classes] == pytest.approx(scores, rel=1e-12, nan_ok=True)
     assert sum(map(math.isnan, scores)) == (0 if everywhere else 1)
     assert report.mean_iou == pytest.approx(official["averageScoreClasses"], rel=1e-12)
-    groups = [official["categoryScores"][g.name] for g in report.groups]
-    assert [g.merged_iou for g in report.groups] == pytest.approx(groups, rel=1e-12)
+    groups = [official["categoryScores"][g.name] for g in report.class_groups]
+    assert [g.merged_iou for g in report.class_groups] == pytest.approx(groups, rel=1e-12)
     assert len(groups) == 7
     assert report.mean_merged_iou == pytest.approx(official["averageScoreCategories"], rel=1e-12)
 
 
 def test_the_table_of_cityscapes_is_that_of_its_scripts():
     labels = pytest.importorskip("cityscapesscripts.helpers.labels").labels
-    space = protocols.get("cityscapes").space
+    space = protocols.get("cityscapes").label_space
     evaluated = [label for label in labels if not label.ignoreInEval]
     assert [(label.id,) for label in evaluated] == list(space.ids)
-    assert tuple(label.name for label in evaluated) == space.names
+    assert tuple(label.name for label in evaluated) == space.class_names
     assert tuple(label.color for label in evaluated) == space.colors
-    assert sorted(label.id for label in labels if label.ignoreInEval) == list(space.void)
-    train = protocols.get("cityscapes-train-ids").space
+    assert sorted(label.id for label in labels if label.ignoreInEval) == list(space.ignore_index)
+    train = protocols.get("cityscapes-train-ids").label_space
     assert [label.trainId for label in evaluated] == list(range(train.num_classes))
 
 
@@ -242,23 +242,23 @@ def test_official_super_categories_of_coco_stuff(rng):
     """The official way: a matrix of super-categories from the block sums, then the rules of classes again."""
     preds, target = special_maps(rng, "coco-stuff")
     target[target == 1] = 2  # the only person: the super-category is only predicted
-    space = protocols.get("coco-stuff").space
+    space = protocols.get("coco-stuff").label_space
     counts = confusion_matrix(torch.from_numpy(preds), torch.from_numpy(target), protocol="coco-stuff").numpy()
-    members = dict(space.groups)
+    members = dict(space.class_groups)
     blocks = np.array([[counts[np.ix_(a, b)].sum() for b in members.values()] for a in members.values()])
     truth = confusion_matrix(torch.from_numpy(target), torch.from_numpy(target), protocol="coco-stuff").numpy().sum(1)
     metric = MeanIoU(protocol="coco-stuff")
     metric.update(torch.from_numpy(preds), torch.from_numpy(target))
-    for i, (group, merged) in enumerate(zip(members, metric.report().groups, strict=True)):
+    for i, (group, merged) in enumerate(zip(members, metric.report().class_groups, strict=True)):
         area = truth[list(members[group])].sum()  # with the pixels that have no answer
         expected = ratio(blocks[i, i], area + blocks[:, i].sum() - blocks[i, i]) if area else math.nan
         assert merged.merged_iou == pytest.approx(expected, rel=1e-12, nan_ok=True), group
-    assert math.isnan(metric.report().groups[0].merged_iou)
+    assert math.isnan(metric.report().class_groups[0].merged_iou)
 
 
 def levels(name, depth):
     groups = {}
-    for c, label in enumerate(protocols.get(name).space.names):
+    for c, label in enumerate(protocols.get(name).label_space.class_names):
         groups.setdefault("--".join(label.split("--")[:depth]), []).append(c)
     return groups
 
@@ -268,18 +268,20 @@ def test_official_levels_of_mapillary_vistas(rng):
     matrix, *_ = np.histogram2d(target.ravel(), preds.ravel(), bins=66, range=[(0, 66)] * 2)
     metric = MeanIoU(protocol="mapillary-vistas-1.2")
     metric.update(torch.from_numpy(preds), torch.from_numpy(target))
-    found = {g.name: g.merged_iou for g in metric.report().groups}
+    found = {g.name: g.merged_iou for g in metric.report().class_groups}
     for depth, number in ((2, 36), (1, 7)):
         groups = levels("mapillary-vistas-1.2", depth)
         assert len(groups) == number
-        report = metric.report(groups=groups)
+        report = metric.report(class_groups=groups)
         for name, members in groups.items():
             block = matrix[np.ix_(members, members)].sum()
             union = matrix[members, :65].sum() + matrix[:65, members].sum() - block
-            merged = next(g for g in report.groups if g.name == name).merged_iou
+            merged = next(g for g in report.class_groups if g.name == name).merged_iou
             assert merged == pytest.approx(ratio(block, union), rel=1e-12, nan_ok=True)
             assert name not in found or found[name] == pytest.approx(merged, nan_ok=True)
-        assert report.mean_merged_iou == pytest.approx(np.nanmean([g.merged_iou for g in report.groups]), rel=1e-12)
+        assert report.mean_merged_iou == pytest.approx(
+            np.nanmean([g.merged_iou for g in report.class_groups]), rel=1e-12
+        )
 
 
 # Cases by hand: what a protocol gives, and what another gives for the same.
@@ -333,9 +335,9 @@ def test_persons_of_pascal_context_are_named_so(name, answers):
     """Person is 37 in the maps of mmsegmentation."""
     metric = MeanIoU(protocol=name)
     metric.update(torch.tensor(answers), torch.tensor([37] * 4))
-    report = metric.report(groups={"people": ["person"]})
+    report = metric.report(class_groups={"people": ["person"]})
     assert {c.name: c.iou for c in report.classes if c.iou > 0} == {"person": 3 / 4}
-    assert report.groups[0].mean_iou == 3 / 4
+    assert report.class_groups[0].mean_iou == 3 / 4
 
 
 @pytest.mark.parametrize(("name", "answer"), [("voc2012", 255), ("nuscenes-lidarseg", 0)])
@@ -375,9 +377,9 @@ def test_parking_is_no_road_for_its_category_either():
     metric = MeanIoU(protocol="cityscapes")
     metric.update(torch.tensor([7, 8, 8, 9] + [7] * 7), torch.tensor([7, 7, 8, 7] + [7] * 6 + [0]))
     report = metric.report()
-    assert report.groups[0].name == "flat"
-    assert report.groups[0].merged_iou == pytest.approx(9 / 10)
-    assert report.groups[0].mean_iou == pytest.approx((7 / 9 + 1 / 2) / 2)
+    assert report.class_groups[0].name == "flat"
+    assert report.class_groups[0].merged_iou == pytest.approx(9 / 10)
+    assert report.class_groups[0].mean_iou == pytest.approx((7 / 9 + 1 / 2) / 2)
 
 
 # The protocols themselves.
@@ -388,13 +390,13 @@ def test_a_protocol_is_whole(name):
     protocol = protocols.get(name)
     assert protocol.name == name
     assert "Source: " in protocol.text
-    assert len(set(protocol.space.names)) == protocol.space.num_classes
+    assert len(set(protocol.label_space.class_names)) == protocol.label_space.num_classes
     assert protocols.get(name.upper().replace("-", "_")) is protocol
-    ids = [i for several in protocol.space.ids or () for i in several]
-    assert not set(ids) & set(protocol.space.void)
+    ids = [i for several in protocol.label_space.ids or () for i in several]
+    assert not set(ids) & set(protocol.label_space.ignore_index)
     metric = MeanIoU(protocol=name)
-    assert (metric.policy.unanswered, metric.policy.present, metric.policy.absent) == (
-        protocol.unanswered,
+    assert (metric.policy.void_preds, metric.policy.present, metric.policy.absent) == (
+        protocol.void_preds,
         protocol.present,
         protocol.absent,
     )
@@ -417,7 +419,7 @@ def test_a_keyword_overrides_one_rule_and_the_report_says_so():
     metric = MeanIoU(protocol="cityscapes", absent="zero", ignore_index=[0, 255], pred_ids=None)
     metric.update(preds, torch.tensor([7, 7, 0]))
     assert metric.compute().item() == pytest.approx(1 / 2 / 19)
-    report = metric.report(groups={})
+    report = metric.report(class_groups={})
     assert str(report).splitlines()[-1] == "protocol: cityscapes, but with absent='zero', ignore_index=(0, 255)"
     assert "but with absent='zero'" in report.to_markdown().splitlines()[-1]
     assert (
@@ -425,21 +427,21 @@ def test_a_keyword_overrides_one_rule_and_the_report_says_so():
     )
     with pytest.raises(ValueError, match="outside the ids of the 19 classes"):
         metric.update(preds, target.masked_fill(target == 8, 1))
-    other = MeanIoU(protocol="cityscapes", pred_ids="classes", unanswered="error", classes=[0, 1])
-    assert str(other.report(groups={})).splitlines()[-1] == (
-        "protocol: cityscapes, but with unanswered='error', classes=(0, 1), pred_ids='classes'"
+    other = MeanIoU(protocol="cityscapes", pred_ids="classes", void_preds="error", classes=[0, 1])
+    assert str(other.report(class_groups={})).splitlines()[-1] == (
+        "protocol: cityscapes, but with void_preds='error', classes=(0, 1), pred_ids='classes'"
     )
     assert "with present='target'" in str(MeanIoU(protocol="ade20k").report(policy={"present": "target"}))
     assert "protocol" not in MeanIoU(2).report().rules
 
 
 def test_a_protocol_of_ones_own():
-    space = LabelSpace(2, ids=[4, 5], void=0, groups={"both": [0, 1]})
+    space = LabelSpace(2, ids=[4, 5], ignore_index=0, class_groups={"both": [0, 1]})
     mine = protocols.Protocol("mine", "", space, "drop", "union", "skip", "fractions")
     metric = MeanIoU(protocol=mine, num_classes=2)
     metric.update(torch.tensor([4, 0, 5, 5, 4]), torch.tensor([4, 4, 5, 5, 4]))
     assert metric.compute() == 1
-    assert metric.report().groups[0].merged_iou == 1
+    assert metric.report().class_groups[0].merged_iou == 1
 
 
 @pytest.mark.parametrize(
@@ -499,18 +501,18 @@ def test_usual_groups(rng):
     preds, target = special_maps(rng, "cityscapes", everywhere=True)
     metric = MeanIoU(protocol="cityscapes")
     metric.update(torch.from_numpy(preds), torch.from_numpy(target))
-    names = metric.space.names
+    names = metric.label_space.class_names
     iou = dict(zip(names, [c.iou for c in metric.report().classes], strict=True))
     sixteen = [name for name in names if name not in ("terrain", "truck", "train")]
     thirteen = [name for name in sixteen if name not in ("wall", "fence", "pole")]
-    report = metric.report(groups={"16": sixteen, "13": thirteen})
-    assert report.groups[0].mean_iou == pytest.approx(np.mean([iou[name] for name in sixteen]))
-    assert report.groups[1].mean_iou == pytest.approx(np.mean([iou[name] for name in thirteen]))
+    report = metric.report(class_groups={"16": sixteen, "13": thirteen})
+    assert report.class_groups[0].mean_iou == pytest.approx(np.mean([iou[name] for name in sixteen]))
+    assert report.class_groups[1].mean_iou == pytest.approx(np.mean([iou[name] for name in thirteen]))
     assert math.isnan(report.mean_merged_iou)  # they overlap
-    report = metric.report(groups={"seen": range(15), "unseen": range(15, 19)})
+    report = metric.report(class_groups={"seen": range(15), "unseen": range(15, 19)})
     seen, unseen = np.mean(list(iou.values())[:15]), np.mean(list(iou.values())[15:])
     assert report.harmonic_mean == pytest.approx(2 * seen * unseen / (seen + unseen))
-    assert report.mean_merged_iou == pytest.approx(np.mean([g.merged_iou for g in report.groups]))
+    assert report.mean_merged_iou == pytest.approx(np.mean([g.merged_iou for g in report.class_groups]))
 
 
 # The command line.
@@ -566,7 +568,7 @@ def test_the_folders_of_cityscapes_with_train_ids(tmp_path):
 def test_predictions_in_train_ids_beside_label_ids(tmp_path):
     pred, target, _ = city_folders(tmp_path, "cityscapes")
     table = np.full(34, 255, np.uint8)
-    table[[ids[0] for ids in protocols.get("cityscapes").space.ids]] = range(19)
+    table[[ids[0] for ids in protocols.get("cityscapes").label_space.ids]] = range(19)
     expected = json.loads(run(pred, target, "--protocol", "cityscapes", "--format", "json").stdout)
     for path in pred.iterdir():
         Image.fromarray(table[np.asarray(Image.open(path))]).save(path)

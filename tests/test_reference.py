@@ -100,24 +100,24 @@ def test_flow_bins_by_hand():
 def test_unanswered():
     case = (FLOW_PREDS, FLOW_TARGET, 2, 255, FLOW_VALID)
     assert_ratios(class_iou(*case), [1 / 4, 1 / 2])
-    assert_ratios(class_iou(*case, unanswered="drop"), [1 / 3, 1 / 2])
+    assert_ratios(class_iou(*case, void_preds="drop"), [1 / 3, 1 / 2])
     assert_ratios(mean_iou(*case, average="weighted"), (3 / 4 + 2 / 2) / 5)
-    assert_ratios(mean_iou(*case, average="weighted", unanswered="drop"), (2 / 3 + 2 / 2) / 4)
+    assert_ratios(mean_iou(*case, average="weighted", void_preds="drop"), (2 / 3 + 2 / 2) / 4)
     for function in (class_iou, mean_iou):
         with pytest.raises(ValueError, match="1 pixels without an answer"):
-            function(*case, unanswered="error")
+            function(*case, void_preds="error")
 
 
 def test_unanswered_error_is_about_pixels_whose_truth_is_a_class():
     target, preds = np.array([0, 255, 7, 0]), np.array([0, 255, NO_ANSWER, NO_ANSWER])
     valid = np.array([True, True, True, False])
-    assert_ratios(class_iou(preds, target, 1, 255, valid, unanswered="error"), [1.0])
+    assert_ratios(class_iou(preds, target, 1, 255, valid, void_preds="error"), [1.0])
 
 
 def test_drop_may_leave_a_class_absent():
     target, preds = np.array([0, 1]), np.array([0, NO_ANSWER])
     assert_ratios(class_iou(preds, target, 2), [1.0, 0.0])
-    assert_ratios(class_iou(preds, target, 2, unanswered="drop"), [1.0, NAN])
+    assert_ratios(class_iou(preds, target, 2, void_preds="drop"), [1.0, NAN])
 
 
 # truth       0 0 0 3     class  T  P  T&P  T|P
@@ -187,7 +187,7 @@ def test_ignore_inside_the_range():
         assert_ratios(mean_iou(preds, target, 3, 0, average="micro", **rule), 2 / 3)
         assert_ratios(mean_iou(preds, target, 3, 0, average="weighted", **rule), 2 / 3)
         assert_ratios(mean_iou(preds, target, 3, 0, classes=[0], **rule), NAN)
-    assert_ratios(class_iou(preds, target, 3, 0, unanswered="drop"), [NAN, 1.0, 1.0])
+    assert_ratios(class_iou(preds, target, 3, 0, void_preds="drop"), [NAN, 1.0, 1.0])
 
 
 @pytest.mark.parametrize("ignore_index", [(255, -1), [-1, 255], {-1, 255}, iter((255, -1)), np.array([255, -1])])
@@ -209,8 +209,8 @@ def test_outside(stranger):
     matrix = np.zeros((5, 5))
     matrix[1, 4] = matrix[4, 1] = matrix[4, 4] = 1
     assert_same_counts(counts(preds, target, 3, ignore_index=255), matrix)
-    for unanswered in ("miss", "drop", "error"):
-        assert_ratios(class_iou(preds, target, 3, 255, unanswered=unanswered), [NAN, 0.0, NAN])
+    for void_preds in ("miss", "drop", "error"):
+        assert_ratios(class_iou(preds, target, 3, 255, void_preds=void_preds), [NAN, 0.0, NAN])
 
 
 @pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int8, np.uint16, np.int16, np.int32, np.int64])
@@ -257,7 +257,7 @@ def test_nothing_to_see():
         ({"preds": np.zeros((2, 1), dtype=int)}, ValueError, "expected one shape"),
         ({"valid": np.ones((1, 2), dtype=int)}, TypeError, "valid is int64"),
         ({"valid": np.ones(2, dtype=bool)}, ValueError, r"valid is \(2,\)"),
-        ({"unanswered": "raise"}, ValueError, "unanswered is 'raise'"),
+        ({"void_preds": "raise"}, ValueError, "void_preds is 'raise'"),
         ({"present": "both"}, ValueError, "present is 'both'"),
         ({"absent": -1}, ValueError, "absent is -1"),
         ({"average": "mean"}, ValueError, "average is 'mean'"),
@@ -405,14 +405,14 @@ def test_images_add_up(case):
 
 @settings(deadline=None, max_examples=150)
 @given(maps(), st.sampled_from(["miss", "drop"]))
-def test_sets_and_matrix_say_the_same(case, unanswered):
+def test_sets_and_matrix_say_the_same(case, void_preds):
     num_classes, ignored, matrix = case[2], case[3], counts(*case)
     want = []
     for c in range(num_classes):
-        missed = matrix[c].sum() - matrix[c, c] - (matrix[c, num_classes] if unanswered == "drop" else 0)
+        missed = matrix[c].sum() - matrix[c, c] - (matrix[c, num_classes] if void_preds == "drop" else 0)
         union = matrix[c, c] + missed + matrix[:num_classes, c].sum() - matrix[c, c]
         want.append(matrix[c, c] / union if union and c not in ignored else NAN)
-    assert_ratios(class_iou(*case, unanswered=unanswered), want)
+    assert_ratios(class_iou(*case, void_preds=void_preds), want)
 
 
 @settings(deadline=None, max_examples=100)

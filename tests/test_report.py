@@ -70,7 +70,7 @@ def test_means_and_account(metric: MeanIoU, pixels) -> None:
         "seen": seen,
         "counted": target.size,
         "void": seen - target.size,
-        "no_answer": 0,
+        "void_preds": 0,
         "outside": 0,
     }
     assert report.mean_iou == pytest.approx(float(metric.compute()), rel=1e-6)
@@ -89,11 +89,11 @@ def test_mean_dice_is_over_the_classes_of_mean_iou() -> None:
 def test_account_adds_up_with_every_kind_of_pixel() -> None:
     metric = MeanIoU(2, ignore_index=255, validate_args=False)
     metric.update(torch.tensor([0, 1, 255, 7, 7, 0]), torch.tensor([0, 1, 0, 1, 255, 9]))
-    assert metric.report().pixels == {"seen": 6, "counted": 2, "void": 1, "no_answer": 1, "outside": 2}
+    assert metric.report().pixels == {"seen": 6, "counted": 2, "void": 1, "void_preds": 1, "outside": 2}
 
 
 def test_another_policy_without_counting_again(metric: MeanIoU) -> None:
-    policy = Policy.of(metric.space, present="target", absent="zero")
+    policy = Policy.of(metric.label_space, present="target", absent="zero")
     other = metric.report(policy=policy)
     assert other.classes[synthetic.TRAIN].iou == 0.0
     assert other.mean_iou == pytest.approx(sum(c.iou for c in other.classes) / 9, rel=1e-12)
@@ -139,11 +139,11 @@ def test_groups_are_those_of_merged_maps(metric: MeanIoU) -> None:
     preds[:, :9] = 255  # no answer
     full = MeanIoU(9, ignore_index=255, class_names=synthetic.NAMES)
     full.update(torch.from_numpy(preds), torch.from_numpy(target))
-    for rules in ({}, {"unanswered": "drop"}, {"absent": "zero"}, {"absent": "one", "present": "target"}):
+    for rules in ({}, {"void_preds": "drop"}, {"absent": "zero"}, {"absent": "one", "present": "target"}):
         kept = {k: v for k, v in rules.items() if k != "average"}
-        report = full.report(groups=GROUPS, policy=rules)
-        assert [g.name for g in report.groups] == list(GROUPS)
-        for group in report.groups:
+        report = full.report(class_groups=GROUPS, policy=rules)
+        assert [g.name for g in report.class_groups] == list(GROUPS)
+        for group in report.class_groups:
             ids = [synthetic.NAMES.index(name) for name in group.classes]
             mean = reference.mean_iou(preds, target, 9, 255, classes=ids, **kept)
             assert group.mean_iou == pytest.approx(mean, rel=1e-12, nan_ok=True)
@@ -154,18 +154,18 @@ def test_groups_are_those_of_merged_maps(metric: MeanIoU) -> None:
 
 def test_harmonic_mean_of_two_groups(metric: MeanIoU) -> None:
     seen, unseen = [0, 1, 2], [5, 6]
-    report = metric.report(groups={"seen": seen, "unseen": unseen})
+    report = metric.report(class_groups={"seen": seen, "unseen": unseen})
     a, b = (metric.report(policy={"classes": ids}).mean_iou for ids in (seen, unseen))
     assert report.harmonic_mean == pytest.approx(2 / (1 / a + 1 / b), rel=1e-12)
-    assert metric.report(groups={"a": [7], "b": [7]}).harmonic_mean == 0.0
-    assert math.isnan(metric.report(groups={"a": [0], "b": ["train"]}).harmonic_mean)
+    assert metric.report(class_groups={"a": [7], "b": [7]}).harmonic_mean == 0.0
+    assert math.isnan(metric.report(class_groups={"a": [0], "b": ["train"]}).harmonic_mean)
     assert "harmonic mean" in str(report)
 
 
 def test_an_ignored_id_is_in_no_group() -> None:
     metric = MeanIoU(3, ignore_index=1)
     metric.update(torch.tensor([0, 1, 2, 1]), torch.tensor([0, 1, 2, 2]))
-    groups = metric.report(groups={"two": [1, 2], "none": [1]}).groups
+    groups = metric.report(class_groups={"two": [1, 2], "none": [1]}).class_groups
     assert [g.classes for g in groups] == [("2",), ()]
     assert groups[0].mean_iou == groups[0].merged_iou == 0.5
     assert math.isnan(groups[1].mean_iou)
@@ -189,7 +189,7 @@ def test_an_ignored_id_is_in_no_group() -> None:
 )
 def test_groups_that_are_off(metric: MeanIoU, groups: object, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
-        metric.report(groups=groups)
+        metric.report(class_groups=groups)
 
 
 def test_confusions_cost_what_righting_them_gains(metric: MeanIoU) -> None:
@@ -218,8 +218,8 @@ def test_confusions_with_what_is_no_class() -> None:
     metric = MeanIoU(2, ignore_index=255, validate_args=False, class_names=["a", "b"])
     metric.update(torch.tensor([0, 255, 255, 7, 1, 0, 9]), torch.tensor([0, 0, 0, 0, 1, 255, 255]))
     found = [(c.truth, c.predicted, c.pixels, c.share, c.iou_cost) for c in metric.report().confusions]
-    assert found == [("a", "(no answer)", 2, 0.5, 0.5), ("a", "(outside)", 1, 0.25, 0.25)]
-    found = metric.report(policy={"unanswered": "drop"}).confusions
+    assert found == [("a", "(void)", 2, 0.5, 0.5), ("a", "(outside)", 1, 0.25, 0.25)]
+    found = metric.report(policy={"void_preds": "drop"}).confusions
     assert [(c.predicted, c.pixels, c.share) for c in found] == [("(outside)", 1, 0.5)]
 
 
@@ -244,7 +244,7 @@ def test_kappa_beyond_the_range_of_int64_and_where_it_is_undefined() -> None:
 
 
 def test_csv_holds_full_fractions_and_empty_cells(metric: MeanIoU) -> None:
-    report = metric.report(groups=GROUPS)
+    report = metric.report(class_groups=GROUPS)
     rows = list(csv.DictReader(io.StringIO(report.to_csv())))
     assert [row["kind"] for row in rows] == ["class"] * 9 + ["mean"] + ["group mean"] * 4 + ["group merged"] * 4 + [
         "groups"
@@ -257,7 +257,7 @@ def test_csv_holds_full_fractions_and_empty_cells(metric: MeanIoU) -> None:
         assert int(row["truth"]) == known.truth
     assert (rows[9]["iou"], rows[9]["recall"]) == (repr(report.mean_iou), repr(report.mean_accuracy))
     assert [row["iou"] for row in rows[10:14]] == [
-        ("" if math.isnan(g.mean_iou) else repr(g.mean_iou)) for g in report.groups
+        ("" if math.isnan(g.mean_iou) else repr(g.mean_iou)) for g in report.class_groups
     ]
 
 
@@ -290,7 +290,7 @@ def test_awkward_names_stay_in_their_cells() -> None:
 
 
 def test_latex_and_markdown_are_rectangles(metric: MeanIoU) -> None:
-    report = metric.report(groups=GROUPS)
+    report = metric.report(class_groups=GROUPS)
     for table in report.to_markdown().split("\n\n"):
         assert len({line.count("|") for line in table.splitlines()}) == 1
     for table in report.to_latex().split("\n\n"):
@@ -301,13 +301,13 @@ def test_latex_and_markdown_are_rectangles(metric: MeanIoU) -> None:
 
 
 def test_scalars_have_the_same_names_whatever_was_seen(metric: MeanIoU) -> None:
-    report = metric.report(groups={"a": [0], "b": [1]})
+    report = metric.report(class_groups={"a": [0], "b": [1]})
     scalars = report.scalars(prefix="val/")
     assert scalars["val/mean_iou"] == report.mean_iou
     assert scalars["val/iou/road"] == report.classes[0].iou
     assert scalars["val/merged_iou/a"] == report.classes[0].iou
     assert math.isnan(scalars["val/iou/train"])
-    empty = MeanIoU(9, class_names=synthetic.NAMES).report(groups={"a": [0], "b": [1]})
+    empty = MeanIoU(9, class_names=synthetic.NAMES).report(class_groups={"a": [0], "b": [1]})
     assert list(empty.scalars(prefix="val/")) == list(scalars)
     assert all(isinstance(value, float) for value in scalars.values())
 
@@ -317,7 +317,7 @@ def test_rules_are_told(metric: MeanIoU) -> None:
     assert rules == {
         "num_classes": 9,
         "ignore_index": [255],
-        "unanswered": "miss",
+        "void_preds": "miss",
         "present": "union",
         "absent": "zero",
         "classes": [0, 2],
@@ -327,14 +327,14 @@ def test_rules_are_told(metric: MeanIoU) -> None:
 def test_csv_has_the_harmonic_mean_of_two_groups():
     metric = MeanIoU(3)
     metric.update(torch.tensor([0, 1, 2, 2]), torch.tensor([0, 1, 2, 1]))
-    two = metric.report(groups={"seen": [0], "unseen": [1, 2]})
+    two = metric.report(class_groups={"seen": [0], "unseen": [1, 2]})
     *_, last = csv.DictReader(io.StringIO(two.to_csv()))
     assert {key: value for key, value in last.items() if value} == {
         "kind": "groups",
         "name": "harmonic mean",
         "iou": repr(two.harmonic_mean),
     }
-    assert "harmonic" not in metric.report(groups={"seen": [0]}).to_csv()
+    assert "harmonic" not in metric.report(class_groups={"seen": [0]}).to_csv()
 
 
 STEERING = ["\x1b[31m", "a\x07b", "\x9b2J", "a\x7fb", "\u202eevil", "\u2066x", "a\rb", "\u2028", "x\x1cy"]
@@ -343,10 +343,10 @@ STEERING = ["\x1b[31m", "a\x07b", "\x9b2J", "a\x7fb", "\u202eevil", "\u2066x", "
 def test_what_steers_a_terminal_is_shown_as_an_escape() -> None:
     names = [f"{i}{name}{i}" for i, name in enumerate(STEERING)]
     metric = MeanIoU(9, class_names=names, per_image=True, input_format="index")
-    metric.update(torch.arange(9)[None, None], torch.arange(9)[None, None], ids=[5])
+    metric.update(torch.arange(9)[None, None], torch.arange(9)[None, None], image_ids=[5])
     metric.image_names = {5: "city\x1b]0;x\x07"}
-    report = metric.report(groups={"\x1b[2J": [0], "b": [1]})
-    table = metric.images()
+    report = metric.report(class_groups={"\x1b[2J": [0], "b": [1]})
+    table = metric.image_scores()
     for text in (str(report), report.to_markdown(), report.to_latex(), report.to_json(), str(table)):
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", text)
     assert r"0\x1b[31m0 " in str(report)
@@ -381,7 +381,7 @@ def test_csv_has_as_many_fields_as_columns() -> None:
 
 
 def test_a_new_number_of_a_class_is_a_column_of_its_own(metric: MeanIoU) -> None:
-    report = metric.report(groups=GROUPS)
+    report = metric.report(class_groups=GROUPS)
     rows = list(csv.reader(io.StringIO(report.to_csv())))
     assert rows[0] == ["kind", *(part.name for part in dataclasses.fields(report.classes[0]))]
     assert {len(row) for row in rows} == {len(rows[0])}

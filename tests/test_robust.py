@@ -280,22 +280,22 @@ def things(draw: st.DrawFn) -> Any:
     preds=things(),
     target=things(),
     valid=st.none() | things(),
-    ids=st.none() | st.lists(st.integers(-2, 9), max_size=4) | things(),
+    image_ids=st.none() | st.lists(st.integers(-2, 9), max_size=4) | things(),
     per_image=st.booleans(),
     forms=st.sampled_from(["auto", "index", "one-hot"]),
 )
 def test_batches_are_counted_whole_or_refused_in_a_sentence(
-    preds: Any, target: Any, valid: Any, ids: Any, per_image: bool, forms: Any
+    preds: Any, target: Any, valid: Any, image_ids: Any, per_image: bool, forms: Any
 ) -> None:
     metric = MeanIoU(3, ignore_index=5, per_image=per_image, input_format=forms)
     first = torch.eye(3)[None]  # scores beside labels, or planes beside planes
-    metric.update(first, first if forms == "one-hot" else torch.arange(3)[None], ids=[7] if per_image else None)
+    metric.update(first, first if forms == "one-hot" else torch.arange(3)[None], image_ids=[7] if per_image else None)
     before = {name: value for name, value in vars(metric).items() if name != "_computed"}
     counts, rows = metric.counts.clone(), [part.clone() for part in metric._joined()] if per_image else []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of scores that are no probabilities
         try:
-            metric.update(preds, target, valid, **({} if ids is None else {"ids": ids}))
+            metric.update(preds, target, valid, **({} if image_ids is None else {"image_ids": image_ids}))
         except (TypeError, ValueError) as error:
             text = str(error)
             assert text.endswith("."), text

@@ -33,7 +33,7 @@ def scenes(rng, number=12):
 def filled(maps, ids=None, **settings):
     metric = MeanIoU(C, ignore_index=VOID, **({"per_image": True} | settings))
     for part in (slice(0, 5), slice(5, None)):
-        metric.update(*(side[part] for side in maps), ids=None if ids is None else ids[part])
+        metric.update(*(side[part] for side in maps), image_ids=None if ids is None else ids[part])
     return metric
 
 
@@ -45,13 +45,17 @@ def assert_same_rows(a, b):
 
 def test_save_and_load(rng, tmp_path):
     maps = scenes(rng)
-    for settings in ({}, {"over": "class", "worst": [5, 10], "present": "target"}, {"per_image": False}):
+    for settings in ({}, {"over": "class", "worst_percent": [5, 10], "present": "target"}, {"per_image": False}):
         metric = filled(maps, **settings) if settings.get("per_image", True) else MeanIoU(C, ignore_index=VOID)
         path = tmp_path / "metric.pt"
         metric.save(path)
         assert [file.name for file in tmp_path.iterdir()] == ["metric.pt"]
         other = MeanIoU.load(path)
-        assert (other.space, other.policy, other.how) == (metric.space, metric.policy, metric.how)
+        assert (other.label_space, other.policy, other.input_settings) == (
+            metric.label_space,
+            metric.policy,
+            metric.input_settings,
+        )
         assert other.update_count == metric.update_count
         assert torch.equal(other.counts, metric.counts)
         if metric.per_image:
@@ -65,23 +69,23 @@ def test_save_and_load_under_a_protocol(tmp_path):
     x = torch.tensor([[[7, 8, 0]]])
     for settings in ({"protocol": "cityscapes"}, {"protocol": "cityscapes", "pred_ids": "classes", "absent": "zero"}):
         metric = MeanIoU(**settings, per_image=True)
-        metric.update(x.clamp(max=7), x, ids=[3])
+        metric.update(x.clamp(max=7), x, image_ids=[3])
         metric.save(tmp_path / "a")
         other = MeanIoU.load(tmp_path / "a")
         assert str(other.report()) == str(metric.report())
-        assert other.space == metric.space
-        other.update(x.clamp(max=7), x, ids=[4])
+        assert other.label_space == metric.label_space
+        other.update(x.clamp(max=7), x, image_ids=[4])
         other.merge_state(metric)
 
 
 def test_odd_numbers_and_names_are_saved_plainly(rng, tmp_path):
     for worst in (np.float64(5), Fraction(1, 3), np.array(20), (share for share in (5, 10.5))):
-        metric = filled(scenes(rng), range(12), over="image", worst=worst)
+        metric = filled(scenes(rng), range(12), over="image", worst_percent=worst)
         metric.image_names = {np.int64(0): "a", 1: Path("b"), 2: np.str_("c")}
         metric.save(tmp_path / "a")
         other = MeanIoU.load(tmp_path / "a")
         assert other.policy == metric.policy
-        assert other.policy.worst
+        assert other.policy.worst_percent
         assert other.compute() == metric.compute()
         assert other.image_names == {0: "a", 1: "b", 2: "c"}
 
@@ -256,7 +260,7 @@ def test_a_kernel_that_cannot_run_here_is_not_what_a_file_needs(rng, tmp_path, m
     with pytest.raises(ValueError, match="cannot run") as error:
         MeanIoU.load(tmp_path / "a")
     assert_sentence(error, "install the extra 'cpu', or pass impl='auto' to load()")
-    assert MeanIoU.load(tmp_path / "a", impl="auto").how.impl == "auto"
+    assert MeanIoU.load(tmp_path / "a", impl="auto").input_settings.impl == "auto"
 
 
 def archive_again(content, compression=zipfile.ZIP_STORED, more=()):

@@ -54,7 +54,7 @@ MAPS["empty"] = [side.astype(np.int64) for side in MAPS["empty"]]
 
 def found(preds, target, num_classes=6, ignore=(255,), **policy):
     """Areas and policy of two maps, by the reference's counts."""
-    space = LabelSpace(num_classes, void=ignore)
+    space = LabelSpace(num_classes, ignore_index=ignore)
     chosen = Policy.of(space, **policy)
     return ratios.areas(torch.from_numpy(reference.counts(preds, target, num_classes, ignore)), space, chosen), chosen
 
@@ -69,12 +69,12 @@ def assert_ratios(actual, expected):
 @pytest.mark.parametrize("maps", MAPS)
 def test_every_policy(maps, ignore, classes):
     preds, target = MAPS[maps]
-    for present, absent, unanswered in product(PRESENT, ABSENT, UNANSWERED):
-        policy = {"present": present, "absent": absent, "unanswered": unanswered}
+    for present, absent, void_preds in product(PRESENT, ABSENT, UNANSWERED):
+        policy = {"present": present, "absent": absent, "void_preds": void_preds}
         areas, chosen = found(preds, target, 6, ignore, **policy)
         assert_ratios(ratios.class_iou(areas, chosen), reference.class_iou(preds, target, 6, ignore, **policy))
         for average in AVERAGES:
-            chosen = Policy.of(LabelSpace(6, void=ignore), average=average, classes=classes, **policy)
+            chosen = Policy.of(LabelSpace(6, ignore_index=ignore), average=average, classes=classes, **policy)
             expected = reference.mean_iou(preds, target, 6, ignore, average=average, classes=classes, **policy)
             assert_ratios(ratios.mean_iou(areas, chosen), expected)
 
@@ -133,9 +133,9 @@ def test_a_prediction_on_void_makes_no_class_present():
 
 def test_a_dropped_no_answer_is_void():
     preds, target = pair([255, 0, 255, 1], [0, 0, 2, 1])
-    miss, chosen = found(preds, target, 3, unanswered="miss")
+    miss, chosen = found(preds, target, 3, void_preds="miss")
     assert_ratios(ratios.class_iou(miss, chosen), [1 / 2, 1, 0])
-    drop, chosen = found(preds, target, 3, unanswered="drop")
+    drop, chosen = found(preds, target, 3, void_preds="drop")
     assert_ratios(ratios.class_iou(drop, chosen), [1, 1, math.nan])
     # As if the truth were void there.
     void, chosen = found(preds, np.where(preds == 255, 255, target), 3)
@@ -146,9 +146,9 @@ def test_a_dropped_no_answer_is_void():
 
 def test_a_no_answer_that_is_an_error():
     preds, target = pair([255, 0, 255, 255], [0, 0, 1, 255])
-    with pytest.raises(ValueError, match=r"no answer .* on 2 valid pixels.*unanswered='error'.*'miss' or 'drop'"):
-        found(preds, target, unanswered="error")
-    areas, _ = found(*pair([255, 1], [255, 1]), unanswered="error")  # on a void pixel no answer is asked for
+    with pytest.raises(ValueError, match=r"no answer .* on 2 valid pixels.*void_preds='error'.*'miss' or 'drop'"):
+        found(preds, target, void_preds="error")
+    areas, _ = found(*pair([255, 1], [255, 1]), void_preds="error")  # on a void pixel no answer is asked for
     assert areas.truth.tolist() == [0, 1, 0, 0, 0, 0]
 
 
@@ -185,9 +185,9 @@ def test_huge_counts_give_exact_ratios(huge):
 
 def test_areas_leave_the_counts_alone():
     counts = torch.arange(25).reshape(5, 5)
-    space = LabelSpace(3, void=[1])
-    for unanswered in ("miss", "drop"):
-        policy = Policy.of(space, unanswered=unanswered)
+    space = LabelSpace(3, ignore_index=[1])
+    for void_preds in ("miss", "drop"):
+        policy = Policy.of(space, void_preds=void_preds)
         ratios.mean_iou(ratios.areas(counts, space, policy), policy)
     assert torch.equal(counts, torch.arange(25).reshape(5, 5))
 
@@ -232,7 +232,7 @@ MATRIX = st.integers(1, 5).flatmap(
 def test_what_holds_for_any_counts(matrix, policy):
     counts = torch.tensor(matrix)
     space = LabelSpace(len(matrix) - 2)
-    chosen = Policy.of(space, **dict(zip(("present", "absent", "average", "unanswered"), policy, strict=True)))
+    chosen = Policy.of(space, **dict(zip(("present", "absent", "average", "void_preds"), policy, strict=True)))
     areas = ratios.areas(counts, space, chosen)
     value = ratios.mean_iou(areas, chosen)
     assert value.dtype == torch.float64

@@ -43,7 +43,7 @@ def outputs(folder: Path) -> list[object]:
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [2, 4])  # 2 and 1 files, and a process without one
 def test_the_same_bytes_as_one_process(folders: tuple[Path, Path], tmp_path: Path, processes: int) -> None:
-    asked = [*folders, *OPTIONS, "--ci", "--worst", 2, "--format", "json"]
+    asked = [*folders, *OPTIONS, "--ci", "--list-worst", 2, "--format", "json"]
     one = alone(*asked, *outputs(tmp_path / "one"))
     many = torchrun(processes, *asked, *outputs(tmp_path / "many"))
     assert many.returncode == 0, many.stderr

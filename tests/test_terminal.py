@@ -153,8 +153,8 @@ def steering(folder: Path, tmp_path: Path) -> Iterator[list[object]]:
     yield [*both, *OPTIONS, "--output", name / "report"]
     yield [*both, *OPTIONS, "--plot", both[0] / "0.npy" / STEERING]
     yield [*both, "--class-names", name]
-    yield [*both, *OPTIONS, "--group", STEERING]
-    yield [*both, *OPTIONS, "--ci", "--group-images", STEERING]
+    yield [*both, *OPTIONS, "--class-group", STEERING]
+    yield [*both, *OPTIONS, "--ci", "--clusters", STEERING]
     yield [*both, "--protocol", STEERING]
     yield [*both, *OPTIONS, "--format", STEERING]
     yield [*both, *OPTIONS, STEERING]
@@ -178,7 +178,7 @@ def test_warnings_and_reports_show_what_steers_a_terminal(folder: Path, tmp_path
     np.save(masks / f"x{STEERING}.npy", np.array([[0, 1]], np.uint8))
     (tmp_path / "names.txt").write_text(f"a{STEERING}\nb", encoding="utf-8")
     words = [masks, masks, "--class-names", tmp_path / "names.txt"]
-    runs = [run(*words, "--worst", 1, "--format", form) for form in ("text", "markdown", "latex", "csv", "json")]
+    runs = [run(*words, "--list-worst", 1, "--format", form) for form in ("text", "markdown", "latex", "csv", "json")]
     runs += [run("compare", masks, *words, "--format", form) for form in ("text", "markdown", "csv", "json")]
     for ran in runs:
         assert ran.exit_code == 0, ran.output
@@ -218,7 +218,7 @@ def test_paths_that_no_system_takes_are_one_sentence(folder: Path) -> None:
         [long, both[1], *OPTIONS],
         [both[0], long, *OPTIONS],
         [*both, "--class-names", long],
-        [*both, *OPTIONS, "--overlay", folder / "o", "--images", long],
+        [*both, *OPTIONS, "--overlay", folder / "o", "--photos", long],
         ["merge", long],
         ["compare", long, long],
         ["compare", long, *both, *OPTIONS],

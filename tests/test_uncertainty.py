@@ -31,7 +31,7 @@ def scenes(rng, number=20, right=0.7):
 
 def filled(maps, ids=None, **settings):
     metric = MeanIoU(C, ignore_index=VOID, **({"per_image": True} | settings))
-    metric.update(*maps, ids=range(len(maps[0])) if ids is None else ids)
+    metric.update(*maps, image_ids=range(len(maps[0])) if ids is None else ids)
     return metric
 
 
@@ -45,11 +45,11 @@ SETTINGS = [
     {"average": "micro"},
     {"average": "weighted"},
     {"absent": "zero"},
-    {"present": "target", "unanswered": "drop"},
+    {"present": "target", "void_preds": "drop"},
     {"classes": [0, 3]},
     {"over": "image"},
-    {"over": "image", "worst": 30, "absent": "zero"},
-    {"over": "class", "worst": (20, 60)},
+    {"over": "image", "worst_percent": 30, "absent": "zero"},
+    {"over": "class", "worst_percent": (20, 60)},
     {"over": "class", "present": "target"},
 ]
 
@@ -81,7 +81,7 @@ def test_each_class_and_the_accuracy(rng):
     for c, interval in enumerate(of_class):
         known = [v[c] for v in values if not math.isnan(v[c])]
         assert [interval.low, interval.high] == pytest.approx(list(np.quantile(known, [0.025, 0.975])), rel=1e-5)
-        assert interval.lost == pytest.approx(np.mean(lost) if c == 3 else 0)
+        assert interval.undefined_share == pytest.approx(np.mean(lost) if c == 3 else 0)
     assert [accuracy.low, accuracy.high] == pytest.approx(list(np.quantile(right, [0.025, 0.975])), rel=1e-12)
 
 
@@ -90,13 +90,13 @@ def test_a_class_that_is_lost_is_said():
     target = torch.zeros(4, 5, 5).long()
     target[1] = 3
     found = filled((target, target)).bootstrap(resamples=4000)
-    assert found.lost == pytest.approx((3 / 4) ** 4, abs=0.03)
+    assert found.undefined_share == pytest.approx((3 / 4) ** 4, abs=0.03)
     assert (found.value, found.low, found.high, found.std_error) == (1, 1, 1, 0)
     by_class = filled((target, target)).bootstrap("class", resamples=4000)
-    assert by_class[3].lost + by_class[0].lost == pytest.approx(found.lost)
-    assert by_class[0].lost == pytest.approx((1 / 4) ** 4, abs=0.01)
+    assert by_class[3].undefined_share + by_class[0].undefined_share == pytest.approx(found.undefined_share)
+    assert by_class[0].undefined_share == pytest.approx((1 / 4) ** 4, abs=0.01)
     assert math.isnan(by_class[1].value)
-    assert (by_class[1].lost, math.isnan(by_class[1].low)) == (0, True)
+    assert (by_class[1].undefined_share, math.isnan(by_class[1].low)) == (0, True)
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -114,7 +114,7 @@ def test_whole_groups_are_drawn(rng, as_function):
     ids = [i + 100 for i in range(20)]
     group = {i: "abcde"[(i * 7) % 5] for i in ids}
     metric = filled(maps, ids)
-    found = metric.bootstrap(resamples=50, groups=group.get if as_function else group)
+    found = metric.bootstrap(resamples=50, clusters=group.get if as_function else group)
     names = list(dict.fromkeys(group[i] for i in ids))
     values = []
     for drawn in drawn_by_definition(5, 50, 0):
@@ -131,8 +131,8 @@ def test_numbers_of_arrays_are_groups_too(rng, form):
     """A tensor has the hash of its place in memory, so that each image would be a group of its own."""
     metric = filled(scenes(rng))
     plain = {i: i // 5 for i in range(20)}
-    found = metric.bootstrap(groups={i: form(g) for i, g in plain.items()})
-    assert found == metric.bootstrap(groups=plain) != metric.bootstrap()
+    found = metric.bootstrap(clusters={i: form(g) for i, g in plain.items()})
+    assert found == metric.bootstrap(clusters=plain) != metric.bootstrap()
 
 
 def test_the_seed_alone_decides(rng):
@@ -155,12 +155,12 @@ WRONG_SETTINGS = [
     ({"resamples": 1}, "resamples is 1"),
     ({"resamples": 2.5}, "resamples holds 2.5"),
     ({"seed": -1}, "seed is -1"),
-    ({"groups": {0: "a"}}, "groups has no image 1"),
-    ({"groups": 5}, "groups is a int; expected {id: group} or a function"),
-    ({"groups": lambda i: [i]}, "groups holds [0]"),
-    ({"groups": lambda i: math.nan}, "groups holds nan"),
-    ({"groups": lambda i: torch.ones(2)}, "groups holds tensor([1., 1.])"),
-    ({"groups": torch.zeros(20)}, "groups is a Tensor"),
+    ({"clusters": {0: "a"}}, "clusters has no image 1"),
+    ({"clusters": 5}, "clusters is a int; expected {id: cluster} or a function"),
+    ({"clusters": lambda i: [i]}, "clusters holds [0]"),
+    ({"clusters": lambda i: math.nan}, "clusters holds nan"),
+    ({"clusters": lambda i: torch.ones(2)}, "clusters holds tensor([1., 1.])"),
+    ({"clusters": torch.zeros(20)}, "clusters is a Tensor"),
 ]
 
 
@@ -176,7 +176,7 @@ def test_groups_need_ids(rng):
     metric = MeanIoU(C, ignore_index=VOID, per_image=True)
     metric.update(*scenes(rng))
     with pytest.raises(ValueError, match="groups are of images with ids"):
-        metric.bootstrap(groups={})
+        metric.bootstrap(clusters={})
 
 
 # Comparisons.
@@ -241,7 +241,7 @@ def test_images_without_ids_are_paired_in_order(rng):
     named = [filled(((maps[0] + shift * first) % C, maps[1])) for shift in (0, 1)]
     assert compare(*metrics) == compare(*named)
     mixed = MeanIoU(C, ignore_index=VOID, per_image=True)
-    mixed.update(*maps, ids=range(20))
+    mixed.update(*maps, image_ids=range(20))
     mixed.update(*maps)
     with pytest.raises(ValueError, match="some have none"):
         compare(mixed, mixed)

@@ -35,7 +35,7 @@ def made(**settings):
 def filled(number=3, **settings):
     metric = made(**settings)
     for i in range(number):
-        metric.update(*maps(i), **({"ids": [2 * i, 2 * i + 1]} if metric.per_image else {}))
+        metric.update(*maps(i), **({"image_ids": [2 * i, 2 * i + 1]} if metric.per_image else {}))
     return metric
 
 
@@ -77,7 +77,7 @@ CHANGES = {
     "merge_state": ({}, lambda metric: metric.merge_state(other(metric.per_image))),
     "load_state_dict": ({}, lambda metric: metric.load_state_dict(other(metric.per_image).state_dict())),
     "to": ({}, lambda metric: metric.to_empty(device="cpu")),
-    "images over ranks": (SHARED | {"per_image": True}, lambda metric: metric.images()),
+    "images over ranks": (SHARED | {"per_image": True}, lambda metric: metric.image_scores()),
 }
 
 
@@ -169,10 +169,10 @@ ERRORS = [RuntimeError("timed out"), KeyboardInterrupt(), dist.DistBackendError(
 ASK = {
     "compute": lambda metric: metric.compute(),
     "report": lambda metric: metric.report(),
-    "images": lambda metric: metric.images(),
+    "images": lambda metric: metric.image_scores(),
     "sync": lambda metric: metric.sync(),
     "context": lambda metric: metric.sync_context().__enter__(),
-    "forward": lambda metric: metric(*maps(5), ids=[50, 51]),
+    "forward": lambda metric: metric(*maps(5), image_ids=[50, 51]),
 }
 
 
@@ -220,13 +220,13 @@ def test_a_collective_that_fails(name, at, ask, error, group):
     with patch.object(dist, name, Failing(getattr(dist, name), at, error)):
         assert_failed_whole(metric, ask, error)
     assert metric.compute() == filled(per_image=True, sync_on_compute=False).compute()
-    assert metric.images().ids == filled(per_image=True, sync_on_compute=False).images().ids
+    assert metric.image_scores().ids == filled(per_image=True, sync_on_compute=False).image_scores().ids
 
 
 def test_one_process_in_a_group_numbers_its_images(group):
     metric = made(per_image=True)
     metric.update(*maps(0))
-    assert sorted(metric.images().ids) == [0, 1]
+    assert sorted(metric.image_scores().ids) == [0, 1]
 
 
 def test_a_sync_inside_a_sync_ends_neither():

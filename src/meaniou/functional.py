@@ -14,25 +14,26 @@ from meaniou.settings import (
     Absent,
     Average,
     ClassNames,
-    Counting,
     Impl,
     InputFormat,
+    InputSettings,
     LabelSpace,
     Over,
     Present,
-    Unanswered,
+    VoidPreds,
 )
 
 
 class Settings(TypedDict, total=False):
     """The keywords of ``MeanIoU``."""
 
+    label_space: LabelSpace | None
     protocol: str | Protocol | None
     average: Average | None
     ignore_index: int | Iterable[int] | None
     pred_ids: Literal["ids", "classes"] | None
     pred_void: int | Iterable[int] | None
-    unanswered: Unanswered | None
+    void_preds: VoidPreds | None
     present: Present | None
     absent: Absent | None
     classes: Iterable[int] | None
@@ -41,7 +42,7 @@ class Settings(TypedDict, total=False):
     threshold: float
     class_names: ClassNames | None
     over: Over
-    worst: float | Iterable[float] | None
+    worst_percent: float | Iterable[float] | None
     per_image: bool
     validate_args: bool
     impl: Impl
@@ -50,7 +51,7 @@ class Settings(TypedDict, total=False):
 def mean_iou(
     preds: Any,
     target: Any,
-    num_classes: int | LabelSpace | None = None,
+    num_classes: int | None = None,
     *,
     valid: Any = None,
     **settings: Unpack[Settings],
@@ -94,8 +95,9 @@ def mean_iou(
 def confusion_matrix(
     preds: Any,
     target: Any,
-    num_classes: int | LabelSpace | None = None,
+    num_classes: int | None = None,
     *,
+    label_space: LabelSpace | None = None,
     protocol: str | Protocol | None = None,
     valid: Any = None,
     ignore_index: int | Iterable[int] | None = None,
@@ -105,13 +107,13 @@ def confusion_matrix(
     threshold: float = 0.5,
     validate_args: bool = True,
     impl: Impl = "auto",
-    flow: bool = False,
+    include_void: bool = False,
 ) -> Tensor:
     """Counted pixels, int64 ``[C, C]``, truth in rows and predictions in columns.
 
-    With ``flow``, int64 ``[C + 2, C + 2]``: row C is void, column C no answer, and row and column C + 1 are outside the
-    classes, so that the sum is the number of pixels. The other arguments, and what is raised, are those of
-    ``MeanIoU`` and its ``update``.
+    With ``include_void``, int64 ``[C + 2, C + 2]``: row C is void, column C void predictions, and row and
+    column C + 1 are outside the classes, so that the sum is the number of pixels. The other arguments, and what is
+    raised, are those of ``MeanIoU`` and its ``update``.
 
     Example:
         >>> import torch
@@ -120,18 +122,20 @@ def confusion_matrix(
         tensor([[1, 1],
                 [0, 1]])
     """
-    space, _ = space_of(num_classes, protocol, ignore_index=ignore_index, pred_ids=pred_ids, pred_void=pred_void)
-    how = Counting.of(input_format, threshold, validate_args, impl)
+    space, _ = space_of(
+        num_classes, label_space, protocol, ignore_index=ignore_index, pred_ids=pred_ids, pred_void=pred_void
+    )
+    inputs = InputSettings.of(input_format, threshold, validate_args, impl)
     counts = count(
         _maps("preds", preds),
         _maps("target", target),
         None if valid is None else _maps("valid", valid),
         space,
-        how,
+        inputs,
     )
     if validate_args and counts.device.type != "cpu":
         refuse_outside(counts.cpu(), space)
-    return counts if flow else counts[:-2, :-2].clone()
+    return counts if include_void else counts[:-2, :-2].clone()
 
 
 def _maps(name: str, value: Any) -> Any:

@@ -21,7 +21,7 @@ VOID = -(2**61) - 3
 """The label of a pixel whose id is void, for ``ignore_index``."""
 
 Average = Literal["macro", "micro", "weighted", "none"]
-Unanswered = Literal["miss", "drop", "error"]
+VoidPreds = Literal["miss", "drop", "error"]
 Present = Literal["union", "target"]
 Absent = Literal["skip", "zero", "one", "nan"]
 IgnoreIndex = int | Iterable[int] | None
@@ -119,10 +119,10 @@ def counts(
                [0, 1, 0, 0],
                [0, 0, 0, 0]])
     """
-    void, unanswered = _set_aside(preds, target, _ids(ignore_index), valid)
+    void, void_preds = _set_aside(preds, target, _ids(ignore_index), valid)
     matrix = np.zeros((num_classes + 2, num_classes + 2), dtype=np.int64)
     for row, truth in _bins(target, num_classes, void):
-        for column, answer in _bins(preds[truth], num_classes, unanswered[truth]):
+        for column, answer in _bins(preds[truth], num_classes, void_preds[truth]):
             matrix[row, column] = np.count_nonzero(answer)
     return matrix
 
@@ -133,14 +133,14 @@ def class_iou(
     num_classes: int,
     ignore_index: IgnoreIndex = (),
     valid: Mask | None = None,
-    unanswered: Unanswered = "miss",
+    void_preds: VoidPreds = "miss",
     present: Present = "union",
     absent: Absent = "skip",
 ) -> NDArray[np.float64]:
     """Size of the intersection over size of the union of T and P, for each class.
 
     T are the pixels of the class in the truth, P those predicted, both on valid pixels whose truth is a class. A
-    no-answer pixel stays in T (``unanswered="miss"``), is void (``"drop"``) or a ``ValueError`` (``"error"``); an
+    no-answer pixel stays in T (``void_preds="miss"``), is void (``"drop"``) or a ``ValueError`` (``"error"``); an
     outside prediction stays in T. A class is present if the union, or T (``present="target"``), is not empty; one
     that is not has NaN (``absent="skip"``, ``"nan"``), 0 (``"zero"``) or 1 (``"one"``). The rest is as in `counts`.
 
@@ -151,7 +151,7 @@ def class_iou(
         >>> class_iou(np.array([[0, 1, 1, 1]]), np.array([[0, 0, 1, 1]]), 3).round(2)
         array([0.5 , 0.67,  nan])
     """
-    areas = _areas(preds, target, num_classes, ignore_index, valid, unanswered)
+    areas = _areas(preds, target, num_classes, ignore_index, valid, void_preds)
     return _ratios(areas, _present(areas, present), absent)
 
 
@@ -161,7 +161,7 @@ def mean_iou(
     num_classes: int,
     ignore_index: IgnoreIndex = (),
     valid: Mask | None = None,
-    unanswered: Unanswered = "miss",
+    void_preds: VoidPreds = "miss",
     present: Present = "union",
     absent: Absent = "skip",
     average: Average | None = "macro",
@@ -182,7 +182,7 @@ def mean_iou(
     """
     average = "none" if average is None else average
     _one_of("average", average, get_args(Average))
-    areas = _areas(preds, target, num_classes, ignore_index, valid, unanswered)
+    areas = _areas(preds, target, num_classes, ignore_index, valid, void_preds)
     is_present = _present(areas, present)
     ratios = _ratios(areas, is_present, absent)
     if average == "none":
@@ -212,16 +212,16 @@ def _areas(
     num_classes: int,
     ignore_index: IgnoreIndex,
     valid: Mask | None,
-    unanswered: Unanswered,
+    void_preds: VoidPreds,
 ) -> _Areas:
-    _one_of("unanswered", unanswered, get_args(Unanswered))
+    _one_of("void_preds", void_preds, get_args(VoidPreds))
     ignored = _ids(ignore_index)
     void, silent = _set_aside(preds, target, ignored, valid)
     counted = _labelled(target, range(num_classes)) & ~void
-    if unanswered == "error" and (counted & silent).any():
+    if void_preds == "error" and (counted & silent).any():
         silent_pixels = np.count_nonzero(counted & silent)
         raise ValueError(f"preds holds {silent_pixels} pixels without an answer where the truth is a class.")
-    if unanswered == "drop":
+    if void_preds == "drop":
         counted &= ~silent
     areas = _Areas([], [], [], [])
     for c in range(num_classes):
@@ -267,14 +267,14 @@ def _set_aside(preds: Labels, target: Labels, ignored: frozenset[int], valid: Ma
             raise TypeError(f"{name} is {labels.dtype}; expected integer or bool labels.")
     if preds.shape != target.shape:
         raise ValueError(f"preds is {preds.shape} and target {target.shape}; expected one shape.")
-    void, unanswered = _labelled(target, ignored), _labelled(preds, ignored | {NO_ANSWER})
+    void, void_preds = _labelled(target, ignored), _labelled(preds, ignored | {NO_ANSWER})
     if valid is None:
-        return void, unanswered
+        return void, void_preds
     if valid.dtype != np.bool_:
         raise TypeError(f"valid is {valid.dtype}; expected bool.")
     if valid.shape not in (target.shape, target.shape[:1]):
         raise ValueError(f"valid is {valid.shape}; expected {target.shape} or {target.shape[:1]}.")
-    return void | ~valid.reshape(valid.shape + (1,) * (target.ndim - valid.ndim)), unanswered
+    return void | ~valid.reshape(valid.shape + (1,) * (target.ndim - valid.ndim)), void_preds
 
 
 def _labelled(labels: Labels, ids: Iterable[int]) -> Mask:

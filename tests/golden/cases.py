@@ -19,24 +19,24 @@ MEANS: Mapping[str, Mapping[str, Any]] = {
     "weighted": {"average": "weighted"},
     "per class": {"average": "none"},
     "over images": {"over": "image"},
-    "worst images": {"over": "image", "worst": 25},
+    "worst images": {"over": "image", "worst_percent": 25},
     "over classes": {"over": "class"},
     "per class over images": {"over": "class", "average": "none"},
-    "worst images of each class": {"over": "class", "worst": (20, 60)},
+    "worst images of each class": {"over": "class", "worst_percent": (20, 60)},
 }
 RULES: Mapping[str, Mapping[str, Any]] = {
-    "drop": {"unanswered": "drop"},
+    "drop": {"void_preds": "drop"},
     "target": {"present": "target"},
-    "target, drop, zero": {"present": "target", "unanswered": "drop", "absent": "zero"},
+    "target, drop, zero": {"present": "target", "void_preds": "drop", "absent": "zero"},
     "zero": {"absent": "zero"},
     "one": {"absent": "one"},
     "nan": {"absent": "nan"},
     "some classes": {"classes": [0, 3, 6, 8]},
     "no background": {"include_background": False},
-    "zero over images": {"absent": "zero", "over": "image", "worst": 25},
+    "zero over images": {"absent": "zero", "over": "image", "worst_percent": 25},
     "one over classes": {"absent": "one", "over": "class"},
     "nan over classes": {"absent": "nan", "over": "class"},
-    "micro, target, drop": {"average": "micro", "present": "target", "unanswered": "drop"},
+    "micro, target, drop": {"average": "micro", "present": "target", "void_preds": "drop"},
 }
 
 
@@ -75,9 +75,9 @@ TYPES: Mapping[str, list[int | str]] = {"ground": [0, 1], "things": ["person", "
 SPACE = LabelSpace(
     6,
     ids=[7, (11, 12), -3, 300, (40, 41, 42), 2000],
-    void=[0, 300, -1],  # 300 is all of class 3
+    ignore_index=[0, 300, -1],  # 300 is all of class 3
     pred_void=[0, 5],
-    groups={"near": [0, 1], "far": [2, 3, 4]},
+    class_groups={"near": [0, 1], "far": [2, 3, 4]},
 )
 
 CASES = (
@@ -89,11 +89,11 @@ CASES = (
     ),
     Case(
         "label_space",
-        {"num_classes": SPACE},
+        {"label_space": SPACE},
         {**PLAIN, "drop": RULES["drop"], "zero": RULES["zero"]},
         {"all": [0, 2, 5]},
     ),
-    Case("reduce_zero_label", {"num_classes": LabelSpace.reduce_zero_label(9, names=NAMES)}, groups=TYPES),
+    Case("reduce_zero_label", {"label_space": LabelSpace.reduce_zero_label(9, class_names=NAMES)}, groups=TYPES),
     Case("outside", {"num_classes": 6, "ignore_index": VOID, "validate_args": False}, {**PLAIN, "drop": RULES["drop"]}),
     Case(
         "sizes",
@@ -120,7 +120,7 @@ CASES = (
     Case(
         "cityscapes",
         {"protocol": "cityscapes"},
-        {**PLAIN, "drop, zero": {"unanswered": "drop", "absent": "zero"}},
+        {**PLAIN, "drop, zero": {"void_preds": "drop", "absent": "zero"}},
         {"flat": [0, 1], "human": [11, 12]},
     ),
     Case("cityscapes_classes", {"protocol": "cityscapes", "pred_ids": "classes"}),

@@ -24,8 +24,8 @@ from meaniou.metrics.comparison_report import ComparisonReport
 FOLDER = Path(__file__).parent
 MAPS = FOLDER / "maps.npz"
 DRAWS: Mapping[str, Any] = {"resamples": 100, "seed": 3}
-MEAN_ALONE = {"average", "over", "worst"}  # settings that change no report
-GROUPED = ("groups", "mean_merged_iou", "harmonic_mean")  # of a report
+MEAN_ALONE = {"average", "over", "worst_percent"}  # settings that change no report
+GROUPED = ("class_groups", "mean_merged_iou", "harmonic_mean")  # of a report
 DENSE = 1600  # whole numbers in an array, of which more are listed where they are not 0
 WIDTH = 120
 
@@ -53,12 +53,12 @@ def results(case: Case, impl: str, maps: Maps) -> dict[str, Any]:
         for name, policy in case.policies.items():
             a, b = (_counted(case, impl, maps, side, policy) for side in "ab")
             first = not found
-            found |= {"counts": _whole(a.report().confmat), **_rows(a)} if first else {}
+            found |= {"counts": _whole(a.report().counts), **_rows(a)} if first else {}
             found[name] = {"value": a.compute().tolist(), **_of_images(a), **_of_resamples(case, a, b, first)}
             if not policy or not policy.keys() <= MEAN_ALONE:
                 found[name]["report"] = json.loads(a.report().to_json())
                 if case.groups is not None:
-                    grouped = json.loads(a.report(groups=case.groups).to_json())
+                    grouped = json.loads(a.report(class_groups=case.groups).to_json())
                     found[name]["report of groups"] = {key: grouped[key] for key in GROUPED}
     return _plain(found)
 
@@ -73,7 +73,7 @@ def _counted(case: Case, impl: str, maps: Maps, side: str, policy: Mapping[str, 
     for part in (slice(0, number // 2), slice(number // 2, None)):
         batch = {name: images[part] for name, images in maps.items() if name in (side, "target", "valid")}
         sides = {name: images if case.of_list else np.stack(images) for name, images in batch.items()}
-        metric.update(sides[side], sides["target"], sides.get("valid"), ids=None if ids is None else ids[part])
+        metric.update(sides[side], sides["target"], sides.get("valid"), image_ids=None if ids is None else ids[part])
     return metric
 
 
@@ -82,7 +82,7 @@ def _rows(metric: MeanIoU) -> dict[str, Any]:
 
 
 def _of_images(metric: MeanIoU) -> dict[str, Any]:
-    table = metric.images()
+    table = metric.image_scores()
     lines = zip(table.images, table.mean_iou, table.iou.tolist(), strict=True)
     return {"images": [[image, mean, *iou] for image, mean, iou in lines]}
 
@@ -91,9 +91,9 @@ def _of_resamples(case: Case, a: MeanIoU, b: MeanIoU, first: bool) -> dict[str, 
     clusters = (lambda i: i % 7 // 2) if case.with_ids else None
     intervals = {of: a.bootstrap(of, **DRAWS) for of in ("mean", "accuracy", *["class"] * case.by_class)}
     if clusters:
-        intervals["mean of groups"] = a.bootstrap("mean", groups=clusters, confidence=0.8, **DRAWS)
+        intervals["mean of groups"] = a.bootstrap("mean", clusters=clusters, confidence=0.8, **DRAWS)
     found: dict[str, Any] = {"intervals": {of: _interval(interval) for of, interval in intervals.items()}}
-    found["comparison"] = ComparisonReport.of(a, b, ("first", "second"), groups=clusters, **DRAWS).to_dict()
+    found["comparison"] = ComparisonReport.of(a, b, ("first", "second"), clusters=clusters, **DRAWS).to_dict()
     if first and case.by_class:  # else much of it would be stored twice, or be very long
         found["intervals of the report"] = asdict(a.report(bootstrap=DRAWS).intervals)
     else:

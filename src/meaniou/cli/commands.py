@@ -14,11 +14,11 @@ from meaniou import __version__
 from meaniou._util import tables, visible
 from meaniou.cli import demo, score_run, texts
 from meaniou.cli.options import (
+    CLASS_GROUP,
+    CLUSTERS,
     DEBUG,
     FOLDER,
     FORM,
-    GROUP,
-    GROUP_IMAGES,
     IMAGES,
     JOBS,
     PICTURES,
@@ -85,33 +85,33 @@ def main() -> None:
 @click.argument("pred", type=FOLDER)
 @click.argument("target", type=FOLDER)
 @SETTINGS
-@GROUP
+@CLASS_GROUP
 @IMAGES
 @PICTURES
 @FORM
 @JOBS
 @DEBUG
 @refusing
-def score(pred: Path, target: Path, images: Path | None, image_suffix: str, **given: Any) -> None:
+def score(pred: Path, target: Path, photos: Path | None, photo_suffix: str, **given: Any) -> None:
     """Score the masks in the folder PRED against those in the folder TARGET, paired by path and name.
 
     Masks are PNG or TIFF images of one channel that store class ids (palettes too), .npy or .npz. Under torchrun each
     process reads its share of the files.
     """
     wanted, settings = _parted(given)
-    if images is not None and not (wanted.overlay or wanted.html):
-        raise ValueError("--images is the folder of images to draw errors on; pass --overlay or --html with it.")
+    if photos is not None and not (wanted.overlay or wanted.html):
+        raise ValueError("--photos is the folder of photos to draw errors on; pass --overlay or --html with it.")
 
     def prepared() -> tuple[score_run.Job, Gallery | None]:
         """Refuses bad options and paths before the first mask is read."""
         if not team.rank:  # other machines need not have the folders of outputs
-            ends = (settings["pred_suffix"], settings["target_suffix"], image_suffix)
-            wanted.check(_given(settings["class_names"]), score_run.sources([pred], target, images, *ends))
+            ends = (settings["pred_suffix"], settings["target_suffix"], photo_suffix)
+            wanted.check(_given(settings["class_names"]), score_run.sources([pred], target, photos, *ends))
         job = score_run.Job.of(**settings, per_image=wanted.of_images)
         wanted.check_settings(job.metric)
-        job.photos = score_run.photos(job, images, image_suffix)
+        job.photos = score_run.photos(job, photos, photo_suffix)
         job.find(pred, target, team)
-        texts.check_groups(job.pairs, wanted.group_images)
+        texts.check_groups(job.pairs, wanted.clusters)
         if not team.rank:
             wanted.outputs.check_read(job.read)
         return job, score_run.gallery(job) if wanted.overlay or wanted.html else None
@@ -136,7 +136,7 @@ def score(pred: Path, target: Path, images: Path | None, image_suffix: str, **gi
     help="How often the images are resampled.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the resampling.")
-@GROUP_IMAGES
+@CLUSTERS
 @FORM
 @JOBS
 @DEBUG
@@ -147,7 +147,7 @@ def compare(
     target: Path | None,
     resamples: int,
     seed: int,
-    group_images: str | None,
+    clusters: str | None,
     form: str | None,
     output: Path | None,
     **settings: Any,
@@ -168,12 +168,12 @@ def compare(
         jobs = [score_run.Job.of(**settings, per_image=True) for _ in range(2)]
         for job, pred in zip(jobs, (pred_a, pred_b), strict=True):
             job.find(pred, target, team)
-            texts.check_groups(job.pairs, group_images)
+            texts.check_groups(job.pairs, clusters)
             if not team.rank:
                 outputs.check_read(job.read)
         return jobs
 
-    texts.check_pattern(group_images)
+    texts.check_pattern(clusters)
     if target is None and rank():  # the first of several processes has all that is in the files
         return
     with joined() if target is not None else nullcontext(Team()) as team:
@@ -185,9 +185,9 @@ def compare(
         if team.rank:
             return
         with said():
-            groups = texts.grouping(first.image_names, group_images)
+            groups = texts.grouping(first.image_names, clusters)
             names = [visible(str(pred)) for pred in (pred_a, pred_b)]
-            report = ComparisonReport.of(first, second, names, resamples=resamples, seed=seed, groups=groups)
+            report = ComparisonReport.of(first, second, names, resamples=resamples, seed=seed, clusters=groups)
         text = in_form(report, form, output)
         with put({output: (text + "\n").encode()} if output else {}):
             say(text, report.headline(), output)
@@ -195,7 +195,7 @@ def compare(
 
 @main.command()
 @click.argument("saved", type=FOLDER, nargs=-1, required=True)
-@GROUP
+@CLASS_GROUP
 @IMAGES
 @FORM
 @DEBUG

@@ -75,8 +75,8 @@ SETTINGS = options(
         help="The same for the truth, such as _gtFine_labelTrainIds.png; the rest of each name is paired.",
     ),
     click.option(
-        "--unanswered",
-        type=click.Choice(CHOICES["unanswered"]),
+        "--void-preds",
+        type=click.Choice(CHOICES["void_preds"]),
         help="How a prediction of an ignored id on a valid pixel counts: as a miss of the true class, as a void pixel "
         "(drop), or as an error.  [default: that of --protocol, or miss]",
     ),
@@ -93,25 +93,25 @@ SETTINGS = options(
         "[default: that of --protocol, or skip]",
     ),
 )
-GROUP = click.option(
-    "--group",
+CLASS_GROUP = click.option(
+    "--class-group",
     multiple=True,
     metavar="NAME=CLASS,...",
     help="A group of classes to report, by ids or names; may be given several times. Two groups also get a harmonic "
     "mean.",
 )
-GROUP_IMAGES = click.option(
-    "--group-images",
+CLUSTERS = click.option(
+    "--clusters",
     metavar="PATTERN",
     help="A regular expression that finds the group of an image in its name, such as '^[^/]+' for the first folder. "
     "Images of one group (a patient, scene or sequence) are resampled together.",
 )
 IMAGES = options(
     click.option("--ci", is_flag=True, help="Show how sure the numbers are: 95 % bootstrap intervals over the images."),
-    GROUP_IMAGES,
-    click.option("--worst", type=click.IntRange(1), help="List this many images, the worst first."),
+    CLUSTERS,
+    click.option("--list-worst", type=click.IntRange(1), help="List this many images, the worst first."),
     click.option(
-        "--per-image", type=FOLDER, help="A CSV file for the mean IoU and the IoU of each class in each image."
+        "--image-scores", type=FOLDER, help="A CSV file for the mean IoU and the IoU of each class in each image."
     ),
     click.option("--save", type=FOLDER, help="A file for the counts, which meaniou merge and meaniou compare read."),
     click.option("--plot", type=FOLDER, help="A folder for confusion.png and classes.png; needs matplotlib."),
@@ -121,10 +121,10 @@ PICTURES = options(
     click.option(
         "--overlay",
         type=FOLDER,
-        help="A folder for pictures of the worst images (10, or as many as --worst says): truth, prediction, errors.",
+        help="A folder for pictures of the worst images (10, or the number of --list-worst): truth, prediction, errors.",
     ),
-    click.option("--images", type=FOLDER, help="A folder of the images, on which --overlay and --html draw errors."),
-    click.option("--image-suffix", default="", help="How file names of images end, such as _leftImg8bit.png."),
+    click.option("--photos", type=FOLDER, help="A folder of the images, on which --overlay and --html draw errors."),
+    click.option("--photo-suffix", default="", help="How file names of images end, such as _leftImg8bit.png."),
 )
 FORM = options(
     click.option(

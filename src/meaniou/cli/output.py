@@ -41,11 +41,11 @@ DRAWN = {"confusion.png": figures.confusion, "classes.png": figures.classes}
 class Wanted:
     """The options that say what is written; each is described where it is an option."""
 
-    group: tuple[str, ...] = ()
+    class_group: tuple[str, ...] = ()
     ci: bool = False
-    group_images: str | None = None
-    worst: int | None = None
-    per_image: Path | None = None
+    clusters: str | None = None
+    list_worst: int | None = None
+    image_scores: Path | None = None
     save: Path | None = None
     plot: Path | None = None
     html: Path | None = None
@@ -56,17 +56,17 @@ class Wanted:
     @property
     def of_images(self) -> bool:
         """Whether the metric has to keep rows of images."""
-        return bool(self.ci or self.worst or self.per_image or self.save or self.html or self.overlay)
+        return bool(self.ci or self.list_worst or self.image_scores or self.save or self.html or self.overlay)
 
     @property
     def outputs(self) -> paths.Outputs:
         """Where all that is written goes."""
-        files = tuple(path for path in (self.per_image, self.save, self.html, self.output) if path is not None)
+        files = tuple(path for path in (self.image_scores, self.save, self.html, self.output) if path is not None)
         return paths.Outputs(files, {self.plot: tuple(DRAWN)} if self.plot else {}, self.overlay)
 
     def check(self, read: Iterable[Path] = (), sources: Iterable[paths.Source] = ()) -> None:
         """Raises ``ValueError`` for outputs that would fail after all masks are read, or overwrite an input."""
-        texts.check_pattern(self.group_images, self.ci)
+        texts.check_pattern(self.clusters, self.ci)
         for option, module, extra in (("plot", "matplotlib", "plot"), ("html", "jinja2", "cli")):
             if getattr(self, option) and find_spec(module) is None:
                 raise ValueError(f"--{option} needs {module}, which is not there; install the extra {extra!r}.")
@@ -74,9 +74,9 @@ class Wanted:
 
     def check_settings(self, metric: MeanIoU) -> None:
         """Raises ``ValueError`` if options do not fit the classes."""
-        metric.report(groups=texts.groups_of(self.group))
-        if self.per_image:
-            columns_of(metric.space.names)
+        metric.report(class_groups=texts.groups_of(self.class_group))
+        if self.image_scores:
+            columns_of(metric.label_space.class_names)
 
 
 def tell(metric: MeanIoU, wanted: Wanted, gallery: Gallery | None = None, title: str = "") -> None:
@@ -86,20 +86,20 @@ def tell(metric: MeanIoU, wanted: Wanted, gallery: Gallery | None = None, title:
         MaskError: if a file or the standard output cannot be written, or a picture not be drawn.
     """
     with said():
-        bootstrap = {"groups": texts.grouping(metric.image_names, wanted.group_images)} if wanted.ci else False
-        report = metric.report(groups=texts.groups_of(wanted.group), bootstrap=bootstrap)
-        table = metric.images() if wanted.of_images else None
+        bootstrap = {"clusters": texts.grouping(metric.image_names, wanted.clusters)} if wanted.ci else False
+        report = metric.report(class_groups=texts.groups_of(wanted.class_group), bootstrap=bootstrap)
+        table = metric.image_scores() if wanted.of_images else None
     contents: defaultdict[Path, bytes] = defaultdict(bytes)  # a pipe or device may take several
     text = in_form(report, wanted.form, wanted.output)
     if wanted.output:
         contents[wanted.output] += (text + "\n").encode()
-    if wanted.per_image and table:
-        contents[wanted.per_image] += (table.to_csv() + "\n").encode()
+    if wanted.image_scores and table:
+        contents[wanted.image_scores] += (table.to_csv() + "\n").encode()
     if wanted.save:
         contents[wanted.save] += metric._packed()
     if wanted.plot:
         contents |= {wanted.plot / name: content for name, content in plots(report).items()}
-    names = [str(name) for name in table.images[: wanted.worst or WORST]] if table and gallery else []
+    names = [str(name) for name in table.images[: wanted.list_worst or WORST]] if table and gallery else []
     if wanted.overlay and gallery:
         contents |= {wanted.overlay / file: gallery.overlay(name) for file, name in picture_names(names)}
         warn_of_others(wanted.overlay, contents)
@@ -107,12 +107,12 @@ def tell(metric: MeanIoU, wanted: Wanted, gallery: Gallery | None = None, title:
         values = table.mean_iou if table else ()
         shown = zip(names, values, strict=False) if gallery else ()
         worst = [(visible(name), value, gallery.embedded(name)) for name, value in shown if gallery]
-        contents[wanted.html] += render.html(report, title=title, space=metric.space, worst=worst).encode()
+        contents[wanted.html] += render.html(report, title=title, label_space=metric.label_space, worst=worst).encode()
     with put(contents, wanted.outputs.folders):
         say(text, report.headline(), wanted.output)
-        if wanted.worst and table:
+        if wanted.list_worst and table:
             for_program = is_stream(wanted.output) if wanted.output else wanted.form in ("csv", "json")
-            echo("\n" + table.to_text(wanted.worst), err=for_program)
+            echo("\n" + table.to_text(wanted.list_worst), err=for_program)
 
 
 def picture_names(names: Sequence[str]) -> Iterator[tuple[str, str]]:

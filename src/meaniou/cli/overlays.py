@@ -12,7 +12,7 @@ from torch import Tensor
 from meaniou.counting import classes_of
 from meaniou.masks import photo, reading
 from meaniou.plot import Classes, Light, overlays
-from meaniou.settings import Counting, LabelSpace
+from meaniou.settings import InputSettings, LabelSpace
 
 GAP = 4  # pixels between two pictures
 WIDTH = 480  # of a picture in a page
@@ -26,14 +26,14 @@ class Gallery:
 
     Attributes:
         space: the classes.
-        how: how maps are read.
+        input_settings: how maps are read.
         pairs: the masks of each image, by its name.
         photos: the images themselves, by the same names, as far as there are any.
         max_pixels: how large a mask may be.
     """
 
-    space: LabelSpace
-    how: Counting
+    label_space: LabelSpace
+    input_settings: InputSettings
     pairs: Mapping[str, reading.Pair]
     photos: Mapping[str, Path]
     max_pixels: int = reading.MAX_PIXELS
@@ -57,8 +57,8 @@ class Gallery:
         picture.paste(captions)
         for part in overlays.blocks(height, width):
             preds, target = self._classes(answer[part], truth[part])
-            errors = overlays.errors(light[part], preds, target, self.space.num_classes)
-            panels = (overlays.mask(target, self.space), overlays.mask(preds, self.space), errors)
+            errors = overlays.errors(light[part], preds, target, self.label_space.num_classes)
+            panels = (overlays.mask(target, self.label_space), overlays.mask(preds, self.label_space), errors)
             for i, panel in enumerate(panels):
                 picture.paste(Image.fromarray(panel), (i * (width + GAP), captions.height + part.start))
         return _png(picture)
@@ -78,7 +78,7 @@ class Gallery:
         picture = Image.new("RGB", (-(-width // factor), -(-height // factor)))
         for part in overlays.blocks(height, width, factor):
             preds, target = self._classes(answer[part], truth[part])
-            errors = overlays.errors(light[part], preds, target, self.space.num_classes)
+            errors = overlays.errors(light[part], preds, target, self.label_space.num_classes)
             picture.paste(Image.fromarray(errors).reduce(factor), (0, part.start // factor))
         picture.thumbnail((WIDTH, 2 * WIDTH))
         return "data:image/png;base64," + base64.b64encode(_png(picture)).decode()
@@ -89,7 +89,7 @@ class Gallery:
         return photo(self.photos[name], (height, width)) if name in self.photos else overlays.grey(None, truth.shape)
 
     def _classes(self, answer: Tensor, truth: Tensor) -> tuple[Classes, Classes]:
-        preds, target = classes_of(answer[None], truth[None], None, self.space, self.how)
+        preds, target = classes_of(answer[None], truth[None], None, self.label_space, self.input_settings)
         return preds[0].numpy(), target[0].numpy()
 
 

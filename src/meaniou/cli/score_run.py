@@ -16,7 +16,7 @@ from meaniou.cli.overlays import Gallery
 from meaniou.cli.paths import Source
 from meaniou.cli.terminal import warn
 from meaniou.cli.workers import Team
-from meaniou.counting import OutsideError
+from meaniou.counting import LabelRangeError
 from meaniou.masks import PHOTOS, SUFFIXES, reading
 from meaniou.metrics import MeanIoU
 from meaniou.protocols import get
@@ -52,7 +52,7 @@ class Job:
     ) -> "Job":
         """From options of the command; raises ``ValueError`` if they do not fit."""
         rules = None if protocol is None else get(protocol)
-        number = num_classes or (rules.space.num_classes if rules else None)
+        number = num_classes or (rules.label_space.num_classes if rules else None)
         names = None if class_names is None else _names(class_names, number)
         if num_classes is None and names is None and rules is None:
             raise ValueError(
@@ -115,10 +115,10 @@ class Job:
     def _update(self, pair: reading.Pair, preds: torch.Tensor, truth: torch.Tensor) -> None:
         try:
             if self.metric.per_image:
-                self.metric.update([preds], [truth], ids=[id_of(pair.name)])
+                self.metric.update([preds], [truth], image_ids=[id_of(pair.name)])
             else:
                 self.metric.update(preds, truth)
-        except OutsideError as error:
+        except LabelRangeError as error:
             path = pair.pred if error.side == "preds" else pair.target
             names = f"name all classes in {self.class_names}" if self.class_names else ""
             raise reading.MaskError(error.of_file(path, names)) from error
@@ -174,9 +174,9 @@ def gallery(job: Job) -> Gallery:
     if job.photos and (missing := sorted(job.pairs.keys() - job.photos.keys())):
         raise reading.MaskError(
             f"There is no image for {len(missing)} of {len(job.pairs)} masks: {listed(missing)}; expected the same "
-            "names in --images, so add them, or name the end that differs by --image-suffix."
+            "names in --photos, so add them, or name the end that differs by --photo-suffix."
         )
-    return Gallery(job.metric.space, job.metric.how, job.pairs, job.photos, job.max_pixels)
+    return Gallery(job.metric.label_space, job.metric.input_settings, job.pairs, job.photos, job.max_pixels)
 
 
 def saved(path: Path, settings: Mapping[str, Any]) -> MeanIoU:

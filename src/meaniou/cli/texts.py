@@ -14,11 +14,11 @@ def groups_of(texts: tuple[str, ...]) -> dict[str, list[int | str]] | None:
     """Groups of classes from ``NAME=CLASS,...``; ``None`` where there are none; raises ``ValueError`` for others."""
     found: dict[str, list[int | str]] = {}
     for text in texts:
-        check_text("--group", text)
+        check_text("--class-group", text)
         name, equals, members = text.partition("=")
         if not equals or name in found:
             raise ValueError(
-                f"--group is {short(text)}; expected NAME=CLASS,CLASS, such as flat=0,1, and each name once."
+                f"--class-group is {short(text)}; expected NAME=CLASS,CLASS, such as flat=0,1, and each name once."
             )
         listed = [member.strip() for member in members.split(",") if member.strip()]
         found[name] = [int(m) if m.isdecimal() and len(m) <= LONGEST_ID else m for m in listed]
@@ -28,15 +28,14 @@ def groups_of(texts: tuple[str, ...]) -> dict[str, list[int | str]] | None:
 def check_pattern(pattern: str | None, drawn: bool = True) -> None:
     """Raises ``ValueError`` if a pattern is no regular expression, or if no images are resampled."""
     if pattern is not None and not drawn:
-        raise ValueError("--group-images is for the intervals of --ci, which is not there; pass --ci with it.")
+        raise ValueError("--clusters is for the intervals of --ci, which is not there; pass --ci with it.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # about syntax that another version may read differently
             re.compile(pattern or "")
     except (re.error, RecursionError, OverflowError, MemoryError) as error:
         raise ValueError(
-            f"--group-images is {short(pattern)}, which is no regular expression ({error}); expected one such as "
-            "'^[^/]+'."
+            f"--clusters is {short(pattern)}, which is no regular expression ({error}); expected one such as '^[^/]+'."
         ) from error
 
 
@@ -57,11 +56,11 @@ def _group(name: str, pattern: str) -> str:
             return found[0]
     except (RecursionError, MemoryError) as error:
         raise ValueError(
-            f"--group-images {short(pattern)} cannot be matched with the name of the image {name}; expected a "
+            f"--clusters {short(pattern)} cannot be matched with the name of the image {name}; expected a "
             "simpler pattern."
         ) from error
     raise ValueError(
-        f"--group-images {short(pattern)} finds nothing in the name of the image {name}; expected a group for each, so "
+        f"--clusters {short(pattern)} finds nothing in the name of the image {name}; expected a group for each, so "
         "correct the pattern."
     )
 

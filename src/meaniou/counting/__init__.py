@@ -7,13 +7,13 @@ from meaniou.counting.confusion import (
     count,
     count_images,
 )
-from meaniou.counting.errors import OutsideError, refuse_outside
+from meaniou.counting.errors import LabelRangeError, refuse_outside
 from meaniou.counting.kernels.image_counts import row_of
 from meaniou.counting.ops import kernel, why_not
 
 __all__ = [
+    "LabelRangeError",
     "Maps",
-    "OutsideError",
     "as_tensor",
     "classes_of",
     "count",

@@ -9,15 +9,15 @@ from torch import Tensor
 
 from meaniou.counting import ops
 from meaniou.counting.batch import Views, map_shape, views
-from meaniou.counting.errors import OutsideError
+from meaniou.counting.errors import LabelRangeError
 from meaniou.counting.kernels.label_table import Reading
 from meaniou.counting.kernels.readers import side_of_preds, side_of_truth
-from meaniou.settings import Counting, LabelSpace
+from meaniou.settings import InputSettings, LabelSpace
 
 Maps = Tensor | Sequence[Tensor]
 
 
-def count(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, how: Counting) -> Tensor:
+def count(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: InputSettings) -> Tensor:
     """Counts of one batch, int64 ``[C + 2, C + 2]``, on its device, of tensors or of sequences with one map per image.
 
     Raises:
@@ -26,18 +26,18 @@ def count(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, how:
             on the CPU also if a truth, or a prediction where the truth is a class, is outside the classes.
     """
     if not isinstance(preds, (list, tuple)) and not isinstance(target, (list, tuple)):
-        counts: Tensor = _counted(ops.count, _views(preds, target, valid, space, how), space, how)
+        counts: Tensor = _counted(ops.count, _views(preds, target, valid, space, inputs), space, inputs)
         return counts
     _check_lists(preds, target, valid)
     total = torch.zeros(space.num_classes + 2, space.num_classes + 2, dtype=torch.int64, device="cpu")
     for i in range(len(target)):
-        counts = _counted_one(ops.count, i, preds, target, valid, space, how)
+        counts = _counted_one(ops.count, i, preds, target, valid, space, inputs)
         total = counts if i == 0 else total.add_(counts)
     return total
 
 
 def count_images(
-    preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, how: Counting, *, several: bool = False
+    preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: InputSettings, *, several: bool = False
 ) -> tuple[Tensor, Tensor]:
     """The same counts, and a row for each image, int64 ``[B, 4, C]``: pixels in both maps, in the truth, in the
     prediction where the truth is a class, and those of the truth without an answer.
@@ -48,12 +48,12 @@ def count_images(
         TypeError, ValueError: as ``count``, and if one map may be an image, or several of them.
     """
     if not isinstance(preds, (list, tuple)) and not isinstance(target, (list, tuple)):
-        found = _views(preds, target, valid, space, how)
+        found = _views(preds, target, valid, space, inputs)
         _check_images(found, several)
-        counted: tuple[Tensor, Tensor] = _counted(ops.count_images, found, space, how)
+        counted: tuple[Tensor, Tensor] = _counted(ops.count_images, found, space, inputs)
         return counted
     _check_lists(preds, target, valid)
-    parts = [_counted_one(ops.count_images, i, preds, target, valid, space, how) for i in range(len(target))]
+    parts = [_counted_one(ops.count_images, i, preds, target, valid, space, inputs) for i in range(len(target))]
     if not parts:
         size = space.num_classes + 2
         return torch.zeros(size, size, dtype=torch.int64), torch.zeros(0, 4, space.num_classes, dtype=torch.int64)
@@ -61,7 +61,7 @@ def count_images(
 
 
 def classes_of(
-    preds: Tensor, target: Tensor, valid: Tensor | None, space: LabelSpace, how: Counting
+    preds: Tensor, target: Tensor, valid: Tensor | None, space: LabelSpace, inputs: InputSettings
 ) -> tuple[Tensor, Tensor]:
     """What every pixel of a batch counts as on both sides, int64 ``[B, *]``: a class, C for void in the truth and no
     answer in the prediction, C + 1 for outside.
@@ -69,8 +69,8 @@ def classes_of(
     Raises:
         TypeError, ValueError: as ``count``, but not for labels outside the classes.
     """
-    found = _views(preds, target, valid, space, how)
-    settings = (space.num_classes, space.ignore, how.threshold, space.target_bins, space.preds_bins)
+    found = _views(preds, target, valid, space, inputs)
+    settings = (space.num_classes, space.ignore, inputs.threshold, space.target_bins, space.preds_bins)
     reading = Reading(found.preds_form, found.target_form, *settings)
     both = []
     for side in (side_of_preds(found.preds, reading), side_of_truth(found.target, reading)):
@@ -81,8 +81,10 @@ def classes_of(
     return both[0], both[1]
 
 
-def _views(preds: Any, target: Any, valid: Any, space: LabelSpace, how: Counting, of_list: bool = False) -> Views:
-    return views(preds, target, valid, space.num_classes, how.input_format, of_list)
+def _views(
+    preds: Any, target: Any, valid: Any, space: LabelSpace, inputs: InputSettings, of_list: bool = False
+) -> Views:
+    return views(preds, target, valid, space.num_classes, inputs.input_format, of_list)
 
 
 def _check_images(found: Views, several: bool) -> None:
@@ -93,7 +95,7 @@ def _check_images(found: Views, several: bool) -> None:
         return
     points = ""
     if len(shape) == 2:
-        points = f", preds[:, None] and target[:, None] (or ids=) for {shape[0]} images of {shape[1]} points"
+        points = f", preds[:, None] and target[:, None] (or image_ids=) for {shape[0]} images of {shape[1]} points"
     raise ValueError(
         f"target is {list(shape)}, which does not tell where images begin, and scores are kept for each image; pass "
         f"preds[None] and target[None] for one image{points}, or lists with one map per image."
@@ -121,13 +123,13 @@ def _has_length(value: Any) -> bool:
 
 
 def _counted_one(
-    operator: Any, i: int, preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, how: Counting
+    operator: Any, i: int, preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: InputSettings
 ) -> Any:
     """What an operator gives for one image of lists."""
     try:
         image = (_one(preds[i]), _one(target[i]), None if valid is None else _one(valid[i]))
-        return _counted(operator, _views(*image, space, how, of_list=True), space, how)
-    except OutsideError as error:
+        return _counted(operator, _views(*image, space, inputs, of_list=True), space, inputs)
+    except LabelRangeError as error:
         error.image, error.index = i, error.index and error.index[1:]
         raise
     except (TypeError, ValueError) as error:
@@ -138,7 +140,7 @@ def _one(image: Any) -> Any:
     return image[None] if isinstance(image, (Tensor, np.ndarray)) else image
 
 
-def _counted(operator: Any, found: Views, space: LabelSpace, how: Counting) -> Any:
+def _counted(operator: Any, found: Views, space: LabelSpace, inputs: InputSettings) -> Any:
     try:
         return operator(
             found.preds,
@@ -148,14 +150,14 @@ def _counted(operator: Any, found: Views, space: LabelSpace, how: Counting) -> A
             found.target_form,
             space.num_classes,
             space.ignore,
-            how.threshold,
-            how.validate_args,
-            how.impl,
+            inputs.threshold,
+            inputs.validate_args,
+            inputs.impl,
             space.target_text,
             space.preds_text,
         )
-    except OutsideError as error:
-        error.space = space
+    except LabelRangeError as error:
+        error.label_space = space
         side = found.preds if error.side == "preds" else found.target
         if side.dtype in (torch.uint16, torch.uint32) and error.side not in found.arrays:
             error.operand = f"{error.side}.long()"

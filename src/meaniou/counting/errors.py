@@ -37,7 +37,7 @@ CAUSES = {
 }
 
 
-class OutsideError(ValueError):
+class LabelRangeError(ValueError):
     """Labels outside the classes that are a mistake in the data or the settings.
 
     Attributes:
@@ -64,7 +64,7 @@ class OutsideError(ValueError):
         super().__init__(side, number, num_classes, index, stored, cause)
         self.side, self.number, self.num_classes, self.index = side, number, num_classes, index
         self.stored, self.cause = stored, cause
-        self.space = LabelSpace(num_classes)
+        self.label_space = LabelSpace(num_classes)
         self.image: int | None = None
         self.operand = side
 
@@ -85,11 +85,11 @@ class OutsideError(ValueError):
 
 
 def refuse_outside(counts: Tensor, space: LabelSpace) -> None:
-    """Raises ``OutsideError`` if counts on the CPU hold a label outside the classes that is a mistake."""
+    """Raises ``LabelRangeError`` if counts on the CPU hold a label outside the classes that is a mistake."""
     for side, number in zip(("target", "preds"), number_outside(counts), strict=True):
         if number:
-            error = OutsideError(side, number, space.num_classes)
-            error.space = space
+            error = LabelRangeError(side, number, space.num_classes)
+            error.label_space = space
             raise error
 
 
@@ -98,7 +98,7 @@ def number_outside(counts: Tensor) -> tuple[int, int]:
     return int(counts[-1].sum()), int(counts[:-2, -1].sum())
 
 
-def _fact(error: OutsideError) -> str:
+def _fact(error: LabelRangeError) -> str:
     by_ids = _ids(error) is not None
     classes = f"ids of the {error.num_classes} classes" if by_ids else f"classes 0 to {error.num_classes - 1}"
     fact = f"holds {error.number:,} pixel{'s' * (error.number != 1)} outside the {classes}"
@@ -108,7 +108,7 @@ def _fact(error: OutsideError) -> str:
     return f"{fact} (the first at index {error.index}: {shown})"
 
 
-def _cures(error: OutsideError, on_disk: bool = False, all_classes: str = "") -> str:
+def _cures(error: LabelRangeError, on_disk: bool = False, all_classes: str = "") -> str:
     likely = [CAUSES[error.cause][on_disk]] if error.cause else []
     likely = [cure.replace("SIDE", error.operand).replace("LABEL", str(error.label)) for cure in likely]
     if error.label is not None and error.label < 0:
@@ -118,9 +118,9 @@ def _cures(error: OutsideError, on_disk: bool = False, all_classes: str = "") ->
     return "; otherwise ".join([*likely, *_hints(error, on_disk), _rules(error, on_disk, all_classes)])
 
 
-def _hints(error: OutsideError, on_disk: bool) -> Iterator[str]:
+def _hints(error: LabelRangeError, on_disk: bool) -> Iterator[str]:
     """What the label itself tells, under these classes."""
-    label, space = error.label, error.space
+    label, space = error.label, error.label_space
     yield from (hint for of, hint in space.hint if of is None or of == label)
     if label is None:
         return
@@ -135,29 +135,29 @@ def _hints(error: OutsideError, on_disk: bool) -> Iterator[str]:
         yield from _class_numbers(error, label, on_disk)
 
 
-def _class_numbers(error: OutsideError, label: int, on_disk: bool) -> Iterator[str]:
+def _class_numbers(error: LabelRangeError, label: int, on_disk: bool) -> Iterator[str]:
     """Whether the map seems to hold class numbers in place of ids, or ids in place of class numbers."""
-    space, stored = error.space, "as it is stored, before its labels are reduced"
+    space, stored = error.label_space, "as it is stored, before its labels are reduced"
     of_truth = {i for of_class in space.ids or () for i in of_class}
     if error.side == "preds" and space.pred_ids != space.ids and label in of_truth:
         yield "if predictions hold the ids of the truth, pass {pred_ids:ids}"
     if _ids(error) is None:
         if error.side == "target" and label == error.num_classes > 2 and not space.protocol:
-            cure = "store them less 1" if on_disk else f"take LabelSpace.reduce_zero_label({label}) in place of {label}"
+            cure = "store them less 1" if on_disk else f"pass label_space=LabelSpace.reduce_zero_label({label})"
             yield f"if labels are 1 to {label} and 0 is void, {cure}"
     elif label == TRAIN_VOID or 0 <= label < error.num_classes:
         cure = "pass {pred_ids:classes}" if error.side == "preds" else f"pass the truth {stored}"
         yield f"if these are class numbers (train ids), {cure}"
 
 
-def _rules(error: OutsideError, on_disk: bool, all_classes: str) -> str:
+def _rules(error: LabelRangeError, on_disk: bool, all_classes: str) -> str:
     """The settings that would take the labels in, and what else can be done."""
     counted = "" if on_disk else " (validate_args=False only counts such pixels)"
     if error.index is not None and error.label is None:
         return f"correct the data{counted}"
-    if error.space.protocol:
+    if error.label_space.protocol:
         classes = "take the protocol that the maps follow"
-    elif error.space.ids is not None or error.space.pred_ids is not None:
+    elif error.label_space.ids is not None or error.label_space.pred_ids is not None:
         classes = "name it in the LabelSpace"
     elif error.num_classes == 1:
         classes = "set {num_classes:2} for background and foreground"
@@ -166,10 +166,10 @@ def _rules(error: OutsideError, on_disk: bool, all_classes: str) -> str:
     return f"{classes}, {_void_rule(error)}, or correct the {'file' if on_disk else 'data'}{counted}"
 
 
-def _void_rule(error: OutsideError) -> str:
-    setting, void = "ignore_index", error.space.void
+def _void_rule(error: LabelRangeError) -> str:
+    setting, void = "ignore_index", error.label_space.ignore_index
     if error.side == "preds":
-        setting, void = "pred_void", error.space.pred_void
+        setting, void = "pred_void", error.label_space.pred_void
     if error.label is not None:
         void = tuple(sorted({*void, error.label}))
     if len(void) > MANY_VOID:
@@ -178,12 +178,12 @@ def _void_rule(error: OutsideError) -> str:
     return f"pass {{{setting}:{listed}}} if {'that is no answer' if error.side == 'preds' else 'such labels are void'}"
 
 
-def _ids(error: OutsideError) -> tuple[tuple[int, ...], ...] | None:
-    return error.space.pred_ids if error.side == "preds" else error.space.ids
+def _ids(error: LabelRangeError) -> tuple[tuple[int, ...], ...] | None:
+    return error.label_space.pred_ids if error.side == "preds" else error.label_space.ids
 
 
-def _known(error: OutsideError) -> set[int]:
+def _known(error: LabelRangeError) -> set[int]:
     """All labels that stand for a class or for the void."""
     ids = _ids(error)
     classes = range(error.num_classes) if ids is None else [label for of_class in ids for label in of_class]
-    return {*classes, *(error.space.pred_void if error.side == "preds" else error.space.void)}
+    return {*classes, *(error.label_space.pred_void if error.side == "preds" else error.label_space.ignore_index)}

@@ -19,7 +19,7 @@ from torch import Tensor
 from meaniou._util import warn
 from meaniou.counting.batch import map_shape
 from meaniou.counting.contents import cause_of, is_divided, is_whole
-from meaniou.counting.errors import OutsideError, number_outside
+from meaniou.counting.errors import LabelRangeError, number_outside
 from meaniou.counting.kernels import portable
 from meaniou.counting.kernels.label_table import Reading
 from meaniou.counting.kernels.readers import side_of_preds, side_of_truth
@@ -171,7 +171,7 @@ def _refuse(
         held, form = (target, reading.target_form) if in_truth else (preds, reading.preds_form)
         numbers = not (reading.target_ids if in_truth else reading.preds_ids)
         cause = cause_of(held, form, reading.num_classes if numbers else 0)
-        raise OutsideError(side, number, reading.num_classes, index, tuple(stored), cause)
+        raise LabelRangeError(side, number, reading.num_classes, index, tuple(stored), cause)
 
 
 def _warn_of_logits(preds: Tensor, threshold: float) -> None:

@@ -88,7 +88,7 @@ def named(folder: Path, suffix: str = "", key: str = "", kinds: tuple[str, ...] 
                 "name the end that counts by --pred-suffix or --target-suffix, or swap the folders, if the prediction "
                 "does not come first"
                 if what == "mask"
-                else "or name the end that counts by --image-suffix"
+                else "or name the end that counts by --photo-suffix"
             )
             raise MaskError(
                 f"{found[name]} and {path} are of one image by their names; expected one {what} for each, so remove "

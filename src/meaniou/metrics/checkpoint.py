@@ -13,30 +13,31 @@ import torch
 from meaniou import protocols
 from meaniou._util import short, write_all
 from meaniou.counting import why_not
-from meaniou.metrics.iou_metric import ResultsMetric
-from meaniou.settings import Counting, LabelSpace, Policy
+from meaniou.metrics.iou_metric import IoUMetric
+from meaniou.settings import InputSettings, LabelSpace, Policy
 
 FORMAT = "meaniou metric "  # and the version
-VERSION = 2
+VERSION = 3
 PARTS = ("space", "policy", "counting", "per_image", "protocol", "updates", "counts", "images", "image_names")
 SPACE = (
     "num_classes",
     "ids",
-    "void",
-    "names",
+    "ignore_index",
+    "class_names",
     "pred_ids",
     "pred_void",
-    "groups",
+    "class_groups",
     "colors",
     "hint",
     "instances",
     "protocol",
 )
 POLICY = tuple(field.name for field in fields(Policy))
-COUNTING = tuple(field.name for field in fields(Counting))
+COUNTING = tuple(field.name for field in fields(InputSettings))
 # What a file settles, and cannot be said again when it is loaded.
 SETTLED = (
     "num_classes",
+    "label_space",
     "protocol",
     "ignore_index",
     "pred_ids",
@@ -48,7 +49,7 @@ SETTLED = (
 assert COUNTING[-1] == "impl"
 
 
-class SavedMetric(ResultsMetric):
+class SavedMetric(IoUMetric):
     """What can be saved and loaded of a metric whose settings are those of ``MeanIoU``."""
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -66,9 +67,9 @@ class SavedMetric(ResultsMetric):
         rows, ids = self._joined() if self.per_image else (None, None)
         order = None if ids is None else ids.argsort(stable=True)
         parts = (
-            _plain(self.space),
+            _plain(self.label_space),
             vars(self.policy),
-            vars(self.how),
+            vars(self.input_settings),
             self.per_image,
             None if self.protocol is None else self.protocol.name,
             self.update_count,
@@ -84,8 +85,9 @@ class SavedMetric(ResultsMetric):
 
         Args:
             path: a file that ``save`` wrote.
-            kwargs: those of ``torchmetrics.Metric``, rules that change no count (``average``, ``unanswered``,
-                ``present``, ``absent``, ``classes``, ``include_background``, ``over``, ``worst``), and ``impl``.
+            kwargs: those of ``torchmetrics.Metric``, rules that change no count (``average``, ``void_preds``,
+                ``present``, ``absent``, ``classes``, ``include_background``, ``over``,
+                ``worst_percent``), and ``impl``.
 
         Raises:
             ValueError: if the file holds no saved metric, or one of a newer version, or its kernel cannot run here.
@@ -114,7 +116,7 @@ class SavedMetric(ResultsMetric):
     def _made_of(cls, found: dict[str, Any], **kwargs: Any) -> Self:
         make: Any = cls
         settings = {**found["policy"], **found["counting"], "per_image": found["per_image"], **kwargs}
-        metric: Self = make(_space_of(found["space"]), **settings)
+        metric: Self = make(label_space=_space_of(found["space"]), **settings)
         states = {"settings": metric.settings, "counts": found["counts"]}
         states |= {f"image_{name}": [part] for name, part in zip(("rows", "ids"), found["images"], strict=False)}
         if reason := metric._why_not_mine(states):
@@ -208,4 +210,4 @@ def _plain(space: LabelSpace) -> dict[str, Any]:
 def _space_of(values: dict[str, Any]) -> LabelSpace:
     """The label space of plain values."""
     pred_ids = "classes" if values["pred_ids"] is None else values["pred_ids"]
-    return LabelSpace(**{**values, "groups": dict(values["groups"]), "pred_ids": pred_ids})
+    return LabelSpace(**{**values, "class_groups": dict(values["class_groups"]), "pred_ids": pred_ids})

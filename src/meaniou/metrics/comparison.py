@@ -10,7 +10,7 @@ from meaniou._util import listed, warn
 from meaniou.metrics.iou_metric import Checked
 from meaniou.metrics.mean_iou import MeanIoU
 from meaniou.scores import areas, rows_of
-from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Comparison, Groups, Of, resampling
+from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Clusters, Comparison, Of, resampling
 
 
 def compare(
@@ -21,7 +21,7 @@ def compare(
     confidence: float = CONFIDENCE,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    groups: Groups | None = None,
+    clusters: Clusters | None = None,
 ) -> Comparison | list[Comparison]:
     """How sure it is that one metric is higher than another: a paired interval of their difference, and its p-value.
 
@@ -35,7 +35,7 @@ def compare(
         confidence: the share of resamples inside the interval.
         resamples: how often the images are resampled.
         seed: of the resampling.
-        groups: ``{id: group}`` or a function of the id: whole groups are resampled then.
+        clusters: ``{id: group}`` or a function of the id: whole groups are resampled then.
 
     Raises:
         ValueError: if the two have other classes, rules or images, or images of another truth, or no rows.
@@ -57,14 +57,14 @@ def compare(
             metric._refuse_without_rows()
         both = [metric._checked() for metric in (a, b)]
         for counted in both:
-            areas(counted.counts, a.space, a.policy)  # refuses a no-answer that is an error
+            areas(counted.counts, a.label_space, a.policy)  # refuses a no-answer that is an error
         for doubt in {str(doubt): doubt for counted in both for doubt in counted.doubts}.values():
             warn(doubt)
         first, second = (_numbered(metric, counted) for metric, counted in zip((a, b), both, strict=True))
         names = {**b.image_names, **a.image_names}
         _check_pairs(first, second, names)
-        one, other = (rows_of(*part, a.space, a.policy, names) for part in (first, second))
-        return resampling.compare(one, other, a.policy, of, confidence, resamples, seed, groups)
+        one, other = (rows_of(*part, a.label_space, a.policy, names) for part in (first, second))
+        return resampling.compare(one, other, a.policy, of, confidence, resamples, seed, clusters)
 
 
 def _numbered(metric: MeanIoU, counted: Checked) -> tuple[Tensor, Tensor]:
@@ -75,7 +75,7 @@ def _numbered(metric: MeanIoU, counted: Checked) -> tuple[Tensor, Tensor]:
         ids = torch.arange(len(ids))
     if bool((ids < 0).any()):
         raise ValueError(
-            "Images are paired by their ids, and some have none; expected ids in every update, so pass ids=."
+            "Images are paired by their ids, and some have none; expected ids in every update, so pass image_ids=."
         )
     return rows, ids
 

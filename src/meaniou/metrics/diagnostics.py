@@ -51,7 +51,7 @@ def _of_preds(counts: Tensor, space: LabelSpace, policy: Policy) -> str:
                 f"{cure}, and if predictions hold ids, pass {{pred_ids:ids}}."
             )
     void = int(counts[-2].sum())
-    if space.pred_ids is None and space.void and no_answer and not void and policy.unanswered == "miss":
+    if space.pred_ids is None and space.ignore_index and no_answer and not void and policy.void_preds == "miss":
         if _foregrounds(space, space.pred_void) and not counts[:-2, -3].any():
             return ""  # said of the mask
         return (
@@ -72,7 +72,7 @@ def _of_mask(counts: Tensor, space: LabelSpace) -> str:
     foreground = int(classes[1].sum()) if binary else 0
     on_void, on_valid = (int(counts[-2, 1]), int(classes[:, 1].sum())) if binary else (0, 0)
     lost = not foreground or (void > foreground and on_void > 2 * on_valid)
-    if void and lost and (ids := _foregrounds(space, space.void)):
+    if void and lost and (ids := _foregrounds(space, space.ignore_index)):
         held = f"{foreground:,} pixels of" if foreground else "no"
         return (
             f"The truth holds {held} class 1, and {void:,} of its pixels are void; if {ids} is the foreground of "
@@ -95,8 +95,8 @@ def _of_shift(counts: Tensor, space: LabelSpace) -> str:
         if space.ids is None and space.num_classes > 2 and shifted > max(answered / 2, 10 * right, MANY):
             return (
                 f"The predictions are right on {right:,} of {answered:,} pixels, and would be on {shifted:,} if each "
-                f"were one {word}; if the truth stores 1 to C with 0 for void, and predictions hold 0 to C-1, take "
-                "LabelSpace.reduce_zero_label(C)."
+                f"were one {word}; if the truth stores 1 to C with 0 for void, and predictions hold 0 to C-1, pass "
+                "label_space=LabelSpace.reduce_zero_label(C)."
             )
     return ""
 

@@ -15,13 +15,12 @@ from meaniou._util import warn
 from meaniou.counting import refuse_outside
 from meaniou.metrics.diagnostics import doubts
 from meaniou.metrics.state.atomic import all_or_nothing
-from meaniou.metrics.state.count_state import CountingMetric
+from meaniou.metrics.state.count_state import CountState
 from meaniou.protocols import Protocol
 from meaniou.report import Report
 from meaniou.scores import ImageTable, Rows, mean_iou, once, ratios, rows_of, seen_twice, table_of
-from meaniou.settings import Counting, Groups, LabelSpace, Policy
-from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Interval, Of, resampling
-from meaniou.uncertainty import Groups as Grouping
+from meaniou.settings import Groups, InputSettings, LabelSpace, Policy
+from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Clusters, Interval, Of, resampling
 
 
 @dataclass(frozen=True)
@@ -39,17 +38,21 @@ class Checked:
     doubts: tuple[str | Warning, ...]
 
 
-class ResultsMetric(CountingMetric):
+class IoUMetric(CountState):
     """What can be asked of counts and rows, under the settings that a subclass makes."""
 
-    space: LabelSpace
+    label_space: LabelSpace
     policy: Policy
-    how: Counting
+    input_settings: InputSettings
     protocol: Protocol | None
 
-    def _unlike(self, other: "ResultsMetric") -> str:
+    def _unlike(self, other: "IoUMetric") -> str:
         """The first setting in which another metric differs, as a sentence; empty if the two are alike."""
-        for mine, theirs in ((self.space, other.space), (self.policy, other.policy), (self.how, other.how)):
+        for mine, theirs in (
+            (self.label_space, other.label_space),
+            (self.policy, other.policy),
+            (self.input_settings, other.input_settings),
+        ):
             for name in (field.name for field in fields(mine) if field.compare):
                 a, b = getattr(mine, name), getattr(theirs, name)
                 if a != b:
@@ -66,15 +69,15 @@ class ResultsMetric(CountingMetric):
 
         Raises:
             ValueError: if labels outside the classes were counted (unless ``validate_args=False``), or there is a
-                no-answer and ``unanswered="error"``.
+                no-answer and ``void_preds="error"``.
             RuntimeError: if the metric is on the meta device, or the ranks are not in step.
         """
         dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
         if isinstance(self.counts, FakeTensor):  # a planner of memory asks for the shape alone
-            shape = (self.space.num_classes,) if self.policy.average == "none" else ()
+            shape = (self.label_space.num_classes,) if self.policy.average == "none" else ()
             return self.counts.new_empty(shape, dtype=dtype)
         counted = self._checked(warn)
-        found = ratios.areas(counted.counts, self.space, self.policy)
+        found = ratios.areas(counted.counts, self.label_space, self.policy)
         if self.policy.over == "dataset":
             value = ratios.mean_iou(found, self.policy)
         else:
@@ -91,7 +94,7 @@ class ResultsMetric(CountingMetric):
         self,
         *,
         policy: Policy | Mapping[str, Any] | None = None,
-        groups: Groups | None = None,
+        class_groups: Groups | None = None,
         bootstrap: bool | Mapping[str, Any] = False,
     ) -> Report:
         """Every number that the counts hold, over all ranks; under another policy without counting again.
@@ -99,20 +102,20 @@ class ResultsMetric(CountingMetric):
         In a process group every rank must call it, also where one alone prints: it waits for the others.
 
         Args:
-            policy: the rules that differ, as ``{"absent": "zero"}`` (``unanswered``, ``present``, ``absent``,
+            policy: the rules that differ, as ``{"absent": "zero"}`` (``void_preds``, ``present``, ``absent``,
                 ``classes``, ``include_background``), or a whole policy. A report's means are over classes, whatever
                 ``average``.
-            groups: classes by group, as ``{"seen": [0, 1], "unseen": ["train"]}``, numbers or names; overlap is
+            class_groups: classes by group, as ``{"seen": [0, 1], "unseen": ["train"]}``, numbers or names; overlap is
                 allowed. By default those of the protocol or label space.
             bootstrap: whether to tell how sure the numbers are, or the settings of ``bootstrap`` (``confidence``,
-                ``resamples``, ``seed``, ``groups``); needs ``per_image``.
+                ``resamples``, ``seed``, ``clusters``); needs ``per_image``.
 
         Raises:
             TypeError: if a rule or a setting of ``bootstrap`` is unknown.
             ValueError: as ``compute``, or if a rule has an unknown value, or a group holds what is no class.
         """
         if not isinstance(policy, Policy):
-            policy = self.policy.under(self.space, policy or {})
+            policy = self.policy.under(self.label_space, policy or {})
         elif not policy.classes:
             policy = replace(policy, classes=self.policy.classes)
         if not isinstance(bootstrap, bool | Mapping):
@@ -123,10 +126,10 @@ class ResultsMetric(CountingMetric):
             if bootstrap is not False and rows is None:
                 raise ValueError("Intervals need rows of images; make the metric with per_image=True.")
             settings = (bootstrap if isinstance(bootstrap, Mapping) else {}) if bootstrap is not False else None
-            return Report.of(counted.counts, self.space, policy, groups, self.protocol, rows, settings)
+            return Report.of(counted.counts, self.label_space, policy, class_groups, self.protocol, rows, settings)
 
     @all_or_nothing
-    def images(self) -> ImageTable:
+    def image_scores(self) -> ImageTable:
         """The mean IoU and that of each class in each image, the worst first, over all ranks; needs ``per_image``.
 
         Without any ids, images are numbered in the order in which one process counted them; several processes have no
@@ -136,7 +139,7 @@ class ResultsMetric(CountingMetric):
             ValueError: as ``compute``, or if no rows are kept.
         """
         with self._all_ranks():
-            return table_of(self._sure_rows(), self.space, self.policy)
+            return table_of(self._sure_rows(), self.label_space, self.policy)
 
     @all_or_nothing
     def bootstrap(
@@ -146,7 +149,7 @@ class ResultsMetric(CountingMetric):
         confidence: float = CONFIDENCE,
         resamples: int = RESAMPLES,
         seed: int = 0,
-        groups: Grouping | None = None,
+        clusters: Clusters | None = None,
     ) -> Interval | list[Interval]:
         """How sure the number is: a bootstrap percentile interval over the images of all ranks.
 
@@ -157,14 +160,14 @@ class ResultsMetric(CountingMetric):
             confidence: the share of resamples inside the interval.
             resamples: how often the images are resampled.
             seed: of the resampling.
-            groups: ``{id: group}`` or a function of the id, where images are alike (of one patient, scene or
+            clusters: ``{id: group}`` or a function of the id, where images are alike (of one patient, scene or
                 sequence): whole groups are resampled then.
 
         Raises:
             ValueError: as ``compute``, or if no rows are kept, or a setting is out of range.
         """
         with self._all_ranks():
-            return resampling.bootstrap(self._sure_rows(), self.policy, of, confidence, resamples, seed, groups)
+            return resampling.bootstrap(self._sure_rows(), self.policy, of, confidence, resamples, seed, clusters)
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Draws a value, several values over time, or the present one, as all torchmetrics do: ``(figure, axes)``.
@@ -189,7 +192,7 @@ class ResultsMetric(CountingMetric):
         """The rows under the policy of the metric, once it is sure that none is a mistake."""
         self._refuse_without_rows()
         counted = self._checked(warn)
-        ratios.areas(counted.counts, self.space, self.policy)
+        ratios.areas(counted.counts, self.label_space, self.policy)
         return self._rows(counted, self.policy)
 
     def _refuse_without_rows(self) -> None:
@@ -199,7 +202,7 @@ class ResultsMetric(CountingMetric):
     def _rows(self, counted: Checked, policy: Policy) -> Rows:
         """The rows under a policy."""
         assert counted.images is not None
-        return rows_of(*counted.images, self.space, policy, self.image_names, self._is_ordered())
+        return rows_of(*counted.images, self.label_space, policy, self.image_names, self._is_ordered())
 
     def _is_ordered(self) -> bool:
         """Whether the rows are in the order in which one process counted them."""
@@ -212,10 +215,10 @@ class ResultsMetric(CountingMetric):
         self._refuse_no_numbers()
         counts = self.counts.cpu()
         found: list[str | Warning] = []
-        if self.how.validate_args:
-            refuse_outside(counts, self.space)
+        if self.input_settings.validate_args:
+            refuse_outside(counts, self.label_space)
             if not self._holds_batch:  # of which much is plausible that would be doubtful of a dataset
-                found += doubts(counts, self.space, self.policy)
+                found += doubts(counts, self.label_space, self.policy)
         images = once(*self._joined()) if self.per_image else None
         if images and (twice := seen_twice(images[1], self.image_names)):
             found.append(twice)

@@ -16,14 +16,14 @@ from meaniou.settings import (
     Absent,
     Average,
     ClassNames,
-    Counting,
     Impl,
     InputFormat,
+    InputSettings,
     LabelSpace,
     Over,
     Policy,
     Present,
-    Unanswered,
+    VoidPreds,
 )
 
 
@@ -36,7 +36,8 @@ class MeanIoU(SavedMetric):
     threads at once: give each thread a metric of its own, and add them by ``merge_state`` at the end.
 
     Args:
-        num_classes: number of classes C, 1 to 4096, whose ids are ``0 .. C-1``; or a ``LabelSpace``, which has ids.
+        num_classes: number of classes C, 1 to 4096, whose ids are ``0 .. C-1``.
+        label_space: a ``LabelSpace`` instead, for maps that store classes as other ids.
         protocol: the rules of a public benchmark, by a name of ``meaniou.protocols``, instead of ``num_classes``. A
             keyword beside it overrides that one rule.
         average: ``"macro"`` (mean over classes), ``"micro"`` (sums over classes, then one ratio), ``"weighted"`` (by
@@ -47,7 +48,7 @@ class MeanIoU(SavedMetric):
             ``0 .. C-1`` as an argmax gives them. Scores are in the order of the classes in any case.
         pred_void: id or ids that are no answer in predictions only, instead of those of ``ignore_index`` or the
             protocol.
-        unanswered: what a no-answer on a valid pixel is: a ``"miss"`` of the true class (the default without a
+        void_preds: what a no-answer on a valid pixel is: a ``"miss"`` of the true class (the default without a
             protocol), void (``"drop"``), or an ``"error"``.
         present: the classes that enter an average: those in truth or prediction (``"union"``, the default), or in the
             truth (``"target"``).
@@ -62,8 +63,8 @@ class MeanIoU(SavedMetric):
         over: the order of averaging: ``"dataset"`` (pixels over all images, then ratios: the number of the benchmarks),
             ``"image"`` (mean over classes in each image, then over images) or ``"class"`` (mean over the images that
             have the class, then over classes); see ``meaniou.scores.images``.
-        worst: percent of the lowest scores that are averaged, or several, whose means are averaged: of images with
-            ``over="image"``, of each class's images with ``over="class"``.
+        worst_percent: percent of the lowest scores that are averaged, or several, whose means are averaged: of images
+            with ``over="image"``, of each class's images with ``over="class"``.
         per_image: keep a row of pixels for each image, for ``images``, ``bootstrap`` and ``compare``; ``over`` needs
             and implies it. 32 bytes a class and image. ``image_names``, a dict by id, may be set for what is printed.
         validate_args: whether labels outside the classes raise; they are counted separately in any case.
@@ -99,14 +100,15 @@ class MeanIoU(SavedMetric):
 
     def __init__(
         self,
-        num_classes: int | LabelSpace | None = None,
+        num_classes: int | None = None,
         *,
+        label_space: LabelSpace | None = None,
         protocol: str | Protocol | None = None,
         average: Average | None = "macro",
         ignore_index: int | Iterable[int] | None = None,
         pred_ids: Literal["ids", "classes"] | None = None,
         pred_void: int | Iterable[int] | None = None,
-        unanswered: Unanswered | None = None,
+        void_preds: VoidPreds | None = None,
         present: Present | None = None,
         absent: Absent | None = None,
         classes: Iterable[int] | None = None,
@@ -115,7 +117,7 @@ class MeanIoU(SavedMetric):
         threshold: float = 0.5,
         class_names: ClassNames | None = None,
         over: Over = "dataset",
-        worst: float | Iterable[float] | None = None,
+        worst_percent: float | Iterable[float] | None = None,
         per_image: bool = False,
         validate_args: bool = True,
         impl: Impl = "auto",
@@ -127,8 +129,9 @@ class MeanIoU(SavedMetric):
                 "classes out of macro whatever it says; for average='none' pass absent='zero' or 'one' instead."
             )
         super().__init__(**kwargs)
-        self.space, self.protocol = space_of(
+        self.label_space, self.protocol = space_of(
             num_classes,
+            label_space,
             protocol,
             ignore_index=ignore_index,
             class_names=class_names,
@@ -137,25 +140,33 @@ class MeanIoU(SavedMetric):
         )
         rules = self.protocol or Policy()
         self.policy = Policy.of(
-            self.space,
+            self.label_space,
             average=average,
-            unanswered=rules.unanswered if unanswered is None else unanswered,
+            void_preds=rules.void_preds if void_preds is None else void_preds,
             present=rules.present if present is None else present,
             absent=rules.absent if absent is None else absent,
             classes=classes,
             include_background=include_background,
             over=over,
-            worst=worst,
+            worst_percent=worst_percent,
         )
         flag("per_image", per_image)
-        self.how = Counting.of(input_format, threshold, validate_args, impl)
+        self.input_settings = InputSettings.of(input_format, threshold, validate_args, impl)
         if reason := why_not(impl):
             raise ValueError(reason)
-        size = self.space.num_classes + 2
-        counted = {"num_classes": self.space.num_classes, "ignore_index": self.space.void}
-        if self.space.target_bins or self.space.preds_bins:
-            counted |= {"ids": self.space.ids, "pred_ids": self.space.pred_ids, "pred_void": self.space.pred_void}
-        how = {field.name: getattr(self.how, field.name) for field in fields(self.how) if field.compare}
+        size = self.label_space.num_classes + 2
+        counted = {"num_classes": self.label_space.num_classes, "ignore_index": self.label_space.ignore_index}
+        if self.label_space.target_bins or self.label_space.preds_bins:
+            counted |= {
+                "ids": self.label_space.ids,
+                "pred_ids": self.label_space.pred_ids,
+                "pred_void": self.label_space.pred_void,
+            }
+        how = {
+            field.name: getattr(self.input_settings, field.name)
+            for field in fields(self.input_settings)
+            if field.compare
+        }
         self._add_counts((size, size), per_image=per_image or over != "dataset", **counted, **how)
 
     def update(
@@ -163,7 +174,7 @@ class MeanIoU(SavedMetric):
         preds: Maps,
         target: Maps,
         valid: Maps | None = None,
-        ids: Sequence[int] | Tensor | None = None,
+        image_ids: Sequence[int] | Tensor | None = None,
     ) -> None:
         """Counts a batch; if the batch is refused, the metric stays as it was.
 
@@ -174,7 +185,7 @@ class MeanIoU(SavedMetric):
                 tuple with one such map per image, without the batch dimension.
             target: labels ``[B, *]``, or ``[B, 1, *]``, or such a list.
             valid: bool ``[B]`` or of the target's shape, ``False`` where an image or a pixel is void.
-            ids: with ``per_image``, a whole number from 0 on for each image, the same in every run.
+            image_ids: with ``per_image``, a whole number from 0 on for each image, the same in every run.
 
         Raises:
             TypeError: if something is no tensor, or of a dtype that holds neither labels nor scores.
@@ -182,12 +193,14 @@ class MeanIoU(SavedMetric):
                 the classes; with ``per_image`` if there is no batch dimension, or there are not as many ids as images.
         """
         if self.per_image:
-            counts, rows = count_images(preds, target, valid, self.space, self.how, several=ids is not None)
-            names = ids_of(ids, len(rows), self.counts.device)
-        elif ids is not None:
-            raise ValueError("ids are kept with per_image=True only, so make the metric with it, or leave them out.")
+            counts, rows = count_images(
+                preds, target, valid, self.label_space, self.input_settings, several=image_ids is not None
+            )
+            names = ids_of(image_ids, len(rows), self.counts.device)
+        elif image_ids is not None:
+            raise ValueError("image_ids are kept with per_image=True only; make the metric with it, or leave them out.")
         else:
-            counts = count(preds, target, valid, self.space, self.how)
+            counts = count(preds, target, valid, self.label_space, self.input_settings)
         if isinstance(target, (list, tuple)) and not target:
             return  # an empty sequence is on no device
         if counts.device != self.counts.device:
@@ -208,22 +221,26 @@ class MeanIoU(SavedMetric):
     @property
     def kernel(self) -> str:
         """The kernel that counts on the metric's device: ``"portable"``, ``"cpu"`` or ``"cuda"``."""
-        return kernel(self.how.impl, self.counts.device).__name__.rpartition(".")[2]
+        return kernel(self.input_settings.impl, self.counts.device).__name__.rpartition(".")[2]
 
     def extra_repr(self) -> str:
         """The settings that a printed metric shows: the first ones, and those that are not the default."""
         always: dict[str, Any] = {} if self.protocol is None else {"protocol": self.protocol.name}
         always |= {
-            "num_classes": self.space.num_classes,
+            "num_classes": self.label_space.num_classes,
             "average": self.policy.average,
-            "ignore_index": self.space.void,
+            "ignore_index": self.label_space.ignore_index,
         }
-        if self.space.target_bins and self.protocol is None:
+        if self.label_space.target_bins and self.protocol is None:
             always["ids"] = "..."
-        if self.space.pred_ids != self.space.ids:
-            always["pred_ids"] = "classes" if self.space.pred_ids is None else "..."
-        usual = vars(Policy.of(self.space)) | vars(Counting())
-        others = {k: v for k, v in (vars(self.policy) | vars(self.how)).items() if k not in always and v != usual[k]}
+        if self.label_space.pred_ids != self.label_space.ids:
+            always["pred_ids"] = "classes" if self.label_space.pred_ids is None else "..."
+        usual = vars(Policy.of(self.label_space)) | vars(InputSettings())
+        others = {
+            k: v
+            for k, v in (vars(self.policy) | vars(self.input_settings)).items()
+            if k not in always and v != usual[k]
+        }
         return ", ".join(f"{name}={value!r}" for name, value in (always | others).items())
 
     def _is_captured(self) -> bool:

@@ -11,14 +11,14 @@ from meaniou.report import Report
 from meaniou.settings import Color, LabelSpace
 from meaniou.uncertainty import Interval
 
-COLORS = {"counted": overlays.RIGHT, "void": (150, 150, 150), "no_answer": overlays.MISSED, "outside": overlays.FALSE}
+COLORS = {"counted": overlays.RIGHT, "void": (150, 150, 150), "void_preds": overlays.MISSED, "outside": overlays.FALSE}
 
 
 def html(
     report: Report,
     *,
     title: str = "Mean IoU",
-    space: LabelSpace | None = None,
+    label_space: LabelSpace | None = None,
     worst: Sequence[tuple[str, float, str]] = (),
 ) -> str:
     """The page of a report as text; it needs no network.
@@ -26,18 +26,18 @@ def html(
     Args:
         report: what ``MeanIoU.report`` gives.
         title: what was scored.
-        space: the classes, for their colours (``metric.space``).
+        label_space: the classes, for their colours (``metric.label_space``).
         worst: name, mean IoU and picture (a URI, such as ``"data:image/png;base64,..."``) of images to show; with
             ``""`` as picture, only the name is shown.
 
     Raises:
-        ValueError: if ``space`` has another number of classes.
+        ValueError: if ``label_space`` has another number of classes.
         ModuleNotFoundError: if Jinja is not there.
     """
-    if space is not None and space.num_classes != len(report.classes):
+    if label_space is not None and label_space.num_classes != len(report.classes):
         raise ValueError(
-            f"space has {space.num_classes} classes and the report {len(report.classes)}; expected that of the metric, "
-            "so pass metric.space."
+            f"label_space has {label_space.num_classes} classes and the report {len(report.classes)}; expected "
+            "that of the metric, so pass metric.label_space."
         )
     from jinja2 import Environment, StrictUndefined
 
@@ -55,7 +55,9 @@ def html(
         rules=_rules(report),
         summary=list(_summary(report)),
         class_header=class_table.header,
-        class_rows=list(_class_rows(report, class_table, overlays.palette(space or LabelSpace(len(report.classes))))),
+        class_rows=list(
+            _class_rows(report, class_table, overlays.palette(label_space or LabelSpace(len(report.classes))))
+        ),
         class_mean=class_table.rows[-1][1:],
         tables=list(_tables(report)),
         matrix=shown,
@@ -68,7 +70,7 @@ def html(
 
 
 def _rules(report: Report) -> str:
-    rules = {name: value for name, value in report.rules.items() if name in ("unanswered", "present", "absent")}
+    rules = {name: value for name, value in report.rules.items() if name in ("void_preds", "present", "absent")}
     void = ", ".join(map(str, report.rules["ignore_index"])) or "none"
     parts = [f"{len(report.classes)} classes", f"void: {void}", *(f"{name}: {value}" for name, value in rules.items())]
     return "; ".join([*parts, *filter(None, [report.footer()])])
@@ -78,7 +80,7 @@ def _summary(report: Report) -> Iterable[tuple[str, str, str]]:
     mean = accuracy = ""
     if report.intervals:
         mean, accuracy = _note(report.intervals.mean_iou), _note(report.intervals.pixel_accuracy)
-        if lost := report.intervals.mean_iou.lost:
+        if lost := report.intervals.mean_iou.undefined_share:
             mean += f"; {percent(lost)} % of draws lost a class"
     yield "mean IoU", percent(report.mean_iou), mean
     yield "mean Dice", percent(report.mean_dice), ""

@@ -12,7 +12,7 @@ from meaniou.plot import matrix_view, overlays
 from meaniou.plot.matrix_view import READABLE, Normalize
 from meaniou.protocols import Protocol, space_of
 from meaniou.report import ClassReport, Intervals, Report
-from meaniou.settings import ClassNames, Counting, LabelSpace, groups_of
+from meaniou.settings import ClassNames, InputSettings, LabelSpace, groups_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,10 +112,11 @@ def errors(
     image: Any,
     preds: Any,
     target: Any,
-    num_classes: int | LabelSpace | None = None,
+    num_classes: int | None = None,
     ax: "Axes | None" = None,
     *,
     of: int | str | None = None,
+    label_space: LabelSpace | None = None,
     protocol: str | Protocol | None = None,
     ignore_index: int | Iterable[int] | None = None,
     class_names: ClassNames | None = None,
@@ -126,10 +127,10 @@ def errors(
     Args:
         image: ``[H, W]``, ``[H, W, 3]`` or ``[3, H, W]``, uint8 or floating from 0 to 1; ``None`` for none.
         preds, target: one label map each, ``[H, W]``, tensor or array; ``preds`` may be scores ``[C, H, W]``.
-        num_classes: number of classes, or a ``LabelSpace``.
+        num_classes: number of classes.
         ax: axes to draw on; new ones unless given.
         of: a class, by number or name: its hits, misses and false alarms are drawn, instead of those of all classes.
-        protocol: the name of a benchmark instead of ``num_classes``.
+        label_space, protocol: the classes instead of ``num_classes``.
         ignore_index, class_names, pred_ids: as of ``MeanIoU``.
 
     Raises:
@@ -144,10 +145,12 @@ def errors(
         >>> [text.get_text() for text in ax.get_legend().get_texts()]
         ['hit', 'miss', 'false alarm']
     """
-    space, _ = space_of(num_classes, protocol, ignore_index=ignore_index, class_names=class_names, pred_ids=pred_ids)
+    space, _ = space_of(
+        num_classes, label_space, protocol, ignore_index=ignore_index, class_names=class_names, pred_ids=pred_ids
+    )
     one = None if of is None else _class(of, space)
     both = classes_of(
-        as_tensor(preds, "preds")[None], as_tensor(target, "target")[None], None, space, Counting("index")
+        as_tensor(preds, "preds")[None], as_tensor(target, "target")[None], None, space, InputSettings("index")
     )
     answer, truth = (part[0].cpu().numpy() for part in both)
     if truth.ndim != 2 or not truth.size:
@@ -163,7 +166,7 @@ def errors(
     handles = [Patch(color=overlays.css(colors[name]), label=name) for name in legend]
     ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles), frameon=False)
     if one is not None:
-        ax.set_title(space.names[one], parse_math=False)
+        ax.set_title(space.class_names[one], parse_math=False)
     return ax
 
 

@@ -51,9 +51,9 @@ def shown(report: Report, normalize: Normalize | None = "truth", most: int = REA
         raise ValueError(f"normalize is {normalize!r}; expected 'truth', 'prediction' or None.")
     if integer("most", most) < 1:
         raise ValueError(f"most is {most}; expected 1 class or more.")
-    pixels = report.confmat[:-2]  # no truth, no row
+    pixels = report.counts[:-2]  # no truth, no row
     size = len(pixels)
-    names = [*(c.name for c in report.classes), "(no answer)", "(outside)"]
+    names = [*(c.name for c in report.classes), "(void)", "(outside)"]
     whole = {"truth": pixels.sum(1, keepdims=True), "prediction": pixels.sum(0, keepdims=True)}
     values = pixels.astype(np.float64)
     if normalize is not None:

@@ -22,8 +22,8 @@ def _space(table: str, *, shift: int = 0, drop: int = 0, own: bool = False, **se
     return LabelSpace(
         len(rows),
         ids=None if own else [[int(i) + shift for i in row["ids"].split()] for row in rows],
-        names=[row["name"] for row in rows],
-        groups=groups,
+        class_names=[row["name"] for row in rows],
+        class_groups=groups,
         colors=colors or None,
         **settings,
     )
@@ -42,16 +42,16 @@ def cityscapes() -> dict[str, Any]:
     IndexError, and here it is an error too.
     """
     return {
-        "space": _space(
+        "label_space": _space(
             "cityscapes",
-            void=[-1, *range(7), 9, 10, 14, 15, 16, 18, 29, 30],
+            ignore_index=[-1, *range(7), 9, 10, 14, 15, 16, 18, 29, 30],
             hint={
                 255: "if these are train ids (0 to 18, and 255), take {protocol:cityscapes-train-ids}, or "
                 "{pred_ids:classes} where only the predictions are"
             },
             instances="// 1000",
         ),
-        "unanswered": "miss",
+        "void_preds": "miss",
         "present": "union",
         "absent": "skip",
         "printed": "fractions, 3 decimals",
@@ -68,13 +68,13 @@ def cityscapes_train_ids() -> dict[str, Any]:
     classes alone it gives the official class IoU.
     """
     return {
-        "space": _space(
+        "label_space": _space(
             "cityscapes",
             own=True,
-            void=255,
+            ignore_index=255,
             hint=dict.fromkeys([-1, *range(19, 34)], "if these are label ids (0 to 33), take {protocol:cityscapes}"),
         ),
-        "unanswered": "miss",
+        "void_preds": "miss",
         "present": "union",
         "absent": "skip",
         "printed": "fractions, 3 decimals",
@@ -93,8 +93,8 @@ def ade20k() -> dict[str, Any]:
     A model whose argmax gives 0 to 149 needs pred_ids="classes".
     """
     return {
-        "space": _space("ade20k", void=0),
-        "unanswered": "miss",
+        "label_space": _space("ade20k", ignore_index=0),
+        "void_preds": "miss",
         "present": "union",
         "absent": "zero",
         "printed": "fractions, 4 decimals",
@@ -109,8 +109,8 @@ def voc2012() -> dict[str, Any]:
     Not reproduced: a prediction of 255 where the truth is void is an error there too.
     """
     return {
-        "space": _space("voc2012", own=True, void=255),
-        "unanswered": "error",
+        "label_space": _space("voc2012", own=True, ignore_index=255),
+        "void_preds": "error",
         "present": "union",
         "absent": "nan",
         "printed": "percent, 3 decimals",
@@ -126,8 +126,8 @@ def pascal_context_59() -> dict[str, Any]:
     Not reproduced: its float32 sums, which are off from 2^24 pixels on.
     """
     return {
-        "space": _space("pascal-context", drop=1, void=[0, 255], pred_ids="classes"),
-        "unanswered": "miss",
+        "label_space": _space("pascal-context", drop=1, ignore_index=[0, 255], pred_ids="classes"),
+        "void_preds": "miss",
         "present": "union",
         "absent": "skip",
         "printed": "percent, 2 decimals",
@@ -142,8 +142,8 @@ def pascal_context_60() -> dict[str, Any]:
     Not reproduced: its float32 sums, which are off from 2^24 pixels on.
     """
     return {
-        "space": _space("pascal-context", own=True, void=255),
-        "unanswered": "miss",
+        "label_space": _space("pascal-context", own=True, ignore_index=255),
+        "void_preds": "miss",
         "present": "union",
         "absent": "skip",
         "printed": "percent, 2 decimals",
@@ -162,12 +162,12 @@ def coco_stuff() -> dict[str, Any]:
     Not reproduced: a prediction of 0 falls into its last class there, and is no answer here.
     """
     return {
-        "space": _space(
+        "label_space": _space(
             "coco-stuff",
-            void=[0, *_COCO_REMOVED],
+            ignore_index=[0, *_COCO_REMOVED],
             hint={255: "if these are pixel maps (0 to 181, and 255), take {protocol:coco-stuff-maps}"},
         ),
-        "unanswered": "miss",
+        "void_preds": "miss",
         "present": "target",
         "absent": "skip",
         "printed": "fractions, 4 decimals",
@@ -181,8 +181,8 @@ def coco_stuff_maps() -> dict[str, Any]:
     Source: as for coco-stuff; the maps are those of stuffthingmaps_trainval2017.
     """
     return {
-        "space": _space("coco-stuff", shift=-1, void=[255, *(i - 1 for i in _COCO_REMOVED)]),
-        "unanswered": "miss",
+        "label_space": _space("coco-stuff", shift=-1, ignore_index=[255, *(i - 1 for i in _COCO_REMOVED)]),
+        "void_preds": "miss",
         "present": "target",
         "absent": "skip",
         "printed": "fractions, 4 decimals",
@@ -198,8 +198,8 @@ def mapillary_vistas_1_2() -> dict[str, Any]:
     The official levels are the merged IoU of the groups. Not reproduced: the instance-specific iIoU.
     """
     return {
-        "space": _space("mapillary-vistas-1.2", void=65, instances="// 256"),
-        "unanswered": "drop",
+        "label_space": _space("mapillary-vistas-1.2", ignore_index=65, instances="// 256"),
+        "void_preds": "drop",
         "present": "union",
         "absent": "skip",
         "printed": "percent, 1 decimal",
@@ -216,8 +216,8 @@ def semantickitti() -> dict[str, Any]:
     out the points that are predicted as void, which are wrong in pixel_accuracy.
     """
     return {
-        "space": _space("semantickitti", void=[0, 1, 52, 99], instances="& 0xFFFF"),
-        "unanswered": "miss",
+        "label_space": _space("semantickitti", ignore_index=[0, 1, 52, 99], instances="& 0xFFFF"),
+        "void_preds": "miss",
         "present": "union",
         "absent": "zero",
         "printed": "fractions, 3 decimals",
@@ -234,8 +234,8 @@ def scannet20() -> dict[str, Any]:
     """
     valid = (*range(1, 13), 14, 16, 24, 28, 33, 34, 36, 39)
     return {
-        "space": _space("scannet20", void=[i for i in range(41) if i not in valid]),
-        "unanswered": "miss",
+        "label_space": _space("scannet20", ignore_index=[i for i in range(41) if i not in valid]),
+        "void_preds": "miss",
         "present": "union",
         "absent": "nan",
         "printed": "fractions, 3 decimals",
@@ -252,8 +252,10 @@ def nuscenes_lidarseg() -> dict[str, Any]:
     to float32 there.
     """
     return {
-        "space": _space("nuscenes-lidarseg", void=[0, 1, 5, 7, 8, 10, 11, 13, 19, 20, 29, 31], pred_ids=range(1, 17)),
-        "unanswered": "miss",
+        "label_space": _space(
+            "nuscenes-lidarseg", ignore_index=[0, 1, 5, 7, 8, 10, 11, 13, 19, 20, 29, 31], pred_ids=range(1, 17)
+        ),
+        "void_preds": "miss",
         "present": "union",
         "absent": "skip",
         "printed": "fractions, all digits",

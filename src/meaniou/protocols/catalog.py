@@ -18,7 +18,7 @@ def get(name: str) -> Protocol:
 
     Example:
         >>> from meaniou import protocols
-        >>> protocols.get("cityscapes").space.names[:2]
+        >>> protocols.get("cityscapes").label_space.class_names[:2]
         ('road', 'sidewalk')
     """
     if not isinstance(name, str):
@@ -39,13 +39,13 @@ def table() -> Table:
     left = {"skip": "left out", "zero": "0", "nan": "NaN", "one": "1"}
     rows = []
     for protocol in map(get, names()):
-        space = protocol.space
+        space = protocol.label_space
         rows.append(
             (
                 protocol.name,
                 str(space.num_classes),
-                _spans(space.void),
-                costs[protocol.unanswered] if space.pred_void else "an error",
+                _spans(space.ignore_index),
+                costs[protocol.void_preds] if space.pred_void else "an error",
                 "all" if protocol.absent in ("zero", "nan") else means[protocol.present],
                 left[protocol.absent],
                 protocol.printed,

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable
 
-from meaniou._util import integer
+from meaniou._util import integer, short
 from meaniou.protocols.catalog import get
 from meaniou.protocols.registry import Protocol
 from meaniou.settings import ClassNames, LabelSpace, names_of, void_ids
 
 
 def space_of(
-    num_classes: int | LabelSpace | None,
+    num_classes: int | None,
+    label_space: LabelSpace | None,
     protocol: str | Protocol | None,
     *,
     ignore_index: int | Iterable[int] | None = None,
@@ -20,33 +21,36 @@ def space_of(
     """The label space of these settings, and their protocol if there is one; a keyword overrides that one rule.
 
     Raises:
-        TypeError: if neither or both of ``num_classes`` and ``protocol`` are given.
-        ValueError: if ``num_classes`` is not that of the protocol, or as ``LabelSpace``.
+        TypeError: if none of ``num_classes``, ``label_space`` and ``protocol`` is given, or one has the wrong type.
+        ValueError: if two of them do not fit together, or as ``LabelSpace``.
     """
     if pred_ids not in (None, "ids", "classes"):
         raise ValueError(f"pred_ids is {pred_ids!r}; expected 'ids' or 'classes', what the predictions hold.")
-    void = None if ignore_index is None else void_ids("ignore_index", ignore_index)
-    chosen = protocol if protocol is None or isinstance(protocol, Protocol) else get(protocol)
-    if chosen is None and num_classes is None:
-        raise TypeError("num_classes is None; expected the number of classes, a LabelSpace, or protocol= beside it.")
-    if isinstance(num_classes, LabelSpace) and chosen is not None:
-        raise ValueError(
-            f"There is a LabelSpace beside the protocol {chosen.name!r}; expected one of them, so leave one out."
+    if isinstance(num_classes, LabelSpace):
+        raise TypeError("num_classes is a LabelSpace; expected the number of classes, so pass label_space= instead.")
+    if not isinstance(label_space, LabelSpace | None):
+        raise TypeError(
+            f"label_space is {short(label_space)} ({type(label_space).__name__}); expected a LabelSpace, so pass "
+            "num_classes= for a number."
         )
-    if (
-        chosen is not None
-        and num_classes is not None
-        and integer("num_classes", num_classes) != chosen.space.num_classes
-    ):
+    rules = protocol if protocol is None or isinstance(protocol, Protocol) else get(protocol)
+    if rules is not None and label_space is not None:
+        raise ValueError(f"There is a label_space beside the protocol {rules.name!r}; expected one of them.")
+    space = label_space if rules is None else rules.label_space
+    if space is None:
+        if num_classes is None:
+            raise TypeError("num_classes is None; expected the number of classes, or pass label_space= or protocol=.")
+        space = LabelSpace(num_classes)
+    elif num_classes is not None and integer("num_classes", num_classes) != space.num_classes:
+        beside = "the label space" if rules is None else f"the protocol {rules.name!r}"
         raise ValueError(
-            f"num_classes is {num_classes!r} beside the protocol {chosen.name!r}, which has "
-            f"{chosen.space.num_classes} classes; leave it out."
+            f"num_classes is {num_classes!r} beside {beside}, which has {space.num_classes} classes; leave it out."
         )
-    if chosen is not None:
-        space = chosen.space
-    else:
-        space = num_classes if isinstance(num_classes, LabelSpace) else LabelSpace(num_classes)  # type: ignore[arg-type]
-    names = None if class_names is None else names_of(class_names, space.num_classes)
-    given = {"void": void, "names": names, "pred_ids": pred_ids, "pred_void": pred_void}
-    given = {name: value for name, value in given.items() if value is not None}
-    return (space.but(**given) if given else space), chosen
+    changes = {
+        "ignore_index": None if ignore_index is None else void_ids("ignore_index", ignore_index),
+        "class_names": None if class_names is None else names_of(class_names, space.num_classes),
+        "pred_ids": pred_ids,
+        "pred_void": pred_void,
+    }
+    changes = {name: value for name, value in changes.items() if value is not None}
+    return (space.but(**changes) if changes else space), rules

@@ -34,7 +34,7 @@ class ImagesReport(EqualByValue):
     def of(cls, rows: Rows, space: LabelSpace, policy: Policy) -> "ImagesReport":
         """From rows under a policy."""
         table = table_of(rows, space, policy)
-        orders = [replace(policy, average="macro", over=over, worst=()) for over in ("image", "class")]
+        orders = [replace(policy, average="macro", over=over, worst_percent=()) for over in ("image", "class")]
         over_images, over_classes = (float(mean_iou(rows, order)) for order in orders)
         worst = tuple(zip(table.images[:WORST], table.mean_iou[:WORST], strict=True))
         return cls(len(table), int((~rows.valid).sum()), over_images, over_classes, worst)
@@ -51,8 +51,8 @@ class Intervals(EqualByValue):
     @classmethod
     def of(cls, rows: Rows, policy: Policy, settings: Mapping[str, Any]) -> "Intervals":
         """Of the numbers over the dataset; settings are those of ``MeanIoU.bootstrap`` but ``of``."""
-        rules = replace(policy, average="macro", over="dataset", worst=())
-        known = {"confidence": CONFIDENCE, "resamples": RESAMPLES, "seed": 0, "groups": None}
+        rules = replace(policy, average="macro", over="dataset", worst_percent=())
+        known = {"confidence": CONFIDENCE, "resamples": RESAMPLES, "seed": 0, "clusters": None}
         if unknown := [name for name in settings if name not in known]:
             raise TypeError(f"bootstrap holds {unknown[0]!r}; expected some of {', '.join(known)}.")
         mean, accuracy, of_class = (

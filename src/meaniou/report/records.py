@@ -39,7 +39,7 @@ class Confusion(EqualByValue):
     """Pixels of one class that were taken for another, or got no answer.
 
     Attributes:
-        truth, predicted: names; ``"(no answer)"`` and ``"(outside)"`` are predictions that are no class.
+        truth, predicted: names; ``"(void)"`` and ``"(outside)"`` are predictions that are no class.
         pixels: how many.
         share: of the pixels of the true class, 0 .. 1.
         iou_cost: what the IoU of the true class would gain if these pixels were right, 0 .. 1.
@@ -54,8 +54,8 @@ class Confusion(EqualByValue):
 
 def rules_of(space: LabelSpace, policy: Policy, protocol: Protocol | None) -> dict[str, Any]:
     """The settings under which a report holds, with the protocol and what was changed in it."""
-    found = {"num_classes": space.num_classes, "ignore_index": list(space.void)} | vars(policy)
-    for name in ("average", "over", "worst"):  # a report has the means over classes, by area, and over images
+    found = {"num_classes": space.num_classes, "ignore_index": list(space.ignore_index)} | vars(policy)
+    for name in ("average", "over", "worst_percent"):  # a report has the means over classes, by area, and over images
         del found[name]
     if protocol is not None:
         found |= {"protocol": protocol.name, "changed": protocol.changes(space, policy)}
@@ -73,6 +73,6 @@ def account_of(counts: Tensor) -> dict[str, int]:
         "seen": seen,
         "counted": seen - void - outside - no_answer,
         "void": void,
-        "no_answer": no_answer,
+        "void_preds": no_answer,
         "outside": outside,
     }

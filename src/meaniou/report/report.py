@@ -32,14 +32,14 @@ class Report(EqualByValue):
         frequency_weighted_iou: mean IoU by truth area, as ``average="weighted"``.
         kappa: Cohen's, -1 .. 1.
         classes: one entry per class, in the order of the ids.
-        groups: one entry per group that was asked for.
+        class_groups: one entry per group that was asked for.
         mean_merged_iou: of the merged IoU of all groups, NaN if there are none, or if they overlap.
         harmonic_mean: of the mean IoU of two groups; NaN unless there are two.
         confusions: the mistakes that cost most IoU, the costliest first.
-        pixels: ``seen``, and of these ``counted`` (truth and prediction are classes), ``void``, ``no_answer`` and
+        pixels: ``seen``, and of these ``counted`` (truth and prediction are classes), ``void``, ``void_preds`` and
             ``outside``.
         rules: the settings under which all this holds, with the protocol and what was changed in it.
-        confmat: pixels, int64 ``[C + 2, C + 2]``, truth in rows; after the classes the rows have void and outside, the
+        counts: pixels, int64 ``[C + 2, C + 2]``, truth in rows; after the classes the rows have void and outside, the
             columns no answer and outside. Not in ``to_dict``.
         images: scores over images, with ``per_image``.
         intervals: how sure the numbers are, where that was asked.
@@ -52,13 +52,13 @@ class Report(EqualByValue):
     frequency_weighted_iou: float
     kappa: float
     classes: tuple[ClassReport, ...]
-    groups: tuple[GroupReport, ...]
+    class_groups: tuple[GroupReport, ...]
     mean_merged_iou: float
     harmonic_mean: float
     confusions: tuple[Confusion, ...]
     pixels: dict[str, int]
     rules: dict[str, Any]
-    confmat: NDArray[np.int64] = field(repr=False)
+    counts: NDArray[np.int64] = field(repr=False)
     images: ImagesReport | None = None
     intervals: Intervals | None = None
 
@@ -68,13 +68,13 @@ class Report(EqualByValue):
         counts: Tensor,
         space: LabelSpace,
         policy: Policy,
-        groups: Groups | None = None,
+        class_groups: Groups | None = None,
         protocol: Protocol | None = None,
         rows: Rows | None = None,
         bootstrap: Mapping[str, Any] | None = None,
     ) -> "Report":
         """The report of counts ``[C + 2, C + 2]`` on the CPU; raises as ``scores.areas`` and ``labels.groups_of``."""
-        members = dict(space.groups) if groups is None else groups_of(space, groups)
+        members = dict(space.class_groups) if class_groups is None else groups_of(space, class_groups)
         found = ratios.areas(counts, space, policy)
         iou, dice = ratios.class_iou(found, policy), ratios.class_dice(found, policy)
         precision, recall = (f(found).masked_fill(found.ignored, math.nan) for f in (ratios.precision, ratios.recall))
@@ -84,7 +84,7 @@ class Report(EqualByValue):
         means = {name: float(ratios.class_mean(iou, policy, ids)) for name, ids in members.items()}
         merged = {name: ratios.merged_iou(found, ids, policy) for name, ids in members.items()}
         apart = sum(map(len, members.values())) == len(set().union(*members.values()))
-        named = (*space.names, "(no answer)", "(outside)")
+        named = (*space.class_names, "(void)", "(outside)")
         return cls(
             mean_iou=float(ratios.class_mean(iou, policy)),
             mean_dice=float(ratios.class_mean(dice, policy)),
@@ -94,10 +94,10 @@ class Report(EqualByValue):
             kappa=ratios.kappa(found),
             classes=tuple(
                 ClassReport(name, **dict(zip(columns, values, strict=True)))
-                for name, values in zip(space.names, of_class, strict=True)
+                for name, values in zip(space.class_names, of_class, strict=True)
             ),
-            groups=tuple(
-                GroupReport(name, tuple(space.names[i] for i in ids), means[name], merged[name])
+            class_groups=tuple(
+                GroupReport(name, tuple(space.class_names[i] for i in ids), means[name], merged[name])
                 for name, ids in members.items()
             ),
             mean_merged_iou=ratios.mean_of(list(merged.values()), policy) if apart else math.nan,
@@ -108,7 +108,7 @@ class Report(EqualByValue):
             ),
             pixels=account_of(counts),
             rules=rules_of(space, policy, protocol),
-            confmat=counts.numpy().copy(),
+            counts=counts.numpy().copy(),
             images=None if rows is None else ImagesReport.of(rows, space, policy),
             intervals=None if rows is None or bootstrap is None else Intervals.of(rows, policy, bootstrap),
         )
@@ -116,7 +116,7 @@ class Report(EqualByValue):
     def to_dict(self) -> dict[str, Any]:
         """Full fractions; ``None`` where a number is undefined."""
         found = asdict(self)
-        del found["confmat"]
+        del found["counts"]
         return {name: tables.without_nan(value) for name, value in found.items()}
 
     def to_json(self) -> str:
@@ -131,10 +131,10 @@ class Report(EqualByValue):
         rows: list[dict[str, Any]] = [{"kind": "class", **asdict(c)} for c in self.classes]
         means = {column: getattr(self, name) for column, name in MEANS.items()}
         rows += [{"kind": "mean", "name": "mean", **means}]
-        rows += [{"kind": "group mean", "name": g.name, "iou": g.mean_iou} for g in self.groups]
-        rows += [{"kind": "group merged", "name": g.name, "iou": g.merged_iou} for g in self.groups]
-        rows += [{"kind": "groups", "name": "mean merged", "iou": self.mean_merged_iou}] * bool(self.groups)
-        rows += [{"kind": "groups", "name": "harmonic mean", "iou": self.harmonic_mean}] * (len(self.groups) == 2)
+        rows += [{"kind": "group mean", "name": g.name, "iou": g.mean_iou} for g in self.class_groups]
+        rows += [{"kind": "group merged", "name": g.name, "iou": g.merged_iou} for g in self.class_groups]
+        rows += [{"kind": "groups", "name": "mean merged", "iou": self.mean_merged_iou}] * bool(self.class_groups)
+        rows += [{"kind": "groups", "name": "harmonic mean", "iou": self.harmonic_mean}] * (len(self.class_groups) == 2)
         return tables.as_csv(COLUMNS, ([row.get(column) for column in COLUMNS] for row in rows))
 
     def to_markdown(self) -> str:
@@ -166,11 +166,11 @@ class Report(EqualByValue):
         names = ("mean_iou", "mean_dice", "mean_accuracy", "pixel_accuracy", "frequency_weighted_iou", "kappa")
         found = {name: getattr(self, name) for name in names}
         found |= {f"iou/{c.name}": c.iou for c in self.classes}
-        found |= {f"mean_iou/{g.name}": g.mean_iou for g in self.groups}
-        found |= {f"merged_iou/{g.name}": g.merged_iou for g in self.groups}
-        if self.groups:
+        found |= {f"mean_iou/{g.name}": g.mean_iou for g in self.class_groups}
+        found |= {f"merged_iou/{g.name}": g.merged_iou for g in self.class_groups}
+        if self.class_groups:
             found["mean_merged_iou"] = self.mean_merged_iou
-        if len(self.groups) == 2:
+        if len(self.class_groups) == 2:
             found["harmonic_mean"] = self.harmonic_mean
         return {prefix + name: value for name, value in found.items()}
 
@@ -188,7 +188,7 @@ class Report(EqualByValue):
             rows = [(row[0], row[1], end, *row[2:]) for row, end in zip(rows, ends, strict=True)]
             header = (*header[:2], f"{100 * self.intervals.mean_iou.confidence:g} % interval", *header[2:])
         yield Table(header, tuple(rows), mean=True)
-        if self.groups:
+        if self.class_groups:
             yield Table(("group", "mean IoU", "merged IoU"), tuple(self._group_rows()))
         if self.confusions:
             found = tuple(
@@ -208,7 +208,7 @@ class Report(EqualByValue):
             over = {"mIoU over images": self.images.mean_over_images, "over classes": self.images.mean_over_classes}
             number = {"images": f"{self.images.number:,}", "without a valid pixel": f"{self.images.skipped:,}"}
             if self.intervals:
-                number["% of draws that lost a class"] = percent(self.intervals.mean_iou.lost)
+                number["% of draws that lost a class"] = percent(self.intervals.mean_iou.undefined_share)
             yield Table((*over, *number), ((*map(percent, over.values()), *number.values()),), words=0)
         seen = {f"{name.replace('_', ' ')} px": f"{number:,}" for name, number in self.pixels.items()}
         yield Table(tuple(seen), (tuple(seen.values()),), words=0)
@@ -228,8 +228,8 @@ class Report(EqualByValue):
         return f"protocol: {self.rules['protocol']}" + (f", but with {changed}" if changed else "")
 
     def _group_rows(self) -> Iterator[tuple[str, str, str]]:
-        yield from ((g.name, percent(g.mean_iou), percent(g.merged_iou)) for g in self.groups)
+        yield from ((g.name, percent(g.mean_iou), percent(g.merged_iou)) for g in self.class_groups)
         if not math.isnan(self.mean_merged_iou):
             yield "mean", "", percent(self.mean_merged_iou)
-        if len(self.groups) == 2:
+        if len(self.class_groups) == 2:
             yield "harmonic mean", percent(self.harmonic_mean), ""

@@ -73,9 +73,9 @@ def rows_of(
     # An id that was counted twice may have two rows.
     named = named[np.lexsort((*flat[named].T[::-1], numbers[named]))] if len(named) > 1 else named
     order = np.concatenate([unnamed, named])
-    intersection, truth, predicted, unanswered = (found[order, part] for part in range(4))
-    if policy.unanswered == "drop":
-        truth = truth - unanswered
+    intersection, truth, predicted, void_preds = (found[order, part] for part in range(4))
+    if policy.void_preds == "drop":
+        truth = truth - void_preds
     ignored = np.zeros(space.num_classes, bool)
     ignored[list(space.ignored_classes)] = True
     counted = order if ordered and not len(named) else None
@@ -119,9 +119,9 @@ def mean_iou(rows: Rows, policy: Policy) -> Floats:
     A class that is active in no image is left out of the mean over classes, or makes it NaN with ``absent="nan"``.
     """
     if policy.over == "image":
-        return np.asarray(_worst_mean(image_means(rows, policy), policy.worst))
+        return np.asarray(_worst_mean(image_means(rows, policy), policy.worst_percent))
     iou = image_iou(rows, policy)
-    of_class = np.array([_worst_mean(iou[:, c], policy.worst) for c in range(iou.shape[1])])
+    of_class = np.array([_worst_mean(iou[:, c], policy.worst_percent) for c in range(iou.shape[1])])
     return of_class if policy.average == "none" else class_mean(of_class, policy)
 
 
@@ -214,7 +214,7 @@ def table_of(rows: Rows, space: LabelSpace, policy: Policy) -> ImageTable:
     order = np.argsort(means, kind="stable")
     ids = (rows.ids if rows.numbers is None else rows.numbers)[order].tolist()
     names = tuple(rows.names.get(i, i) for i in ids)
-    return ImageTable(tuple(ids), names, tuple(means[order].tolist()), iou[order], space.names)
+    return ImageTable(tuple(ids), names, tuple(means[order].tolist()), iou[order], space.class_names)
 
 
 def ids_of(ids: Sequence[int] | Tensor | None, number: int, device: torch.device) -> Tensor:
@@ -222,18 +222,20 @@ def ids_of(ids: Sequence[int] | Tensor | None, number: int, device: torch.device
     if ids is None:
         return torch.full((number,), -1, device=device)
     if not isinstance(ids, Tensor):
-        listed = [integer("ids", i) for i in each("ids", ids)]
+        listed = [integer("image_ids", i) for i in each("image_ids", ids)]
         if listed and max(listed) >= 2**63:
-            raise ValueError(f"ids holds {max(listed)}; expected numbers that fit into int64, so renumber the images.")
+            raise ValueError(f"image_ids holds {max(listed)}; expected numbers below 2^63, so renumber the images.")
         if listed and min(listed) < 0:
-            raise ValueError(f"ids holds {min(listed)}; expected whole numbers from 0 on, so renumber the images.")
+            raise ValueError(
+                f"image_ids holds {min(listed)}; expected whole numbers from 0 on, so renumber the images."
+            )
         ids = torch.tensor(listed, dtype=torch.int64, device="cpu")
     if ids.dtype == torch.bool or ids.is_floating_point() or ids.is_complex():
-        raise TypeError(f"ids is {ids.dtype}; expected whole numbers, one per image, so pass ids.long().")
+        raise TypeError(f"image_ids is {ids.dtype}; expected whole numbers, one per image, so pass image_ids.long().")
     if ids.shape != (number,):
-        raise ValueError(f"ids is {list(ids.shape)} and there are {number} images; expected one id for each.")
+        raise ValueError(f"image_ids is {list(ids.shape)} and there are {number} images; expected one id for each.")
     if ids.device.type == "cpu" and not isinstance(ids, FakeTensor) and bool((ids < 0).any()):
-        raise ValueError(f"ids holds {int(ids.min())}; expected whole numbers from 0 on, so renumber the images.")
+        raise ValueError(f"image_ids holds {int(ids.min())}; expected whole numbers from 0 on, so renumber the images.")
     return ids.to(device=device, dtype=torch.int64, non_blocking=True)
 
 

@@ -35,18 +35,18 @@ def areas(counts: Tensor, space: LabelSpace, policy: Policy) -> Areas:
     outside column always.
 
     Raises:
-        ValueError: if the policy is ``unanswered="error"`` and a valid pixel has no answer.
+        ValueError: if the policy is ``void_preds="error"`` and a valid pixel has no answer.
     """
     classes = counts[: space.num_classes]
-    unanswered = classes[:, space.num_classes]
-    if policy.unanswered == "error" and (number := int(unanswered.sum())):
+    void_preds = classes[:, space.num_classes]
+    if policy.void_preds == "error" and (number := int(void_preds.sum())):
         raise ValueError(
             f"The predictions give no answer (an ignored id or a NaN score) on {number:,} valid pixels, and "
-            "unanswered='error'; correct the predictions, or take unanswered='miss' or 'drop'."
+            "void_preds='error'; correct the predictions, or take void_preds='miss' or 'drop'."
         )
     truth = classes.sum(1)
-    if policy.unanswered == "drop":
-        truth = truth - unanswered
+    if policy.void_preds == "drop":
+        truth = truth - void_preds
     ignored = torch.zeros_like(truth, dtype=torch.bool)
     ignored[list(space.ignored_classes)] = True
     confmat = classes[:, : space.num_classes]
@@ -171,7 +171,7 @@ def confusions(counts: Tensor, found: Areas, policy: Policy, number: int) -> lis
     """
     wrong = counts[:-2].clone()
     wrong.fill_diagonal_(0)
-    if policy.unanswered == "drop":
+    if policy.void_preds == "drop":
         wrong[:, -2] = 0
     truth, predicted = wrong.nonzero(as_tuple=True)
     pixels = wrong[truth, predicted]

@@ -9,7 +9,7 @@ from meaniou.settings.choices import (
     InputFormat,
     Over,
     Present,
-    Unanswered,
+    VoidPreds,
     unknown,
 )
 from meaniou.settings.class_names import (
@@ -18,7 +18,7 @@ from meaniou.settings.class_names import (
     names_of,
     read,
 )
-from meaniou.settings.input_settings import Counting
+from meaniou.settings.input_settings import InputSettings
 from meaniou.settings.label_space import (
     TRAIN_VOID,
     Color,
@@ -37,15 +37,15 @@ __all__ = [
     "Average",
     "ClassNames",
     "Color",
-    "Counting",
     "Groups",
     "Impl",
     "InputFormat",
+    "InputSettings",
     "LabelSpace",
     "Over",
     "Policy",
     "Present",
-    "Unanswered",
+    "VoidPreds",
     "check_text",
     "groups_of",
     "names_of",

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 MAX_CLASSES = 4096
 
 Average = Literal["macro", "micro", "weighted", "none"]
-Unanswered = Literal["miss", "drop", "error"]
+VoidPreds = Literal["miss", "drop", "error"]
 Present = Literal["union", "target"]
 Absent = Literal["skip", "zero", "one", "nan"]
 Over = Literal["dataset", "image", "class"]
@@ -16,7 +16,7 @@ Impl = Literal["auto", "portable", "cpu", "cuda"]
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "average": get_args(Average),
-    "unanswered": get_args(Unanswered),
+    "void_preds": get_args(VoidPreds),
     "present": get_args(Present),
     "absent": get_args(Absent),
     "over": get_args(Over),
@@ -31,11 +31,11 @@ ELSEWHERE = {
     "per_class": "write average='none' for a value per class",
     "reduction": "write average=",
     "top_k": "leave it out, since the highest score is the answer",
-    "multidim_average": "write per_image=True, and ask images() for the values of each image",
+    "multidim_average": "write per_image=True, and ask image_scores() for the values of each image",
     "ignore_background": "write include_background=False",
-    "reduce_zero_label": "write LabelSpace.reduce_zero_label(number) as num_classes",
-    "reduce_labels": "write LabelSpace.reduce_zero_label(number) as num_classes",
-    "label_map": "write a LabelSpace with ids as num_classes",
+    "reduce_zero_label": "write label_space=LabelSpace.reduce_zero_label(number)",
+    "reduce_labels": "write label_space=LabelSpace.reduce_zero_label(number)",
+    "label_map": "write label_space=LabelSpace(number, ids=...)",
 }
 
 

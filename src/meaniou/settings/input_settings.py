@@ -8,7 +8,7 @@ from meaniou.settings.choices import Impl, InputFormat, one_of
 
 
 @dataclass(frozen=True)
-class Counting:
+class InputSettings:
     """How a batch is read and counted; with the label space, all that makes two states of counts comparable.
 
     Attributes:
@@ -24,7 +24,7 @@ class Counting:
     impl: Impl = field(default="auto", compare=False)
 
     @classmethod
-    def of(cls, input_format: InputFormat, threshold: float, validate_args: bool, impl: Impl) -> "Counting":
+    def of(cls, input_format: InputFormat, threshold: float, validate_args: bool, impl: Impl) -> "InputSettings":
         """Checks the settings and freezes them; raises ``TypeError`` or ``ValueError`` if one is off."""
         one_of("input_format", input_format)
         one_of("impl", impl)

@@ -26,12 +26,12 @@ class LabelSpace:
 
     Attributes:
         num_classes: number of classes C, 1 to 4096.
-        void: ids that are no class, sorted: void in the truth, no answer in a prediction.
-        names: one name per class.
+        ignore_index: ids that are no class, sorted: void in the truth, no answer in a prediction.
+        class_names: one name per class.
         ids: the ids of each class in maps, or ``None`` where a class is its own id.
         pred_ids: the same for predictions.
         pred_void: ids that are no answer in predictions.
-        groups: name and classes of each group.
+        class_groups: name and classes of each group.
         colors: red, green and blue of each class, 0 to 255, or ``None``.
         hint: what an error says of labels that are no class, as pairs of a label (``None`` for any) and a text.
         instances: how maps of instances hold the class of a label, where that is known of these classes.
@@ -46,12 +46,12 @@ class LabelSpace:
     """
 
     num_classes: int
-    void: tuple[int, ...]
-    names: tuple[str, ...]
+    ignore_index: tuple[int, ...]
+    class_names: tuple[str, ...]
     ids: tuple[tuple[int, ...], ...] | None
     pred_ids: tuple[tuple[int, ...], ...] | None
     pred_void: tuple[int, ...]
-    groups: tuple[tuple[str, tuple[int, ...]], ...]
+    class_groups: tuple[tuple[str, tuple[int, ...]], ...]
     colors: tuple[Color, ...] | None
     hint: tuple[tuple[int | None, str], ...] = field(repr=False, compare=False)
     instances: Instances = field(repr=False, compare=False)
@@ -71,9 +71,9 @@ class LabelSpace:
         num_classes: int,
         *,
         ids: ClassIds | None = None,
-        void: int | Iterable[int] | None = None,
-        names: ClassNames | None = None,
-        groups: Groups | None = None,
+        ignore_index: int | Iterable[int] | None = None,
+        class_names: ClassNames | None = None,
+        class_groups: Groups | None = None,
         colors: Iterable[Iterable[int]] | None = None,
         pred_ids: str | ClassIds | None = "ids",
         pred_void: int | Iterable[int] | None = None,
@@ -87,14 +87,14 @@ class LabelSpace:
             num_classes: number of classes C, 1 to 4096.
             ids: what maps store for each class, one id or several of them, in the order of the classes; or
                 ``{id: class}``. Any whole numbers of int64. ``None``: a class is its own id.
-            void: id or ids that are void; one that is also the id of a class makes it void.
-            names: a name for each class, as ``class_names`` of ``MeanIoU``.
-            groups: classes by group, by number or by name.
+            ignore_index: id or ids that are void; one that is also the id of a class makes it void.
+            class_names: a name for each class, as in ``MeanIoU``.
+            class_groups: classes by group, by number or by name.
             colors: red, green and blue of each class, 0 to 255.
             pred_ids: ``"ids"`` (predictions hold what the truth holds), ``"classes"`` (they hold ``0 .. C-1``, and 255
                 is no answer where it is no class), or ids of their own.
-            pred_void: ids that are no answer in predictions; by default those of ``void`` where predictions hold what
-                the truth holds, and none where they have ids of their own.
+            pred_void: ids that are no answer in predictions; by default those of ``ignore_index`` where predictions
+                hold what the truth holds, and none where they have ids of their own.
             hint: what an error says of labels that are no class, such as ``"if ..., pass ..."``; or
                 ``{label: text}``. A setting in it, as ``{pred_ids:classes}``, is shown as a keyword or as an option.
             instances: how labels hold the class where they hold the number of an instance too, such as ``"// 1000"``,
@@ -108,13 +108,23 @@ class LabelSpace:
         classes = integer("num_classes", num_classes)
         if not 1 <= classes <= MAX_CLASSES:
             raise ValueError(f"num_classes is {classes}; expected 1 to {MAX_CLASSES}, so check the number of classes.")
-        no_class = void_ids("void", void)
+        no_class = void_ids("ignore_index", ignore_index)
         of_truth = None if ids is None else _ids("ids", ids, classes)
         if instances not in get_args(Instances):
             raise ValueError(f"instances is {instances!r}; expected one of {get_args(Instances)}.")
         of_preds, no_answer = _of_preds(pred_ids, pred_void, of_truth, no_class, classes)
-        found: dict[str, Any] = {"num_classes": classes, "void": no_class, "names": names_of(names, classes, "names")}
-        found |= {"ids": of_truth, "pred_ids": of_preds, "pred_void": no_answer, "groups": (), "hint": _hints(hint)}
+        found: dict[str, Any] = {
+            "num_classes": classes,
+            "ignore_index": no_class,
+            "class_names": names_of(class_names, classes),
+        }
+        found |= {
+            "ids": of_truth,
+            "pred_ids": of_preds,
+            "pred_void": no_answer,
+            "class_groups": (),
+            "hint": _hints(hint),
+        }
         found |= {"instances": instances, "protocol": protocol}
         found |= {"colors": None if colors is None else _colors(colors, classes)}
         own = [(c,) for c in range(classes)]
@@ -128,21 +138,23 @@ class LabelSpace:
         found |= {f"{side}_text": " ".join(map(str, found[f"{side}_bins"])) for side in ("target", "preds")}
         for name, value in found.items():
             object.__setattr__(self, name, value)
-        object.__setattr__(self, "groups", tuple(groups_of(self, groups).items()))
+        object.__setattr__(self, "class_groups", tuple(groups_of(self, class_groups).items()))
 
     @classmethod
-    def reduce_zero_label(cls, num_classes: int, *, names: ClassNames | None = None) -> "LabelSpace":
+    def reduce_zero_label(cls, num_classes: int, *, class_names: ClassNames | None = None) -> "LabelSpace":
         """The space that mmsegmentation and Hugging Face call so: truth 1 .. C for the classes, 0 and 255 void.
 
         Predictions hold ``0 .. C-1``, as an argmax does. With more than 254 classes, 0 alone is void.
         """
         void = [0, TRAIN_VOID] if integer("num_classes", num_classes) < TRAIN_VOID else [0]
-        return cls(num_classes, ids=range(1, num_classes + 1), void=void, names=names, pred_ids="classes")
+        return cls(
+            num_classes, ids=range(1, num_classes + 1), ignore_index=void, class_names=class_names, pred_ids="classes"
+        )
 
     def but(self, **settings: Any) -> "LabelSpace":
         """The same with other settings, named as those of ``LabelSpace``."""
-        kept: dict[str, Any] = {"num_classes": self.num_classes, "ids": self.ids, "void": self.void}
-        kept |= {"names": self.names, "groups": dict(self.groups), "colors": self.colors}
+        kept: dict[str, Any] = {"num_classes": self.num_classes, "ids": self.ids, "ignore_index": self.ignore_index}
+        kept |= {"class_names": self.class_names, "class_groups": dict(self.class_groups), "colors": self.colors}
         kept |= {"hint": self.hint, "instances": self.instances, "protocol": self.protocol}
         kept["pred_ids"] = "classes" if self.pred_ids is None else "ids" if self.pred_ids == self.ids else self.pred_ids
         if self.pred_void != LabelSpace(**kept).pred_void and "pred_ids" not in settings:
@@ -158,19 +170,19 @@ def groups_of(space: LabelSpace, groups: Groups | None) -> dict[str, tuple[int, 
         ValueError: if a group is empty or holds what is no class.
     """
     if not isinstance(groups or {}, Mapping):
-        raise TypeError(f"groups is a {type(groups).__name__}; expected {{name: [classes]}}, so pass a dict.")
-    ids = {name: i for i, name in enumerate(space.names)}
+        raise TypeError(f"class_groups is a {type(groups).__name__}; expected {{name: [classes]}}, so pass a dict.")
+    ids = {name: i for i, name in enumerate(space.class_names)}
     found = {}
     for name, members in (groups or {}).items():
         if not isinstance(name, str) or not name.strip() or isinstance(members, str):
             raise TypeError(
-                f"groups holds {name!r}: {members!r}; expected a name and a list of classes for each group."
+                f"class_groups holds {name!r}: {members!r}; expected a name and a list of classes for each group."
             )
-        check_text("groups", name)
-        listed = list(each("groups", members))
+        check_text("class_groups", name)
+        listed = list(each("class_groups", members))
         chosen: set[int] = set()
         for member in listed:
-            c = ids.get(member, -1) if isinstance(member, str) else integer("groups", member)
+            c = ids.get(member, -1) if isinstance(member, str) else integer("class_groups", member)
             if not 0 <= c < space.num_classes:
                 raise ValueError(
                     f"The group {short(name)} holds {short(member)}, which is no class; expected ids 0 to "
@@ -183,7 +195,7 @@ def groups_of(space: LabelSpace, groups: Groups | None) -> dict[str, tuple[int, 
             )
         if name.strip() in found:
             raise ValueError(
-                f"groups holds {name.strip()!r} more than once; expected names that differ, so rename one."
+                f"class_groups holds {name.strip()!r} more than once; expected names that differ, so rename one."
             )
         found[name.strip()] = tuple(sorted(chosen - space.ignored_classes))
     return found
@@ -223,8 +235,8 @@ def _ids(name: str, ids: ClassIds, num_classes: int) -> tuple[tuple[int, ...], .
             raise ValueError(f"{name} holds {label} twice; expected one class for each id, so drop one of them.")
         if not 0 <= c < num_classes:
             raise ValueError(
-                f"{name} makes {label} the class {c}; expected classes 0 to {num_classes - 1}, so name it in void if "
-                "it is none."
+                f"{name} makes {label} the class {c}; expected classes 0 to {num_classes - 1}, so name it in "
+                "ignore_index if it is none."
             )
         seen.add(label)
         of_class[c].append(label)
@@ -257,7 +269,7 @@ def _of_preds(
         if named := sorted(numbers.intersection(no_answer) - (set(no_class) if of_truth is None else set())):
             raise ValueError(
                 f"pred_void holds {named[0]}, which is a class in predictions; expected ids that are no class, so "
-                "leave it out, or ignore the class in the truth too (ignore_index, or void of a LabelSpace)."
+                "leave it out, or ignore the class in the truth too (ignore_index)."
             )
     return of_preds, no_answer
 

@@ -6,7 +6,7 @@ from numbers import Real
 from typing import Any
 
 from meaniou._util import each, flag, integer
-from meaniou.settings.choices import Absent, Average, Over, Present, Unanswered, one_of
+from meaniou.settings.choices import Absent, Average, Over, Present, VoidPreds, one_of
 from meaniou.settings.label_space import LabelSpace
 
 
@@ -16,22 +16,23 @@ class Policy:
 
     Attributes:
         average: ``"macro"``, ``"micro"``, ``"weighted"`` (by truth area) or ``"none"``.
-        unanswered: what a no-answer on a valid pixel is: a ``"miss"``, void (``"drop"``) or an ``"error"``.
+        void_preds: what a no-answer on a valid pixel is: a ``"miss"``, void (``"drop"``) or an ``"error"``.
         present: the classes that enter an average: those in truth or prediction (``"union"``) or in the truth
             (``"target"``).
         absent: what a class that is not present brings to macro and none: nothing, 0, 1 or NaN.
         classes: the classes that enter an average, sorted.
         over: the order of averaging: pixels of the ``"dataset"`` first, or means over each ``"image"`` or ``"class"``.
-        worst: percent of the lowest scores that are averaged, of images or of each class's images; nothing for all.
+        worst_percent: percent of the lowest scores that are averaged, of images or of each class's
+            images; nothing for all.
     """
 
     average: Average = "macro"
-    unanswered: Unanswered = "miss"
+    void_preds: VoidPreds = "miss"
     present: Present = "union"
     absent: Absent = "skip"
     classes: tuple[int, ...] = ()
     over: Over = "dataset"
-    worst: tuple[float, ...] = ()
+    worst_percent: tuple[float, ...] = ()
 
     @classmethod
     def of(
@@ -39,24 +40,26 @@ class Policy:
         space: LabelSpace,
         *,
         average: Average | None = "macro",
-        unanswered: Unanswered = "miss",
+        void_preds: VoidPreds = "miss",
         present: Present = "union",
         absent: Absent = "skip",
         classes: Iterable[int] | None = None,
         include_background: bool = True,
         over: Over = "dataset",
-        worst: float | Iterable[float] | None = None,
+        worst_percent: float | Iterable[float] | None = None,
     ) -> "Policy":
         """Checks the settings against the label space and freezes them; raises ``TypeError`` or ``ValueError``."""
         average = "none" if average is None else average
         one_of("average", average)
-        one_of("unanswered", unanswered)
+        one_of("void_preds", void_preds)
         one_of("present", present)
         one_of("absent", absent)
         one_of("over", over)
-        shares = _shares(worst)
+        shares = _shares(worst_percent)
         if shares and over == "dataset":
-            raise ValueError("worst is for over='image' or over='class'; expected one of them beside it, so add it.")
+            raise ValueError(
+                "worst_percent is for over='image' or over='class'; expected one of them beside it, so add it."
+            )
         if (over == "image" and average != "macro") or (over == "class" and average not in ("macro", "none")):
             raise ValueError(
                 f"average is {average!r} and over is {over!r}; expected average='macro', or 'none' with over='class', "
@@ -79,11 +82,11 @@ class Policy:
                 "No class is left for the mean after classes, include_background and ignore_index; leave at "
                 "least one class id in."
             )
-        return cls(average, unanswered, present, absent, tuple(sorted(chosen)), over, shares)
+        return cls(average, void_preds, present, absent, tuple(sorted(chosen)), over, shares)
 
     def under(self, space: LabelSpace, rules: Mapping[str, Any]) -> "Policy":
         """The same with other rules of a report; raises ``TypeError`` if one is no such rule, else as ``of``."""
-        known = ("unanswered", "present", "absent", "classes", "include_background")
+        known = ("void_preds", "present", "absent", "classes", "include_background")
         if not isinstance(rules, Mapping):
             raise TypeError(f"policy is a {type(rules).__name__}; expected {{rule: value}}, so pass a dict.")
         if unknown := [name for name in rules if name not in known]:
@@ -99,5 +102,5 @@ def _shares(worst: float | Iterable[float] | None) -> tuple[float, ...]:
     shares: tuple[Any, ...] = () if number is None else tuple(number) if isinstance(number, Iterable) else (number,)
     for share in shares:
         if isinstance(share, bool) or not isinstance(share, Real) or not 0 < float(share) <= 100:
-            raise ValueError(f"worst holds {share!r}; expected percent above 0 and up to 100, such as 5.")
+            raise ValueError(f"worst_percent holds {share!r}; expected percent above 0 and up to 100, such as 5.")
     return tuple(share if isinstance(share, int) else float(share) for share in shares)

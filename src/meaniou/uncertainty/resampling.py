@@ -19,7 +19,7 @@ from meaniou.scores import Floats, Rows
 from meaniou.settings import Policy
 from meaniou.uncertainty.statistics import Of, statistic_of
 
-Groups = Mapping[int, Hashable] | Callable[[int], Hashable]
+Clusters = Mapping[int, Hashable] | Callable[[int], Hashable]
 CONFIDENCE, RESAMPLES = 0.95, 1000  # by default
 MAX_RESAMPLES = 10**6  # far more than an interval gains from
 CHUNK = 1 << 22  # weights that are held at a time
@@ -35,7 +35,7 @@ class Interval(EqualByValue):
         value: the number itself, a ratio 0 .. 1; NaN where it is undefined.
         low, high: ends of the percentile interval.
         std_error: standard deviation over the resamples.
-        lost: share of the resamples in which a class of the dataset vanished.
+        undefined_share: share of the resamples in which a class of the dataset vanished.
         confidence: the share of resamples inside the interval.
     """
 
@@ -43,7 +43,7 @@ class Interval(EqualByValue):
     low: float
     high: float
     std_error: float
-    lost: float
+    undefined_share: float
     confidence: float
 
 
@@ -74,11 +74,11 @@ def bootstrap(
     confidence: float,
     resamples: int,
     seed: int,
-    groups: Groups | None,
+    clusters: Clusters | None,
 ) -> Interval | list[Interval]:
     """The interval of a number, or one for each class; its arguments are those of ``MeanIoU.bootstrap``."""
     _check(of, confidence, resamples, seed)
-    values, drawn, lost = _drawn(rows, policy, of, resamples, seed, groups)
+    values, drawn, lost = _drawn(rows, policy, of, resamples, seed, clusters)
     found = [
         Interval(float(v), *_ends(d, confidence), _std(d), float(share), confidence)
         for v, d, share in zip(np.atleast_1d(values), drawn.T, lost, strict=True)
@@ -94,11 +94,11 @@ def compare(
     confidence: float,
     resamples: int,
     seed: int,
-    groups: Groups | None,
+    clusters: Clusters | None,
 ) -> Comparison | list[Comparison]:
     """The difference of two over the same images, drawn together."""
     _check(of, confidence, resamples, seed)
-    (a, drawn_a, _), (b, drawn_b, _) = (_drawn(rows, policy, of, resamples, seed, groups) for rows in (first, second))
+    (a, drawn_a, _), (b, drawn_b, _) = (_drawn(rows, policy, of, resamples, seed, clusters) for rows in (first, second))
     found = []
     values, draws = (np.where(abs(d) < NOTHING, 0, d) for d in (np.atleast_1d(a - b), drawn_a - drawn_b))
     for value, drawn in zip(values, draws.T, strict=True):
@@ -120,10 +120,10 @@ def _check(of: str, confidence: float, resamples: int, seed: int) -> None:
 
 
 def _drawn(
-    rows: Rows, policy: Policy, of: Of, resamples: int, seed: int, groups: Groups | None
+    rows: Rows, policy: Policy, of: Of, resamples: int, seed: int, clusters: Clusters | None
 ) -> tuple[Floats, Floats, Floats]:
     """The number itself, what it is in each draw ``[resamples, K]``, and the share of draws that lost a class."""
-    members = _members(rows, groups)
+    members = _members(rows, clusters)
     number = int(members.max()) + 1 if len(members) else 0
     statistic = statistic_of(rows, policy, of)
     value, _ = statistic(np.ones((1, len(members)), np.int64))
@@ -146,23 +146,25 @@ def _times(generator: np.random.Generator, number: int, resamples: int) -> NDArr
     return np.bincount(chosen.ravel(), minlength=resamples * number).reshape(resamples, number)
 
 
-def _members(rows: Rows, groups: Groups | None) -> NDArray[np.int64]:
+def _members(rows: Rows, clusters: Clusters | None) -> NDArray[np.int64]:
     """The number of the group of each image; by default each is its own."""
-    if groups is None:
+    if clusters is None:
         return np.arange(len(rows.ids))
     if (rows.ids < 0).any():
-        raise ValueError("groups are of images with ids; expected ids in every update, so pass ids=.")
-    if not callable(groups) and not isinstance(groups, Mapping):
-        raise TypeError(f"groups is a {type(groups).__name__}; expected {{id: group}} or a function, so pass a dict.")
-    find = groups if callable(groups) else groups.__getitem__
+        raise ValueError("clusters are of images with ids; expected ids in every update, so pass image_ids=.")
+    if not callable(clusters) and not isinstance(clusters, Mapping):
+        raise TypeError(
+            f"clusters is a {type(clusters).__name__}; expected {{id: cluster}} or a function, so pass a dict."
+        )
+    find = clusters if callable(clusters) else clusters.__getitem__
     try:
         found: list[Any] = [find(int(i)) for i in rows.ids]
     except KeyError as error:
-        raise ValueError(f"groups has no image {error}; expected a group for each id, so name it.") from None
+        raise ValueError(f"clusters has no image {error}; expected a cluster for each id, so name it.") from None
     # A number in a tensor has the hash of the tensor, and NaN equals nothing: each would be a group of its own.
     named = [name.item() if getattr(name, "ndim", None) == 0 else name for name in found]
     if unfit := [n for n in named if not isinstance(n, Hashable) or hasattr(n, "ndim") or n != n]:
-        raise TypeError(f"groups holds {unfit[0]!r}; expected names or numbers of groups, so pass text.")
+        raise TypeError(f"clusters holds {unfit[0]!r}; expected names or numbers of clusters, so pass text.")
     numbers = {name: k for k, name in enumerate(dict.fromkeys(named))}
     return np.array([numbers[name] for name in named], np.int64)
 

@@ -68,7 +68,7 @@ def _over_classes(rows: Rows, policy: Policy, of: Of, times: NDArray[np.int64]) 
     iou = images.image_iou(rows, policy)
     there = images.present(rows, policy)
     gone = (_sums(times, there)[0] == 0) & there.any(0)
-    if policy.worst:
+    if policy.worst_percent:
         of_class = np.stack([_worst_means(iou[:, c], times, policy) for c in range(iou.shape[1])], 1)
     else:
         known = ~np.isnan(iou)
@@ -88,7 +88,7 @@ def _worst_means(scores: Floats, times: NDArray[np.int64], policy: Policy) -> Fl
     before = np.cumsum(drawn, 1) - drawn
     numbers = drawn.sum(1)
     means = []
-    for share in policy.worst or (100,):
+    for share in policy.worst_percent or (100,):
         most = np.array([images.lowest(int(n), share) for n in numbers])
         taken = np.clip(most[:, None] - before, 0, drawn)
         means.append(images.ratio(taken @ sorted_scores, taken.sum(1)))

@@ -16,7 +16,7 @@ from meaniou.metrics.state.checks import shortened, why_no_numbers, why_not
 from meaniou.metrics.state.sync import rows_of_ranks, sum_over_ranks
 
 
-class CountingMetric(AtomicMetric):
+class CountState(AtomicMetric):
     """A metric whose state is one int64 tensor of counts, and beside it the settings under which they were counted.
 
     It completes the base class where that would convert counts to another dtype, merge or load counts of other
@@ -254,8 +254,8 @@ class CountingMetric(AtomicMetric):
         return {name: list(v) if isinstance(v := getattr(self, name), list) else v for name in self._defaults}
 
     def _filter_kwargs(self, **kwargs: Any) -> dict[str, Any]:
-        # What a collection hands to each of its metrics: ids go to those that keep rows.
-        return {k: v for k, v in super()._filter_kwargs(**kwargs).items() if k != "ids" or self.per_image}
+        # What a collection hands to each of its metrics: image ids go to those that keep rows.
+        return {k: v for k, v in super()._filter_kwargs(**kwargs).items() if k != "image_ids" or self.per_image}
 
     @all_or_nothing
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
