@@ -121,7 +121,7 @@ PICTURES = options(
     click.option(
         "--overlay",
         type=FOLDER,
-        help="A folder for pictures of the worst images (10, or the number of --list-worst): truth, prediction, errors.",
+        help="A folder for pictures of the worst images (10, or --list-worst many): truth, prediction, errors.",
     ),
     click.option("--photos", type=FOLDER, help="A folder of the images, on which --overlay and --html draw errors."),
     click.option("--photo-suffix", default="", help="How file names of images end, such as _leftImg8bit.png."),

@@ -9,15 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import groups
 import pytest
 from click.testing import CliRunner
+from support import launch
 
 from meaniou import protocols
 from meaniou._util import tables
 from meaniou.cli.commands import main
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FOUND = re.findall(r"^```(\w+)\n(.*?)^```", README, re.M | re.S)
 EXAMPLES = [
@@ -40,7 +40,7 @@ def test_example_prints_what_the_readme_says(code: str, output: str | None, tmp_
     script.write_text(code, encoding="utf-8")
     command = [sys.executable]
     if "init_process_group" in code or "Accelerator" in code:
-        command += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", groups.__file__]
+        command += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", launch.__file__]
     ran = run([*command, str(script)], tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert output is not None

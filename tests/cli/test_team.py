@@ -4,10 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import groups
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from support import launch
 
 from meaniou import synthetic
 from meaniou.cli.commands import main
@@ -24,7 +24,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def torchrun(processes: int, *words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--master-port", "0"]
-    command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", groups.__file__, "-m", "meaniou"]
+    command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", launch.__file__, "-m", "meaniou"]
     return subprocess.run([*command, *map(str, words)], capture_output=True, text=True, check=False)
 
 

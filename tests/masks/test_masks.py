@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-import tiffs
 from PIL import Image, features
+from support import tiffs
 
 from meaniou._util.text import listed
 from meaniou.masks.errors import MAX_PIXELS, MaskError, reason

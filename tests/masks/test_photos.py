@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-import tiffs
 from PIL import Image
+from support import tiffs
 
 from meaniou.masks.errors import MaskError
 from meaniou.masks.photos import photo

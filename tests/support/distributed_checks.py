@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import pytest
 import torch
-import torch._dynamo  # before there is a group, which it would keep, see ``groups``
+import torch._dynamo  # before there is a group, which it would keep, see ``support.launch``
 import torch.distributed as dist
 from torch import nn
 from torchmetrics import MetricCollection

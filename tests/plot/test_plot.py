@@ -21,7 +21,7 @@ matplotlib.use("agg")
 from matplotlib import pyplot  # noqa: E402
 from matplotlib.testing.compare import calculate_rms  # noqa: E402
 
-PICTURES = Path(__file__).parent / "pictures"
+PICTURES = Path(__file__).parents[1] / "pictures"
 DRAWN_BY = (3, 11)  # matplotlib; 3.8 leaves another room for letters
 # Root mean square of the difference, 0 to 255: other versions of FreeType shift letters by a part of a pixel.
 TOLERANCE = 12.0

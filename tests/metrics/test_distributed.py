@@ -3,10 +3,9 @@
 import json
 import sys
 
-import groups
 import pytest
-import ranks
 import torch
+from support import distributed_checks
 from torch.utils.data import DataLoader, DistributedSampler
 
 from meaniou.distributed import UnpaddedSampler
@@ -18,11 +17,11 @@ pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reaso
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """What each rank found, in a group of two and in one of three; the processes are started once."""
-    return ranks.start(tuple(ranks.SHARES), tmp_path_factory.mktemp("ranks"))
+    return distributed_checks.start(tuple(distributed_checks.SHARES), tmp_path_factory.mktemp("ranks"))
 
 
-@pytest.mark.parametrize("world", ranks.SHARES)
-@pytest.mark.parametrize("check", [*ranks.CHECKS, ranks.END])
+@pytest.mark.parametrize("world", distributed_checks.SHARES)
+@pytest.mark.parametrize("check", [*distributed_checks.CHECKS, distributed_checks.END])
 def test_in_several_processes(found, world, check):
     assert_passed(found[world], check)
 
@@ -38,11 +37,11 @@ def test_a_check_can_fail(tmp_path, monkeypatch):
     def check_wrong(rank, world):
         raise AssertionError("one is not two")
 
-    monkeypatch.setattr(ranks, "CHECKS", ["check_right", "check_wrong", "check_late"])
-    monkeypatch.setattr(ranks, "check_right", lambda rank, world: None, raising=False)
-    monkeypatch.setattr(ranks, "check_wrong", check_wrong, raising=False)
-    ranks.run(0, 1, tmp_path)
-    results = [json.loads(ranks.result(tmp_path, 0, 1).read_text())]
+    monkeypatch.setattr(distributed_checks, "CHECKS", ["check_right", "check_wrong", "check_late"])
+    monkeypatch.setattr(distributed_checks, "check_right", lambda rank, world: None, raising=False)
+    monkeypatch.setattr(distributed_checks, "check_wrong", check_wrong, raising=False)
+    distributed_checks.run(0, 1, tmp_path)
+    results = [json.loads(distributed_checks.result(tmp_path, 0, 1).read_text())]
     assert_passed(results, "check_right")
     with pytest.raises(AssertionError, match="one is not two"):
         assert_passed(results, "check_wrong")
@@ -63,7 +62,7 @@ def test_a_group_that_outlives_its_script_is_noticed(tmp_path, monkeypatch, kept
     monkeypatch.setattr(sys, "argv", ["groups.py", str(script)])
     monkeypatch.setattr(sys, "kept", None, raising=False)
     with pytest.raises(SystemExit) as ended:
-        groups.main()
+        launch.main()
     assert ended.value.code == status
 
 

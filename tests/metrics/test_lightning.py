@@ -245,7 +245,7 @@ def validate_in_two_processes(folder):
     Path(folder, f"scalars{trainer.global_rank}").write_text(json.dumps(scalars))
     group = weakref.ref(torch.distributed.group.WORLD)
     torch.distributed.destroy_process_group()
-    assert group() is None, "the group outlives destroy_process_group, see groups.py"
+    assert group() is None, "the group outlives destroy_process_group, see support/launch.py"
 
 
 def test_two_processes_log_the_number_of_the_whole_set(tmp_path):

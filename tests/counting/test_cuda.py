@@ -43,8 +43,8 @@ def maps(dtype, shape=(2, 64, 96), number=2):
 def test_numbers_in_the_interpreter():
     """Its own process, since Triton decides on its import whether it interprets."""
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/test_cuda_interp.py"],
-        cwd=Path(__file__).parent.parent,
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/counting/test_cuda_interp.py"],
+        cwd=Path(__file__).parents[2],
         env=os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -288,7 +288,7 @@ WORK = {
 def test_programs_compile(cuda, monkeypatch, tmp_path, work, target):
     if target.backend == "hip" and triton.__version__.startswith("3.4."):
         pytest.skip("this wheel of Triton has no linker for AMD")
-    from aot import compiled
+    from support.triton_aot import compiled
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))  # so that it is compiled now
     for count in (cuda.count, cuda.count_images):
@@ -302,7 +302,7 @@ def test_programs_compile(cuda, monkeypatch, tmp_path, work, target):
 
 
 def test_spilled_registers_are_seen():
-    from aot import spilled
+    from support.triton_aot import spilled
 
     assert spilled({"amdgcn": "    .private_segment_fixed_size: 12\n    .sgpr_spill_count: 3\n"}) == 12
     ptx = """
@@ -320,7 +320,7 @@ def test_spilled_registers_are_seen():
 
 
 def test_nothing_waits_for_the_device(cuda, monkeypatch):
-    from aot import PROGRAMS
+    from support.triton_aot import PROGRAMS
 
     from meaniou.counting.kernels.cuda import limits, programs
 
