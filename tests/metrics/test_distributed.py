@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from support import distributed_checks
+from support import distributed_checks, launch
 from torch.utils.data import DataLoader, DistributedSampler
 
 from meaniou.distributed import UnpaddedSampler
