@@ -1,5 +1,6 @@
-"""What holds for all tests: no draw is left to chance, and doctests are those of the package."""
+"""What holds for all tests: no draw is left to chance, what is long says so, and doctests are those of the package."""
 
+import os
 from collections.abc import Generator
 from typing import Any
 
@@ -26,3 +27,24 @@ def pytest_collect_file() -> Generator[None, list[Any], list[Any]]:
     left of the module then counts as imported.
     """
     return [collector for collector in (yield) if type(collector) is pytest.Module]
+
+
+# Tests of more than two seconds are marked slow. A machine may be ten times slower than ours, and a first call may
+# compile, so that only what is far above fails; processor time, since a busy machine is slow, not wrong.
+MOST_SECONDS = 30.0
+
+
+def processor_seconds() -> float:
+    """What this process and those that it has waited for have used."""
+    return sum(os.times()[:4])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Fails a test that takes long and does not say so."""
+    start = processor_seconds()
+    result = yield
+    seconds = processor_seconds() - start
+    if seconds > MOST_SECONDS and item.get_closest_marker("slow") is None:
+        pytest.fail(f"The test took {seconds:.0f} s of processor time; mark it slow, or make it shorter.")
+    return result
