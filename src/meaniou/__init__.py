@@ -7,9 +7,12 @@ NaN means "not defined", never zero.
 from importlib.metadata import version
 
 from meaniou import protocols
+from meaniou.counting import LabelRangeError
 from meaniou.functional import confusion_matrix, mean_iou
 from meaniou.metrics import MeanIoU, compare
-from meaniou.settings import LabelSpace
+from meaniou.protocols import Protocol
+from meaniou.report import Report
+from meaniou.settings import LabelSpace, Policy
 from meaniou.uncertainty import Comparison, Interval
 
 __version__ = version("meaniou")
@@ -17,8 +20,12 @@ __version__ = version("meaniou")
 __all__ = [
     "Comparison",
     "Interval",
+    "LabelRangeError",
     "LabelSpace",
     "MeanIoU",
+    "Policy",
+    "Protocol",
+    "Report",
     "__version__",
     "compare",
     "confusion_matrix",
