@@ -415,8 +415,8 @@ def test_a_prediction_of_an_id_that_is_no_answer():
     metric = MeanIoU(protocol="nuscenes-lidarseg", pred_void=0)
     metric.update(preds, target)
     assert "pred_void=(0,)" in str(metric.report())
-    assert metric.label_space.but() == metric.label_space
-    assert metric.label_space.but(ignore_index=[0, 1]).pred_void == (0,)
+    assert metric.label_space.replace() == metric.label_space
+    assert metric.label_space.replace(ignore_index=[0, 1]).pred_void == (0,)
 
 
 def test_void_of_predictions_alone_beside_plain_classes():

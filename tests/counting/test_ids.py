@@ -249,7 +249,7 @@ def test_labels_outside_are_named_with_what_they_look_like():
         assert_sentence(error, *parts)
         assert error.value.side == side
     with pytest.raises(LabelRangeError, match=r"preds holds 1 .*; if they are mine, say so; otherwise name it"):
-        mean_iou(bad, x, label_space=space.but(hint="if they are mine, say so"))
+        mean_iou(bad, x, label_space=space.replace(hint="if they are mine, say so"))
 
 
 def test_class_numbers_where_ids_are_expected_are_doubted():
@@ -312,13 +312,13 @@ def test_a_space_is_a_value():
     assert space == LabelSpace(
         2, ids=[7, (11, 12)], ignore_index=[0], class_names=["a", "b"], class_groups={"g": [1]}, colors=[[1, 2, 3]] * 2
     )
-    assert hash(space) == hash(space.but())
-    assert space.but(ignore_index=5).ids == space.ids
-    assert space.but(pred_ids="classes").but(class_names=["c", "d"]).pred_ids is None
+    assert hash(space) == hash(space.replace())
+    assert space.replace(ignore_index=5).ids == space.ids
+    assert space.replace(pred_ids="classes").replace(class_names=["c", "d"]).pred_ids is None
     for same in SPACES.values():
-        assert same.but() == same.but(class_names=None) == same
-        assert same.but().preds_bins == same.preds_bins
-    assert SPACES["other preds"].but(pred_ids="ids").pred_ids == ((5,), (6,), (7,))
+        assert same.replace() == same.replace(class_names=None) == same
+        assert same.replace().preds_bins == same.preds_bins
+    assert SPACES["other preds"].replace(pred_ids="ids").pred_ids == ((5,), (6,), (7,))
     assert space != LabelSpace(2)
 
 

@@ -1,5 +1,6 @@
 """The rules of benchmarks: against official code where it can be had, else against its rules, written once more."""
 
+import itertools
 import json
 import math
 
@@ -453,16 +454,17 @@ def test_a_protocol_of_ones_own():
         ({"protocol": 19}, TypeError, ["protocol is a int"]),
         ({"protocol": "ade20k", "num_classes": 19}, ValueError, ["num_classes is 19", "'ade20k'", "150 classes"]),
         (
-            {"protocol": "ade20k", "num_classes": LabelSpace(150)},
+            {"protocol": "ade20k", "label_space": LabelSpace(150)},
             ValueError,
-            ["LabelSpace beside the protocol 'ade20k'"],
+            ["label_space beside the protocol 'ade20k'"],
         ),
+        ({"num_classes": LabelSpace(150)}, TypeError, ["num_classes is a LabelSpace", "pass label_space="]),
         ({"protocol": "ade20k", "num_classes": 150.0}, TypeError, ["num_classes holds 150.0"]),
         ({"protocol": "ade20k", "pred_ids": "raw"}, ValueError, ["pred_ids is 'raw'"]),
         ({"protocol": "ade20k", "class_names": ["a"]}, ValueError, ["class_names has 1 names", "150"]),
         ({"protocol": "ade20k", "absent": 0}, ValueError, ["absent is 0"]),
     ],
-    ids=str,
+    ids=itertools.count(),
 )
 def test_what_is_no_protocol(settings, kind, parts):
     with pytest.raises(kind) as error:

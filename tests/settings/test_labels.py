@@ -10,6 +10,7 @@ from support import assert_sentence
 
 from meaniou.settings.input_settings import InputSettings
 from meaniou.settings.label_space import MAX_CLASSES, LabelSpace
+from meaniou.settings.label_tables import LabelTables
 from meaniou.settings.policy import Policy
 
 
@@ -27,8 +28,53 @@ def test_a_label_space():
 
 
 def test_names_are_the_ids_unless_given():
-    assert space_of(3).names == ("0", "1", "2")
-    assert space_of(3, names={2: "c", 0: "a", 1: "b"}).names == ("a", "b", "c")
+    assert space_of(3).class_names == ("0", "1", "2")
+    assert space_of(3, names={2: "c", 0: "a", 1: "b"}).class_names == ("a", "b", "c")
+
+
+PRED_IDS = {
+    "plain": ({}, "ids", ()),
+    "class numbers in truth too": ({"pred_ids": "classes", "ignore_index": 5}, "ids", (5,)),
+    "ids": ({"ids": [7, 8], "ignore_index": 5}, "ids", (5,)),
+    "classes": ({"ids": [7, 8], "ignore_index": 5, "pred_ids": "classes"}, "classes", (255,)),
+    "none": ({"ids": [7, 8], "ignore_index": 5, "pred_ids": None}, "classes", (255,)),
+    "own": ({"ids": [7, 8], "ignore_index": 5, "pred_ids": [8, (9, 7)]}, ((8,), (9, 7)), ()),
+    "another void": ({"ids": [7, 8], "ignore_index": 5, "pred_void": 0}, "ids", (0,)),
+}
+
+
+@pytest.mark.parametrize(("settings", "preds_hold", "pred_void"), PRED_IDS.values(), ids=PRED_IDS)
+def test_what_predictions_hold(settings, preds_hold, pred_void):
+    space = LabelSpace(2, **settings)
+    assert (space.preds_hold, space.pred_void) == (preds_hold, pred_void)
+    assert LabelSpace(**space.settings()) == space
+    assert LabelSpace(**space.settings()).tables == space.tables
+
+
+def test_what_follows_from_other_settings_changes_with_them():
+    space = LabelSpace(2, ids=[7, 8], ignore_index=5, class_names=["a", "b"])
+    assert space.replace(ignore_index=6).pred_void == (6,)
+    assert space.replace(ids=[1, 2]).pred_ids == ((1,), (2,))
+    assert space.replace(pred_ids="classes").pred_void == (255,)
+    assert space.replace(pred_void=0).replace(ignore_index=6).pred_void == (0,)
+    assert space.replace(pred_void=0).replace(pred_ids="classes").pred_void == (255,)
+    assert space.replace(ignore_index=6).class_names == ("a", "b")
+    with pytest.raises(TypeError, match="void"):
+        space.replace(void=0)
+
+
+def test_the_tables_of_a_kernel():
+    plain = LabelSpace(3, ignore_index=[1, 255]).tables
+    assert plain == LabelTables(frozenset({1}), (1, 255), (), (), "", "")
+    ids = LabelSpace(2, ids=[(9, 7), 8], ignore_index=[0, 8]).tables
+    assert ids.ignored_classes == {1}
+    assert ids.target_bins == ids.preds_bins == (0, 2, 7, 0, 8, 2, 9, 0)
+    assert ids.target_text == "0 2 7 0 8 2 9 0"
+    classes = LabelSpace(2, ids=[7, 8], ignore_index=0, pred_ids="classes").tables
+    assert (classes.ignore, classes.target_bins, classes.preds_bins) == ((255,), (0, 2, 7, 0, 8, 1), ())
+    # Class numbers on both sides share the ignored ids, so that another void of predictions takes a table.
+    apart = LabelSpace(2, ignore_index=255, pred_void=9).tables
+    assert (apart.ignore, apart.target_bins, apart.preds_bins) == ((255,), (), (0, 0, 1, 1, 9, 2))
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ class Protocol:
         if space.pred_ids != self.label_space.pred_ids:
             found["pred_ids"] = "classes" if space.pred_ids is None else "ids"
         same = {"ignore_index": space.ignore_index} | {name: found[name] for name in ("pred_ids",) if name in found}
-        if space.pred_void != self.label_space.but(**same).pred_void:
+        if space.pred_void != self.label_space.replace(**same).pred_void:
             found["pred_void"] = space.pred_void
         if space.class_names != self.label_space.class_names:
             found["class_names"] = space.class_names
@@ -60,7 +60,7 @@ def entry(name: str) -> Callable[[Callable[[], dict[str, Any]]], Callable[[], Pr
         def made() -> Protocol:
             lines = (settings.__doc__ or "").strip().splitlines()
             found = settings()
-            found["label_space"] = found["label_space"].but(protocol=name)
+            found["label_space"] = found["label_space"].replace(protocol=name)
             return Protocol(name=name, text="\n".join(line.strip() for line in lines), **found)
 
         made.__doc__ = settings.__doc__

@@ -53,4 +53,4 @@ def space_of(
         "pred_void": pred_void,
     }
     changes = {name: value for name, value in changes.items() if value is not None}
-    return (space.but(**changes) if changes else space), rules
+    return (space.replace(**changes) if changes else space), rules

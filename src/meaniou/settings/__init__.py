@@ -12,6 +12,7 @@ from meaniou.settings.choices import (
     VoidPreds,
     unknown,
 )
+from meaniou.settings.class_groups import Groups
 from meaniou.settings.class_names import (
     ClassNames,
     check_text,
@@ -19,14 +20,14 @@ from meaniou.settings.class_names import (
     read,
 )
 from meaniou.settings.input_settings import InputSettings
+from meaniou.settings.label_ids import void_ids
 from meaniou.settings.label_space import (
     TRAIN_VOID,
     Color,
-    Groups,
     LabelSpace,
     groups_of,
-    void_ids,
 )
+from meaniou.settings.label_tables import LabelTables
 from meaniou.settings.policy import Policy
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "InputFormat",
     "InputSettings",
     "LabelSpace",
+    "LabelTables",
     "Over",
     "Policy",
     "Present",

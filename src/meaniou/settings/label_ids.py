@@ -1,0 +1,62 @@
+"""The ids that maps store for each class and for void, checked and as plain numbers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from meaniou._util import each, integer
+
+ClassIds = Sequence[int | Iterable[int]] | Mapping[int, int]
+IdsByClass = tuple[tuple[int, ...], ...]
+
+
+def void_ids(name: str, void: int | Iterable[int] | None) -> tuple[int, ...]:
+    """Sorted ids of one or several; ``name`` is the setting that an error complains of."""
+    if void is None:
+        return ()
+    ids = void if isinstance(void, Iterable) and not isinstance(void, str) and _has_length(void) else [void]
+    return tuple(sorted({_label(name, i) for i in ids}))
+
+
+def ids_by_class(name: str, ids: ClassIds, num_classes: int) -> IdsByClass:
+    """The ids of each class, from a list with an entry for each class or from ``{id: class}``."""
+    by_class: list[list[int]] = [[] for _ in range(num_classes)]
+    labels: set[int] = set()
+    for label, c in _pairs(name, ids, num_classes):
+        if label in labels:
+            raise ValueError(f"{name} holds {label} twice; expected one class for each id, so drop one of them.")
+        if not 0 <= c < num_classes:
+            raise ValueError(
+                f"{name} makes {label} the class {c}; expected classes 0 to {num_classes - 1}, so name it in "
+                "ignore_index if it is none."
+            )
+        labels.add(label)
+        by_class[c].append(label)
+    for c, several in enumerate(by_class):
+        if not several:
+            raise ValueError(f"{name} has no id for class {c}; expected one at least, so name it.")
+    return tuple(map(tuple, by_class))
+
+
+def _pairs(name: str, ids: ClassIds, num_classes: int) -> list[tuple[int, int]]:
+    """Pairs of an id and its class."""
+    if isinstance(ids, Mapping):
+        return [(_label(name, label), integer(name, c)) for label, c in ids.items()]
+    entries = list(each(name, ids))
+    if len(entries) != num_classes:
+        raise ValueError(
+            f"{name} has {len(entries)} entries; expected {num_classes}, one per class: an id, or several in a tuple."
+        )
+    by_class = [entry if isinstance(entry, Iterable) and _has_length(entry) else [entry] for entry in entries]
+    return [(_label(name, label), c) for c, labels in enumerate(by_class) for label in labels]
+
+
+def _has_length(values: object) -> bool:
+    """Whether it is no tensor or array of a single number, which is iterable by its type only."""
+    return bool(getattr(values, "ndim", 1) > 0)
+
+
+def _label(name: str, label: Any) -> int:
+    number = integer(name, label)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"{name} holds {number}; expected ids that fit into int64, so name the id that the maps hold.")
+    return number
