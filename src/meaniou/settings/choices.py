@@ -24,7 +24,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "impl": get_args(Impl),
 }
 
-# Keywords that other metrics have -> what to write here.
+# What to write in place of the keywords of other metrics.
 ELSEWHERE = {
     "task": "leave it out, and write num_classes=2 for a binary task, or a MeanIoU(2) for each label of several",
     "num_labels": "write num_classes=, or a MeanIoU(2) for each label where labels overlap",
@@ -45,9 +45,9 @@ def one_of(name: str, value: object) -> None:
         raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, CHOICES[name]))}.")
 
 
-def unknown(keyword: str, known: Iterable[str]) -> str:
+def unknown(keyword: str, keywords: Iterable[str]) -> str:
     """The error for an unknown keyword, with the keyword that was probably meant."""
-    near = difflib.get_close_matches(keyword, list(known), 1, 0.7)
+    near = difflib.get_close_matches(keyword, list(keywords), 1, 0.7)
     if near and keyword not in ELSEWHERE:
         return f"{keyword} is no keyword of MeanIoU (did you mean {near[0]}?)."
     cure = ELSEWHERE.get(keyword, "expected one of those that help(MeanIoU) shows")

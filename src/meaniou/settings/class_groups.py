@@ -9,7 +9,7 @@ Groups = Mapping[str, Iterable[int | str]]
 
 
 def check_groups(groups: Groups | None, class_names: Sequence[str]) -> dict[str, frozenset[int]]:
-    """The ids of each group's classes, which are given by id or by name.
+    """The class ids of each group, whose members are ids or names of classes.
 
     Raises:
         TypeError: if the groups are no mapping of names to several classes.

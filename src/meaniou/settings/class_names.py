@@ -1,4 +1,4 @@
-"""Class names as users have them (a list, ``{id: name}``, a file) -> one name per class, or a sentence why not."""
+"""Class names from a list, ``{id: name}`` or a file, checked and as one name per class."""
 
 import json
 from collections import Counter
@@ -36,14 +36,14 @@ def names_of(class_names: ClassNames | None, num_classes: int, setting: str = "c
             f"{setting} is the string {short(class_names)}; expected a sequence of names, one per class, so pass a "
             "list, or pathlib.Path(...) for a file."
         )
-    found = read(Path(class_names)) if isinstance(class_names, PathLike) else class_names
-    if isinstance(found, Mapping):
-        found = _in_order(found, num_classes, setting)
-    if not isinstance(found, Iterable):
+    values: Any = read(Path(class_names)) if isinstance(class_names, PathLike) else class_names
+    if isinstance(values, Mapping):
+        values = _in_order(values, num_classes, setting)
+    if not isinstance(values, Iterable):
         raise TypeError(
-            f"{setting} is {short(found)} ({type(found).__name__}); expected several names, so pass a list."
+            f"{setting} is {short(values)} ({type(values).__name__}); expected several names, so pass a list."
         )
-    names = tuple(name.strip() if isinstance(name, str) else name for name in islice(found, MAX_CLASSES + 1))
+    names = tuple(name.strip() if isinstance(name, str) else name for name in islice(values, MAX_CLASSES + 1))
     for name in names:
         if not isinstance(name, str) or not name:
             raise TypeError(f"{setting} holds {short(name)}; expected strings that are not empty, one per class.")
@@ -51,8 +51,10 @@ def names_of(class_names: ClassNames | None, num_classes: int, setting: str = "c
     if len(names) != num_classes:
         number = f"{len(names)} names" if len(names) <= MAX_CLASSES else f"more than {MAX_CLASSES} names"
         raise ValueError(f"{setting} has {number}; expected {num_classes}, one per class, in the order of their ids.")
-    if (twice := _repeated(names)) is not None:
-        raise ValueError(f"{setting} holds {short(twice)} more than once; expected names that differ, so rename one.")
+    if (repeated := _first_repeated(names)) is not None:
+        raise ValueError(
+            f"{setting} holds {short(repeated)} more than once; expected names that differ, so rename one."
+        )
     return names
 
 
@@ -89,37 +91,37 @@ def read(path: Path) -> list[str] | dict[str, str]:
     if path.suffix.lower() != ".json" and not text.lstrip().startswith(("[", "{")):
         return _lines(where, text)
     try:
-        found = json.loads(text, object_pairs_hook=_once)
+        names = json.loads(text, object_pairs_hook=_object_of_pairs)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{where} is no JSON of names ({error}); expected a list of names or {{id: name}}.") from error
-    if isinstance(found, dict) and "id2label" in found:
-        found = found["id2label"]
-    values = found.values() if isinstance(found, dict) else found
-    if not isinstance(found, list | dict) or not found or not all(isinstance(name, str) for name in values):
+    if isinstance(names, dict) and "id2label" in names:
+        names = names["id2label"]
+    values = names.values() if isinstance(names, dict) else names
+    if not isinstance(names, list | dict) or not names or not all(isinstance(name, str) for name in values):
         raise ValueError(
             f"{where} holds no names; expected a list of names, {{id: name}}, or id2label with one of them."
         )
-    _check_number(where, len(found))
-    return found
+    _check_number(where, len(names))
+    return names
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if (twice := _repeated(key for key, _ in pairs)) is not None:
-        raise ValueError(f"the key {short(twice)} stands there more than once")
+def _object_of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if (repeated := _first_repeated(key for key, _ in pairs)) is not None:
+        raise ValueError(f"the key {short(repeated)} stands there more than once")
     return dict(pairs)
 
 
 def _lines(where: str, text: str) -> list[str]:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip().split("\n")
-    found = [line.strip() for line in lines]
-    _check_number(where, len(found))
+    names = [line.strip() for line in lines]
+    _check_number(where, len(names))
     seen: set[str] = set()
-    for number, name in enumerate(found, 1):
+    for number, name in enumerate(names, 1):
         if not name or name in seen:
             fault = "is empty" if not name else f"names {short(name)} a second time"
             raise ValueError(f"Line {number} of {where} {fault}; expected one name per line, each once.")
         seen.add(name)
-    return found
+    return names
 
 
 def _check_number(where: str, number: int) -> None:
@@ -129,7 +131,7 @@ def _check_number(where: str, number: int) -> None:
         )
 
 
-def _repeated(names: Iterable[Hashable]) -> Any:
+def _first_repeated(names: Iterable[Hashable]) -> Any:
     """The first of several that is there more than once, or ``None``."""
     return next((name for name, times in Counter(names).items() if times > 1), None)
 

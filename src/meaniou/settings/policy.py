@@ -1,9 +1,9 @@
-"""Settings of scores and of counting -> frozen objects, made once and passed on whole."""
+"""The policy: the settings that turn counts into scores, checked once and frozen."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, get_args
 
 from meaniou._util import each, flag, integer
 from meaniou.settings.choices import Absent, Average, Over, Present, VoidPreds, one_of
@@ -55,52 +55,69 @@ class Policy:
         one_of("present", present)
         one_of("absent", absent)
         one_of("over", over)
-        shares = _shares(worst_percent)
-        if shares and over == "dataset":
-            raise ValueError(
-                "worst_percent is for over='image' or over='class'; expected one of them beside it, so add it."
-            )
-        if (over == "image" and average != "macro") or (over == "class" and average not in ("macro", "none")):
-            raise ValueError(
-                f"average is {average!r} and over is {over!r}; expected average='macro', or 'none' with over='class', "
-                "since these are means over classes."
-            )
+        percents = _percents(worst_percent)
+        _check_over(over, average, percents)
         flag("include_background", include_background)
-        chosen = (
-            set(range(space.num_classes))
-            if classes is None
-            else {integer("classes", c) for c in each("classes", classes)}
-        )
-        wrong = sorted(c for c in chosen if not 0 <= c < space.num_classes)
-        if wrong:
-            raise ValueError(f"classes holds {wrong[0]}; expected class ids 0 to {space.num_classes - 1}, so drop it.")
-        if not include_background:
-            chosen.discard(0)
-        chosen -= space.ignored_classes
-        if not chosen:
-            raise ValueError(
-                "No class is left for the mean after classes, include_background and ignore_index; leave at "
-                "least one class id in."
-            )
-        return cls(average, void_preds, present, absent, tuple(sorted(chosen)), over, shares)
+        in_mean = _classes_in_mean(space, classes, include_background)
+        return cls(average, void_preds, present, absent, in_mean, over, percents)
 
     def under(self, space: LabelSpace, rules: Mapping[str, Any]) -> "Policy":
         """The same with other rules of a report; raises ``TypeError`` if one is no such rule, else as ``of``."""
-        known = ("void_preds", "present", "absent", "classes", "include_background")
+        rules_of_reports = ("void_preds", "present", "absent", "classes", "include_background")
         if not isinstance(rules, Mapping):
             raise TypeError(f"policy is a {type(rules).__name__}; expected {{rule: value}}, so pass a dict.")
-        if unknown := [name for name in rules if name not in known]:
+        if unknown := [name for name in rules if name not in rules_of_reports]:
             raise TypeError(
-                f"policy holds {unknown[0]!r}, which is no rule of a report; expected some of {', '.join(known)}, "
-                "since all else is settled when pixels are counted, or is in the report anyway."
+                f"policy holds {unknown[0]!r}, which is no rule of a report; expected some of "
+                f"{', '.join(rules_of_reports)}, since all else is settled when pixels are counted, or is in the "
+                "report anyway."
             )
         return Policy.of(space, **{**vars(self), **rules})
 
 
-def _shares(worst: float | Iterable[float] | None) -> tuple[float, ...]:
-    number = worst.item() if getattr(worst, "ndim", None) == 0 else worst  # type: ignore[union-attr]
-    shares: tuple[Any, ...] = () if number is None else tuple(number) if isinstance(number, Iterable) else (number,)
-    for share in shares:
-        if isinstance(share, bool) or not isinstance(share, Real) or not 0 < float(share) <= 100:
-            raise ValueError(f"worst_percent holds {share!r}; expected percent above 0 and up to 100, such as 5.")
-    return tuple(share if isinstance(share, int) else float(share) for share in shares)
+def _check_over(over: Over, average: Average, worst_percent: tuple[float, ...]) -> None:
+    """Raises ``ValueError`` if the order of averaging does not fit the average, or has no lowest scores."""
+    if worst_percent and over == "dataset":
+        raise ValueError(
+            "worst_percent is for over='image' or over='class'; expected one of them beside it, so add it."
+        )
+    averages = {"dataset": get_args(Average), "image": ("macro",), "class": ("macro", "none")}
+    if average not in averages[over]:
+        raise ValueError(
+            f"average is {average!r} and over is {over!r}; expected average='macro', or 'none' with over='class', "
+            "since these are means over classes."
+        )
+
+
+def _classes_in_mean(space: LabelSpace, classes: Iterable[int] | None, include_background: bool) -> tuple[int, ...]:
+    """The sorted classes that enter an average; raises ``TypeError`` or ``ValueError``."""
+    in_mean = set(range(space.num_classes))
+    if classes is not None:
+        asked = {integer("classes", c) for c in each("classes", classes)}
+        if outside := sorted(asked - in_mean):
+            raise ValueError(
+                f"classes holds {outside[0]}; expected class ids 0 to {space.num_classes - 1}, so drop it."
+            )
+        in_mean = asked
+    in_mean -= space.ignored_classes
+    if not include_background:
+        in_mean.discard(0)
+    if not in_mean:
+        raise ValueError(
+            "No class is left for the mean after classes, include_background and ignore_index; leave at "
+            "least one class id in."
+        )
+    return tuple(sorted(in_mean))
+
+
+def _percents(worst_percent: float | Iterable[float] | None) -> tuple[float, ...]:
+    """The percents in one number or several, as plain numbers; raises ``ValueError`` for what is no percent."""
+    if worst_percent is None:
+        return ()
+    scalar = getattr(worst_percent, "ndim", None) == 0  # of an array or a tensor, which pass for iterable
+    percents: Any = worst_percent.item() if scalar else worst_percent  # type: ignore[union-attr]
+    numbers = tuple(percents) if isinstance(percents, Iterable) else (percents,)
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, Real) or not 0 < float(number) <= 100:
+            raise ValueError(f"worst_percent holds {number!r}; expected percent above 0 and up to 100, such as 5.")
+    return tuple(number if isinstance(number, int) else float(number) for number in numbers)
