@@ -5,7 +5,7 @@ the official tools compute beyond one confusion matrix, such as instance-level s
 """
 
 from meaniou.protocols.catalog import get, names, table
-from meaniou.protocols.registry import Protocol
+from meaniou.protocols.protocol import Protocol
 from meaniou.protocols.resolve import space_of
 
 __all__ = [

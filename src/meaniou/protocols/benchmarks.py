@@ -4,7 +4,7 @@ import csv
 from importlib.resources import files
 from typing import Any
 
-from meaniou.protocols.registry import ENTERED, entry
+from meaniou.protocols.protocol import ENTERED, entry
 from meaniou.settings import LabelSpace
 
 __all__ = ["ENTERED"]  # whole once this module is imported

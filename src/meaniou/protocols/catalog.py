@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from meaniou._util import Table, short
 from meaniou.protocols.benchmarks import ENTERED
-from meaniou.protocols.registry import Protocol
+from meaniou.protocols.protocol import Protocol
 
 
 def names() -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from meaniou._util import integer, short
 from meaniou.protocols.catalog import get
-from meaniou.protocols.registry import Protocol
+from meaniou.protocols.protocol import Protocol
 from meaniou.settings import ClassNames, LabelSpace, names_of, void_ids
 
 
