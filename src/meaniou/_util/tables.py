@@ -1,4 +1,4 @@
-"""Rows of words and numbers -> text, Markdown or LaTeX that can be pasted, CSV and JSON that can be read."""
+"""Tables of words and numbers: text, Markdown and LaTeX to be pasted, CSV and JSON to be read by programs."""
 
 import csv
 import io
@@ -45,6 +45,9 @@ class Table:
     words: int = 1
     mean: bool = False
 
+    def __str__(self) -> str:
+        return text([self])
+
 
 def percent(value: float) -> str:
     """A ratio in percent with two decimals, ``-`` for NaN."""
@@ -67,8 +70,8 @@ def without_nan(value: Any) -> Any:
 
 def as_json(value: Any) -> str:
     """JSON with ``null`` for NaN; control characters are escaped, so that a terminal can show it."""
-    found = json.dumps(without_nan(value), indent=2, ensure_ascii=False, allow_nan=False)
-    return CONTROLS.sub(lambda c: c[0] if c[0] == "\n" else f"\\u{ord(c[0]):04x}", found)
+    json_text = json.dumps(without_nan(value), indent=2, ensure_ascii=False, allow_nan=False)
+    return CONTROLS.sub(lambda c: c[0] if c[0] == "\n" else f"\\u{ord(c[0]):04x}", json_text)
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -94,17 +97,25 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def text(tables: Iterable[Table], footer: str = "") -> str:
     """For a terminal: columns of one width."""
-    return "\n\n".join([*map(_text, tables), *([_plain(footer)] if footer else [])])
+    return _joined(map(_text, tables), _plain(footer))
 
 
 def markdown(tables: Iterable[Table], footer: str = "") -> str:
     """Tables of GitHub's Markdown."""
-    return "\n\n".join([*map(_markdown, tables), *([_escaped_markdown(footer)] if footer else [])])
+    return _joined(map(_markdown, tables), _escaped_markdown(footer))
 
 
 def latex(tables: Iterable[Table], footer: str = "") -> str:
     """A ``tabular`` for each table; no package is needed."""
-    return "\n\n".join([*map(_latex, tables), *([_escaped_latex(footer)] if footer else [])])
+    return _joined(map(_latex, tables), _escaped_latex(footer))
+
+
+def _joined(parts: Iterable[str], footer: str) -> str:
+    """The parts, and the footer if it has text, with an empty line between them."""
+    blocks = list(parts)
+    if footer:
+        blocks.append(footer)
+    return "\n\n".join(blocks)
 
 
 def _text(table: Table) -> str:
@@ -118,7 +129,10 @@ def _text(table: Table) -> str:
         for row in cells
     ]
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    return "\n".join([lines[0], rule, *lines[1:-1], *([rule] if table.mean else []), *lines[1:][-1:]])
+    if table.mean:
+        lines.insert(-1, rule)
+    lines.insert(1, rule)
+    return "\n".join(lines)
 
 
 def _markdown(table: Table) -> str:
@@ -149,8 +163,8 @@ def _line(row: Sequence[Any]) -> str:
 def _field(value: Any) -> Any:
     if not isinstance(value, str):
         return without_nan(value)
-    found = visible(value, kept="\t\r\n")
-    return f"'{found}" if _FORMULA.match(found) and not _NUMBER.fullmatch(found) else found
+    cell = visible(value, kept="\t\r\n")
+    return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell) else cell
 
 
 def _escaped_markdown(cell: str) -> str:

@@ -15,3 +15,7 @@ __all__ = [
     "space_of",
     "table",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

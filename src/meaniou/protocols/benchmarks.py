@@ -1,16 +1,15 @@
-"""The rules of each benchmark; the text of a protocol names its source, and what is not reproduced."""
+"""The rules of each benchmark, a function for each; its text names the source, and what is not reproduced."""
 
 import csv
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
-from meaniou.protocols.protocol import ENTERED, entry
+from meaniou.protocols.protocol import Rules
 from meaniou.settings import LabelSpace
 
-__all__ = ["ENTERED"]  # whole once this module is imported
 
-
-def _space(table: str, *, shift: int = 0, drop: int = 0, own: bool = False, **settings: Any) -> LabelSpace:
+def _label_space(table: str, *, shift: int = 0, drop: int = 0, own: bool = False, **settings: Any) -> LabelSpace:
     """The classes of a table without the first ones, their ids shifted or, if ``own``, left out."""
     text = files("meaniou.protocols").joinpath("data", f"{table}.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(text.splitlines()))[drop:]
@@ -32,8 +31,7 @@ def _space(table: str, *, shift: int = 0, drop: int = 0, own: bool = False, **se
 _CITYSCAPES_KEY = r"[^\W\d_][\w-]*?_\d{6}_\d{6}(?!\d)"
 
 
-@entry("cityscapes")
-def cityscapes() -> dict[str, Any]:
+def cityscapes() -> Rules:
     """Cityscapes, pixel level: 19 classes, stored as label ids on both sides, and 7 categories.
 
     Source: cityscapesscripts 2.3.0, evaluation/evalPixelLevelSemanticLabeling.py and helpers/labels.py.
@@ -42,7 +40,7 @@ def cityscapes() -> dict[str, Any]:
     IndexError, and here it is an error too.
     """
     return {
-        "label_space": _space(
+        "label_space": _label_space(
             "cityscapes",
             ignore_index=[-1, *range(7), 9, 10, 14, 15, 16, 18, 29, 30],
             hint={
@@ -60,15 +58,14 @@ def cityscapes() -> dict[str, Any]:
     }
 
 
-@entry("cityscapes-train-ids")
-def cityscapes_train_ids() -> dict[str, Any]:
+def cityscapes_train_ids() -> Rules:
     """Cityscapes with train ids on both sides: 0 to 18, and 255 for void.
 
     Source: as for cityscapes; the train ids are those of helpers/labels.py. For a model that answers with the 19
     classes alone it gives the official class IoU.
     """
     return {
-        "label_space": _space(
+        "label_space": _label_space(
             "cityscapes",
             own=True,
             ignore_index=255,
@@ -83,8 +80,7 @@ def cityscapes_train_ids() -> dict[str, Any]:
     }
 
 
-@entry("ade20k")
-def ade20k() -> dict[str, Any]:
+def ade20k() -> Rules:
     """ADE20K scene parsing: 150 classes, stored as 1 to 150 on both sides; 0 is void.
 
     Source: CSAILVision/sceneparsing (2016), evaluationCode/intersectionAndUnion.m and demoEvaluation.m, and
@@ -93,7 +89,7 @@ def ade20k() -> dict[str, Any]:
     A model whose argmax gives 0 to 149 needs pred_ids="classes".
     """
     return {
-        "label_space": _space("ade20k", ignore_index=0),
+        "label_space": _label_space("ade20k", ignore_index=0),
         "void_preds": "miss",
         "present": "union",
         "absent": "zero",
@@ -101,15 +97,14 @@ def ade20k() -> dict[str, Any]:
     }
 
 
-@entry("voc2012")
-def voc2012() -> dict[str, Any]:
+def voc2012() -> Rules:
     """Pascal VOC 2012: 21 classes with the background; 255 is void in the truth and an error in a prediction.
 
     Source: VOCdevkit 2012, VOCcode/VOCevalseg.m: a class that is nowhere makes the mean NaN.
     Not reproduced: a prediction of 255 where the truth is void is an error there too.
     """
     return {
-        "label_space": _space("voc2012", own=True, ignore_index=255),
+        "label_space": _label_space("voc2012", own=True, ignore_index=255),
         "void_preds": "error",
         "present": "union",
         "absent": "nan",
@@ -117,8 +112,7 @@ def voc2012() -> dict[str, Any]:
     }
 
 
-@entry("pascal-context-59")
-def pascal_context_59() -> dict[str, Any]:
+def pascal_context_59() -> Rules:
     """Pascal Context without the background: truth 1 to 59, where 0 (and 255) is void; predictions 0 to 58.
 
     Source: mmsegmentation 1.2.2, PascalContextDataset59 (reduce_zero_label) and IoUMetric. The ids are in the order of
@@ -126,7 +120,7 @@ def pascal_context_59() -> dict[str, Any]:
     Not reproduced: its float32 sums, which are off from 2^24 pixels on.
     """
     return {
-        "label_space": _space("pascal-context", drop=1, ignore_index=[0, 255], pred_ids="classes"),
+        "label_space": _label_space("pascal-context", drop=1, ignore_index=[0, 255], pred_ids="classes"),
         "void_preds": "miss",
         "present": "union",
         "absent": "skip",
@@ -134,15 +128,14 @@ def pascal_context_59() -> dict[str, Any]:
     }
 
 
-@entry("pascal-context-60")
-def pascal_context_60() -> dict[str, Any]:
+def pascal_context_60() -> Rules:
     """Pascal Context with the background as a class: 0 to 59 on both sides; 255 is void.
 
     Source: mmsegmentation 1.2.2, PascalContextDataset and IoUMetric; the ids are those of pascal-context-59.
     Not reproduced: its float32 sums, which are off from 2^24 pixels on.
     """
     return {
-        "label_space": _space("pascal-context", own=True, ignore_index=255),
+        "label_space": _label_space("pascal-context", own=True, ignore_index=255),
         "void_preds": "miss",
         "present": "union",
         "absent": "skip",
@@ -153,8 +146,7 @@ def pascal_context_60() -> dict[str, Any]:
 _COCO_REMOVED = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91)
 
 
-@entry("coco-stuff")
-def coco_stuff() -> dict[str, Any]:
+def coco_stuff() -> Rules:
     """COCO-Stuff, things and stuff: 171 of the ids 1 to 182, and 27 super-categories; 0 and the removed ids are void.
 
     Source: nightrome/cocostuffapi, PythonAPI/pycocotools/cocostuffeval.py, and nightrome/cocostuff, labels.txt: means
@@ -162,7 +154,7 @@ def coco_stuff() -> dict[str, Any]:
     Not reproduced: a prediction of 0 falls into its last class there, and is no answer here.
     """
     return {
-        "label_space": _space(
+        "label_space": _label_space(
             "coco-stuff",
             ignore_index=[0, *_COCO_REMOVED],
             hint={255: "if these are pixel maps (0 to 181, and 255), take {protocol:coco-stuff-maps}"},
@@ -174,14 +166,13 @@ def coco_stuff() -> dict[str, Any]:
     }
 
 
-@entry("coco-stuff-maps")
-def coco_stuff_maps() -> dict[str, Any]:
+def coco_stuff_maps() -> Rules:
     """COCO-Stuff as its pixel maps store it: each id less one, 0 to 181, and 255 for unlabelled; else coco-stuff.
 
     Source: as for coco-stuff; the maps are those of stuffthingmaps_trainval2017.
     """
     return {
-        "label_space": _space("coco-stuff", shift=-1, ignore_index=[255, *(i - 1 for i in _COCO_REMOVED)]),
+        "label_space": _label_space("coco-stuff", shift=-1, ignore_index=[255, *(i - 1 for i in _COCO_REMOVED)]),
         "void_preds": "miss",
         "present": "target",
         "absent": "skip",
@@ -189,8 +180,7 @@ def coco_stuff_maps() -> dict[str, Any]:
     }
 
 
-@entry("mapillary-vistas-1.2")
-def mapillary_vistas_1_2() -> dict[str, Any]:
+def mapillary_vistas_1_2() -> Rules:
     """Mapillary Vistas 1.2: 65 of 66 labels, and two levels of groups; 65 (unlabelled) is void on both sides.
 
     Source: mapillary/mapillary_vistas, evaluation/confusion_matrix.py: rows and columns of labels that are not
@@ -198,7 +188,7 @@ def mapillary_vistas_1_2() -> dict[str, Any]:
     The official levels are the merged IoU of the groups. Not reproduced: the instance-specific iIoU.
     """
     return {
-        "label_space": _space("mapillary-vistas-1.2", ignore_index=65, instances="// 256"),
+        "label_space": _label_space("mapillary-vistas-1.2", ignore_index=65, instances="// 256"),
         "void_preds": "drop",
         "present": "union",
         "absent": "skip",
@@ -206,8 +196,7 @@ def mapillary_vistas_1_2() -> dict[str, Any]:
     }
 
 
-@entry("semantickitti")
-def semantickitti() -> dict[str, Any]:
+def semantickitti() -> Rules:
     """SemanticKITTI, single scan: 19 classes of 26 ids (the lower 16 bits of a label) on both sides, moving ones too.
 
     Source: PRBonn/semantic-kitti-api, evaluate_semantics.py, auxiliary/np_ioueval.py and config/semantic-kitti.yaml:
@@ -216,7 +205,7 @@ def semantickitti() -> dict[str, Any]:
     out the points that are predicted as void, which are wrong in pixel_accuracy.
     """
     return {
-        "label_space": _space("semantickitti", ignore_index=[0, 1, 52, 99], instances="& 0xFFFF"),
+        "label_space": _label_space("semantickitti", ignore_index=[0, 1, 52, 99], instances="& 0xFFFF"),
         "void_preds": "miss",
         "present": "union",
         "absent": "zero",
@@ -224,8 +213,7 @@ def semantickitti() -> dict[str, Any]:
     }
 
 
-@entry("scannet20")
-def scannet20() -> dict[str, Any]:
+def scannet20() -> Rules:
     """ScanNet, 20 classes among the 40 ids of NYU, on both sides; 0 and the others up to 40 are void.
 
     Source: ScanNet/ScanNet, BenchmarkScripts/3d_evaluation/evaluate_semantic_label.py. The script prints no mean and
@@ -234,7 +222,7 @@ def scannet20() -> dict[str, Any]:
     """
     valid = (*range(1, 13), 14, 16, 24, 28, 33, 34, 36, 39)
     return {
-        "label_space": _space("scannet20", ignore_index=[i for i in range(41) if i not in valid]),
+        "label_space": _label_space("scannet20", ignore_index=[i for i in range(41) if i not in valid]),
         "void_preds": "miss",
         "present": "union",
         "absent": "nan",
@@ -242,8 +230,7 @@ def scannet20() -> dict[str, Any]:
     }
 
 
-@entry("nuscenes-lidarseg")
-def nuscenes_lidarseg() -> dict[str, Any]:
+def nuscenes_lidarseg() -> Rules:
     """nuScenes-lidarseg challenge: 16 classes, stored as 32 fine ids in the truth, and as 1 to 16 in predictions.
 
     Source: nutonomy/nuscenes-devkit, python-sdk/nuscenes/eval/lidarseg/utils.py; the fine ids are those of
@@ -252,7 +239,7 @@ def nuscenes_lidarseg() -> dict[str, Any]:
     to float32 there.
     """
     return {
-        "label_space": _space(
+        "label_space": _label_space(
             "nuscenes-lidarseg", ignore_index=[0, 1, 5, 7, 8, 10, 11, 13, 19, 20, 29, 31], pred_ids=range(1, 17)
         ),
         "void_preds": "miss",
@@ -260,3 +247,19 @@ def nuscenes_lidarseg() -> dict[str, Any]:
         "absent": "skip",
         "printed": "fractions, all digits",
     }
+
+
+REGISTRY: dict[str, Callable[[], Rules]] = {
+    "cityscapes": cityscapes,
+    "cityscapes-train-ids": cityscapes_train_ids,
+    "ade20k": ade20k,
+    "voc2012": voc2012,
+    "pascal-context-59": pascal_context_59,
+    "pascal-context-60": pascal_context_60,
+    "coco-stuff": coco_stuff,
+    "coco-stuff-maps": coco_stuff_maps,
+    "mapillary-vistas-1.2": mapillary_vistas_1_2,
+    "semantickitti": semantickitti,
+    "scannet20": scannet20,
+    "nuscenes-lidarseg": nuscenes_lidarseg,
+}

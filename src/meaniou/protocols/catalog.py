@@ -1,16 +1,18 @@
 """All protocols: their names, each by its name, and a table of their rules."""
 
 import difflib
+import inspect
 from collections.abc import Iterable
+from functools import cache
 
 from meaniou._util import Table, short
-from meaniou.protocols.benchmarks import ENTERED
+from meaniou.protocols.benchmarks import REGISTRY
 from meaniou.protocols.protocol import Protocol
 
 
 def names() -> tuple[str, ...]:
     """The names of all protocols."""
-    return tuple(ENTERED)
+    return tuple(REGISTRY)
 
 
 def get(name: str) -> Protocol:
@@ -24,11 +26,18 @@ def get(name: str) -> Protocol:
     if not isinstance(name, str):
         raise TypeError(f"protocol is a {type(name).__name__}; expected the name of one, or a Protocol.")
     wanted = name.strip().lower().replace("_", "-").replace(" ", "-")
-    if wanted not in ENTERED:
-        near = difflib.get_close_matches(wanted, ENTERED, 1, 0.5)
+    if wanted not in REGISTRY:
+        near = difflib.get_close_matches(wanted, REGISTRY, 1, 0.5)
         meant = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"protocol is {short(name)}; expected one of {', '.join(ENTERED)}{meant}.")
-    return ENTERED[wanted]()
+        raise ValueError(f"protocol is {short(name)}; expected one of {', '.join(REGISTRY)}{meant}.")
+    return _protocol(wanted)
+
+
+@cache
+def _protocol(name: str) -> Protocol:
+    rules = REGISTRY[name]()
+    rules["label_space"] = rules["label_space"].replace(protocol=name)
+    return Protocol(name=name, text=inspect.getdoc(REGISTRY[name]) or "", **rules)
 
 
 def table() -> Table:
@@ -55,7 +64,7 @@ def table() -> Table:
 
 
 def _spans(ids: Iterable[int]) -> str:
-    """Ids in words, ``0-6, 9``."""
+    """Ids in words, such as ``0 to 6, 9``."""
     spans: list[list[int]] = []
     for i in sorted(ids):
         if spans and spans[-1][1] == i - 1:
