@@ -19,7 +19,7 @@ from meaniou import MeanIoU, reference, synthetic
 from meaniou.cli import demo, score_run
 from meaniou.cli.commands import main
 from meaniou.cli.workers import Team
-from meaniou.masks import reading
+from meaniou.masks import Pair, pair_masks, read, read_pair, read_pairs
 from meaniou.report.report import Report
 
 OPTIONS = ["--num-classes", "9", "--ignore-index", "255"]
@@ -357,7 +357,7 @@ def test_few_bits_are_read_as_stored(tmp_path: Path, depth: int, row: bytes, sto
     path = tmp_path / "a.png"
     path.write_bytes(packed(depth, [row], 4))
     assert np.asarray(Image.open(path)).tolist() != [stored]  # Pillow spreads them over 0 to 255
-    assert reading.labels(path).tolist() == [stored]
+    assert read(path).tolist() == [stored]
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.int32])
@@ -365,7 +365,7 @@ def test_few_bits_are_read_as_stored(tmp_path: Path, depth: int, row: bytes, sto
 def test_tiff(tmp_path: Path, dtype: type, compression: str | None) -> None:
     labels = np.array([[0, 1, 1], [1, 0, 1]]).astype(dtype)
     Image.fromarray(labels).save(tmp_path / "a.tif", compression=compression)
-    found = reading.labels(tmp_path / "a.tif")
+    found = read(tmp_path / "a.tif")
     assert np.array_equal(found, labels)
 
 
@@ -417,7 +417,7 @@ def test_masks_behind_a_link_are_found(folders: tuple[Path, Path], tmp_path: Pat
     (tmp_path / "linked" / "part").symlink_to(folders[0])
     (tmp_path / "truth").mkdir()
     folders[1].rename(tmp_path / "truth" / "part")
-    assert [pair.name for pair in reading.pairs(tmp_path / "linked", tmp_path / "truth")] == [
+    assert [pair.name for pair in pair_masks(tmp_path / "linked", tmp_path / "truth")] == [
         f"part/scene_00{i}" for i in range(3)
     ]
 
@@ -427,19 +427,18 @@ def test_read_in_order_with_as_many_in_memory_as_threads(
     folders: tuple[Path, Path], jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock, alive, most = threading.Lock(), 0, 0
-    read = reading.read
 
-    def watched(pair: reading.Pair, *limit: int) -> object:
+    def watched(pair: Pair, *limit: int) -> object:
         nonlocal alive, most
         with lock:
             alive += 1
             most = max(most, alive)
-        return read(pair, *limit)
+        return read_pair(pair, *limit)
 
-    monkeypatch.setattr(reading, "read", watched)
-    listed = reading.pairs(*folders) * 5
+    monkeypatch.setattr("meaniou.masks.reading.read_pair", watched)
+    listed = pair_masks(*folders) * 5
     names = []
-    for pair, _, _ in reading.read_all(listed, jobs):
+    for pair, _, _ in read_pairs(listed, jobs):
         names.append(pair.name)
         with lock:
             alive -= 1

@@ -16,7 +16,7 @@ from PIL import Image
 from meaniou import synthetic
 from meaniou.cli.commands import main
 from meaniou.cli.overlays import Gallery
-from meaniou.masks import reading
+from meaniou.masks import Pair
 from meaniou.plot import overlays
 from meaniou.settings.input_settings import InputSettings
 from meaniou.settings.label_space import LabelSpace
@@ -153,7 +153,7 @@ def test_pictures_of_the_page_are_shrunk_in_blocks(
     for side, pixels in (("pred", preds), ("target", target)):
         save(tmp_path / f"{side}.png", pixels.astype(np.uint8))
     space = LabelSpace(3)
-    pairs = {"a": reading.Pair("a", tmp_path / "pred.png", tmp_path / "target.png")}
+    pairs = {"a": Pair("a", tmp_path / "pred.png", tmp_path / "target.png")}
     gallery = Gallery(space, InputSettings("index"), pairs, {})
     monkeypatch.setattr(overlays, "BLOCK", 5000)
     source = gallery.embedded("a").removeprefix("data:image/png;base64,")
@@ -172,7 +172,7 @@ def test_pictures_take_little_memory(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 3, (20, 25), dtype=np.uint8).repeat(100, 0).repeat(100, 1)
     for side in ("pred", "target"):
         save(tmp_path / f"{side}.png", pixels)
-    pairs = {"a": reading.Pair("a", tmp_path / "pred.png", tmp_path / "target.png")}
+    pairs = {"a": Pair("a", tmp_path / "pred.png", tmp_path / "target.png")}
     gallery = Gallery(LabelSpace(3), InputSettings("index"), pairs, {})
     for draw, bytes_a_pixel in ((gallery.embedded, 9), (gallery.overlay, 9)):
         tracemalloc.start()

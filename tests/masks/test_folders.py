@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from meaniou.masks.errors import MaskError
-from meaniou.masks.pairs import holds, named, pairs
-from meaniou.masks.photos import PHOTOS
+from meaniou.masks import MaskError, find_masks, find_photos, has_files_ending_in, pair_masks
 
 
 def touch(*paths: Path) -> None:
@@ -23,7 +21,7 @@ def touch(*paths: Path) -> None:
 
 def refused(pred: Path, target: Path) -> str:
     with pytest.raises(MaskError) as error:
-        pairs(pred, target)
+        pair_masks(pred, target)
     sentence = str(error.value)
     assert sentence.endswith(".")
     assert len(sentence.splitlines()) == 1
@@ -43,17 +41,17 @@ def test_what_is_hidden_is_passed_over(sides: tuple[Path, Path], side: int) -> N
     (folder / ".DS_Store").write_bytes(b"\0")
     (folder / ".loop").symlink_to(folder)
     (folder / ".nothing.png").symlink_to(folder / "nothing")
-    assert [pair.name for pair in pairs(*sides)] == ["b/x"]
-    assert list(named(folder, kinds=PHOTOS)) == ["b/x"]
-    assert not holds(folder, "-checkpoint.png")
+    assert [pair.name for pair in pair_masks(*sides)] == ["b/x"]
+    assert list(find_photos(folder)) == ["b/x"]
+    assert not has_files_ending_in(folder, "-checkpoint.png")
 
 
 def test_a_hidden_folder_that_is_named_is_read(tmp_path: Path) -> None:
     touch(tmp_path / ".cache/pred/x.png", tmp_path / "target/x.png")
-    assert len(pairs(tmp_path / ".cache/pred", tmp_path / "target")) == 1
+    assert len(pair_masks(tmp_path / ".cache/pred", tmp_path / "target")) == 1
     touch(tmp_path / "pred/.x.png")
     with pytest.raises(MaskError, match="pred holds no file; expected one mask"):
-        named(tmp_path / "pred")
+        find_masks(tmp_path / "pred")
 
 
 def test_ten_names_are_told(sides: tuple[Path, Path]) -> None:
@@ -81,7 +79,7 @@ def test_names_of_several_lines(sides: tuple[Path, Path]) -> None:
         (sides[0] / "a\n\x1b[31mb.png").touch()
         assert r"a\n\x1b[31mb.png" in refused(*sides)
         (sides[1] / "a\n\x1b[31mb.png").touch()
-        assert [pair.name for pair in pairs(*sides)] == [r"a\n\x1b[31mb", "b/x"]
+        assert [pair.name for pair in pair_masks(*sides)] == [r"a\n\x1b[31mb", "b/x"]
 
 
 def test_links(sides: tuple[Path, Path], tmp_path: Path) -> None:
@@ -92,7 +90,7 @@ def test_links(sides: tuple[Path, Path], tmp_path: Path) -> None:
     assert "c.png is no file that can be read" in refused(*sides)
     (sides[0] / "c.png").unlink()
     (sides[0] / "c").symlink_to(sides[0] / "c")  # leads nowhere, and is no mask
-    assert len(pairs(*sides)) == 1
+    assert len(pair_masks(*sides)) == 1
 
 
 DEPTH = 1100
@@ -120,4 +118,4 @@ def deep(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.skipif(os.open not in os.supports_dir_fd, reason="no path may be that long")
 def test_folders_that_are_deep(deep: Path) -> None:
-    assert [pair.name for pair in pairs(deep, deep)] == ["d/" * DEPTH + "x"]
+    assert [pair.name for pair in pair_masks(deep, deep)] == ["d/" * DEPTH + "x"]

@@ -18,9 +18,8 @@ from PIL import Image, features
 from support import tiffs
 
 from meaniou._util.text import listed
-from meaniou.masks.errors import MAX_PIXELS, MaskError, reason
-from meaniou.masks.formats import labels
-from meaniou.masks.reading import Pair, read
+from meaniou.masks import MAX_PIXELS, MaskError, Pair, read, read_pair
+from meaniou.masks.errors import reason
 
 INTEGERS = ("u1", "i1", "u2", "i2", "u4", "i4", "i8")
 MAP = np.arange(35, dtype=np.uint8).reshape(5, 7)
@@ -35,14 +34,14 @@ def of_all_values(dtype: str, shape: tuple[int, int] = (21, 37)) -> np.ndarray:
 
 def read_back(path: Path, content: bytes) -> np.ndarray:
     path.write_bytes(content)
-    return labels(path)
+    return read(path)
 
 
 def assert_refused(path: Path, content: bytes, *parts: str, limit: int = MAX_PIXELS) -> None:
     """Fails unless the content is refused in one short sentence that holds the parts."""
     path.write_bytes(content)
     with pytest.raises(MaskError) as error:
-        labels(path, limit)
+        read(path, limit)
     sentence = str(error.value)
     assert sentence.startswith(f"{path} ")
     assert sentence.endswith(".")
@@ -80,7 +79,7 @@ def test_both_sides_keep_their_ids(tmp_path: Path) -> None:
     """Pillow read the first as 255 and the second as -1."""
     (tmp_path / "a.tif").write_bytes(tiffs.tiff(np.array([[-1, 1]], np.int8)))
     (tmp_path / "b.tif").write_bytes(tiffs.tiff(np.array([[4294967295, 1]], np.uint32)))
-    preds, target = read(Pair("a", tmp_path / "a.tif", tmp_path / "b.tif"))
+    preds, target = read_pair(Pair("a", tmp_path / "a.tif", tmp_path / "b.tif"))
     assert preds.tolist() == [[-1, 1]]
     assert target.tolist() == [[4294967295, 1]]
 
@@ -136,7 +135,7 @@ def test_tiffs_of_libtiff(tmp_path: Path, mode: str, compression: str | None) ->
     if mode == "P":
         image.putpalette(list(range(256)) * 3)
     image.save(tmp_path / "a.tif", compression=compression)
-    found = labels(tmp_path / "a.tif")
+    found = read(tmp_path / "a.tif")
     assert found.dtype == values.dtype
     assert np.array_equal(found, values)
 
@@ -147,7 +146,7 @@ def test_tiffs_of_libtiff(tmp_path: Path, mode: str, compression: str | None) ->
 def test_tiffs_compressed_as_faxes(tmp_path: Path, compression: str) -> None:
     values = np.kron(np.random.default_rng(0).integers(0, 2, (5, 6)), np.ones((4, 7))).astype(bool)
     Image.fromarray(values).save(tmp_path / "a.tif", compression=compression)
-    assert np.array_equal(labels(tmp_path / "a.tif"), values)
+    assert np.array_equal(read(tmp_path / "a.tif"), values)
 
 
 def test_overviews_are_passed_over(tmp_path: Path) -> None:
@@ -156,7 +155,7 @@ def test_overviews_are_passed_over(tmp_path: Path) -> None:
         writer.write(of_all_values("u2", (64, 64)), photometric="minisblack", metadata=None)
         for size in (32, 16):
             writer.write(np.zeros((size, size), np.uint16), photometric="minisblack", metadata=None, subfiletype=1)
-    assert np.array_equal(labels(tmp_path / "a.tif"), of_all_values("u2", (64, 64)))
+    assert np.array_equal(read(tmp_path / "a.tif"), of_all_values("u2", (64, 64)))
 
 
 @pytest.mark.parametrize("layout", [{"tile": 16}, {"rows": 16}])
@@ -247,7 +246,7 @@ def test_damaged_tiffs_say_nothing_beside_their_sentence(tmp_path: Path, capfd: 
             spoiled[place] ^= int(rng.integers(1, 256))
         (tmp_path / "a.tif").write_bytes(spoiled)
         with contextlib.suppress(MaskError):
-            labels(tmp_path / "a.tif")
+            read(tmp_path / "a.tif")
     assert capfd.readouterr() == ("", "")
 
 
@@ -293,11 +292,11 @@ def test_no_byte_of_a_png_changes_in_silence(tmp_path: Path) -> None:
             spoiled[place] ^= change
             (tmp_path / "a.png").write_bytes(spoiled)
             with pytest.raises(MaskError):
-                labels(tmp_path / "a.png")
+                read(tmp_path / "a.png")
     for length in range(len(good)):
         (tmp_path / "a.png").write_bytes(good[:length])
         with pytest.raises(MaskError):
-            labels(tmp_path / "a.png")
+            read(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
@@ -352,7 +351,7 @@ def test_the_limits_of_pillow_are_not_ours(tmp_path: Path, monkeypatch: pytest.M
     for limit in (200, 10):  # it warns from the limit on, and raises from twice the limit
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
         with ThreadPoolExecutor(4) as pool:
-            found = list(pool.map(labels, [*tmp_path.iterdir()] * 4))
+            found = list(pool.map(read, [*tmp_path.iterdir()] * 4))
         assert {image.shape for image in found} == {(16, 16)}
 
 
@@ -362,7 +361,7 @@ def test_a_limit_of_pixels(tmp_path: Path, suffix: str) -> None:
     np.savez_compressed(file, MAP)
     content = {"png": png(), "tif": tiffs.tiff(MAP), "npz": file.getvalue()}[suffix]
     assert_refused(tmp_path / f"a.{suffix}", content, "has 35 pixels; expected at most 34", "--max-pixels 35", limit=34)
-    assert np.array_equal(labels(tmp_path / f"a.{suffix}", 35), MAP)
+    assert np.array_equal(read(tmp_path / f"a.{suffix}", 35), MAP)
 
 
 def test_tiles_have_the_limit_too(tmp_path: Path) -> None:
@@ -456,7 +455,7 @@ def test_arrays_are_in_memory_once(tmp_path: Path, suffix: str) -> None:
     path.write_bytes(npy(values) if suffix == "npy" else npz(labels=npy(values)))
     tracemalloc.start()
     try:
-        assert labels(path).shape == values.shape
+        assert read(path).shape == values.shape
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -476,7 +475,7 @@ def test_an_array_of_holes_has_the_limit(tmp_path: Path) -> None:
     if getattr(path.stat(), "st_blocks", 1 << 31) * 512 > 1 << 30:
         pytest.skip("files have no holes here")
     with pytest.raises(MaskError, match="has 2,147,483,648 pixels"):
-        labels(path)
+        read(path)
 
 
 # ------------------------------------------------------------------------------------------------------- sentences
@@ -495,7 +494,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     for name, part in (("folder.png", "(Is a directory)"), ("none.png", "(No such file or directory)")):
         with pytest.raises(MaskError) as error:
-            labels(tmp_path / name)
+            read(tmp_path / name)
         assert part in str(error.value)
         assert "Errno" not in str(error.value)
 

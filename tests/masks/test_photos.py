@@ -13,8 +13,7 @@ import tifffile
 from PIL import Image
 from support import tiffs
 
-from meaniou.masks.errors import MaskError
-from meaniou.masks.photos import photo
+from meaniou.masks import MaskError, photo
 
 RAMP = np.repeat(np.arange(0, 240, 10, dtype=np.uint8).reshape(4, 6), 8, 0).repeat(8, 1)  # survives a JPEG
 

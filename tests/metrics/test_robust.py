@@ -26,8 +26,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from meaniou import MeanIoU
-from meaniou.masks import reading
-from meaniou.masks.photos import photo
+from meaniou.masks import MaskError, pair_masks, photo, read, read_pairs
 
 MAP = np.arange(35, dtype=np.uint8).reshape(5, 7)
 
@@ -77,8 +76,8 @@ def spoiled(draw: st.DrawFn) -> tuple[str, bytes]:
 def read_or_refused(path: Path) -> None:
     """A label map, or one sentence that names the file, and no other error."""
     try:
-        found = reading.labels(path)
-    except reading.MaskError as error:
+        found = read(path)
+    except MaskError as error:
         text = str(error)
         assert text.startswith(str(path)), text
         assert text.endswith("."), text
@@ -95,7 +94,7 @@ def test_spoiled_files_are_read_or_refused_in_a_sentence(
     path = tmp_path_factory.getbasetemp() / f"mask.{kind}"
     path.write_bytes(content)
     read_or_refused(path)
-    with contextlib.suppress(reading.MaskError):
+    with contextlib.suppress(MaskError):
         photo(path, MAP.shape)
 
 
@@ -162,8 +161,8 @@ def test_hostile_files(tmp_path: Path) -> None:
     for name, content in cases.items():
         path = tmp_path / name
         path.write_bytes(content)
-        with pytest.raises(reading.MaskError, match=r"expected|save") as error:
-            reading.labels(path)
+        with pytest.raises(MaskError, match=r"expected|save") as error:
+            read(path)
         assert str(error.value).startswith(str(path))
         assert len(str(error.value)) < 400
         assert not ran.exists()
@@ -184,7 +183,7 @@ def test_arrays_are_read_in_many_threads(tmp_path: Path) -> None:
     gc.callbacks.append(let_in)
     try:
         with ThreadPoolExecutor(8) as pool:
-            for found in pool.map(reading.labels, [*tmp_path.iterdir()] * 20):
+            for found in pool.map(read, [*tmp_path.iterdir()] * 20):
                 assert (found == MAP).all()
     finally:
         gc.callbacks.remove(let_in)
@@ -347,7 +346,7 @@ def test_a_folder_of_many_files_takes_no_more_memory(tmp_path: Path) -> None:
                 path.symlink_to(tmp_path / side / f"{i % 4:04d}.png")
     metric = MeanIoU(9)
     before = 0
-    for i, (_, preds, target) in enumerate(reading.read_all(reading.pairs(tmp_path / "pred", tmp_path / "target"), 2)):
+    for i, (_, preds, target) in enumerate(read_pairs(pair_masks(tmp_path / "pred", tmp_path / "target"), 2)):
         metric.update(preds, target)
         if i == 500:
             before = resident()

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from meaniou.counting import classes_of
-from meaniou.masks import photo, reading
+from meaniou.masks import MAX_PIXELS, MaskError, Pair, photo, read_pair
 from meaniou.plot import Classes, Light, overlays
 from meaniou.settings import InputSettings, LabelSpace
 
@@ -34,9 +34,9 @@ class Gallery:
 
     label_space: LabelSpace
     input_settings: InputSettings
-    pairs: Mapping[str, reading.Pair]
+    pairs: Mapping[str, Pair]
     photos: Mapping[str, Path]
-    max_pixels: int = reading.MAX_PIXELS
+    max_pixels: int = MAX_PIXELS
 
     def overlay(self, name: str) -> bytes:
         """A PNG of truth, prediction and errors, from left to right, with captions above.
@@ -44,9 +44,9 @@ class Gallery:
         Raises:
             MaskError: if a file cannot be read, the image is of another size, or there is nothing to draw.
         """
-        answer, truth = reading.read(self.pairs[name], self.max_pixels)
+        answer, truth = read_pair(self.pairs[name], self.max_pixels)
         if not _drawable(truth):
-            raise reading.MaskError(
+            raise MaskError(
                 f"{self.pairs[name].target} has the shape {list(truth.shape)}; expected a map [H, W] to draw, so "
                 "leave --overlay out."
             )
@@ -69,7 +69,7 @@ class Gallery:
         Raises:
             MaskError: as ``overlay``.
         """
-        answer, truth = reading.read(self.pairs[name], self.max_pixels)
+        answer, truth = read_pair(self.pairs[name], self.max_pixels)
         if not _drawable(truth):
             return ""
         height, width = truth.shape

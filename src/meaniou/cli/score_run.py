@@ -17,7 +17,17 @@ from meaniou.cli.paths import Source
 from meaniou.cli.terminal import warn
 from meaniou.cli.workers import Team
 from meaniou.counting import LabelRangeError
-from meaniou.masks import PHOTOS, SUFFIXES, reading
+from meaniou.masks import (
+    MAX_PIXELS,
+    PHOTOS,
+    SUFFIXES,
+    MaskError,
+    Pair,
+    find_photos,
+    has_files_ending_in,
+    pair_masks,
+    read_pairs,
+)
 from meaniou.metrics import MeanIoU
 from meaniou.protocols import get
 from meaniou.settings import names_of, read
@@ -32,9 +42,9 @@ class Job:
     target_suffix: str
     class_names: Path | None
     jobs: int
-    max_pixels: int = reading.MAX_PIXELS
+    max_pixels: int = MAX_PIXELS
     photos: Mapping[str, Path] = field(default_factory=dict)
-    pairs: Mapping[str, reading.Pair] = field(default_factory=dict)
+    pairs: Mapping[str, Pair] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -68,7 +78,7 @@ class Job:
             input_format="index",
             **settings,
         )
-        return cls(metric, pred_suffix, target_suffix, class_names, jobs, max_pixels or reading.MAX_PIXELS)
+        return cls(metric, pred_suffix, target_suffix, class_names, jobs, max_pixels or MAX_PIXELS)
 
     def find(self, pred: Path, target: Path, team: Team) -> None:
         """Pairs the masks of two folders.
@@ -77,10 +87,10 @@ class Job:
             MaskError: if a folder cannot be scored.
         """
         rules, target_suffix = self.metric.protocol, self.target_suffix
-        if rules and rules.target_suffix and not target_suffix and reading.holds(target, rules.target_suffix):
+        if rules and rules.target_suffix and not target_suffix and has_files_ending_in(target, rules.target_suffix):
             target_suffix = rules.target_suffix
         key = rules.file_key if rules else ""
-        found = reading.pairs(pred, target, self.pred_suffix, target_suffix, key)
+        found = pair_masks(pred, target, self.pred_suffix, target_suffix, key)
         if pred.samefile(target) and self.pred_suffix == target_suffix and not team.rank:
             warn(f"{pred} and {target} are the same folder, so each mask is its own truth.")
         self.pairs = {pair.name: pair for pair in found}
@@ -107,12 +117,12 @@ class Job:
     def _count_share(self, team: Team) -> None:
         share = team.share(list(self.pairs.values()))
         with _one_thread(), _progress(0 if team.rank else len(share)) as advance:
-            for pair, preds, truth in reading.read_all(share, self.jobs, self.max_pixels):
+            for pair, preds, truth in read_pairs(share, self.jobs, self.max_pixels):
                 team.check()
                 self._update(pair, preds, truth)
                 advance(1)
 
-    def _update(self, pair: reading.Pair, preds: torch.Tensor, truth: torch.Tensor) -> None:
+    def _update(self, pair: Pair, preds: torch.Tensor, truth: torch.Tensor) -> None:
         try:
             if self.metric.per_image:
                 self.metric.update([preds], [truth], image_ids=[id_of(pair.name)])
@@ -121,9 +131,9 @@ class Job:
         except LabelRangeError as error:
             path = pair.pred if error.side == "preds" else pair.target
             names = f"name all classes in {self.class_names}" if self.class_names else ""
-            raise reading.MaskError(error.of_file(path, names)) from error
+            raise MaskError(error.of_file(path, names)) from error
         except (TypeError, ValueError) as error:
-            raise reading.MaskError(f"{pair.pred} against {pair.target}: {error}") from error
+            raise MaskError(f"{pair.pred} against {pair.target}: {error}") from error
 
 
 def id_of(name: str) -> int:
@@ -162,7 +172,7 @@ def sources(
 def photos(job: Job, images: Path | None, suffix: str) -> dict[str, Path]:
     """The files of a folder of images by the names of their masks; raises ``MaskError`` if it holds none."""
     key = job.metric.protocol.file_key if job.metric.protocol else ""
-    return {} if images is None else reading.named(images, suffix, key, PHOTOS)
+    return {} if images is None else find_photos(images, suffix, key)
 
 
 def gallery(job: Job) -> Gallery:
@@ -172,7 +182,7 @@ def gallery(job: Job) -> Gallery:
         MaskError: if there are images, but none for one of the masks.
     """
     if job.photos and (missing := sorted(job.pairs.keys() - job.photos.keys())):
-        raise reading.MaskError(
+        raise MaskError(
             f"There is no image for {len(missing)} of {len(job.pairs)} masks: {listed(missing)}; expected the same "
             "names in --photos, so add them, or name the end that differs by --photo-suffix."
         )
@@ -195,7 +205,7 @@ def _loaded(path: Path) -> MeanIoU:
     try:
         return MeanIoU.load(path)
     except OSError as error:
-        raise reading.MaskError(
+        raise MaskError(
             f"{path} cannot be read ({error.strerror}); expected a file of meaniou score --save, so check the path."
         ) from error
 
@@ -204,7 +214,7 @@ def _names(path: Path, num_classes: int | None) -> tuple[str, ...]:
     try:
         found = read(path)
     except OSError as error:
-        raise reading.MaskError(
+        raise MaskError(
             f"{path} cannot be read ({error.strerror}); expected a text file with one class name per line, so check "
             "the path."
         ) from error

@@ -1,13 +1,29 @@
-"""Files become label maps, and two folders become pairs of them."""
+"""Files of masks are found, paired and read into label maps, in the dtype in which they are stored."""
 
 from meaniou.masks.errors import MAX_PIXELS, MaskError
-from meaniou.masks.formats import SUFFIXES
+from meaniou.masks.formats import SUFFIXES, read
+from meaniou.masks.pairs import (
+    Pair,
+    find_masks,
+    find_photos,
+    has_files_ending_in,
+    pair_masks,
+)
 from meaniou.masks.photos import PHOTOS, photo
+from meaniou.masks.reading import read_pair, read_pairs
 
 __all__ = [
     "MAX_PIXELS",
     "PHOTOS",
     "SUFFIXES",
     "MaskError",
+    "Pair",
+    "find_masks",
+    "find_photos",
+    "has_files_ending_in",
+    "pair_masks",
     "photo",
+    "read",
+    "read_pair",
+    "read_pairs",
 ]

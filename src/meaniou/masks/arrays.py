@@ -1,4 +1,4 @@
-"""NumPy files (``.npy`` and ``.npz``) -> arrays of labels, held in memory once."""
+"""Labels of NumPy files (``.npy`` and ``.npz``), held in memory once."""
 
 import io
 import math
@@ -61,10 +61,10 @@ def read_npz(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
             header = _header(stream)
             _check_length(header, members[0].file_size - stream.tell())
             check_pixels(header.shape, max_pixels)
-            found = _values(stream, header)
+            values = _values(stream, header)
             if stream.read(1):  # at the end its checksum is compared
                 raise ValueError("it holds more than its directory says")
-            return found
+            return values
 
 
 def _header(file: IO[bytes]) -> Header:

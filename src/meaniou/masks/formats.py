@@ -1,6 +1,7 @@
-"""A file -> the label map in it, in the dtype in which it is stored."""
+"""The file formats of masks, and the one way to read a file of any of them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -12,28 +13,67 @@ from meaniou.masks.errors import MAX_PIXELS, ContentError, MaskError, reason
 from meaniou.masks.png import SIGNATURE, read_png
 from meaniou.masks.tiff import MAGIC, read_tiff
 
-IMAGES, ARRAYS = (".png", ".tif", ".tiff"), (".npy", ".npz")
-SUFFIXES = (*IMAGES, *ARRAYS)
 Labels = NDArray[np.generic]
-Reader = Callable[[IO[bytes], int], Labels]
-# By how the content begins, which decides, whatever the file is called.
-TIFFS: dict[bytes, Reader] = dict.fromkeys(MAGIC, read_tiff)
-READERS = {SIGNATURE: read_png, b"\x93NUMPY": read_npy, b"PK\3\4": read_npz, b"PK\5\6": read_npz} | TIFFS
 
 
-def labels(path: Path, max_pixels: int = MAX_PIXELS) -> Labels:
-    """The label map in a file; raises ``MaskError`` if it cannot be read, holds no labels, or more than so many."""
+@dataclass(frozen=True)
+class Format:
+    """A file format of masks.
+
+    Attributes:
+        kind: what a file of it is, in an error.
+        suffixes: how names of its files end, in lower case.
+        magic: how its files begin; empty for a format that has only its suffix.
+        read: gives the labels of an open file, or raises ``ContentError`` beyond a number of pixels.
+    """
+
+    kind: str
+    suffixes: tuple[str, ...]
+    magic: tuple[bytes, ...]
+    read: Callable[[IO[bytes], int], Labels]
+
+
+IMAGE, ARRAY = "PNG or TIFF image", "array of NumPy"
+FORMATS = (
+    Format(IMAGE, (".png",), (SIGNATURE,), read_png),
+    Format(IMAGE, (".tif", ".tiff"), MAGIC, read_tiff),
+    Format(ARRAY, (".npy",), (b"\x93NUMPY",), read_npy),
+    Format(ARRAY, (".npz",), (b"PK\3\4", b"PK\5\6"), read_npz),
+)
+SUFFIXES = tuple(suffix for form in FORMATS for suffix in form.suffixes)
+LONGEST_MAGIC = max(len(magic) for form in FORMATS for magic in form.magic)
+
+
+def read(path: Path | str, max_pixels: int = MAX_PIXELS) -> Labels:
+    """Reads the label map in a file, in the dtype in which it is stored.
+
+    The content decides the format, whatever the file is called.
+
+    Args:
+        path: a PNG, TIFF, ``.npy`` or ``.npz`` file.
+        max_pixels: the largest map that is read, since a small file may unpack to more than the memory holds.
+
+    Raises:
+        MaskError: if the file cannot be read, holds no labels, or more than so many.
+    """
+    path = Path(path)
     try:
         with path.open("rb") as file:
-            begin = file.read(8)
+            beginning = file.read(LONGEST_MAGIC)
             file.seek(0)
-            if (read := next((READERS[magic] for magic in READERS if begin.startswith(magic)), None)) is None:
-                kind = "array of NumPy" if path.suffix.lower() in ARRAYS else "PNG or TIFF image"
-                raise ContentError(f"is no {kind}, or an empty one; expected a whole mask, so save it again.")
-            return read(file, max_pixels)
+            return _format_of(path, beginning).read(file, max_pixels)
     except ContentError as error:
         raise MaskError(f"{path} {error}") from error
     except MemoryError as error:
         raise MaskError(f"{path} does not fit into memory; expected a smaller mask, so save it in tiles.") from error
     except Exception as error:  # decoders raise whatever a broken file leads them to, such as a tokenizer's error
         raise MaskError(f"{path} cannot be read ({reason(error)}); expected a whole mask, so save it again.") from error
+
+
+def _format_of(path: Path, beginning: bytes) -> Format:
+    suffix = path.suffix.lower()
+    for form in FORMATS:
+        if beginning.startswith(form.magic) or (not form.magic and suffix in form.suffixes):
+            return form
+    kind = next((form.kind for form in FORMATS if suffix in form.suffixes), IMAGE)
+    raise ContentError(f"is no {kind}, or an empty one; expected a whole mask, so save it again.")

@@ -1,16 +1,17 @@
-"""Folders of masks or images -> the files of each image, paired by their names."""
+"""The masks and photos in folders, and the pairs of masks that belong to one image by their names."""
 
 import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from meaniou._util import listed, visible
 from meaniou.masks.errors import MaskError, reason
 from meaniou.masks.formats import SUFFIXES
+from meaniou.masks.photos import PHOTOS
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,25 @@ class Pair:
     target: Path
 
 
-def pairs(pred: Path, target: Path, pred_suffix: str = "", target_suffix: str = "", key: str = "") -> list[Pair]:
+@dataclass(frozen=True)
+class Kind:
+    """What is looked for in a folder: the word for it in errors, the suffixes of its files, and a cure."""
+
+    word: str
+    suffixes: tuple[str, ...]
+    cure: str  # where two files have the name of one image
+
+
+MASKS = Kind(
+    "mask",
+    SUFFIXES,
+    "name the end that counts by --pred-suffix or --target-suffix, or swap the folders, if the prediction does not "
+    "come first",
+)
+IMAGES = Kind("image", PHOTOS, "or name the end that counts by --photo-suffix")
+
+
+def pair_masks(pred: Path, target: Path, pred_suffix: str = "", target_suffix: str = "", key: str = "") -> list[Pair]:
     """Pairs the masks of two folders by relative path and stem, in the order of their names.
 
     A suffix is the end of the file names that count, such as ``"_gtFine_labelIds.png"`` or ``"_pred"``; it is no part
@@ -33,26 +52,26 @@ def pairs(pred: Path, target: Path, pred_suffix: str = "", target_suffix: str = 
         MaskError: if a folder is missing, cannot be listed, holds no masks, holds a name twice, or holds a mask without
             a partner.
     """
-    found = {"prediction": named(pred, pred_suffix, key), "truth": named(target, target_suffix, key)}
-    other = {"prediction": "truth", "truth": "prediction"}
-    alone = {kind: sorted(found[kind].keys() - found[other[kind]].keys()) for kind in found}
-    if any(alone.values()):
-        facts = [
-            f"{len(names)} of {len(found[kind])} {kind} masks have no {other[kind]} of the same name: "
-            + listed(found[kind][name] for name in names)
-            for kind, names in alone.items()
-            if names
-        ]
-        raise MaskError(f"{'; '.join(facts)}; {_cure(found['prediction'], found['truth'], alone)}.")
-    return [Pair(name, path, found["truth"][name]) for name, path in sorted(found["prediction"].items())]
+    masks = {"prediction": find_masks(pred, pred_suffix, key), "truth": find_masks(target, target_suffix, key)}
+    preds, targets = masks.values()
+    unpaired = {"prediction": sorted(preds.keys() - targets.keys()), "truth": sorted(targets.keys() - preds.keys())}
+    facts = [
+        f"{len(names)} of {len(masks[kind])} {kind} masks have no {other} of the same name: "
+        + listed(masks[kind][name] for name in names)
+        for (kind, names), other in zip(unpaired.items(), reversed(masks), strict=True)
+        if names
+    ]
+    if facts:
+        raise MaskError(f"{'; '.join(facts)}; {_cure(preds, targets, unpaired.values())}.")
+    return [Pair(name, path, targets[name]) for name, path in sorted(preds.items())]
 
 
-def _cure(pred: Iterable[str], target: Iterable[str], alone: Mapping[str, list[str]]) -> str:
+def _cure(preds: Iterable[str], targets: Iterable[str], unpaired: Iterable[Iterable[str]]) -> str:
     """What to do about names that are in one folder alone."""
-    if {Path(name).name for name in pred} == {Path(name).name for name in target}:
+    if {Path(name).name for name in preds} == {Path(name).name for name in targets}:
         return "the file names agree but their subfolders do not, so put both into the same subfolders"
-    forms = [{unicodedata.normalize("NFC", name) for name in names} for names in alone.values()]
-    if forms[0] & forms[1]:
+    of_preds, of_targets = ({unicodedata.normalize("NFC", name) for name in names} for names in unpaired)
+    if of_preds & of_targets:
         return (
             "names that look alike are in different Unicode forms (composed, NFC, and decomposed, NFD, as macOS writes "
             "them), so rename those of one folder"
@@ -60,61 +79,95 @@ def _cure(pred: Iterable[str], target: Iterable[str], alone: Mapping[str, list[s
     return "add the partners, remove these, or name the ends that differ by --pred-suffix and --target-suffix"
 
 
-def named(folder: Path, suffix: str = "", key: str = "", kinds: tuple[str, ...] = SUFFIXES) -> dict[str, Path]:
-    """The files of a folder by the names of their images, as ``pairs`` has them; of other kinds than masks too.
+def find_masks(folder: Path, suffix: str = "", key: str = "") -> dict[str, Path]:
+    """The masks in a folder by the names of their images; ``suffix`` and ``key`` as for ``pair_masks``.
 
     Raises:
-        MaskError: if the folder is missing, cannot be listed, holds none of them, or one name twice.
+        MaskError: if the folder is missing, cannot be listed, holds no masks, or one name twice.
     """
-    what = "mask" if kinds is SUFFIXES else "image"
-    _check(folder, what, kinds)
-    found: dict[str, Path] = {}
-    others: Counter[str] = Counter()
+    return _find(folder, suffix, key, MASKS)
+
+
+def find_photos(folder: Path, suffix: str = "", key: str = "") -> dict[str, Path]:
+    """The photos in a folder by the same names as the masks of ``find_masks``, which says what it raises."""
+    return _find(folder, suffix, key, IMAGES)
+
+
+def _find(folder: Path, suffix: str, key: str, kind: Kind) -> dict[str, Path]:
+    _check_folder(folder, kind)
+    paths: dict[str, Path] = {}
+    skipped: Counter[str] = Counter()
     for relative, entry in _files(folder):
         path = Path(entry.path)
-        stem = PurePosixPath(relative).with_suffix("").as_posix()
-        ending = next((end for end in (path.suffix, "") if f"{stem}{end}".endswith(suffix)), None)
-        if path.suffix.lower() not in kinds or ending is None:
-            others[path.suffix or path.name] += 1
+        name = image_name(relative, suffix, key) if path.suffix.lower() in kind.suffixes else None
+        if name is None:
+            skipped[path.suffix or path.name] += 1
             continue
-        name = f"{stem}{ending}".removesuffix(suffix) if suffix else stem
-        if key and (image := re.search(key, path.name)):
-            name = image[0]
-        name = visible(name)
         if not _is(entry.is_file):
-            raise MaskError(f"{path} is no file that can be read; expected one {what}, so remove it or fix the link.")
-        if name in found:
-            cures = (
-                "name the end that counts by --pred-suffix or --target-suffix, or swap the folders, if the prediction "
-                "does not come first"
-                if what == "mask"
-                else "or name the end that counts by --photo-suffix"
-            )
             raise MaskError(
-                f"{found[name]} and {path} are of one image by their names; expected one {what} for each, so remove "
-                f"one, {cures}."
+                f"{path} is no file that can be read; expected one {kind.word}, so remove it or fix the link."
             )
-        found[name] = path
-    if not found:
-        held = listed(f"{number} {kind}" for kind, number in others.most_common(3))
-        state = f"holds no {what} but {held}" if held else "holds no file"
-        wanted = f"files that end in {suffix}" if suffix else f"one {what} for each image ({', '.join(kinds)})"
-        raise MaskError(
-            f"{folder} {state}; expected {wanted}, so check the path and the {'suffix' if suffix else 'format'}."
-        )
-    return found
+        if name in paths:
+            raise MaskError(
+                f"{paths[name]} and {path} are of one image by their names; expected one {kind.word} for each, so "
+                f"remove one, {kind.cure}."
+            )
+        paths[name] = path
+    if not paths:
+        raise MaskError(_why_none(folder, suffix, kind, skipped))
+    return paths
 
 
-def holds(folder: Path, suffix: str) -> bool:
+def image_name(relative: str, suffix: str = "", key: str = "") -> str | None:
+    """The name of the image that a file belongs to, by its path in the folder; ``None`` if it ends otherwise.
+
+    >>> image_name("bonn/b_1_pred.png")
+    'bonn/b_1_pred'
+    >>> image_name("bonn/b_1_pred.png", "_pred.png"), image_name("bonn/b_1_pred.png", "_pred")
+    ('bonn/b_1', 'bonn/b_1')
+    >>> image_name("bonn/b_1_color.png", "_pred")
+    >>> image_name("bonn/b_1_pred.png", key=r"b_\\d")
+    'b_1'
+    """
+    path = PurePosixPath(relative)
+    stem = path.with_suffix("").as_posix()
+    if not suffix:
+        name = stem
+    elif relative.endswith(suffix):
+        name = relative.removesuffix(suffix)
+    elif stem.endswith(suffix):
+        name = stem.removesuffix(suffix)
+    else:
+        return None
+    if key and (match := re.search(key, path.name)):
+        name = match[0]
+    return visible(name)
+
+
+def _why_none(folder: Path, suffix: str, kind: Kind, skipped: Counter[str]) -> str:
+    """The sentence about a folder that holds nothing of a kind."""
+    others = listed(f"{number} {ending}" for ending, number in skipped.most_common(3))
+    state = f"holds no {kind.word} but {others}" if others else "holds no file"
+    if suffix:
+        return f"{folder} {state}; expected files that end in {suffix}, so check the path and the suffix."
+    return (
+        f"{folder} {state}; expected one {kind.word} for each image ({', '.join(kind.suffixes)}), so check the path "
+        "and the format."
+    )
+
+
+def has_files_ending_in(folder: Path, suffix: str) -> bool:
     """Whether the names of files in a folder, or below it, end so; raises ``MaskError`` if it cannot be listed."""
-    _check(folder)
+    _check_folder(folder, MASKS)
     return any(relative.endswith(suffix) for relative, _ in _files(folder))
 
 
-def _check(folder: Path, what: str = "mask", kinds: tuple[str, ...] = SUFFIXES) -> None:
+def _check_folder(folder: Path, kind: Kind) -> None:
     if not folder.is_dir():
         state = "is a file" if folder.exists() else "does not exist"
-        raise MaskError(f"{folder} {state}; expected a folder of {what}s ({', '.join(kinds)}), so check the path.")
+        raise MaskError(
+            f"{folder} {state}; expected a folder of {kind.word}s ({', '.join(kind.suffixes)}), so check the path."
+        )
 
 
 def _files(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -124,9 +177,9 @@ def _files(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
         MaskError: if a folder cannot be listed, or a link leads back.
     """
     seen: dict[tuple[int, int], str] = {}
-    waiting = [""]
-    while waiting:
-        below = waiting.pop()
+    pending = [""]
+    while pending:
+        below = pending.pop()
         path = os.path.join(folder, below)  # noqa: PTH118, whose parts would be taken apart once for each level
         try:
             status = os.stat(path)  # noqa: PTH116
@@ -145,7 +198,7 @@ def _files(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
                 folders.append(f"{below}{entry.name}/")
             else:
                 yield f"{below}{entry.name}", entry
-        waiting += reversed(folders)
+        pending += reversed(folders)
 
 
 def _is(kind: Callable[[], bool]) -> bool:

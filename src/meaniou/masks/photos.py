@@ -1,4 +1,4 @@
-"""Image files of the common kinds -> their luminance, as errors are drawn on it."""
+"""The luminance of photos, on which errors are drawn."""
 
 import warnings
 from pathlib import Path

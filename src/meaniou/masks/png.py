@@ -1,4 +1,4 @@
-"""PNG files -> the numbers that they store: grey values, or indices into a palette."""
+"""The numbers that PNG files store: grey values, or indices into a palette."""
 
 import io
 import struct
@@ -34,10 +34,10 @@ def read_png(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
     # Decoded from the chunks of the pixels alone, so that nothing else in the file can matter, or be warned of; and
     # without Image.open, whose limit and warning are settings of the whole process.
     with PngImageFile(io.BytesIO(b"".join(plain))) as image:
-        found = np.asarray(image)
+        pixels = np.asarray(image)
     if color not in (0, 3):
-        raise ContentError(_colors(found, CHANNELS[color], depth))
-    return found // np.uint8(SPREAD[color, depth]) if (color, depth) in SPREAD else found
+        raise ContentError(_colors(pixels, CHANNELS[color], depth))
+    return pixels // np.uint8(SPREAD[color, depth]) if (color, depth) in SPREAD else pixels
 
 
 def _chunks(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:

@@ -1,4 +1,4 @@
-"""Two folders of masks -> pairs of label maps, a few in memory at a time."""
+"""Pairs of files are read into pairs of label maps, in several threads, with a few in memory at a time."""
 
 import itertools
 from collections import deque
@@ -9,40 +9,44 @@ from torch import Tensor
 
 from meaniou.counting import as_tensor
 from meaniou.masks.errors import MAX_PIXELS, MaskError, size
-from meaniou.masks.formats import labels
-from meaniou.masks.pairs import Pair, holds, named, pairs
-
-# What the commands use of masks on disk.
-__all__ = ["MAX_PIXELS", "MaskError", "Pair", "holds", "labels", "named", "pairs", "read", "read_all"]
+from meaniou.masks.formats import read
+from meaniou.masks.pairs import Pair
 
 
-def read_all(listed: Iterable[Pair], jobs: int, max_pixels: int = MAX_PIXELS) -> Iterator[tuple[Pair, Tensor, Tensor]]:
-    """Reads pairs in ``jobs`` threads (decoding releases the interpreter lock) and yields them in order.
+def read_pairs(
+    pairs: Iterable[Pair], threads: int, max_pixels: int = MAX_PIXELS
+) -> Iterator[tuple[Pair, Tensor, Tensor]]:
+    """Reads pairs in several threads (decoding releases the interpreter lock) and yields them in order.
 
     Raises:
-        MaskError: as ``read``, for the first pair that cannot be read.
+        MaskError: as ``read_pair``, for the first pair that cannot be read.
     """
-    coming: deque[tuple[Pair, Future[tuple[Tensor, Tensor]]]] = deque()
-    waiting = iter(listed)
-    pool = ThreadPoolExecutor(jobs)
+    remaining = iter(pairs)
+    pending: deque[tuple[Pair, Future[tuple[Tensor, Tensor]]]] = deque()
+    pool = ThreadPoolExecutor(threads)
+
+    def submit(number: int) -> None:
+        for pair in itertools.islice(remaining, number):
+            pending.append((pair, pool.submit(read_pair, pair, max_pixels)))
+
     try:
-        coming.extend((pair, pool.submit(read, pair, max_pixels)) for pair in itertools.islice(waiting, jobs))
-        while coming:
-            pair, maps = coming.popleft()
+        submit(threads)
+        while pending:
+            pair, maps = pending.popleft()
             preds, target = maps.result()
-            coming.extend((pair, pool.submit(read, pair, max_pixels)) for pair in itertools.islice(waiting, 1))
+            submit(1)
             yield pair, preds, target
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def read(pair: Pair, max_pixels: int = MAX_PIXELS) -> tuple[Tensor, Tensor]:
+def read_pair(pair: Pair, max_pixels: int = MAX_PIXELS) -> tuple[Tensor, Tensor]:
     """The label maps of prediction and truth, in the dtype in which they are stored.
 
     Raises:
         MaskError: if a file cannot be read or holds no labels, or if the shapes differ.
     """
-    pred, target = labels(pair.pred, max_pixels), labels(pair.target, max_pixels)
+    pred, target = read(pair.pred, max_pixels), read(pair.target, max_pixels)
     if pred.shape != target.shape:
         cure = "resize the prediction to that of the truth, with nearest neighbours"
         if pred.squeeze().shape == target.squeeze().shape:

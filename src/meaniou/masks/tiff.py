@@ -1,4 +1,4 @@
-"""TIFF files -> the numbers that they store, by tifffile, which neither inverts, turns nor widens them."""
+"""The numbers that TIFF files store, read by tifffile, which neither inverts, turns nor widens them."""
 
 import itertools
 import logging
@@ -39,10 +39,10 @@ def read_tiff(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
         _check_kind(page)
         check_pixels((page.tilelength, page.tilewidth), max_pixels)
         if _check_segments(page, tiff.filehandle.size):
-            found = page.asarray(maxworkers=1)  # the threads of the command are at work on other files
+            labels = page.asarray(maxworkers=1)  # the threads of the command are at work on other files
         else:
-            found = np.full(page.shape, page.nodata, page.dtype)  # which tifffile would read from the header
-    return found
+            labels = np.full(page.shape, page.nodata, page.dtype)  # which tifffile would read from the header
+    return labels
 
 
 class _Complaints(logging.Filter):
@@ -144,10 +144,10 @@ def _check_kind(page: TiffPage) -> None:
 def _alike(page: TiffPage) -> bool:
     """Whether all channels hold the same values."""
     try:
-        found = page.asarray(maxworkers=1)
+        values = page.asarray(maxworkers=1)
     except Exception:  # it is refused as it is
         return False
-    channels = np.moveaxis(found, -1 if page.planarconfig == 1 else 0, 0)
+    channels = np.moveaxis(values, -1 if page.planarconfig == 1 else 0, 0)
     return page.samplesperpixel > 2 and all(np.array_equal(channels[0], other) for other in channels[1:3])
 
 
