@@ -340,7 +340,7 @@ def test_one_folder_for_all_may_hold_the_overlays(tmp_path: Path) -> None:
     (tmp_path / "0_pred.npy").rename(tmp_path / "001_0_pred.png")
     over = paths.Outputs(pictures=tmp_path)
     with pytest.raises(ValueError, match="is read"):
-        over.check_read([tmp_path / "001_0_pred.png"])
+        over.check_inputs([tmp_path / "001_0_pred.png"])
 
 
 # -------------------------------------------------------------------------------------- what can be known is said first
@@ -438,7 +438,7 @@ def test_too_much_of_it_is_one_sentence(
     def full(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(score_run.Job, "_update", full)
+    monkeypatch.setattr(score_run.ScoreRun, "_update", full)
     assert part in refused(*folders, *OPTIONS)
     assert part in refused("compare", folders[0], *folders, *OPTIONS)
 
@@ -456,7 +456,7 @@ def test_a_fault_of_the_code_is_no_sentence(folders: tuple[Path, Path], monkeypa
     def broken(*_: object) -> None:
         raise RuntimeError("a fault")
 
-    monkeypatch.setattr(score_run.Job, "_update", broken)
+    monkeypatch.setattr(score_run.ScoreRun, "_update", broken)
     assert isinstance(run(*folders, *OPTIONS).exception, RuntimeError)
 
 

@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from meaniou import MeanIoU, reference, synthetic
-from meaniou.cli import demo, score_run
-from meaniou.cli.commands import main
-from meaniou.cli.workers import Team
+from meaniou.cli import demo, main
+from meaniou.cli.score_run import MaskOptions, ScoreRun
+from meaniou.cli.workers import Workers
 from meaniou.masks import Pair, pair_masks, read, read_pair, read_pairs
 from meaniou.report.report import Report
 
@@ -391,9 +391,9 @@ def test_a_switch_for_large_masks(folders: tuple[Path, Path], tmp_path: Path) ->
         assert "has 131,072 pixels; expected at most 131,071, since a small file may unpack" in ran.stderr
         assert "pass --max-pixels 131072" in ran.stderr
         assert invoke(*words, *OPTIONS, "--max-pixels", pixels).exit_code == 0
-    job = score_run.Job.of(9, None, (255,), (), None, "", "", 1, pixels)
-    job.find(*folders, Team())
-    assert score_run.gallery(job).max_pixels == pixels
+    scored = ScoreRun(MaskOptions(num_classes=9, max_pixels=pixels), per_image=True)
+    scored.find_masks(*folders, Workers())
+    assert scored.gallery().max_pixels == pixels
 
 
 def test_names_that_differ_by_a_suffix(tmp_path: Path) -> None:
@@ -568,7 +568,7 @@ def test_what_is_half_written_leaves_no_file(
         return found
 
     monkeypatch.setattr(os, "open", full)
-    files = [word for name in ("save", "per-image", "html") for word in (f"--{name}", tmp_path / name)]
+    files = [word for name in ("save", "image-scores", "html") for word in (f"--{name}", tmp_path / name)]
     ran = invoke(*folders, *OPTIONS, "--output", tmp_path / "report", *files, "--plot", tmp_path / "new/plots")
     monkeypatch.undo()
     assert (ran.exit_code, ran.stdout) == (2, "")

@@ -11,8 +11,8 @@ import torch
 from click.testing import CliRunner, Result
 
 from meaniou import MeanIoU, compare
-from meaniou.cli.commands import main
-from meaniou.cli.score_run import id_of
+from meaniou.cli import main
+from meaniou.cli.score_run import image_id
 
 NAMES = [f"scene_{i}" for i in range(6)]
 
@@ -43,7 +43,7 @@ def counted(folders: dict[str, Path], kind: str) -> MeanIoU:
     metric = MeanIoU(3, ignore_index=255, per_image=True, input_format="index")
     for name in NAMES:
         maps = [torch.from_numpy(np.load(folders[k] / "city" / f"{name}.npy")) for k in (kind, "target")]
-        metric.update(maps[:1], maps[1:], image_ids=[id_of(f"city/{name}")])
+        metric.update(maps[:1], maps[1:], image_ids=[image_id(f"city/{name}")])
     return metric
 
 
@@ -64,7 +64,7 @@ def test_intervals(folders: dict[str, Path]) -> None:
     found = json.loads(ran.stdout)
     expected = counted(folders, "good").report(bootstrap=True).to_dict()
     worst = [name for name, _ in found["images"].pop("worst")]
-    assert [id_of(name) for name in worst] == [i for i, _ in expected["images"].pop("worst")]
+    assert [image_id(name) for name in worst] == [i for i, _ in expected["images"].pop("worst")]
     assert found == expected
     assert found["intervals"]["mean_iou"]["low"] < found["mean_iou"] < found["intervals"]["mean_iou"]["high"]
     plain = json.loads(run(folders["good"], folders["target"], *SETTINGS, "--format", "json").stdout)
@@ -157,7 +157,7 @@ def test_a_comparison_of_saved_files(folders: dict[str, Path], tmp_path: Path) -
 
 
 def test_groups_of_images(folders: dict[str, Path]) -> None:
-    even = {id_of(f"city/{name}"): i % 2 == 0 for i, name in enumerate(NAMES)}
+    even = {image_id(f"city/{name}"): i % 2 == 0 for i, name in enumerate(NAMES)}
     pattern = "(?=.*[024]$)c|(?=.*[135]$)ci"  # finds "c" in the even names and "ci" in the others
     words = [folders["good"], folders["target"], *SETTINGS, "--ci", "--format", "json"]
     found = {}
@@ -193,7 +193,7 @@ def test_what_cannot_be_merged_or_compared(folders: dict[str, Path], tmp_path: P
     for words, part in (
         ((tmp_path / "a.pt", tmp_path / "b.pt"), "b.pt cannot be added to"),
         ((tmp_path / "a.pt", tmp_path / "n.pt"), "n.pt cannot be added to"),
-        ((tmp_path / "a.pt", tmp_path / "n.pt"), "differ in names"),
+        ((tmp_path / "a.pt", tmp_path / "n.pt"), "differ in class_names"),
         ((tmp_path / "a.pt", tmp_path / "z.pt"), "differ in absent: 'skip' and 'zero'"),
         ((tmp_path / "a.pt", tmp_path / "c.pt"), "c.pt holds no saved metric"),
         ((tmp_path / "a.pt", "--output", tmp_path / "x/../a.pt"), "a.pt is read, and also named as an output"),

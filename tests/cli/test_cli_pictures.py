@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from meaniou import synthetic
-from meaniou.cli.commands import main
+from meaniou.cli import main
 from meaniou.cli.overlays import Gallery
 from meaniou.masks import Pair
 from meaniou.plot import overlays

@@ -9,9 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 from support import launch
 
-from meaniou import synthetic
-from meaniou.cli.commands import main
-from meaniou.cli.workers import FAILED, StoppedError, Team
+from meaniou.cli import demo, main
+from meaniou.cli.workers import FAILED, StoppedError, Workers
 
 OPTIONS = ["--num-classes", "9", "--ignore-index", "255"]
 
@@ -19,7 +18,7 @@ OPTIONS = ["--num-classes", "9", "--ignore-index", "255"]
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("masks")
-    return synthetic.write(folder, 3)
+    return demo.write(folder, 3)
 
 
 def torchrun(processes: int, *words: object) -> subprocess.CompletedProcess[str]:
@@ -36,7 +35,7 @@ def alone(*words: object) -> Result:
 
 def outputs(folder: Path) -> list[object]:
     folder.mkdir()
-    names = ("per-image", "save", "html", "output")
+    names = ("image-scores", "save", "html", "output")
     return [word for name in names for word in (f"--{name}", folder / name)] + ["--overlay", folder / "over"]
 
 
@@ -69,7 +68,7 @@ def test_two_commands_that_count_and_those_that_do_not(folders: tuple[Path, Path
 @pytest.mark.slow
 @pytest.mark.parametrize("bad", [0, 1, 2])
 def test_a_bad_file_in_one_share_ends_all_with_its_error(folders: tuple[Path, Path], tmp_path: Path, bad: int) -> None:
-    pred, target = synthetic.write(tmp_path / "masks", 3)
+    pred, target = demo.write(tmp_path / "masks", 3)
     np.save(pred / "x.npy", np.zeros(3))
     (pred / "x.npy").rename(sorted(pred.glob("*.png"))[bad])
     ran = torchrun(2, pred, target, *OPTIONS, "--output", tmp_path / "report")
@@ -91,7 +90,7 @@ def test_a_bad_setting_is_said_once(folders: tuple[Path, Path]) -> None:
 def test_shares_hold_every_item_once() -> None:
     items = list(range(11))
     for size in (1, 2, 5, 20):
-        shares = [Team(rank, size).share(items) for rank in range(size)]
+        shares = [Workers(rank, size).share(items) for rank in range(size)]
         assert sorted(item for share in shares for item in share) == items
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
@@ -101,9 +100,9 @@ def test_a_process_alone_raises_its_own_error() -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        Team().agree(bad)
-    assert Team().agree(lambda: 3) == 3
-    Team().check()
+        Workers().run_on_all_or_fail(bad)
+    assert Workers().run_on_all_or_fail(lambda: 3) == 3
+    Workers().stop_if_one_failed()
 
 
 def test_others_stop_once_one_has_failed() -> None:
@@ -114,8 +113,8 @@ def test_others_stop_once_one_has_failed() -> None:
             return all(key in self for key in keys)
 
     store = Store()
-    team = Team(0, 1, store)
-    team.check()
+    workers = Workers(0, 1, store)
+    workers.stop_if_one_failed()
     store.set(FAILED, "1")
     with pytest.raises(StoppedError):
-        team.check()
+        workers.stop_if_one_failed()

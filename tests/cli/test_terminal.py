@@ -12,8 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from meaniou import synthetic
-from meaniou.cli import terminal
-from meaniou.cli.commands import main
+from meaniou.cli import main, output
 
 OPTIONS = ["--num-classes", "9", "--ignore-index", "255"]
 
@@ -199,16 +198,16 @@ def test_a_terminal_gets_no_control_character(monkeypatch: pytest.MonkeyPatch) -
         stream = kind()
         with monkeypatch.context() as patched:
             patched.setattr(sys, "stdout", stream)
-            terminal.echo("a\rb\tc\nd")
+            output.echo("a\rb\tc\nd")
         assert stream.getvalue() == shown
 
 
-@pytest.mark.parametrize("say", [terminal.echo, terminal.warn])
+@pytest.mark.parametrize("say", [output.echo, output.warn])
 def test_the_standard_error_may_be_full_or_closed(monkeypatch: pytest.MonkeyPatch, say: Callable[..., None]) -> None:
     for stream in (Full(), None):
         with monkeypatch.context() as patched:
             patched.setattr(sys, "stderr", stream)
-            say("x", **({"err": True} if say is terminal.echo else {}))
+            say("x", **({"err": True} if say is output.echo else {}))
 
 
 def test_paths_that_no_system_takes_are_one_sentence(folder: Path) -> None:

@@ -1,18 +1,18 @@
-"""The command line: two folders of masks -> the report, on the terminal or in a file."""
+"""The commands of the command line, and how they end on bad input, Ctrl-C and closed pipes."""
 
+import functools
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
 from meaniou import __version__
 from meaniou._util import tables, visible
-from meaniou.cli import demo, score_run, texts
+from meaniou.cli import demo
 from meaniou.cli.options import (
     CLASS_GROUP,
     CLUSTERS,
@@ -23,18 +23,68 @@ from meaniou.cli.options import (
     JOBS,
     PICTURES,
     SETTINGS,
-    BadInput,
-    refusing,
+    check_clusters,
+    check_clusters_match,
+    cluster_by_name,
+    collect,
 )
-from meaniou.cli.output import Wanted, in_form, put, say, tell
+from meaniou.cli.output import (
+    PROGRESS,
+    OutputOptions,
+    discard_pending,
+    echo,
+    report_comparison,
+    report_metric,
+    warnings_to_stderr,
+)
 from meaniou.cli.overlays import Gallery
-from meaniou.cli.paths import Outputs
-from meaniou.cli.terminal import discard, echo, said
-from meaniou.cli.workers import Team, joined, rank
-from meaniou.metrics import ComparisonReport
+from meaniou.cli.paths import Source
+from meaniou.cli.score_run import MaskOptions, ScoreRun, load_for_comparison, merge_saved
+from meaniou.cli.workers import Workers, init_workers, is_refusal, rank, sentence_of
+from meaniou.masks import PHOTOS
+from meaniou.metrics import ComparisonReport, MeanIoU
 from meaniou.protocols import table
 from meaniou.synthetic import VOID
 from meaniou.uncertainty import MAX_RESAMPLES, RESAMPLES
+
+INTERRUPTED = 130  # as the shell reports a command that was ended by Ctrl-C
+
+
+class BadInput(click.ClickException):
+    """Ends a command with one sentence and status 2, since its input is refused."""
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Prints the sentence as one line on the standard error."""
+        echo(f"Error: {visible(self.message)}", err=True)
+
+
+def refusing(command: Callable[..., None]) -> Callable[..., None]:
+    """Turns bad input into one sentence and status 2, and Ctrl-C into status 130; with ``--debug`` both raise."""
+
+    @functools.wraps(command)
+    def refused(debug: bool, **values: Any) -> None:
+        context = click.get_current_context()
+        try:
+            command(**values)
+        except Exception as error:
+            if debug or not is_refusal(error):
+                raise
+            discard_pending()
+            if rank():  # the first of several processes says it, since all agree
+                context.exit(BadInput.exit_code)
+            raise BadInput(sentence_of(error)) from error
+        except KeyboardInterrupt:
+            if debug:
+                raise
+            progress = context.meta.get(PROGRESS)
+            if not rank():
+                done = "all was written" if progress and progress.complete else "nothing was written"
+                echo(f"Interrupted; {done}.", err=True)
+            context.exit(INTERRUPTED)
+
+    return refused
 
 
 class Commands(click.Group):
@@ -65,7 +115,7 @@ def _piped() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError as error:
-        discard()
+        discard_pending()
         raise click.exceptions.Exit(0) from error
     except click.UsageError as error:
         raise click.UsageError(visible(error.format_message(), kept="\n"), error.ctx) from error
@@ -92,35 +142,38 @@ def main() -> None:
 @JOBS
 @DEBUG
 @refusing
-def score(pred: Path, target: Path, photos: Path | None, photo_suffix: str, **given: Any) -> None:
+@collect(masks=MaskOptions, options=OutputOptions)
+def score(
+    pred: Path, target: Path, photos: Path | None, photo_suffix: str, masks: MaskOptions, options: OutputOptions
+) -> None:
     """Score the masks in the folder PRED against those in the folder TARGET, paired by path and name.
 
     Masks are PNG or TIFF images of one channel that store class ids (palettes too), .npy or .npz. Under torchrun each
     process reads its share of the files.
     """
-    wanted, settings = _parted(given)
-    if photos is not None and not (wanted.overlay or wanted.html):
+    if photos is not None and not options.draws_errors:
         raise ValueError("--photos is the folder of photos to draw errors on; pass --overlay or --html with it.")
 
-    def prepared() -> tuple[score_run.Job, Gallery | None]:
+    def prepare() -> tuple[ScoreRun, Gallery | None]:
         """Refuses bad options and paths before the first mask is read."""
-        if not team.rank:  # other machines need not have the folders of outputs
-            ends = (settings["pred_suffix"], settings["target_suffix"], photo_suffix)
-            wanted.check(_given(settings["class_names"]), score_run.sources([pred], target, photos, *ends))
-        job = score_run.Job.of(**settings, per_image=wanted.of_images)
-        wanted.check_settings(job.metric)
-        job.photos = score_run.photos(job, photos, photo_suffix)
-        job.find(pred, target, team)
-        texts.check_groups(job.pairs, wanted.clusters)
-        if not team.rank:
-            wanted.outputs.check_read(job.read)
-        return job, score_run.gallery(job) if wanted.overlay or wanted.html else None
+        if not workers.rank:  # other machines need not have the folders of outputs
+            folders = [Source(photos, PHOTOS, photo_suffix)] if photos else []
+            options.check(masks.files, [*masks.sources([pred], target), *folders])
+        run = ScoreRun(masks, per_image=options.needs_images)
+        options.check_classes(run.metric)
+        if photos:
+            run.find_photos(photos, photo_suffix)
+        run.find_masks(pred, target, workers)
+        check_clusters_match(options.clusters, run.pairs)
+        if not workers.rank:
+            options.outputs.check_inputs(run.inputs)
+        return run, run.gallery() if options.draws_errors else None
 
-    with joined() as team:
-        job, gallery = team.agree(prepared)
-        job.count(team)
-        if not team.rank:
-            tell(job.metric, wanted, gallery, visible(f"{pred} against {target}"))
+    with init_workers() as workers:
+        run, gallery = workers.run_on_all_or_fail(prepare)
+        metric = run.count(workers)
+        if not workers.rank:
+            report_metric(metric, options, gallery, visible(f"{pred} against {target}"))
 
 
 @main.command()
@@ -141,56 +194,57 @@ def score(pred: Path, target: Path, photos: Path | None, photo_suffix: str, **gi
 @JOBS
 @DEBUG
 @refusing
+@collect(masks=MaskOptions, options=OutputOptions)
 def compare(
     pred_a: Path,
     pred_b: Path,
     target: Path | None,
     resamples: int,
     seed: int,
-    clusters: str | None,
-    form: str | None,
-    output: Path | None,
-    **settings: Any,
+    masks: MaskOptions,
+    options: OutputOptions,
 ) -> None:
     """Tell whether the predictions in PRED_A are better than those in PRED_B, on the same images and truth.
 
     Images are resampled, and both are scored on the same resamples, so that images that are hard for both cancel.
     Without TARGET, PRED_A and PRED_B are files that meaniou score --save wrote.
     """
-    outputs = Outputs(_given(output))
-
-    def found() -> list[score_run.Job]:
-        """Refuses bad options and paths before the first mask is read."""
-        assert target is not None
-        if not team.rank:
-            ends = {name: settings[name] for name in ("pred_suffix", "target_suffix")}
-            outputs.check(_given(settings["class_names"]), score_run.sources([pred_a, pred_b], target, **ends))
-        jobs = [score_run.Job.of(**settings, per_image=True) for _ in range(2)]
-        for job, pred in zip(jobs, (pred_a, pred_b), strict=True):
-            job.find(pred, target, team)
-            texts.check_groups(job.pairs, clusters)
-            if not team.rank:
-                outputs.check_read(job.read)
-        return jobs
-
-    texts.check_pattern(clusters)
+    check_clusters(options.clusters)
+    preds = [pred_a, pred_b]
     if target is None and rank():  # the first of several processes has all that is in the files
         return
-    with joined() if target is not None else nullcontext(Team()) as team:
+    with init_workers() if target is not None else nullcontext(Workers()) as workers:
         if target is None:
-            outputs.check([pred_a, pred_b])
-            first, second = (score_run.saved(pred, settings) for pred in (pred_a, pred_b))
+            options.outputs.check(preds)
+            a, b = (load_for_comparison(path) for path in preds)
         else:
-            first, second = (job.count(team) for job in team.agree(found))
-        if team.rank:
+            a, b = _count_all(preds, target, masks, options, workers)
+        if workers.rank:
             return
-        with said():
-            groups = texts.grouping(first.image_names, clusters)
-            names = [visible(str(pred)) for pred in (pred_a, pred_b)]
-            report = ComparisonReport.of(first, second, names, resamples=resamples, seed=seed, clusters=groups)
-        text = in_form(report, form, output)
-        with put({output: (text + "\n").encode()} if output else {}):
-            say(text, report.headline(), output)
+        with warnings_to_stderr():
+            clusters = cluster_by_name(options.clusters, a.image_names)
+            names = [visible(str(pred)) for pred in preds]
+            report = ComparisonReport.of(a, b, names, resamples=resamples, seed=seed, clusters=clusters)
+        report_comparison(report, options)
+
+
+def _count_all(
+    preds: list[Path], target: Path, masks: MaskOptions, options: OutputOptions, workers: Workers
+) -> list[MeanIoU]:
+    """A metric for each folder of predictions; bad options and paths are refused before the first mask is read."""
+
+    def prepare() -> list[ScoreRun]:
+        if not workers.rank:
+            options.outputs.check(masks.files, masks.sources(preds, target))
+        runs = [ScoreRun(masks, per_image=True) for _ in preds]
+        for run, pred in zip(runs, preds, strict=True):
+            run.find_masks(pred, target, workers)
+            check_clusters_match(options.clusters, run.pairs)
+            if not workers.rank:
+                options.outputs.check_inputs(run.inputs)
+        return runs
+
+    return [run.count(workers) for run in workers.run_on_all_or_fail(prepare)]
 
 
 @main.command()
@@ -200,24 +254,12 @@ def compare(
 @FORM
 @DEBUG
 @refusing
-def merge(saved: tuple[Path, ...], **given: Any) -> None:
+@collect(options=OutputOptions)
+def merge(saved: tuple[Path, ...], options: OutputOptions) -> None:
     """Add the counts in files of meaniou score --save, such as shards of a job array, and report the sum."""
-    wanted, _ = _parted(given)
     if not rank():
-        wanted.check(saved)
-        tell(score_run.merged(saved), wanted, title=visible(", ".join(map(str, saved))))
-
-
-def _given(*paths: Path | None) -> tuple[Path, ...]:
-    """The paths without ``None``."""
-    return tuple(path for path in paths if path is not None)
-
-
-def _parted(given: dict[str, Any]) -> tuple[Wanted, dict[str, Any]]:
-    """The options that say what is written, and the others."""
-    names = {field.name for field in fields(Wanted)}
-    wanted = {name: value for name, value in given.items() if name in names}
-    return Wanted(**wanted), {name: value for name, value in given.items() if name not in names}
+        options.check(saved)
+        report_metric(merge_saved(saved), options, title=visible(", ".join(map(str, saved))))
 
 
 @main.command(name="protocols")

@@ -18,15 +18,15 @@ def write(folder: Path, images: int, seed: int = 0) -> tuple[Path, Path]:
     from PIL import Image
 
     pred, target, names = folder / "pred", folder / "target", folder / "names.txt"
-    listed = "\n".join(NAMES) + "\n"
+    text = "\n".join(NAMES) + "\n"
     before = [path for part in (pred, target) if part.is_dir() for path in part.iterdir()]
     others = [path for path in (folder.iterdir() if folder.is_dir() else ()) if path not in (pred, target, names)]
     others += [path for path in (pred, target, names, *before) if path.is_symlink()]
     if others := others + [path for path in before if not path.match("scene_*.png")]:
         raise FileExistsError(errno.EEXIST, f"{others[0]} is there", str(folder))
-    if (names.exists() or before) and not (names.is_file() and names.read_text(encoding="utf-8") == listed):
+    if (names.exists() or before) and not (names.is_file() and names.read_text(encoding="utf-8") == text):
         raise FileExistsError(errno.EEXIST, f"{(before or [names])[0]} is there", str(folder))
-    contents = {names: listed.encode()}
+    contents = {names: text.encode()}
     for i in range(images):
         for part, labels in zip((pred, target), scene(seed + i), strict=True):
             file = io.BytesIO()

@@ -1,31 +1,68 @@
-"""What the commands share: their options, and how bad input and Ctrl-C end them."""
+"""The options of the commands, and what the texts of some of them stand for."""
 
 import functools
-from collections.abc import Callable
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from operator import methodcaller
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from meaniou._util import visible
-from meaniou.cli import workers
-from meaniou.cli.output import FORMS, PROGRESS
-from meaniou.cli.terminal import discard, echo
-from meaniou.cli.texts import is_refusal, sentence_of
+from meaniou._util import short
+from meaniou.cli.workers import default_reader_threads
 from meaniou.masks import MAX_PIXELS
-from meaniou.settings import CHOICES, MAX_CLASSES
+from meaniou.settings import CHOICES, MAX_CLASSES, check_text
 
+FORMATS: dict[str, Callable[[Any], str]] = {
+    "text": str,
+    "markdown": methodcaller("to_markdown"),
+    "latex": methodcaller("to_latex"),
+    "csv": methodcaller("to_csv"),
+    "json": methodcaller("to_json"),
+}
+FORMATS_BY_SUFFIX = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}
+LONGEST_ID = 18  # digits; more do not fit into int64
 FOLDER = click.Path(path_type=Path)
-INTERRUPTED = 130  # as the shell reports a command that was ended by Ctrl-C
 
 
-def options(*many: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def options(*several: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Several options as one decorator, in the order in which help shows them."""
 
     def add(command: Any) -> Any:
-        return functools.reduce(lambda decorated, option: option(decorated), reversed(many), command)
+        return functools.reduce(lambda decorated, option: option(decorated), reversed(several), command)
 
     return add
+
+
+def collect(**records: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Passes the options that are fields of a dataclass to a command as one argument, by its name here."""
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def collected(**values: Any) -> None:
+            for argument, record in records.items():
+                names = [field.name for field in fields(record) if field.name in values]
+                values[argument] = record(**{name: values.pop(name) for name in names})
+            command(**values)
+
+        return collected
+
+    return add
+
+
+def first_option_passed(record: type[Any]) -> str:
+    """The first option of the running command that was passed and is a field of a dataclass, or nothing."""
+    context = click.get_current_context()
+    names = {field.name for field in fields(record)}
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if option.name in names and source not in (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP):
+            return option.opts[0]
+    return ""
 
 
 SETTINGS = options(
@@ -130,7 +167,7 @@ FORM = options(
     click.option(
         "--format",
         "form",
-        type=click.Choice(list(FORMS)),
+        type=click.Choice(list(FORMATS)),
         help="csv and json hold full fractions, the others percent.  [default: by the suffix of --output (.csv, .json, "
         ".md, .tex), else text]",
     ),
@@ -140,7 +177,7 @@ JOBS = options(
     click.option(
         "--jobs",
         type=click.IntRange(1),
-        default=workers.jobs,
+        default=default_reader_threads,
         show_default="as many as there are cores, up to 8",
         help="Threads that read files; each holds one pair of masks in memory.",
     ),
@@ -154,38 +191,55 @@ JOBS = options(
 DEBUG = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 
 
-class BadInput(click.ClickException):
-    """Ends a command with one sentence and status 2, since its input is refused."""
+def parse_class_groups(texts: Iterable[str]) -> dict[str, list[int | str]] | None:
+    """Groups of classes from ``NAME=CLASS,...``; ``None`` where there are none; raises ``ValueError`` for others."""
+    groups: dict[str, list[int | str]] = {}
+    for text in texts:
+        check_text("--class-group", text)
+        name, equals, classes = text.partition("=")
+        if not equals or name in groups:
+            raise ValueError(
+                f"--class-group is {short(text)}; expected NAME=CLASS,CLASS, such as flat=0,1, and each name once."
+            )
+        members = [member.strip() for member in classes.split(",") if member.strip()]
+        groups[name] = [int(m) if m.isdecimal() and len(m) <= LONGEST_ID else m for m in members]
+    return groups or None
 
-    exit_code = 2
 
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Prints the sentence as one line on the standard error."""
-        echo(f"Error: {visible(self.message)}", err=True)
+def check_clusters(pattern: str | None) -> None:
+    """Raises ``ValueError`` if the pattern of ``--clusters`` is no regular expression."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # about syntax that another version may read differently
+            re.compile(pattern or "")
+    except (re.error, RecursionError, OverflowError, MemoryError) as error:
+        raise ValueError(
+            f"--clusters is {short(pattern)}, which is no regular expression ({error}); expected one such as '^[^/]+'."
+        ) from error
 
 
-def refusing(command: Callable[..., None]) -> Callable[..., None]:
-    """Turns bad input into one sentence and status 2, and Ctrl-C into status 130; with ``--debug`` both raise."""
+def check_clusters_match(pattern: str | None, names: Iterable[str]) -> None:
+    """Raises ``ValueError`` if a pattern matches no part of one of the names of images."""
+    if pattern is not None:
+        for name in names:
+            _cluster(name, pattern)
 
-    @functools.wraps(command)
-    def refused(*args: Any, debug: bool, **given: Any) -> None:
-        try:
-            command(*args, **given)
-        except Exception as error:
-            if debug or not is_refusal(error):
-                raise
-            discard()
-            if workers.rank():  # the first of several processes says it, since all agree
-                click.get_current_context().exit(BadInput.exit_code)
-            raise BadInput(sentence_of(error)) from error
-        except KeyboardInterrupt:
-            if debug:
-                raise
-            context = click.get_current_context()
-            progress = context.meta.get(PROGRESS)
-            if not workers.rank():
-                done = "all was written" if progress and progress.complete else "nothing was written"
-                echo(f"Interrupted; {done}.", err=True)
-            context.exit(INTERRUPTED)
 
-    return refused
+def cluster_by_name(pattern: str | None, names: Mapping[int, str]) -> Callable[[int], str] | None:
+    """From the id of an image to the part of its name that a pattern matches; ``None`` without a pattern."""
+    return None if pattern is None else lambda number: _cluster(names.get(number, str(number)), pattern)
+
+
+def _cluster(name: str, pattern: str) -> str:
+    try:
+        if match := re.search(pattern, name):
+            return match[0]
+    except (RecursionError, MemoryError) as error:
+        raise ValueError(
+            f"--clusters {short(pattern)} cannot be matched with the name of the image {name}; expected a "
+            "simpler pattern."
+        ) from error
+    raise ValueError(
+        f"--clusters {short(pattern)} finds nothing in the name of the image {name}; expected a group for each, so "
+        "correct the pattern."
+    )

@@ -1,44 +1,38 @@
-"""A metric that has counted -> the text and the files that a command writes, all or none."""
+"""What a command writes and prints: reports, files that are written all or none, and warnings."""
 
 import io
+import os
 import sys
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
-from operator import methodcaller
 from pathlib import Path
-from typing import Any
 
 import click
 
-from meaniou._util import is_stream, visible, written
-from meaniou.cli import paths, texts
+from meaniou._util import Doubt, as_options, is_stream, visible, written
+from meaniou.cli import paths
+from meaniou.cli.options import FORMATS, FORMATS_BY_SUFFIX, check_clusters, cluster_by_name, parse_class_groups
 from meaniou.cli.overlays import Gallery
-from meaniou.cli.terminal import echo, said, warn
-from meaniou.metrics import MeanIoU
-from meaniou.page import render
+from meaniou.masks import MaskError
+from meaniou.metrics import ComparisonReport, MeanIoU
+from meaniou.page import html
 from meaniou.plot import figures
 from meaniou.report import Report
-from meaniou.scores import columns_of
+from meaniou.scores import ImageTable, columns_of
+from meaniou.settings import groups_of
 
-FORMS: dict[str, Callable[[Any], str]] = {
-    "text": str,
-    "markdown": methodcaller("to_markdown"),
-    "latex": methodcaller("to_latex"),
-    "csv": methodcaller("to_csv"),
-    "json": methodcaller("to_json"),
-}
-FORMS_BY_SUFFIX = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}
-WORST = 10  # pictures by default
+PICTURES = 10  # of the worst images, by default
 PROGRESS = "meaniou.progress"  # the key of the ``Progress`` of files in a command's context
-DRAWN = {"confusion.png": figures.confusion, "classes.png": figures.classes}
+PLOTS = {"confusion.png": figures.confusion, "classes.png": figures.classes}
+ADVICE = "expected a terminal, a pipe that is read, or a file with room, so redirect it there"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class OutputOptions:
     """The options that say what is written; each is described where it is an option."""
 
     class_group: tuple[str, ...] = ()
@@ -54,69 +48,114 @@ class Wanted:
     output: Path | None = None
 
     @property
-    def of_images(self) -> bool:
+    def draws_errors(self) -> bool:
+        """Whether errors in images are drawn."""
+        return bool(self.overlay or self.html)
+
+    @property
+    def needs_images(self) -> bool:
         """Whether the metric has to keep rows of images."""
-        return bool(self.ci or self.list_worst or self.image_scores or self.save or self.html or self.overlay)
+        return bool(self.ci or self.list_worst or self.image_scores or self.save or self.draws_errors)
 
     @property
     def outputs(self) -> paths.Outputs:
         """Where all that is written goes."""
         files = tuple(path for path in (self.image_scores, self.save, self.html, self.output) if path is not None)
-        return paths.Outputs(files, {self.plot: tuple(DRAWN)} if self.plot else {}, self.overlay)
+        return paths.Outputs(files, {self.plot: tuple(PLOTS)} if self.plot else {}, self.overlay)
 
-    def check(self, read: Iterable[Path] = (), sources: Iterable[paths.Source] = ()) -> None:
+    def check(self, inputs: Iterable[Path] = (), sources: Iterable[paths.Source] = ()) -> None:
         """Raises ``ValueError`` for outputs that would fail after all masks are read, or overwrite an input."""
-        texts.check_pattern(self.clusters, self.ci)
+        if self.clusters is not None and not self.ci:
+            raise ValueError("--clusters is for the intervals of --ci, which is not there; pass --ci with it.")
+        check_clusters(self.clusters)
         for option, module, extra in (("plot", "matplotlib", "plot"), ("html", "jinja2", "cli")):
             if getattr(self, option) and find_spec(module) is None:
                 raise ValueError(f"--{option} needs {module}, which is not there; install the extra {extra!r}.")
-        self.outputs.check(read, sources)
+        self.outputs.check(inputs, sources)
 
-    def check_settings(self, metric: MeanIoU) -> None:
+    def check_classes(self, metric: MeanIoU) -> None:
         """Raises ``ValueError`` if options do not fit the classes."""
-        metric.report(class_groups=texts.groups_of(self.class_group))
+        groups_of(metric.label_space, parse_class_groups(self.class_group))
         if self.image_scores:
             columns_of(metric.label_space.class_names)
 
 
-def tell(metric: MeanIoU, wanted: Wanted, gallery: Gallery | None = None, title: str = "") -> None:
-    """Writes all that is wanted; if anything fails, none of the files.
+def report_metric(metric: MeanIoU, options: OutputOptions, gallery: Gallery | None = None, title: str = "") -> None:
+    """Writes and prints all that is asked for of a metric; if anything fails, none of the files.
 
     Raises:
         MaskError: if a file or the standard output cannot be written, or a picture not be drawn.
     """
-    with said():
-        bootstrap = {"clusters": texts.grouping(metric.image_names, wanted.clusters)} if wanted.ci else False
-        report = metric.report(class_groups=texts.groups_of(wanted.class_group), bootstrap=bootstrap)
-        table = metric.image_scores() if wanted.of_images else None
-    contents: defaultdict[Path, bytes] = defaultdict(bytes)  # a pipe or device may take several
-    text = in_form(report, wanted.form, wanted.output)
-    if wanted.output:
-        contents[wanted.output] += (text + "\n").encode()
-    if wanted.image_scores and table:
-        contents[wanted.image_scores] += (table.to_csv() + "\n").encode()
-    if wanted.save:
-        contents[wanted.save] += metric._packed()
-    if wanted.plot:
-        contents |= {wanted.plot / name: content for name, content in plots(report).items()}
-    names = [str(name) for name in table.images[: wanted.list_worst or WORST]] if table and gallery else []
-    if wanted.overlay and gallery:
-        contents |= {wanted.overlay / file: gallery.overlay(name) for file, name in picture_names(names)}
-        warn_of_others(wanted.overlay, contents)
-    if wanted.html:
-        values = table.mean_iou if table else ()
-        shown = zip(names, values, strict=False) if gallery else ()
-        worst = [(visible(name), value, gallery.embedded(name)) for name, value in shown if gallery]
-        contents[wanted.html] += render.html(report, title=title, label_space=metric.label_space, worst=worst).encode()
-    with put(contents, wanted.outputs.folders):
-        say(text, report.headline(), wanted.output)
-        if wanted.list_worst and table:
-            for_program = is_stream(wanted.output) if wanted.output else wanted.form in ("csv", "json")
-            echo("\n" + table.to_text(wanted.list_worst), err=for_program)
+    with warnings_to_stderr():
+        bootstrap = {"clusters": cluster_by_name(options.clusters, metric.image_names)} if options.ci else False
+        report = metric.report(class_groups=parse_class_groups(options.class_group), bootstrap=bootstrap)
+        images = metric.image_scores() if options.needs_images else None
+    contents = render(metric, report, images, options, gallery, title)
+    if options.overlay:
+        warn_of_others(options.overlay, contents)
+    with write_outputs(contents, options.outputs.folders):
+        print_report(report, options)
+        if images and options.list_worst:
+            for_program = is_stream(options.output) if options.output else options.form in ("csv", "json")
+            echo("\n" + images.to_text(options.list_worst), err=for_program)
 
 
-def picture_names(names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The names of the pictures of images, each with that of its image."""
+def report_comparison(report: ComparisonReport, options: OutputOptions) -> None:
+    """Writes and prints a comparison; raises ``MaskError`` as ``report_metric``."""
+    with write_outputs(render_report(report, options)):
+        print_report(report, options)
+
+
+def render(
+    metric: MeanIoU,
+    report: Report,
+    images: ImageTable | None,
+    options: OutputOptions,
+    gallery: Gallery | None,
+    title: str,
+) -> dict[Path, bytes]:
+    """The contents of all files that are asked for."""
+    contents = render_report(report, options)
+    if options.image_scores and images:
+        contents[options.image_scores] += (images.to_csv() + "\n").encode()
+    if options.save:
+        contents[options.save] += metric._packed()
+    if options.plot:
+        contents |= {options.plot / name: content for name, content in plots(report).items()}
+    names = [str(name) for name in images.images[: options.list_worst or PICTURES]] if images and gallery else []
+    if options.overlay and gallery:
+        contents |= {options.overlay / file: gallery.overlay(name) for file, name in overlay_files(names)}
+    if options.html:
+        scores = zip(names, images.mean_iou, strict=False) if images else ()
+        worst = [(visible(name), score, gallery.embedded(name)) for name, score in scores if gallery]
+        contents[options.html] += html(report, title=title, label_space=metric.label_space, worst=worst).encode()
+    return contents
+
+
+def render_report(report: Report | ComparisonReport, options: OutputOptions) -> defaultdict[Path, bytes]:
+    """The content of ``--output``, if it is asked for; several outputs add to it if it is a pipe or device."""
+    contents: defaultdict[Path, bytes] = defaultdict(bytes)
+    if options.output:
+        contents[options.output] += (format_report(report, options) + "\n").encode()
+    return contents
+
+
+def format_report(report: Report | ComparisonReport, options: OutputOptions) -> str:
+    """A report in the format that is asked for, or that the name of the file ends in."""
+    suffix = options.output.suffix.lower() if options.output else ""
+    return FORMATS[options.form or FORMATS_BY_SUFFIX.get(suffix, "text")](report)
+
+
+def print_report(report: Report | ComparisonReport, options: OutputOptions) -> None:
+    """Prints a report, or only its headline where the report goes to a file."""
+    if options.output:
+        echo(report.headline(), err=is_stream(options.output) or sys.stdout is None)
+    else:
+        echo(format_report(report, options))
+
+
+def overlay_files(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The names of the files with the overlays of images, each with the name of its image."""
     for i, name in enumerate(names, 1):
         end = name.replace("/", "__").encode()[-200:].decode(errors="ignore")  # a file's name has 255 bytes
         yield f"{i:03d}_{end}.png", name
@@ -124,36 +163,12 @@ def picture_names(names: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def warn_of_others(folder: Path, contents: Iterable[Path]) -> None:
     """Warns if a folder holds pictures of an earlier run that are not replaced."""
-    there = [path for path in folder.iterdir() if paths.PICTURE.fullmatch(path.name)] if folder.is_dir() else []
-    if others := sorted({*there}.difference(contents)):
+    pictures = [path for path in folder.iterdir() if paths.PICTURE.fullmatch(path.name)] if folder.is_dir() else []
+    if others := sorted({*pictures}.difference(contents)):
         number = f"{len(others)} picture{'s' * (len(others) > 1)}"
         warn(
             f"{folder} holds {number} of an earlier run, such as {others[0].name}; remove them, or name another folder."
         )
-
-
-def say(text: str, headline: str, output: Path | None) -> None:
-    """Prints a text, or only its headline where the text goes to a file."""
-    if not output:
-        echo(text)
-    else:
-        echo(headline, err=is_stream(output) or sys.stdout is None)
-
-
-@contextmanager
-def put(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> Iterator[None]:
-    """Makes folders and writes files once the block has succeeded, all or none; raises ``MaskError`` if one cannot."""
-    try:
-        with written(contents, folders) as progress:
-            click.get_current_context().meta[PROGRESS] = progress
-            yield
-    except OSError as error:
-        raise paths.unwritable(error) from error
-
-
-def in_form(report: Any, form: str | None, output: Path | None) -> str:
-    """A report in the form that is asked for, or that the name of the file ends in."""
-    return FORMS[form or FORMS_BY_SUFFIX.get(output.suffix.lower() if output else "", "text")](report)
 
 
 def plots(report: Report) -> dict[str, bytes]:
@@ -163,13 +178,78 @@ def plots(report: Report) -> dict[str, bytes]:
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    found = {}
-    for name, draw in DRAWN.items():
+    contents = {}
+    for name, draw in PLOTS.items():
         file = io.BytesIO()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph")  # letters that the font lacks are drawn as boxes
             draw(report)
             pyplot.savefig(file, format="png", dpi=150)
         pyplot.close()
-        found[name] = file.getvalue()
-    return found
+        contents[name] = file.getvalue()
+    return contents
+
+
+@contextmanager
+def write_outputs(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> Iterator[None]:
+    """Makes folders and writes files once the block has succeeded, all or none; raises ``MaskError`` if one cannot."""
+    try:
+        with written(contents, folders) as progress:
+            click.get_current_context().meta[PROGRESS] = progress
+            yield
+    except OSError as error:
+        raise paths.unwritable(error) from error
+
+
+def echo(text: str, err: bool = False) -> None:
+    """Writes a text and a line break to the standard output, or error.
+
+    A pipe that closes early, as after ``| head``, is no failure. Faults of the standard error are ignored.
+
+    Raises:
+        MaskError: if the standard output cannot be written.
+    """
+    stream = sys.stderr if err else sys.stdout
+    if stream is None:  # closed by the shell
+        if err:
+            return
+        raise MaskError(f"The standard output is closed; {ADVICE}, or pass --output.")
+    try:
+        click.echo(visible(text, kept="\n\t") if stream.isatty() else text, err=err)
+    except BrokenPipeError:
+        discard_pending()
+    except UnicodeEncodeError as error:
+        raise MaskError(
+            f"The standard output is {error.encoding}, which lacks {error.object[error.start]!r}; expected UTF-8, so "
+            "set PYTHONIOENCODING=utf-8, or pass --output."
+        ) from error
+    except OSError as error:
+        if not err:
+            raise MaskError(f"The standard output cannot be written ({error.strerror}); {ADVICE}.") from error
+        discard_pending()
+
+
+def warn(sentence: str) -> None:
+    """Prints a warning on the standard error."""
+    echo(f"Warning: {visible(sentence)}", err=True)
+
+
+@contextmanager
+def warnings_to_stderr() -> Iterator[None]:
+    """Prints the warnings of the block as lines on the standard error, each once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    messages = [warning.message for warning in caught]
+    for sentence in dict.fromkeys(as_options(m.sentence) if isinstance(m, Doubt) else str(m) for m in messages):
+        warn(sentence)
+
+
+def discard_pending() -> None:
+    """Drops output that cannot be written, or the interpreter would try again when it ends, and complain."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            with suppress(OSError), Path(os.devnull).open("w") as null:  # some streams have no descriptor
+                os.dup2(null.fileno(), stream.fileno())

@@ -1,4 +1,4 @@
-"""The worst images of a metric -> pictures of their truth, prediction and errors, side by side."""
+"""Pictures of the worst images: truth, prediction and errors, side by side."""
 
 import base64
 import io
@@ -22,10 +22,10 @@ LETTERS = (11, 40)  # font size in pixels: at least the first, else the width di
 
 @dataclass(frozen=True)
 class Gallery:
-    """Where the maps and images of a run lie.
+    """The masks and photos of a run, of which it draws pictures.
 
     Attributes:
-        space: the classes.
+        label_space: the classes.
         input_settings: how maps are read.
         pairs: the masks of each image, by its name.
         photos: the images themselves, by the same names, as far as there are any.

@@ -1,4 +1,4 @@
-"""Paths that are read and paths that are written -> one sentence, before any mask is read, if these do not fit."""
+"""Checks of the paths of inputs and outputs, before any mask is read."""
 
 import errno
 import os
@@ -28,8 +28,8 @@ class Source:
 
     Attributes:
         folder: its path.
-        kinds: the suffixes of what is read there.
-        suffix: the end of the names of what is read there.
+        kinds: the suffixes of the files that are read there.
+        suffix: how the names of these files end.
     """
 
     folder: Path
@@ -62,12 +62,12 @@ class Outputs:
         return [*self.plots, *([self.pictures] if self.pictures else [])]
 
     @property
-    def named(self) -> list[Path]:
-        """All files whose names are known beforehand."""
+    def paths(self) -> list[Path]:
+        """All files whose names do not depend on the masks."""
         return [*self.files, *(folder / name for folder, names in self.plots.items() for name in names)]
 
-    def check(self, read: Iterable[Path] = (), sources: Iterable[Source] = ()) -> None:
-        """Checks all that can be known from the paths of outputs, of files that are read and of folders.
+    def check(self, inputs: Iterable[Path] = (), sources: Iterable[Source] = ()) -> None:
+        """Checks the paths of outputs against each other, against files that are read, and against folders of masks.
 
         Raises:
             MaskError: if something cannot be written.
@@ -78,27 +78,27 @@ class Outputs:
         try:
             for folder in self.folders:
                 check_folder(folder)
-            for path in self.named:
+            for path in self.paths:
                 if path.exists() or real_path(path).parent not in made:
                     check_file(path)
         except OSError as error:
             raise unwritable(error) from error
-        self.check_read(read)
+        self.check_inputs(inputs)
         for source in sources:
             self._check_beside(source)
 
-    def check_read(self, read: Iterable[Path]) -> None:
+    def check_inputs(self, inputs: Iterable[Path]) -> None:
         """Raises ``ValueError`` if a file that is read, by whatever path or link, would be replaced."""
-        there = self.pictures.iterdir() if self.pictures and self.pictures.is_dir() else ()
-        outputs = [*self.named, *(path for path in there if PICTURE.fullmatch(path.name))]
+        pictures = self.pictures.iterdir() if self.pictures and self.pictures.is_dir() else ()
+        outputs = [*self.paths, *(path for path in pictures if PICTURE.fullmatch(path.name))]
         files = {_identity(path): path for path in outputs if _identity(path)}
-        for path in read if files else ():
-            if (found := _identity(path)) in files:
-                raise _is_read(files[found])
+        for path in inputs if files else ():
+            if (identity := _identity(path)) in files:
+                raise _is_read(files[identity])
 
     def _check_apart(self, made: set[Path]) -> None:
         taken: set[Path] = set()
-        for path in self.named:
+        for path in self.paths:
             real = real_path(path)
             twice = real in taken and not is_stream(path)  # a device may be named more than once
             picture = self.pictures and real.parent == real_path(self.pictures) and PICTURE.fullmatch(path.name)
@@ -107,7 +107,7 @@ class Outputs:
             taken.add(real)
 
     def _check_beside(self, source: Source) -> None:
-        new = [path for path in self.named if source.reads(path.name) or source.reads(real_path(path).name)]
+        new = [path for path in self.paths if source.reads(path.name) or source.reads(real_path(path).name)]
         if self.pictures and source.reads("001_.png"):
             new.append(self.pictures / "001_.png")
         inside = _real_folders(source.folder) if new else set()
@@ -124,7 +124,7 @@ class Outputs:
 
 
 def unwritable(error: OSError) -> MaskError:
-    """The sentence for an error of ``outputs``."""
+    """The error about a file or folder that cannot be written."""
     cure = CURES.get(error.errno or 0, "expected a folder that is there, so make it or name another")
     return MaskError(f"{error.filename} cannot be written ({error.strerror}); {cure}.")
 
@@ -134,21 +134,21 @@ def _is_read(path: Path) -> ValueError:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What a file is known by, whatever links lead to it; nothing for devices and what is not there."""
+    """Device and inode of a file, the same whatever links lead to it; ``None`` for devices and missing files."""
     with suppress(OSError):
-        if (found := stat_of(path)) and stat.S_ISREG(found.st_mode):
-            return found.st_dev, found.st_ino
+        if (status := stat_of(path)) and stat.S_ISREG(status.st_mode):
+            return status.st_dev, status.st_ino
     return None
 
 
 def _real_folders(folder: Path) -> set[Path]:
     """A folder and all folders below it, through links too, without the links."""
-    found: set[Path] = set()
-    coming = [real_path(folder)]
-    while coming:
-        here = coming.pop()
-        if here not in found:
-            found.add(here)
-            with suppress(OSError), os.scandir(here) as entries:  # the listing of masks says what is wrong
-                coming += [real_path(Path(entry.path)) for entry in entries if entry.is_dir()]
-    return found
+    folders: set[Path] = set()
+    pending = [real_path(folder)]
+    while pending:
+        path = pending.pop()
+        if path not in folders:
+            folders.add(path)
+            with suppress(OSError), os.scandir(path) as entries:  # the listing of masks says what is wrong
+                pending += [real_path(Path(entry.path)) for entry in entries if entry.is_dir()]
+    return folders
