@@ -14,8 +14,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from tifffile import TiffFile
 
 from meaniou.masks.errors import MAX_PIXELS, ContentError, MaskError, check_pixels, reason
-from meaniou.masks.png import SIGNATURE
-from meaniou.masks.tiff import MAGIC, strict
+from meaniou.masks.formats import MAGIC, SIGNATURE, strict
 from meaniou.plot import Light, grey
 
 PHOTOS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")

@@ -8,10 +8,10 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from meaniou.masks.arrays import read_npy, read_npz
 from meaniou.masks.errors import MAX_PIXELS, ContentError, MaskError, reason
-from meaniou.masks.png import SIGNATURE, read_png
-from meaniou.masks.tiff import MAGIC, read_tiff
+from meaniou.masks.formats.arrays import read_npy, read_npz
+from meaniou.masks.formats.png import SIGNATURE, read_png
+from meaniou.masks.formats.tiff import MAGIC, read_tiff
 
 Labels = NDArray[np.generic]
 
