@@ -20,6 +20,8 @@ from support import tiffs
 from meaniou._util.text import listed
 from meaniou.masks import MAX_PIXELS, MaskError, Pair, read, read_pair
 from meaniou.masks.errors import reason
+from meaniou.masks.formats import registry
+from meaniou.masks.formats.registry import Format
 
 INTEGERS = ("u1", "i1", "u2", "i2", "u4", "i4", "i8")
 MAP = np.arange(35, dtype=np.uint8).reshape(5, 7)
@@ -507,3 +509,23 @@ def test_texts_of_others_in_a_sentence() -> None:
     assert listed("abcdefghij") == "a, b, c, d, e, f, g, h, i, j"
     assert listed("abcdefghijk").endswith("i, j, ...")
     assert str(MaskError("a\r\nb")) == "a\\r\\nb"
+
+
+# ------------------------------------------------------------------------------------------------------- the registry
+
+
+def test_the_content_decides_and_not_the_name(tmp_path: Path) -> None:
+    for name in ("a.tif", "a.npy", "a"):
+        Image.fromarray(MAP).save(tmp_path / name, "PNG")
+        assert np.array_equal(read(str(tmp_path / name)), MAP)
+    for name, kind in (("a.npz", "array of NumPy"), ("a.PNG", "PNG or TIFF image"), ("a.jpg", "PNG or TIFF image")):
+        assert_refused(tmp_path / name, b"no mask", f"is no {kind}, or an empty one")
+
+
+def test_a_format_without_a_magic_number_is_known_by_its_suffix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = Format("point labels", (".label",), (), lambda file, _: np.frombuffer(file.read(), "<u4"))
+    monkeypatch.setattr(registry, "FORMATS", (*registry.FORMATS, points))
+    assert read_back(tmp_path / "a.LABEL", struct.pack("<3I", 3, 1, 2)).tolist() == [3, 1, 2]
+    assert_refused(tmp_path / "a.bin", struct.pack("<3I", 3, 1, 2), "is no PNG or TIFF image")
