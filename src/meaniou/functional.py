@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict, Unpack
 import numpy as np
 from torch import Tensor
 
-from meaniou.counting import as_tensor, count, refuse_outside
+from meaniou.counting import as_tensor, check_impl, count, refuse_outside
 from meaniou.metrics import MeanIoU
 from meaniou.protocols import Protocol, space_of
 from meaniou.settings import (
@@ -126,6 +126,7 @@ def confusion_matrix(
         num_classes, label_space, protocol, ignore_index=ignore_index, pred_ids=pred_ids, pred_void=pred_void
     )
     inputs = InputSettings.of(input_format, threshold, validate_args, impl)
+    check_impl(impl)
     counts = count(
         _maps("preds", preds),
         _maps("target", target),

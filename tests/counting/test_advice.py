@@ -13,7 +13,7 @@ from support import assert_same_counts, assert_sentence
 
 from meaniou import LabelSpace, MeanIoU, confusion_matrix, mean_iou, protocols, reference
 from meaniou._util.dialect import Doubt, as_options, in_python
-from meaniou.counting.ambiguity import Batch, is_one_image, refuse_planes
+from meaniou.counting.ambiguity import RawBatch, is_one_image, refuse_planes
 from meaniou.counting.contents import PIECE, cause_of_fractions, cause_of_mask, is_divided
 from meaniou.counting.errors import LabelRangeError
 
@@ -61,7 +61,7 @@ def test_a_good_mask_with_a_void_border_is_not_doubted():
         mean_iou(preds, target, 2, ignore_index=255)
     mean_iou(square(1), square(0), 2, ignore_index=255)  # no foreground, and no void either
     ids = LabelSpace.reduce_zero_label(2)  # 0 is void, and no background
-    mean_iou(square(0), square(0) + 1, ids)
+    mean_iou(square(0), square(0) + 1, label_space=ids)
 
 
 def test_a_batch_without_foreground_is_not_doubted():
@@ -250,7 +250,7 @@ def test_classes_in_the_last_dimension_of_a_square_map(kind):
 
 
 def batch(preds, target, num_classes):
-    return Batch(preds, target, num_classes, "auto", ())
+    return RawBatch(preds, target, num_classes, "auto", ())
 
 
 def test_where_nothing_can_be_looked_at_a_shape_is_refused():
@@ -444,7 +444,7 @@ def test_ignore_index_of_the_caller_is_what_an_error_names():
         MeanIoU(2, ignore_index="a")
     with pytest.raises(TypeError, match=r"ignore_index holds 1\.5"):
         MeanIoU(protocol="ade20k", ignore_index=1.5)
-    with pytest.raises(TypeError, match=r"^void holds 'a'"):
+    with pytest.raises(TypeError, match=r"^ignore_index holds 'a'"):
         LabelSpace(2, ignore_index="a")
     with pytest.raises(TypeError, match="pred_void holds 'a'"):
         MeanIoU(2, pred_void="a")
@@ -559,7 +559,7 @@ def test_floating_labels_of_two_classes_are_told_from_logits():
 @pytest.mark.parametrize(
     ("preds", "target", "settings", "said"),
     [
-        ([8], [1], {"num_classes": LabelSpace.reduce_zero_label(8)}, "pred_ids='ids'"),
+        ([8], [1], {"label_space": LabelSpace.reduce_zero_label(8)}, "pred_ids='ids'"),
         ([26], [26], {"protocol": "cityscapes", "pred_ids": "classes"}, "pred_ids='ids'"),
         ([7], [10], {"protocol": "semantickitti"}, "pred_ids='classes'"),
         ([0], [9], {"protocol": "nuscenes-lidarseg"}, "pred_ids='classes'"),
@@ -586,7 +586,7 @@ def test_instance_ids_beside_ids_of_stuff():
 def test_a_truth_that_is_off_by_one_is_doubted():
     target = torch.from_numpy(np.random.default_rng(0).integers(1, 151, (60, 60)))
     with pytest.raises(
-        LabelRangeError, match=r"if labels are 1 to 150 and 0 is void, take LabelSpace.reduce_zero_label"
+        LabelRangeError, match=r"if labels are 1 to 150 and 0 is void, pass label_space=LabelSpace.reduce_zero_label"
     ):
         mean_iou(target - 1, target, 150)
     with pytest.warns(Doubt, match="right on 0 of 3,600 pixels, and would be on 3,600 if each were one higher"):

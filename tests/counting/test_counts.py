@@ -1,4 +1,4 @@
-"""Views -> counts: every strategy against the reference, exactly; the refusals; no waits and little memory."""
+"""Counts of prepared maps: every kernel against the reference, exactly; the refusals; no waits and little memory."""
 
 import math
 from functools import partial
@@ -24,37 +24,26 @@ from support import (
     random_map,
     random_scores,
 )
+from support.kernels import CPU_KERNELS, count_all
 
 from meaniou import confusion_matrix, reference
-from meaniou.counting import ops
+from meaniou.counting.dispatch import why_not
 from meaniou.counting.kernels import portable, readers
-from meaniou.counting.kernels.label_table import Reading
+from meaniou.counting.kernels.spec import CountSpec
 
-
-def kernels_for_a_cpu():
-    """The modules that count maps on a CPU here, the portable one first, by what the operators know of them."""
-    modules = [portable]
-    for name in ops.NEEDS:
-        try:
-            modules.append(ops.kernel(name, torch.device("cpu")))
-        except ValueError:  # it is for another device
-            continue
-    return list(dict.fromkeys(modules))
-
-
-KERNELS_FOR_A_CPU = kernels_for_a_cpu()
 PORTABLE = [portable.count_on_cpu, portable.count_without_sync]
-KERNELS = [*PORTABLE, *(module.count for module in KERNELS_FOR_A_CPU if module is not portable)]
+KERNELS = [*PORTABLE, *(partial(count_all, module) for module in CPU_KERNELS.values())]
+NAMES = ["portable.count_on_cpu", "portable.count_without_sync", *CPU_KERNELS]
 CLASSES = [1, 2, 17, 19, 150, 256, 1000]
 MEBIBYTE = 1 << 20
 
 
 def by_kernel(kernel, preds, target, num_classes, ignore=(), valid=None, forms=("labels", "labels"), threshold=0.5):
-    """Counts by a kernel, or by one of the two ways of the portable one, on a CPU each."""
-    reading = Reading(*forms, num_classes, tuple(ignore), threshold)
+    """Counts by a kernel, with those of each image, or by one of the two ways of the portable one; on a CPU each."""
+    spec = CountSpec(*forms, num_classes, tuple(ignore), threshold)
     if kernel not in PORTABLE:
-        return kernel(preds, target, valid, reading)
-    truth, prediction = readers.side_of_truth(target, reading), readers.side_of_preds(preds, reading)
+        return kernel(preds, target, valid, spec)
+    truth, prediction = readers.target_reader(target, spec), readers.preds_reader(preds, spec)
     return kernel(truth, prediction, valid, num_classes)
 
 
@@ -82,7 +71,7 @@ def small_tiles(monkeypatch):
     return shrink
 
 
-@pytest.fixture(params=KERNELS, ids=lambda k: f"{k.__module__.removeprefix('meaniou.counting.kernels.')}.{k.__name__}")
+@pytest.fixture(params=KERNELS, ids=NAMES)
 def kernel(request):
     return request.param
 
@@ -619,9 +608,7 @@ def test_realistic_maps(rng, kernel):
         assert_same_counts(by_kernel(kernel, preds.to(dtype), target.to(dtype), 19, [255]), expected)
 
 
-@pytest.mark.parametrize(
-    "module", KERNELS_FOR_A_CPU, ids=lambda m: m.__name__.removeprefix("meaniou.counting.kernels.")
-)
+@pytest.mark.parametrize("module", [portable, *CPU_KERNELS.values()], ids=["portable", *CPU_KERNELS])
 @pytest.mark.parametrize("form", ["labels", "scores", "valid"])
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64], ids=name_of)
 def test_rows_of_images(rng, module, form, dtype):
@@ -631,8 +618,8 @@ def test_rows_of_images(rng, module, form, dtype):
     valid = torch.from_numpy(rng.random(target.shape) < 0.7) if form == "valid" else None
     if form == "scores":
         preds = random_scores(rng, (3, 5, 21, 17), torch.float32)
-    reading = Reading("scores" if form == "scores" else "labels", "labels", 5, (2, 255))
-    counts, rows = module.count_images(preds, target, valid, reading)
+    spec = CountSpec("scores" if form == "scores" else "labels", "labels", 5, (2, 255))
+    counts, rows = module.count_images(preds, target, valid, spec)
     if form == "scores":
         preds = torch.from_numpy(reference.labels_of_scores(preds.numpy(), 5))
         preds[preds < 0] = 255
@@ -825,7 +812,7 @@ FORMS = {
 @pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int8, torch.uint16, torch.int64], ids=name_of)
 def test_the_accelerator_branch_never_waits(rng, monkeypatch, small_tiles, form, dtype, valid):
     # On an accelerator the bins are made anew for each call, so they are made under the mode as well.
-    monkeypatch.setattr(readers, "_made", lambda device, make, *settings, kept=False: make(*settings, device))
+    monkeypatch.setattr(readers, "cached_table", lambda device, make, *settings, kept=False: make(*settings, device))
     small_tiles(2)
     ids = (-(2**40), -100, 1, 255, 2**40)
     labels, other = (random_map(rng, (2, 5, 7), dtype, 2, ids) for _ in "pt")
@@ -964,4 +951,4 @@ def test_fake_tensors_tell_shape_dtype_and_device(form):
 
 
 def test_there_is_a_kernel_for_every_setting():
-    assert ops.why_not("auto") == ops.why_not("portable") == ops.why_not("cpu") == ""
+    assert why_not("auto") == why_not("portable") == why_not("cpu") == ""

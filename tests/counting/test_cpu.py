@@ -17,8 +17,8 @@ from support import assert_same_counts, blobs, expected_counts, random_scores
 from meaniou import MeanIoU, confusion_matrix, reference
 from meaniou.counting.kernels import cpu, portable
 from meaniou.counting.kernels.cpu import loops
-from meaniou.counting.kernels.image_counts import image_by_image, row_of
-from meaniou.counting.kernels.label_table import Reading
+from meaniou.counting.kernels.image_counts import image_by_image, image_counts_of
+from meaniou.counting.kernels.spec import CountSpec
 
 BLOCKS = [0, 1, 7, 8, 9, 63, 64, 65, 127, 128, 129, 64 * 9 + 5]
 
@@ -191,12 +191,12 @@ def test_rows_of_images(rng, two_threads, form, images):
         target = torch.where(valid, target, 255)
     else:
         answers, target = preds.to(getattr(torch, form)), target.to(getattr(torch, form))
-    reading, maps = Reading(kind, "labels", 5, tuple(ignore)), partial(torch.flatten, start_dim=1)
-    counts, rows = cpu.count_images(answers, target, valid if form == "valid" else None, reading)
+    spec, maps = CountSpec(kind, "labels", 5, tuple(ignore)), partial(torch.flatten, start_dim=1)
+    counts, rows = cpu.count_images(answers, target, valid if form == "valid" else None, spec)
     assert rows.dtype == torch.int64
     assert rows.tolist() == [row_by_definition(p, t, 5, ignore) for p, t in zip(maps(preds), maps(target), strict=True)]
     assert_same_counts(counts, expected_counts(preds, target, 5, ignore))
-    others = image_by_image(portable.count, answers, target, None, reading)
+    others = image_by_image(portable.count, answers, target, None, spec)
     assert_same_counts(others[0], counts)
     assert torch.equal(others[1], rows)
 
@@ -204,7 +204,7 @@ def test_rows_of_images(rng, two_threads, form, images):
 def test_rows_of_no_image_and_of_no_pixel():
     for shape in ((0, 4, 4), (3, 0, 4)):
         x = torch.zeros(shape, dtype=torch.uint8)
-        counts, rows = cpu.count_images(x, x, None, Reading("labels", "labels", 3))
+        counts, rows = cpu.count_images(x, x, None, CountSpec("labels", "labels", 3))
         assert counts.sum() == 0
         assert rows.tolist() == [[[0] * 3] * 4] * shape[0]
 
@@ -212,7 +212,7 @@ def test_rows_of_no_image_and_of_no_pixel():
 def test_a_row_worked_by_hand():
     # Truth in rows; the columns are two classes, no answer, outside.
     counts = torch.tensor([[5, 1, 2, 3], [4, 6, 7, 0], [1, 1, 1, 1], [9, 9, 9, 9]])
-    assert row_of(counts).tolist() == [[5, 6], [11, 17], [9, 7], [2, 7]]
+    assert image_counts_of(counts).tolist() == [[5, 6], [11, 17], [9, 7], [2, 7]]
 
 
 def test_many_python_threads_at_once(rng, two_threads):
@@ -379,5 +379,5 @@ def test_both_kernels_agree_on_large_maps():
     """The portable kernel is the other witness for maps that are too large for the reference."""
     generator = torch.Generator().manual_seed(0)
     maps = [torch.randint(0, 256, (3, 700, 801), dtype=torch.uint8, generator=generator) for _ in range(2)]
-    reading = Reading("labels", "labels", 19, (255,))
-    assert_same_counts(cpu.count(*maps, None, reading), portable.count(*maps, None, reading))
+    spec = CountSpec("labels", "labels", 19, (255,))
+    assert_same_counts(cpu.count(*maps, None, spec), portable.count(*maps, None, spec))

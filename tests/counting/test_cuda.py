@@ -13,9 +13,9 @@ import torch
 from support import NoWait
 
 from meaniou import LabelSpace, MeanIoU, confusion_matrix, protocols
+from meaniou.counting import kernel, why_not
 from meaniou.counting.kernels import portable
-from meaniou.counting.kernels.label_table import Reading
-from meaniou.counting.ops import kernel, why_not
+from meaniou.counting.kernels.spec import CountSpec
 
 triton = pytest.importorskip("triton", reason="Triton comes with PyTorch for CUDA and ROCm on Linux")
 from triton.backends.compiler import GPUTarget  # noqa: E402
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 
 CUDA = torch.device("cuda")
 TARGETS = [GPUTarget("cuda", 80, 32), GPUTarget("cuda", 90, 32), GPUTarget("hip", "gfx942", 64)]
-PLAIN = Reading("labels", "labels", 19, (255,))
+PLAIN = CountSpec("labels", "labels", 19, (255,))
 
 
 @pytest.fixture
@@ -80,25 +80,25 @@ def in_new_process(code):
 
 def test_without_triton_the_portable_kernel_counts():
     found = in_new_process(
-        "import sys; sys.modules['triton'] = None; import torch; from meaniou.counting.ops import kernel;"
-        "from meaniou import MeanIoU; print(kernel('auto', torch.device('cuda')).__name__)\n"
+        "import sys; sys.modules['triton'] = None; import torch; from meaniou.counting import kernel;"
+        "from meaniou import MeanIoU; print(kernel('auto', torch.device('cuda')).NAME)\n"
         "try: MeanIoU(2, impl='cuda')\nexcept ValueError as error: print(error)"
     )
     name, error = found.splitlines()
-    assert name == "meaniou.counting.kernels.portable"
+    assert name == "portable"
     assert error.startswith("impl='cuda' cannot run, since Triton cannot be used (")
     assert error.endswith("it comes with PyTorch for CUDA and ROCm on Linux.")
 
 
 def test_a_triton_that_is_too_old_is_named():
     found = in_new_process(
-        "import warnings, torch, triton; triton.__version__ = '3.3.1'; from meaniou.counting.ops import kernel\n"
+        "import warnings, torch, triton; triton.__version__ = '3.3.1'; from meaniou.counting import kernel\n"
         "with warnings.catch_warnings(record=True) as caught:\n"
-        "    warnings.simplefilter('always'); print(kernel('auto', torch.device('cuda')).__name__)\n"
+        "    warnings.simplefilter('always'); print(kernel('auto', torch.device('cuda')).NAME)\n"
         "print(caught[0].message)"
     )
     name, warning = found.splitlines()
-    assert name == "meaniou.counting.kernels.portable"
+    assert name == "portable"
     assert "it is 3.3.1, older than 3.4" in warning
     assert "Until then the portable kernel counts" in warning
 
@@ -113,17 +113,17 @@ def test_a_triton_that_is_too_old_is_named():
         ((3, 9), 65536, True, 1024),
     ],
 )
-def test_bins_that_a_card_can_hold(version, shared, amd, bins):
-    from meaniou.counting.kernels.cuda.limits import Card
+def test_bins_that_a_gpu_can_hold(version, shared, amd, bins):
+    from meaniou.counting.kernels.cuda.limits import GpuLimits
 
-    assert Card(version, shared, 132, amd).bins == bins
+    assert GpuLimits(version, shared, 132, amd).bins == bins
 
 
 def test_programs_at_a_time():
-    from meaniou.counting.kernels.cuda.limits import Card
+    from meaniou.counting.kernels.cuda.limits import GpuLimits
 
-    card = Card((3, 8), 232448, 132)
-    assert [card.programs(bins) for bins in (32, 1024, 8192, 32768)] == [8, 8, 6, 1]
+    gpu = GpuLimits((3, 8), 232448, 132)
+    assert [gpu.programs(bins) for bins in (32, 1024, 8192, 32768)] == [8, 8, 6, 1]
 
 
 @pytest.mark.parametrize("text", ["3.9.0", "3.9rc1", "3.9.0+git1234"])
@@ -134,17 +134,17 @@ def test_versions_of_every_form(monkeypatch, text):
     assert limits.version() == (3, 9)
 
 
-def test_a_card_that_runs_no_program(cuda, monkeypatch):
+def test_a_gpu_that_runs_no_program(cuda, monkeypatch):
     """As without a C compiler; the portable kernel counts then, and a forced one says why not."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     real = torch.zeros
-    monkeypatch.setattr(torch, "zeros", lambda *s, device=None, **k: real(*s, **k))  # no card is asked for
+    monkeypatch.setattr(torch, "zeros", lambda *s, device=None, **k: real(*s, **k))  # no GPU is asked for
 
-    def no_card(device):
+    def no_gpu(device):
         raise RuntimeError("Failed to find C compiler.\nand more")
 
-    monkeypatch.setattr("meaniou.counting.kernels.cuda.limits.card", no_card)
+    monkeypatch.setattr("meaniou.counting.kernels.cuda.limits.gpu_limits", no_gpu)
     cuda.fault.cache_clear()
     try:
         with pytest.warns(UserWarning, match=r"RuntimeError: Failed to find C compiler\.\)\. Until then the portable"):
@@ -186,11 +186,11 @@ REASONS = {
 def test_what_it_does_not_take_is_known_before(cuda, monkeypatch, reason):
     preds, target, valid, *forms = REASONS[reason]()
     forms = [*forms, *("labels", "labels")[len(forms) :]]
-    reading = Reading(*forms, 19, (255,))
-    assert reason in cuda.why_not(preds, target, valid, reading)
-    counts = cuda.count(preds, target, valid, reading)  # by the portable kernel
+    spec = CountSpec(*forms, 19, (255,))
+    assert reason in cuda.why_not(preds, target, valid, spec)
+    counts = cuda.count(preds, target, valid, spec)  # by the portable kernel
     assert counts.sum() == 2 * counts.sum() // 2 > 0
-    images, rows = cuda.count_images(preds, target, valid, reading)
+    images, rows = cuda.count_images(preds, target, valid, spec)
     assert torch.equal(images, counts)
     assert rows.shape == (2, 4, 19)
     monkeypatch.setattr("meaniou.counting.ops.kernel", lambda impl, device: cuda)
@@ -201,25 +201,33 @@ def test_what_it_does_not_take_is_known_before(cuda, monkeypatch, reason):
 
 def test_many_ignored_ids_are_a_reason(cuda):
     preds, target = maps(torch.uint8)
-    assert cuda.why_not(preds, target, None, Reading("labels", "labels", 19, tuple(range(8)))) == ""
+    assert cuda.why_not(preds, target, None, CountSpec("labels", "labels", 19, tuple(range(8)))) == ""
     assert "there are 9 ignored ids" in cuda.why_not(
-        preds, target, None, Reading("labels", "labels", 19, tuple(range(9)))
+        preds, target, None, CountSpec("labels", "labels", 19, tuple(range(9)))
     )
 
 
 def test_ids_that_lie_far_apart_are_a_reason(cuda):
     preds, target = maps(torch.int64)
     far = LabelSpace(2, ids=[7, 2**40])
-    for bins in ({"target_ids": far.target_bins}, {"preds_ids": far.preds_bins}):
-        reading = Reading("labels", "labels", 2, (), **bins)
-        assert "too far apart for a table" in cuda.why_not(preds, target, None, reading)
-        assert cuda.count(preds, target, None, reading).sum() == preds.numel()
+    for ids in ({"target_ids": far.target_text}, {"preds_ids": far.preds_text}):
+        spec = CountSpec("labels", "labels", 2, **ids)
+        assert "too far apart for a table" in cuda.why_not(preds, target, None, spec)
+        assert cuda.count(preds, target, None, spec).sum() == preds.numel()
     assert cuda.why_not(preds, target, None, CITY) == ""
 
 
-# Programs for cards that are not there.
+# Programs for GPUs that are not there.
 
-CITY = Reading("labels", "labels", 19, (), 0.5, *[protocols.get("cityscapes").label_space.target_bins] * 2)
+
+def spec_of(name):
+    """Label maps of a protocol."""
+    space = protocols.get(name).label_space
+    ids = {"target_ids": space.target_text, "preds_ids": space.target_text}
+    return CountSpec("labels", "labels", space.num_classes, **ids)
+
+
+CITY = spec_of("cityscapes")
 WORK = {
     "uint8 ids": lambda: (*maps(torch.uint8), None, CITY),
     "int64 ids, mask, strides": lambda: (
@@ -236,24 +244,24 @@ WORK = {
     "uint8 ids of 150 classes": lambda: (
         *maps(torch.uint8),
         None,
-        Reading("labels", "labels", 150, (), 0.5, *[protocols.get("ade20k").label_space.target_bins] * 2),
+        spec_of("ade20k"),
     ),
     "uint8 C=19": lambda: (*maps(torch.uint8), None, PLAIN),
     "int64 C=19": lambda: (*maps(torch.int64), None, PLAIN),
     "uint8 and int32 C=2": lambda: (
-        *(*maps(torch.uint8, number=1), *maps(torch.int32, number=1), None, Reading("labels", "labels", 2, ())),
+        *(*maps(torch.uint8, number=1), *maps(torch.int32, number=1), None, CountSpec("labels", "labels", 2, ())),
     ),
     "uint16 C=21, mask, strides": lambda: (
         *(m[:, 1:-1, 1:-1] for m in maps(torch.uint16)),
         torch.ones(2, 1, 1, dtype=torch.bool).expand(2, 62, 94),
-        Reading("labels", "labels", 21, (255, -1)),
+        CountSpec("labels", "labels", 21, (255, -1)),
     ),
-    "int64 C=60": lambda: (*maps(torch.int64), None, Reading("labels", "labels", 60, (255,))),
-    "int64 C=150": lambda: (*maps(torch.int64), None, Reading("labels", "labels", 150, (255,))),
+    "int64 C=60": lambda: (*maps(torch.int64), None, CountSpec("labels", "labels", 60, (255,))),
+    "int64 C=150": lambda: (*maps(torch.int64), None, CountSpec("labels", "labels", 150, (255,))),
     "uint8 C=150": lambda: (
         *maps(torch.uint8),
         None,
-        Reading(
+        CountSpec(
             "labels",
             "labels",
             150,
@@ -266,14 +274,14 @@ WORK = {
     "int64 C=1000, mask, strides": lambda: (
         *(m[:, 1:-1, 1:-1] for m in maps(torch.int64)),
         torch.ones(2, 62, 94, dtype=torch.bool),
-        Reading("labels", "labels", 1000, (2**40,)),
+        CountSpec("labels", "labels", 1000, (2**40,)),
     ),
 } | {
     f"{name} scores C={classes} {layout}": lambda name=name, classes=classes, layout=layout: (
         torch.zeros(2, classes, 64, 96, dtype=getattr(torch, name)).to(memory_format=getattr(torch, layout)),
         *maps(torch.uint8, number=1),
         None,
-        Reading("scores", "labels", classes, (255, 1)),
+        CountSpec("scores", "labels", classes, (255, 1)),
     )
     for name in ("float32", "bfloat16", "float16")
     for classes in (19, 150, 1000)
@@ -330,7 +338,7 @@ def test_nothing_waits_for_the_device(cuda, monkeypatch):
             return lambda *args, **settings: None
 
     launched = []
-    monkeypatch.setattr(limits, "card", lambda device: limits.Card((3, 7), 232448, 100))
+    monkeypatch.setattr(limits, "gpu_limits", lambda device: limits.GpuLimits((3, 7), 232448, 100))
     for name in PROGRAMS:
         monkeypatch.setattr(programs, name, Launch())
     for work in WORK.values():

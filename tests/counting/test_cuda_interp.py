@@ -24,7 +24,7 @@ from support import (
 from meaniou import LabelSpace, reference
 from meaniou.counting.kernels import portable
 from meaniou.counting.kernels.image_counts import image_by_image
-from meaniou.counting.kernels.label_table import Reading
+from meaniou.counting.kernels.spec import CountSpec
 
 pytestmark = [
     pytest.mark.skipif(
@@ -55,12 +55,12 @@ def rng():
 
 @pytest.fixture(params=CLASSES, ids=lambda p: f"{p[0]}-{p[1][1]}")
 def num_classes(request, monkeypatch):
-    """Numbers of classes, with a small card for them, and tiles that small maps go beyond."""
-    return small_card(monkeypatch, *request.param)
+    """Numbers of classes, with a small GPU for them, and tiles that small maps go beyond."""
+    return small_gpu(monkeypatch, *request.param)
 
 
-def small_card(monkeypatch, num_classes, version):
-    monkeypatch.setattr(limits, "card", lambda device: limits.Card(version, 232448, 1))
+def small_gpu(monkeypatch, num_classes, version):
+    monkeypatch.setattr(limits, "gpu_limits", lambda device: limits.GpuLimits(version, 232448, 1))
     monkeypatch.setattr(limits, "TILES", ((1 << 10, 64, 4), (1 << 15, 128, 4)))
     monkeypatch.setattr(limits, "TILE_BYTES", 512)
     for name in ("SCORES_TILE", "RUNS_TILE", "ANSWERS_TILE"):
@@ -71,15 +71,15 @@ def small_card(monkeypatch, num_classes, version):
 
 def assert_counted(preds, target, num_classes, ignore=(), valid=None, form="labels", answers=None):
     """Counts and rows of both functions are those of the reference, image by image."""
-    reading = Reading(form, "labels", num_classes, tuple(ignore))
-    args = (preds, target, valid, reading)
+    spec = CountSpec(form, "labels", num_classes, tuple(ignore))
+    args = (preds, target, valid, spec)
     assert cuda.why_not(*args) == ""
     answers = preds if answers is None else answers
     expected = expected_counts(answers, target, num_classes, ignore, valid)
     assert_same_counts(cuda.count(*args), expected)
     counts, rows = cuda.count_images(*args)
     assert_same_counts(counts, expected)
-    by_portable = image_by_image(portable.count, answers, target, valid, reading._replace(preds_form="labels"))
+    by_portable = image_by_image(portable.count, answers, target, valid, spec._replace(preds_form="labels"))
     assert torch.equal(rows, by_portable[1])
 
 
@@ -155,7 +155,7 @@ def test_scores(rng, num_classes, dtype, layout):
     no_answer = answers == num_classes  # a NaN; for the reference a label that is ignored, and no class
     labels = torch.where(no_answer, 255 if num_classes <= 255 else 10**6, answers)
     ignored = [*ignore, 10**6] if num_classes > 255 else ignore
-    args = (scores, target, None, Reading("scores", "labels", num_classes, tuple(ignore)))
+    args = (scores, target, None, CountSpec("scores", "labels", num_classes, tuple(ignore)))
     assert cuda.why_not(*args) == ""
     expected = expected_counts(labels, torch.where(target == 10**6, -7, target), num_classes, ignored)
     assert_same_counts(cuda.count(*args), expected)
@@ -165,7 +165,7 @@ def test_scores(rng, num_classes, dtype, layout):
 
 
 def test_scores_without_pixels_and_maps_without_images(monkeypatch):
-    small_card(monkeypatch, 3, BALLOTS)
+    small_gpu(monkeypatch, 3, BALLOTS)
     empty = torch.zeros(0, 4, 4, dtype=torch.uint8)
     assert_counted(empty, empty, 3)
     assert_counted(torch.zeros(0, 3, 4, 4), empty, 3, form="scores", answers=empty)
@@ -175,10 +175,10 @@ def test_scores_without_pixels_and_maps_without_images(monkeypatch):
 
 def test_points_with_scores(rng, monkeypatch):
     """``[N, C]``: classes side by side."""
-    small_card(monkeypatch, 19, BALLOTS)
+    small_gpu(monkeypatch, 19, BALLOTS)
     scores = random_scores(rng, (333, 19), torch.float32)
     target = random_map(rng, (333,), torch.int64, 19, [255])
-    args = (scores, target, None, Reading("scores", "labels", 19, (255,)))
+    args = (scores, target, None, CountSpec("scores", "labels", 19, (255,)))
     assert_same_counts(cuda.count(*args), portable.count(*args))
 
 
@@ -187,7 +187,7 @@ def test_points_with_scores(rng, monkeypatch):
 def test_runs_anywhere(runs):
     preds, target = (torch.tensor([run[side] for run in runs for _ in range(run[2])])[None] for side in (0, 1))
     with pytest.MonkeyPatch.context() as patch:
-        small_card(patch, 40, BALLOTS)
+        small_gpu(patch, 40, BALLOTS)
         assert_counted(preds, target, 40, [7])
 
 
@@ -205,12 +205,12 @@ IDS = {
 @pytest.mark.parametrize("space", IDS.values(), ids=IDS)
 def test_ids(rng, monkeypatch, space, version, dtype):
     """Against the portable kernel, which test_ids compares with the reference."""
-    small_card(monkeypatch, space.num_classes, version)
+    small_gpu(monkeypatch, space.num_classes, version)
     known = {0, 1, 2, 3, -1, 20, 201, 255, 256, *space.target_bins[::2], *space.preds_bins[::2]}
     ids = [i for i in known if torch.iinfo(dtype).min <= i <= torch.iinfo(dtype).max]
     preds, target = (torch.from_numpy(rng.choice(np.array(ids), size=(2, 9, 21))).to(dtype) for _ in "pt")
-    bins = {"target_ids": space.target_bins, "preds_ids": space.preds_bins}
-    labels = Reading("labels", "labels", space.num_classes, space.ignore, **bins)
+    bins = {"target_ids": space.target_text, "preds_ids": space.preds_text}
+    labels = CountSpec("labels", "labels", space.num_classes, space.ignore, **bins)
     scores = random_scores(rng, (2, space.num_classes, 9, 21), torch.float32)
     valid = torch.from_numpy(rng.random((2, 9, 21)) < 0.7)
     cases = [(preds, target, None, labels), (preds.mT, target.mT, valid.mT, labels)]
@@ -226,7 +226,7 @@ def test_ids(rng, monkeypatch, space, version, dtype):
 
 def test_a_wrong_program_is_noticed(rng, monkeypatch):
     preds, target = (random_map(rng, (2, 9, 11), torch.uint8, 19, [255]) for _ in "pt")
-    small_card(monkeypatch, 19, BALLOTS)
+    small_gpu(monkeypatch, 19, BALLOTS)
     monkeypatch.setattr(cuda, "_held", lambda labels, ignore: ())
     with pytest.raises(pytest.fail.Exception, match="differ"):
         assert_counted(preds, target, 19, [255])
@@ -234,7 +234,7 @@ def test_a_wrong_program_is_noticed(rng, monkeypatch):
 
 def test_offsets_beyond_31_bits(monkeypatch):
     """The memory is asked for, and hardly touched."""
-    small_card(monkeypatch, 3, BALLOTS)
+    small_gpu(monkeypatch, 3, BALLOTS)
     room = torch.empty((1 << 31) + (1 << 12), dtype=torch.float16)
     for strides, shape in (((0, 1 << 30, 1), (1, 3, 70)), ((1 << 31, 128, 1), (2, 3, 70))):
         scores = room.as_strided(shape, strides)
@@ -242,6 +242,6 @@ def test_offsets_beyond_31_bits(monkeypatch):
             scores[:, c] = torch.tensor([1.0, 3.0, 2.0])[c]
         scores[-1, 2, 5:] = 4
         target = torch.zeros(shape[0], shape[2], dtype=torch.uint8)
-        args = (scores, target, None, Reading("scores", "labels", 3))
+        args = (scores, target, None, CountSpec("scores", "labels", 3))
         assert cuda.why_not(*args) == ""
         assert cuda.count(*args)[0, :3].tolist() == [0, target.numel() - 65, 65]

@@ -1,5 +1,7 @@
 """Label spaces whose classes are stored as other ids: every kernel against the reference, and what is refused."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -15,23 +17,25 @@ from support import (
     random_map,
     random_scores,
 )
+from support.kernels import CPU_KERNELS, count_all
 
 from meaniou import LabelSpace, MeanIoU, confusion_matrix, mean_iou, reference
 from meaniou.counting.errors import LabelRangeError
 from meaniou.counting.kernels import cpu, portable, readers
 from meaniou.counting.kernels.image_counts import image_by_image
-from meaniou.counting.kernels.label_table import MAX_WINDOW, Reading
+from meaniou.counting.kernels.label_table import MAX_WIDTH
+from meaniou.counting.kernels.spec import CountSpec
 
 FAR = 2**40
 SPACES = {
     "city": LabelSpace(3, ids=[7, 8, (11, 12)], ignore_index=[0, 1, 9, -1]),
     "shifted": LabelSpace.reduce_zero_label(5),
-    "beyond bytes": LabelSpace(3, ids=[10, (300, 301), 70000 % MAX_WINDOW], ignore_index=[255]),
+    "beyond bytes": LabelSpace(3, ids=[10, (300, 301), 70000 % MAX_WIDTH], ignore_index=[255]),
     "negative": LabelSpace(3, ids=[-5, -128, 4], ignore_index=-1),
     "far": LabelSpace(3, ids=[FAR, -FAR, 7], ignore_index=[0, FAR + 1]),
     "many far": LabelSpace(7, ids=[[FAR * c + 1, FAR * c + 2] for c in range(7)], ignore_index=[2**63 - 1, -(2**63)]),
     "all far": LabelSpace(2, ids=[FAR, -FAR]),
-    "apart": LabelSpace(2, ids=[MAX_WINDOW // 2 - 1, MAX_WINDOW // 2], ignore_index=[MAX_WINDOW // 2 + 1, -FAR]),
+    "apart": LabelSpace(2, ids=[MAX_WIDTH // 2 - 1, MAX_WIDTH // 2], ignore_index=[MAX_WIDTH // 2 + 1, -FAR]),
     "high": LabelSpace(2, ids=[2**63 - 1, 2**63 - 2], ignore_index=2**31 - 1),
     "colours": LabelSpace(3, ids=[0x804080, 0x00FF00, 0xFFFFFF], ignore_index=0),
     "edges": LabelSpace(2, ids=[2**63 - 1, -(2**63)], ignore_index=[0]),
@@ -48,7 +52,8 @@ SPACES = {
     "classes, other void": LabelSpace(3, ids=[5, 6, 7], ignore_index=0, pred_ids="classes", pred_void=[3, 77]),
     "truth as it is": LabelSpace(3, ignore_index=255, pred_ids={10: 0, 11: 1, 12: 2, 13: 2}),
 }
-KERNELS = {"cpu": cpu.count, "portable": portable.count, "accelerator": None}
+KERNELS = {"portable": portable.count, "accelerator": None}
+KERNELS |= {name: partial(count_all, module) for name, module in CPU_KERNELS.items()}
 EVERY = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 
 
@@ -57,16 +62,16 @@ def rng():
     return np.random.default_rng(23)
 
 
-def reading_of(space, form="labels", target_form="labels"):
-    bins = {"target_ids": space.target_bins, "preds_ids": space.preds_bins}
-    return Reading(form, target_form, space.num_classes, space.ignore, **bins)
+def spec_of(space, form="labels", target_form="labels"):
+    bins = {"target_ids": space.target_text, "preds_ids": space.preds_text}
+    return CountSpec(form, target_form, space.num_classes, space.ignore, **bins)
 
 
-def count(kernel, preds, target, valid, reading):
+def count(kernel, preds, target, valid, spec):
     if kernel is not None:
-        return kernel(preds, target, valid, reading)
-    truth, prediction = readers.side_of_truth(target, reading), readers.side_of_preds(preds, reading)
-    return portable.count_without_sync(truth, prediction, valid, reading.num_classes)
+        return kernel(preds, target, valid, spec)
+    truth, prediction = readers.target_reader(target, spec), readers.preds_reader(preds, spec)
+    return portable.count_without_sync(truth, prediction, valid, spec.num_classes)
 
 
 def seen_ids(space):
@@ -75,7 +80,7 @@ def seen_ids(space):
         *space.ignore_index,
         *space.pred_void,
     }
-    return known | {i + step for i in known for step in (-1, 1)} | {0, 1, 2, 255, MAX_WINDOW, -1}
+    return known | {i + step for i in known for step in (-1, 1)} | {0, 1, 2, 255, MAX_WIDTH, -1}
 
 
 def random_ids(rng, shape, dtype, space):
@@ -106,33 +111,33 @@ def test_ids_of_every_dtype(rng, space, dtype, kernel):
     for other in (dtype, torch.int64, torch.uint8):
         for shape in ((2, 3, 50), (1, 64), (777,)):
             preds, target = random_ids(rng, shape, dtype, space), random_ids(rng, shape, other, space)
-            found = count(KERNELS[kernel], preds, target, None, reading_of(space))
+            found = count(KERNELS[kernel], preds, target, None, spec_of(space))
             assert_same_counts(found, by_reference(preds, target, space))
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 @EVERY
 def test_runs_masks_strides_and_scores(rng, space, kernel):
-    kernel, reading = KERNELS[kernel], reading_of(space)
+    kernel, spec = KERNELS[kernel], spec_of(space)
     target = random_ids(rng, (2, 9, 8), torch.int64, space).repeat_interleave(13, -1)
     preds = random_ids(rng, (2, 9, 8), torch.int64, space).repeat_interleave(13, -1)
     expected = by_reference(preds, target, space)
-    assert_same_counts(count(kernel, preds, target, None, reading), expected)
+    assert_same_counts(count(kernel, preds, target, None, spec), expected)
     strided = preds.repeat_interleave(2, 1)[:, ::2], target.mT.contiguous().mT
-    assert_same_counts(count(kernel, *strided, None, reading), expected)
+    assert_same_counts(count(kernel, *strided, None, spec), expected)
     valid = torch.from_numpy(rng.random(target.shape) < 0.7)
-    assert_same_counts(count(kernel, preds, target, valid, reading), by_reference(preds, target, space, valid))
+    assert_same_counts(count(kernel, preds, target, valid, spec), by_reference(preds, target, space, valid))
     scores = random_scores(rng, (2, space.num_classes, 9, 104), torch.float32)
     answers = reference.labels_of_scores(scores.numpy(), space.num_classes)
     expected = by_reference(answers, target, space, answers=True)
-    assert_same_counts(count(kernel, scores, target, None, reading_of(space, "scores")), expected)
+    assert_same_counts(count(kernel, scores, target, None, spec_of(space, "scores")), expected)
 
 
 @EVERY
 def test_rows_of_images(rng, space):
     preds, target = (random_ids(rng, (3, 9, 11), torch.int32, space) for _ in "pt")
-    counts, rows = cpu.count_images(preds, target, None, reading_of(space))
-    others = image_by_image(portable.count, preds, target, None, reading_of(space))
+    counts, rows = cpu.count_images(preds, target, None, spec_of(space))
+    others = image_by_image(portable.count, preds, target, None, spec_of(space))
     assert_same_counts(counts, others[0])
     assert torch.equal(rows, others[1])
 
@@ -146,7 +151,7 @@ def test_ids_in_a_floating_truth(rng, dtype, kernel):
     target = torch.from_numpy(rng.choice(np.array(values), size=(2, 60))).to(dtype)
     preds = random_ids(rng, (2, 60), torch.int64, space)
     whole = torch.where((target == target.floor()) & target.isfinite(), target, -7).long()
-    found = count(KERNELS[kernel], preds, target, None, reading_of(space))
+    found = count(KERNELS[kernel], preds, target, None, spec_of(space))
     assert_same_counts(found, by_reference(preds, whole, space))
 
 
@@ -154,12 +159,12 @@ def test_ids_in_a_floating_truth(rng, dtype, kernel):
 def test_nothing_waits(rng, space, monkeypatch):
     preds, target = (random_ids(rng, (2, 77), torch.int64, space) for _ in "pt")
     expected = by_reference(preds, target, space)
-    reading = reading_of(space)
+    spec = spec_of(space)
     # Bins of ids are copied to a device once; those that are made there for each call are made under the mode.
-    kept = {True: readers._made, False: lambda device, make, *s, kept=False: make(*s, device)}
-    monkeypatch.setattr(readers, "_made", lambda *s, kept_=kept, kept=False: kept_[kept](*s, kept=kept))
+    kept = {True: readers.cached_table, False: lambda device, make, *s, kept=False: make(*s, device)}
+    monkeypatch.setattr(readers, "cached_table", lambda *s, kept_=kept, kept=False: kept_[kept](*s, kept=kept))
     with NoWait():
-        found = count(None, preds, target, None, reading)
+        found = count(None, preds, target, None, spec)
     assert_same_counts(found, expected)
 
 
@@ -178,7 +183,7 @@ def test_any_map_of_ids(data):
     preds = target.flip(0)
     expected = by_reference(preds, target, space)
     for kernel in KERNELS.values():
-        assert_same_counts(count(kernel, preds, target, None, reading_of(space)), expected)
+        assert_same_counts(count(kernel, preds, target, None, spec_of(space)), expected)
 
 
 def test_a_wrong_reference_is_noticed():
@@ -186,9 +191,7 @@ def test_a_wrong_reference_is_noticed():
     target = torch.tensor([7, 8, 12, 0])
     wrong = LabelSpace(3, ids=[7, 8, 11], ignore_index=[0, 12])
     with pytest.raises(pytest.fail.Exception, match="differ"):
-        assert_same_counts(
-            count(cpu.count, target, target, None, reading_of(space)), by_reference(target, target, wrong)
-        )
+        assert_same_counts(count(cpu.count, target, target, None, spec_of(space)), by_reference(target, target, wrong))
 
 
 # The public functions.
@@ -245,7 +248,7 @@ def test_labels_outside_are_named_with_what_they_look_like():
         ((x, torch.tensor([7, 99])), "target", ["index (1,): 99", "target holds"]),
     ):
         with pytest.raises(LabelRangeError) as error:
-            mean_iou(*args, space)
+            mean_iou(*args, label_space=space)
         assert_sentence(error, *parts)
         assert error.value.side == side
     with pytest.raises(LabelRangeError, match=r"preds holds 1 .*; if they are mine, say so; otherwise name it"):
@@ -275,7 +278,7 @@ def test_class_numbers_where_ids_are_expected_are_doubted():
         ({"ids": [(7, 8), 8]}, ValueError, ["ids holds 8 twice"]),
         ({"ids": [7, ()]}, ValueError, ["ids has no id for class 1"]),
         ({"ids": {7: 0}}, ValueError, ["ids has no id for class 1"]),
-        ({"ids": {7: 0, 8: 2}}, ValueError, ["ids makes 8 the class 2", "void"]),
+        ({"ids": {7: 0, 8: 2}}, ValueError, ["ids makes 8 the class 2", "ignore_index"]),
         ({"ids": [7, 1.5]}, TypeError, ["ids holds 1.5"]),
         ({"ids": [7, "8"]}, TypeError, ["ids holds '8'"]),
         ({"ids": [7, 2**63]}, ValueError, ["ids holds", "int64"]),
@@ -283,12 +286,12 @@ def test_class_numbers_where_ids_are_expected_are_doubted():
         ({"pred_ids": "raw"}, ValueError, ["pred_ids is 'raw'", "'ids', 'classes'"]),
         ({"pred_ids": [1]}, ValueError, ["pred_ids has 1 entries"]),
         ({"pred_void": "a"}, TypeError, ["pred_void holds 'a'"]),
-        ({"void": "a"}, TypeError, ["void holds 'a'"]),
+        ({"ignore_index": "a"}, TypeError, ["ignore_index holds 'a'"]),
         ({"instances": "% 7"}, ValueError, ["instances is '% 7'"]),
         ({"colors": [1, 2]}, TypeError, ["colors is 1"]),
         ({"colors": [(0, 0, 0)]}, ValueError, ["colors is [(0, 0, 0)]", "expected 2"]),
         ({"colors": [(0, 0, 0), (0, 0, 256)]}, ValueError, ["colors", "0 to 255"]),
-        ({"groups": {"a": [2]}}, ValueError, ["The group 'a' holds 2"]),
+        ({"class_groups": {"a": [2]}}, ValueError, ["The group 'a' holds 2"]),
     ],
     ids=str,
 )
@@ -341,9 +344,9 @@ def test_a_metric_with_ids_is_copied_pickled_and_compiled():
 
 def test_ids_without_gaps_are_no_matter_of_time():
     """A label a turn, each over all labels, would take minutes."""
-    reading = Reading("labels", "labels", 2, tuple(range(256, 200_000)))
+    spec = CountSpec("labels", "labels", 2, tuple(range(256, 200_000)))
     x = torch.tensor([0, 1, 199_999, 200_000])
-    assert portable.count(x, x, None, reading).diagonal().tolist() == [1, 1, 1, 1]
+    assert portable.count(x, x, None, spec).diagonal().tolist() == [1, 1, 1, 1]
 
 
 def test_what_a_metric_shows_of_its_ids():

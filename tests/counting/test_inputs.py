@@ -1,4 +1,4 @@
-"""(preds, target, valid) -> views: every shape that is accepted, and one sentence for each that is not."""
+"""What is passed becomes a batch: every shape that is accepted, and one sentence for each that is not."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from support import (
 )
 
 from meaniou import MeanIoU, confusion_matrix, mean_iou, reference
-from meaniou.counting.batch import as_tensor, views
+from meaniou.counting.batch import as_tensor, prepare_batch
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ MAPS = {
 @pytest.mark.parametrize("shape", MAPS)
 def test_labels(rng, shape):
     preds, target = labels_of(rng, *MAPS[shape]), labels_of(rng, *MAPS[shape])
-    found = views(preds, target, None, 3, "auto")
+    found = prepare_batch(preds, target, None, 3, "auto")
     assert (found.preds_form, found.target_form, found.valid) == ("labels", "labels", None)
     assert same_memory(found.preds, preds)
     assert same_memory(found.target, target)
@@ -67,7 +67,7 @@ def test_labels_with_a_lone_channel(rng, shape, channels):
     expected = expected_counts(preds, target, 3)
     preds = preds[:, None] if channels != "target" else preds
     target = target[:, None] if channels != "preds" else target
-    found = views(preds, target, None, 3, "auto")
+    found = prepare_batch(preds, target, None, 3, "auto")
     assert same_memory(found.preds, preds)
     assert same_memory(found.target, target)
     assert found.preds.shape == found.target.shape
@@ -83,7 +83,7 @@ def test_scores(rng, shape, dtype):
     truths = [target] if shape == "images" else [target, target[:, None]]
     for truth in truths:
         for input_format in ("auto", "index"):
-            found = views(scores, truth, None, 3, input_format)
+            found = prepare_batch(scores, truth, None, 3, input_format)
             assert (found.preds_form, found.target_form) == ("scores", "labels")
             assert same_memory(found.preds, scores)
             assert same_memory(found.target, truth)
@@ -121,7 +121,7 @@ def test_one_floating_channel_for_two_classes(rng, shape, channels):
         pytest.skip("may be channels of labels that overlap, and is refused")
     preds = logits[:, None] if channels in ("preds", "both") else logits
     truth = target[:, None] if channels in ("target", "both") else target
-    found = views(preds, truth, None, 2, "auto")
+    found = prepare_batch(preds, truth, None, 2, "auto")
     assert (found.preds_form, found.target_form) == ("threshold", "labels")
     assert same_memory(found.preds, preds)
     assert_same_counts(confusion_matrix(preds, truth, 2, include_void=True, threshold=0.0), expected)
@@ -152,7 +152,7 @@ def test_one_hot(rng, shape, sides, dtype):
     on_preds, on_truth = ONE_HOT[sides]
     preds = planes_of(preds).to(dtype) if on_preds else preds
     target = planes_of(target).to(dtype) if on_truth else target
-    found = views(preds, target, None, 3, "one-hot")
+    found = prepare_batch(preds, target, None, 3, "one-hot")
     assert found.preds_form == ("one-hot" if on_preds else "labels")
     assert found.target_form == ("one-hot" if on_truth else "labels")
     assert same_memory(found.target, target)
@@ -163,7 +163,7 @@ def test_floating_planes_are_scores_in_preds_and_one_hot_in_the_truth(rng):
     scores, target = random_scores(rng, (2, 3, 9), torch.float32), labels_of(rng, 2, 9)
     expected = reference.counts(reference.labels_of_scores(scores.numpy(), 3), target.numpy(), 3)
     for truth in (planes_of(target), planes_of(target).float(), target, target[:, None]):
-        found = views(scores, truth, None, 3, "one-hot")
+        found = prepare_batch(scores, truth, None, 3, "one-hot")
         assert found.preds_form == "scores"
         assert_same_counts(confusion_matrix(scores, truth, 3, include_void=True, input_format="one-hot"), expected)
 
@@ -194,7 +194,7 @@ def test_valid(rng, shape, form):
     for valid, side in cases:
         expected = expected_counts(labels, target, 3, (), valid.reshape(MAPS[shape]) if valid.dim() > 1 else valid)
         assert_same_counts(confusion_matrix(preds, side, 3, valid=valid, **settings), expected)
-        assert same_memory(views(preds, side, valid, 3, settings["input_format"]).valid, valid)
+        assert same_memory(prepare_batch(preds, side, valid, 3, settings["input_format"]).valid, valid)
 
 
 def test_valid_of_one_pixel():

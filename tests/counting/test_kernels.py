@@ -10,34 +10,55 @@ import torch
 from support import assert_same_counts, assert_sentence, random_map
 
 import meaniou
-from meaniou import MeanIoU, confusion_matrix
-from meaniou.counting import ops
+from meaniou import MeanIoU, confusion_matrix, mean_iou
+from meaniou.counting import dispatch
+from meaniou.counting.dispatch import NEEDS, Needs, kernel
 from meaniou.counting.kernels import portable
-from meaniou.counting.ops import NEEDS, Need, kernel
-from meaniou.settings.choices import CHOICES
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
 @pytest.fixture
-def another(monkeypatch):
+def fresh():
+    """A table of kernels of which nothing is known yet."""
+    caches = (dispatch._why_not_imported, dispatch._import, dispatch._for_device, dispatch._is_installed)
+    for cached in caches:
+        cached.cache_clear()
+    yield
+    for cached in caches:
+        cached.cache_clear()
+
+
+@pytest.fixture
+def another(monkeypatch, fresh):
     """A second kernel for the CPU."""
     module = ModuleType("meaniou.counting.kernels.another")
-    module.count, module.count_images = portable.count, portable.count_images
+    module.NAME, module.count, module.count_images = "another", portable.count, portable.count_images
     monkeypatch.setitem(importlib.sys.modules, module.__name__, module)
-    monkeypatch.setitem(NEEDS, "another", Need("cpu", "another_package", "Another", "install the extra 'another'"))
-    caches = (ops.why_not, ops._for_device, ops._is_there)
-    for cached in caches:
-        cached.cache_clear()
-    yield module
-    for cached in caches:
-        cached.cache_clear()
+    monkeypatch.setitem(NEEDS, "another", Needs("cpu", "another_package", "Another", "install the extra 'another'"))
+    return module
 
 
 def test_the_table_names_what_there_is():
-    assert {"auto", "portable", *NEEDS} == set(CHOICES["impl"])
-    for name in NEEDS:
-        assert (Path(meaniou.__file__).parent / "counting" / "kernels" / name / "__init__.py").is_file()
+    folder = Path(meaniou.__file__).parent / "counting" / "kernels"
+    modules = {path.stem if path.is_file() else path.name for path in folder.iterdir()}
+    assert set(NEEDS) < modules
+    names = [name for name in ("portable", *NEEDS) if not dispatch.why_not(name)]
+    assert names == [importlib.import_module(f"meaniou.counting.kernels.{name}").NAME for name in names]
+
+
+@pytest.mark.parametrize("impl", ["numba", "", None, 3, []])
+def test_a_kernel_that_is_not_in_the_table_is_refused(impl):
+    x = torch.zeros(2, 3, dtype=torch.uint8)
+    for call in (
+        lambda: MeanIoU(2, impl=impl),
+        lambda: mean_iou(x, x, 2, impl=impl),
+        lambda: confusion_matrix(x, x, 2, impl=impl),
+        lambda: confusion_matrix([], [], 2, impl=impl),
+    ):
+        with pytest.raises(ValueError, match=r"impl is .*; expected one of 'auto', 'portable', 'cpu', 'cuda'") as error:
+            call()
+        assert_sentence(error, f"impl is {impl!r}; ")
 
 
 @pytest.mark.parametrize("name", [name for name, need in NEEDS.items() if need.device == "cpu"])
@@ -56,7 +77,12 @@ def test_a_kernel_for_the_cpu_counts_as_the_portable_one(name):
 
 def test_a_second_kernel_for_a_device_is_one_file_and_one_entry(another):
     assert kernel("another", CPU) is another
-    assert kernel("auto", CPU).__name__ == "meaniou.counting.kernels.cpu"  # the first one
+    assert kernel("auto", CPU).NAME == "cpu"  # the first one
+    x = torch.tensor([[0, 1, 1]])
+    metric = MeanIoU(2, impl="another")
+    metric.update(x, x)
+    assert (metric.kernel, metric.confmat.tolist()) == ("another", [[1, 0], [0, 2]])
+    assert confusion_matrix(x, x, 2, impl="another").tolist() == [[1, 0], [0, 2]]
     with pytest.raises(ValueError, match="impl='another' cannot count on cuda, since it is for cpu") as error:
         kernel("another", CUDA)
     assert_sentence(error)
@@ -64,25 +90,21 @@ def test_a_second_kernel_for_a_device_is_one_file_and_one_entry(another):
 
 def test_the_next_kernel_of_a_device_is_taken_where_the_first_cannot_run(another, monkeypatch):
     reason = "impl='cpu' cannot run, since Numba cannot be used (it is broken); install the extra 'cpu'."
-    monkeypatch.setattr(ops, "why_not", lambda impl: reason if impl == "cpu" else "")
+    monkeypatch.setattr(dispatch, "why_not", lambda impl: reason if impl == "cpu" else "")
     with pytest.warns(UserWarning, match="it is broken"):
         assert kernel("auto", CPU) is another
 
 
-def test_a_package_that_is_not_there_is_looked_for_once(monkeypatch):
+def test_a_package_that_is_not_there_is_looked_for_once(monkeypatch, fresh):
     reason = "impl='cpu' cannot run, since Numba cannot be used (No module named 'numba'); install the extra 'cpu'."
     searches = []
-    monkeypatch.setattr(ops, "why_not", lambda impl: reason)
+    monkeypatch.setattr(dispatch, "why_not", lambda impl: reason if impl == "cpu" else "")
     monkeypatch.setattr(importlib.util, "find_spec", searches.append)
-    ops._is_there.cache_clear()
-    try:
-        x = torch.zeros(2, 3, dtype=torch.uint8)
-        metric = MeanIoU(2)
-        for _ in range(5):
-            metric.update(x, x)
-            assert metric.kernel == "portable"
-        assert searches == ["numba"]
-        with pytest.raises(ValueError, match="Numba cannot be used"):  # what is asked for by name is not replaced
-            confusion_matrix(x, x, 2, impl="cpu")
-    finally:
-        ops._is_there.cache_clear()
+    x = torch.zeros(2, 3, dtype=torch.uint8)
+    metric = MeanIoU(2)
+    for _ in range(5):
+        metric.update(x, x)
+        assert metric.kernel == "portable"
+    assert searches == ["numba"]
+    with pytest.raises(ValueError, match="Numba cannot be used"):  # what is asked for by name is not replaced
+        confusion_matrix(x, x, 2, impl="cpu")

@@ -9,7 +9,7 @@ import pytest
 from golden.cases import CASES
 from golden.results import FOLDER, MAPS, difference, maps_of, results, text
 
-from meaniou.counting.ops import why_not
+from meaniou.counting import why_not
 
 KERNELS = [name for name in ("portable", "cpu") if not why_not(name)]
 

@@ -12,8 +12,7 @@ from support import assert_sentence
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from meaniou import MeanIoU, confusion_matrix, mean_iou, reference
-from meaniou.counting.errors import LabelRangeError
-from meaniou.counting.ops import why_not
+from meaniou.counting import LabelRangeError, why_not
 from meaniou.functional import Settings
 from meaniou.settings.label_space import LabelSpace
 from meaniou.settings.policy import Policy

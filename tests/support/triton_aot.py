@@ -1,4 +1,4 @@
-"""Compiles what would be launched, for a card that is not there, and tells what it takes."""
+"""Compiles what would be launched for a GPU that is not there, and tells what it takes."""
 
 import os
 import re
@@ -48,7 +48,7 @@ class Compiler:
         signature, fixed, attributes = {}, {}, {}
         for i, name in enumerate(names):
             value = values[name]
-            if isinstance(value, tuple) and name.endswith(("_lie", "_known")):
+            if isinstance(value, tuple) and name.endswith(("_strides", "_table")):
                 parts = ["*" + TYPES[n.dtype] if isinstance(n, torch.Tensor) else integer(n) for n in value]
                 ones = {k for k, n in enumerate(value) if isinstance(n, int) and n == 1}
                 signature[name] = tuple("constexpr" if k in ones else part for k, part in enumerate(parts))
@@ -103,9 +103,9 @@ def compiled(monkeypatch: Any, target: GPUTarget, count: Any, *args: Any) -> lis
     """The programs that a call of the kernel would launch on a card of that kind."""
     found: list[Compiled] = []
     shared = {80: 166912, 90: 232448, "gfx942": 65536}[target.arch]
-    here = limits.Card(limits.version(), shared, 100, target.backend == "hip")
+    here = limits.GpuLimits(limits.version(), shared, 100, target.backend == "hip")
     with monkeypatch.context() as patch:
-        patch.setattr(limits, "card", lambda device: here)
+        patch.setattr(limits, "gpu_limits", lambda device: here)
         for name in PROGRAMS:
             patch.setattr(programs, name, Compiler(getattr(programs, name), target, found))
         count(*args)

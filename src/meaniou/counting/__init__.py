@@ -1,4 +1,4 @@
-"""One batch of maps becomes one int64 confusion matrix, and a row of counts for each image where asked."""
+"""One batch of maps becomes one int64 confusion matrix, and counts of each image where asked."""
 
 from meaniou.counting.batch import as_tensor
 from meaniou.counting.confusion import (
@@ -7,19 +7,21 @@ from meaniou.counting.confusion import (
     count,
     count_images,
 )
-from meaniou.counting.errors import LabelRangeError, refuse_outside
-from meaniou.counting.kernels.image_counts import row_of
-from meaniou.counting.ops import kernel, why_not
+from meaniou.counting.dispatch import check_impl, kernel, why_not
+from meaniou.counting.errors import LabelRangeError, explain, refuse_outside
+from meaniou.counting.kernels.image_counts import image_counts_of
 
 __all__ = [
     "LabelRangeError",
     "Maps",
     "as_tensor",
+    "check_impl",
     "classes_of",
     "count",
     "count_images",
+    "explain",
+    "image_counts_of",
     "kernel",
     "refuse_outside",
-    "row_of",
     "why_not",
 ]

@@ -1,4 +1,4 @@
-"""``(preds, target, valid)`` -> views that a kernel can read, or one sentence why not; nothing is copied."""
+"""Prepares what was passed for the kernels, as views without a copy, or says in one sentence why it cannot."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from meaniou.counting import ambiguity
-from meaniou.counting.ambiguity import LABELS, SCORES, Batch, shown
+from meaniou.counting.ambiguity import LABELS, SCORES, RawBatch, shown
+
+Sides = tuple[Tensor, Tensor, str, str]  # preds and target, and their forms
 
 
 @dataclass(frozen=True)
-class Views:
-    """Two sides of the same pixels. A form is ``"labels"``, ``"scores"``, ``"threshold"`` or ``"one-hot"``."""
+class Batch:
+    """Two sides of the same pixels, as a kernel can read them; ``CountSpec`` says what a form is."""
 
     preds: Tensor  # [B, *], or [B, C, *] where the form has classes
     target: Tensor
@@ -23,10 +25,13 @@ class Views:
     preds_form: str
     target_form: str
     arrays: tuple[str, ...] = ()  # the sides that came as NumPy arrays
+    image: int | None = None  # place in the sequence that it is one map of
 
 
-def views(preds: Any, target: Any, valid: Any, num_classes: int, input_format: str, of_list: bool = False) -> Views:
-    """Views of one batch of tensors, NumPy arrays or objects with DLPack, or of one map of a list, as a batch of one.
+def prepare_batch(
+    preds: Any, target: Any, valid: Any, num_classes: int, input_format: str, image: int | None = None
+) -> Batch:
+    """A batch of tensors, NumPy arrays or objects with DLPack, or one map of a sequence, as a batch of one.
 
     Raises:
         TypeError: if something is none of these, or of a dtype that holds neither labels nor scores.
@@ -36,10 +41,10 @@ def views(preds: Any, target: Any, valid: Any, num_classes: int, input_format: s
     preds, target = as_tensor(preds, "preds"), as_tensor(target, "target")
     valid = None if valid is None else as_tensor(valid, "valid")
     _check_tensors(preds, target, valid)
-    batch = Batch(preds, target, num_classes, input_format, arrays, of_list)
-    found = _one_hot(batch) if input_format == "one-hot" else _index(batch)
-    mask = _valid(valid, target, map_shape(found.target, found.target_form))
-    return Views(found.preds, found.target, mask, found.preds_form, found.target_form, arrays)
+    raw = RawBatch(preds, target, num_classes, input_format, arrays, image is not None)
+    preds, target, preds_form, target_form = _one_hot(raw) if input_format == "one-hot" else _index(raw)
+    mask = _valid(valid, raw.target, map_shape(target, target_form))
+    return Batch(preds, target, mask, preds_form, target_form, arrays, image)
 
 
 def as_tensor(value: Any, name: str) -> Tensor:
@@ -104,37 +109,37 @@ def _check_tensors(preds: Tensor, target: Tensor, valid: Tensor | None) -> None:
         )
 
 
-def _index(batch: Batch) -> Views:
+def _index(raw: RawBatch) -> Sides:
     """Maps of labels, with scores or labels as predictions."""
-    preds, target, classes = batch.preds, batch.target, batch.num_classes
-    auto, scores = batch.input_format == "auto", preds.dtype in SCORES
+    preds, target, classes = raw.preds, raw.target, raw.num_classes
+    auto, scores = raw.input_format == "auto", preds.dtype in SCORES
     if auto:
-        ambiguity.refuse_floating_truth(batch)
-        ambiguity.refuse_planes(batch)
+        ambiguity.refuse_floating_truth(raw)
+        ambiguity.refuse_planes(raw)
     lone = _single(target) and (auto or classes > 1)
     if scores and lone and preds.dim() == target.dim() and preds.shape[1] == classes:
         target = target.squeeze(1)
     if scores and preds.dim() == target.dim() + 1 > 1 and preds.shape[1] == classes:
         if preds.shape[:1] + preds.shape[2:] != target.shape:
-            raise ValueError(f"{batch}; {_advice_on_scores(batch)}.")
-        if auto and ambiguity.is_one_image(batch):
+            raise ValueError(f"{raw}; {_advice_on_scores(raw)}.")
+        if auto and ambiguity.is_one_image(raw):
             preds, target = preds[None], target[None]
         elif auto:
-            ambiguity.refuse_classes_last(batch)
-        return Views(preds, target, None, "scores", "labels")
+            ambiguity.refuse_classes_last(raw)
+        return preds, target, "scores", "labels"
     preds, target = _drop_single(preds, target)
     if preds.shape != target.shape:
-        raise ValueError(f"{batch}; {_advice(batch, preds, target)}.")
+        raise ValueError(f"{raw}; {_advice(raw, preds, target)}.")
     if scores and auto:
         if classes != 2:
-            raise ValueError(f"{batch}; {ambiguity.advice_on_one_channel(batch)}.")
-        return Views(preds, target, None, "threshold", "labels")
-    return Views(preds, target, None, "labels", "labels")
+            raise ValueError(f"{raw}; {ambiguity.advice_on_one_channel(raw)}.")
+        return preds, target, "threshold", "labels"
+    return preds, target, "labels", "labels"
 
 
-def _one_hot(batch: Batch) -> Views:
+def _one_hot(raw: RawBatch) -> Sides:
     """Class planes on one side or both; floating predictions are scores, since their planes need not be 0 and 1."""
-    preds, target, num_classes = batch.preds, batch.target, batch.num_classes
+    preds, target, num_classes = raw.preds, raw.target, raw.num_classes
     if preds.dim() == target.dim() > 1 and num_classes > 1:  # labels [B, 1, *] beside class planes [B, C, *]
         if _single(target) and preds.shape[1] == num_classes:
             target = target.squeeze(1)
@@ -145,14 +150,13 @@ def _one_hot(batch: Batch) -> Views:
     for name, side, form in (("preds", preds, preds_form), ("target", target, target_form)):
         if form != "labels" and (side.dim() < 2 or side.shape[1] != num_classes):
             raise ValueError(
-                f"{batch}; expected class planes [B, {num_classes}, *], so check dimension 1, or pass 'index' for "
-                "labels."
+                f"{raw}; expected class planes [B, {num_classes}, *], so check dimension 1, or pass 'index' for labels."
             )
         if form == "labels" and side.dtype in SCORES:
-            raise TypeError(f"{batch}; {ambiguity.advice_on_floating_labels(batch, name)}.")
+            raise TypeError(f"{raw}; {ambiguity.advice_on_floating_labels(raw, name)}.")
     if map_shape(preds, preds_form) != map_shape(target, target_form):
-        raise ValueError(f"{batch}; expected the same map [B, *] on both sides, so check the batch and the resolution.")
-    return Views(preds, target, None, preds_form, target_form)
+        raise ValueError(f"{raw}; expected the same map [B, *] on both sides, so check the batch and the resolution.")
+    return preds, target, preds_form, target_form
 
 
 def map_shape(side: Tensor, form: str) -> torch.Size:
@@ -190,17 +194,17 @@ def _drop_single(preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return preds, target
 
 
-def _advice_on_scores(batch: Batch) -> str:
-    if batch.preds.shape[:-1] == batch.target.shape and batch.preds.shape[-1] == batch.num_classes:
-        return f"expected the classes {'first' if batch.of_list else 'in dimension 1'}, so pass {batch.classes_first()}"
-    if batch.preds.shape[0] != batch.target.shape[0]:
+def _advice_on_scores(raw: RawBatch) -> str:
+    if raw.preds.shape[:-1] == raw.target.shape and raw.preds.shape[-1] == raw.num_classes:
+        return f"expected the classes {'first' if raw.of_list else 'in dimension 1'}, so pass {raw.classes_first()}"
+    if raw.preds.shape[0] != raw.target.shape[0]:
         return "expected as many images on both sides, so check the batch"
-    resize = "" if "preds" in batch.arrays else ", as by torch.nn.functional.interpolate(preds, size=target.shape[1:])"
+    resize = "" if "preds" in raw.arrays else ", as by torch.nn.functional.interpolate(preds, size=target.shape[1:])"
     return f"expected scores at the resolution of the truth, so resize them first{resize}"
 
 
-def _advice(batch: Batch, preds: Tensor, target: Tensor) -> str:
-    num_classes = batch.num_classes
+def _advice(raw: RawBatch, preds: Tensor, target: Tensor) -> str:
+    num_classes = raw.num_classes
     if preds.dim() > 1 and preds.dim() == target.dim() + 1 and preds.shape[1] == num_classes:
         return (
             "expected floating scores, or integer class planes with input_format='one-hot', so pass that or "
@@ -211,7 +215,7 @@ def _advice(batch: Batch, preds: Tensor, target: Tensor) -> str:
     if preds.dim() == target.dim() + 1 and preds.shape[0] == num_classes and preds.shape[1:] == target.shape:
         return "expected a batch, so pass preds[None] and target[None]"
     if preds.dim() == target.dim() + 1 > 2 and preds.shape[:-1] == target.shape and preds.shape[-1] == num_classes:
-        return f"expected the classes {'first' if batch.of_list else 'in dimension 1'}, so pass {batch.classes_first()}"
+        return f"expected the classes {'first' if raw.of_list else 'in dimension 1'}, so pass {raw.classes_first()}"
     if preds.dim() == target.dim() + 1 and preds.shape[:1] + preds.shape[2:] == target.shape:
         return (
             f"expected one score for each class, and there are {preds.shape[1]} channels for {num_classes} classes, so "

@@ -1,6 +1,7 @@
-"""A batch, of tensors or of lists with one map per image -> its counts, and a row for each image where asked."""
+"""Counts of a batch, of tensors or of lists with one map per image, and of each image where asked."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,10 @@ import torch
 from torch import Tensor
 
 from meaniou.counting import ops
-from meaniou.counting.batch import Views, map_shape, views
+from meaniou.counting.batch import Batch, map_shape, prepare_batch
 from meaniou.counting.errors import LabelRangeError
-from meaniou.counting.kernels.label_table import Reading
-from meaniou.counting.kernels.readers import side_of_preds, side_of_truth
+from meaniou.counting.kernels.readers import preds_reader, target_reader
+from meaniou.counting.kernels.spec import CountSpec
 from meaniou.settings import InputSettings, LabelSpace
 
 Maps = Tensor | Sequence[Tensor]
@@ -25,21 +26,17 @@ def count(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inpu
         ValueError: if shapes or devices do not fit, or the shapes can be read in two ways; with ``validate_args`` and
             on the CPU also if a truth, or a prediction where the truth is a class, is outside the classes.
     """
-    if not isinstance(preds, (list, tuple)) and not isinstance(target, (list, tuple)):
-        counts: Tensor = _counted(ops.count, _views(preds, target, valid, space, inputs), space, inputs)
-        return counts
-    _check_lists(preds, target, valid)
-    total = torch.zeros(space.num_classes + 2, space.num_classes + 2, dtype=torch.int64, device="cpu")
-    for i in range(len(target)):
-        counts = _counted_one(ops.count, i, preds, target, valid, space, inputs)
-        total = counts if i == 0 else total.add_(counts)
-    return total
+    total: Tensor | None = None
+    for batch in _batches(preds, target, valid, space, inputs):
+        counts = _run(ops.count, batch, space, inputs)
+        total = counts if total is None else total.add_(counts)
+    return _no_counts(space) if total is None else total
 
 
 def count_images(
     preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: InputSettings, *, several: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """The same counts, and a row for each image, int64 ``[B, 4, C]``: pixels in both maps, in the truth, in the
+    """The same counts, and those of each image, int64 ``[B, 4, C]``: pixels in both maps, in the truth, in the
     prediction where the truth is a class, and those of the truth without an answer.
 
     ``several`` says that maps ``[B, N]`` are B images of N points, and not one image without a batch dimension.
@@ -47,17 +44,17 @@ def count_images(
     Raises:
         TypeError, ValueError: as ``count``, and if one map may be an image, or several of them.
     """
-    if not isinstance(preds, (list, tuple)) and not isinstance(target, (list, tuple)):
-        found = _views(preds, target, valid, space, inputs)
-        _check_images(found, several)
-        counted: tuple[Tensor, Tensor] = _counted(ops.count_images, found, space, inputs)
-        return counted
-    _check_lists(preds, target, valid)
-    parts = [_counted_one(ops.count_images, i, preds, target, valid, space, inputs) for i in range(len(target))]
-    if not parts:
-        size = space.num_classes + 2
-        return torch.zeros(size, size, dtype=torch.int64), torch.zeros(0, 4, space.num_classes, dtype=torch.int64)
-    return torch.stack([counts for counts, _ in parts]).sum(0), torch.cat([rows for _, rows in parts])
+    total: Tensor | None = None
+    parts = []
+    for batch in _batches(preds, target, valid, space, inputs):
+        if batch.image is None:
+            _check_images(batch, several)
+        counts, image_counts = _run(ops.count_images, batch, space, inputs)
+        total = counts if total is None else total.add_(counts)
+        parts.append(image_counts)
+    if total is None:
+        return _no_counts(space), torch.zeros(0, 4, space.num_classes, dtype=torch.int64)
+    return total, parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def classes_of(
@@ -69,28 +66,85 @@ def classes_of(
     Raises:
         TypeError, ValueError: as ``count``, but not for labels outside the classes.
     """
-    found = _views(preds, target, valid, space, inputs)
-    settings = (space.num_classes, space.ignore, inputs.threshold, space.target_bins, space.preds_bins)
-    reading = Reading(found.preds_form, found.target_form, *settings)
+    batch = prepare_batch(preds, target, valid, space.num_classes, inputs.input_format)
+    spec = _spec(batch, space, inputs)
     both = []
-    for side in (side_of_preds(found.preds, reading), side_of_truth(found.target, reading)):
-        everything = tuple(slice(None) for _ in side.shape)
-        both.append(side.bins()[side.read(everything).long()].view(side.shape))
-    if found.valid is not None:
-        both[1] = both[1].masked_fill(~found.valid, space.num_classes)
+    for reader in (preds_reader(batch.preds, spec), target_reader(batch.target, spec)):
+        everything = tuple(slice(None) for _ in reader.shape)
+        both.append(reader.bins()[reader.read(everything).long()].view(reader.shape))
+    if batch.valid is not None:
+        both[1] = both[1].masked_fill(~batch.valid, space.num_classes)
     return both[0], both[1]
 
 
-def _views(
-    preds: Any, target: Any, valid: Any, space: LabelSpace, inputs: InputSettings, of_list: bool = False
-) -> Views:
-    return views(preds, target, valid, space.num_classes, inputs.input_format, of_list)
+def _batches(
+    preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: InputSettings
+) -> Iterable[Batch]:
+    """The batch of tensors, or one for each image of lists."""
+    if isinstance(preds, (list, tuple)) or isinstance(target, (list, tuple)):
+        _check_lists(preds, target, valid)
+        return _batches_of_lists(preds, target, valid, space, inputs)
+    return [prepare_batch(preds, target, valid, space.num_classes, inputs.input_format)]
 
 
-def _check_images(found: Views, several: bool) -> None:
+def _batches_of_lists(
+    preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: InputSettings
+) -> Iterator[Batch]:
+    for i in range(len(target)):
+        maps = _one(preds[i]), _one(target[i]), None if valid is None else _one(valid[i])
+        try:
+            batch = prepare_batch(*maps, space.num_classes, inputs.input_format, i)
+        except (TypeError, ValueError) as error:
+            raise _naming_image(error, i) from None
+        yield batch
+
+
+def _one(image: Any) -> Any:
+    return image[None] if isinstance(image, (Tensor, np.ndarray)) else image
+
+
+def _no_counts(space: LabelSpace) -> Tensor:
+    return torch.zeros(space.num_classes + 2, space.num_classes + 2, dtype=torch.int64, device="cpu")
+
+
+def _spec(batch: Batch, space: LabelSpace, inputs: InputSettings) -> CountSpec:
+    return CountSpec(
+        preds_form=batch.preds_form,
+        target_form=batch.target_form,
+        num_classes=space.num_classes,
+        ignore=space.ignore,
+        threshold=inputs.threshold,
+        validate=inputs.validate_args,
+        impl=inputs.impl,
+        target_ids=space.target_text,
+        preds_ids=space.preds_text,
+    )
+
+
+def _run(operator: Any, batch: Batch, space: LabelSpace, inputs: InputSettings) -> Any:
+    """What an operator gives for a batch; an error names the label space, and the image of a sequence."""
+    try:
+        return operator(batch.preds, batch.target, batch.valid, *_spec(batch, space, inputs))
+    except LabelRangeError as error:
+        labels = batch.preds if error.side == "preds" else batch.target
+        few_operators = labels.dtype in (torch.uint16, torch.uint32) and error.side not in batch.arrays
+        index = error.index if batch.image is None or error.index is None else error.index[1:]
+        operand = f"{error.side}.long()" if few_operators else ""
+        raise replace(error, label_space=space, image=batch.image, index=index, operand=operand) from None
+    except (TypeError, ValueError) as error:
+        if batch.image is None:
+            raise
+        raise _naming_image(error, batch.image) from None
+
+
+def _naming_image(error: Exception, image: int) -> Exception:
+    return type(error)(f"Image {image} of the sequence: {error}")
+
+
+def _check_images(batch: Batch, several: bool) -> None:
     """Refuses maps without a batch dimension, each row of which would count as an image."""
-    classes = {found.preds_form, found.target_form} & {"scores", "one-hot"}
-    shape = map_shape(found.target, found.target_form)
+    classes = {batch.preds_form, batch.target_form} & {"scores", "one-hot"}
+    shape = map_shape(batch.target, batch.target_form)
     if len(shape) >= (2 if classes or several else 3):
         return
     points = ""
@@ -120,45 +174,3 @@ def _check_lists(preds: Maps, target: Maps, valid: Maps | None) -> None:
 
 def _has_length(value: Any) -> bool:
     return isinstance(value, Tensor) and value.dim() > 0
-
-
-def _counted_one(
-    operator: Any, i: int, preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: InputSettings
-) -> Any:
-    """What an operator gives for one image of lists."""
-    try:
-        image = (_one(preds[i]), _one(target[i]), None if valid is None else _one(valid[i]))
-        return _counted(operator, _views(*image, space, inputs, of_list=True), space, inputs)
-    except LabelRangeError as error:
-        error.image, error.index = i, error.index and error.index[1:]
-        raise
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"Image {i} of the sequence: {error}") from None
-
-
-def _one(image: Any) -> Any:
-    return image[None] if isinstance(image, (Tensor, np.ndarray)) else image
-
-
-def _counted(operator: Any, found: Views, space: LabelSpace, inputs: InputSettings) -> Any:
-    try:
-        return operator(
-            found.preds,
-            found.target,
-            found.valid,
-            found.preds_form,
-            found.target_form,
-            space.num_classes,
-            space.ignore,
-            inputs.threshold,
-            inputs.validate_args,
-            inputs.impl,
-            space.target_text,
-            space.preds_text,
-        )
-    except LabelRangeError as error:
-        error.label_space = space
-        side = found.preds if error.side == "preds" else found.target
-        if side.dtype in (torch.uint16, torch.uint32) and error.side not in found.arrays:
-            error.operand = f"{error.side}.long()"
-        raise

@@ -1,6 +1,6 @@
-"""The values in a map on the CPU -> what they are: class planes, probabilities, fractions, a decoded JPEG.
+"""What a map on the CPU seems to hold, told from its values: class planes, probabilities, fractions, a decoded JPEG.
 
-Shapes that can be read in two ways, and labels that are out of range, are explained by what the maps hold.
+It decides between readings of a shape, and explains labels that are out of range.
 """
 
 import math
@@ -48,19 +48,19 @@ def are_probabilities(scores: Tensor, dim: int) -> bool:
     return bool((scores >= 0).all()) and bool(((scores.sum(dim) - 1).abs() <= TOLERANCE).all())
 
 
-def cause_of(held: Tensor, form: str, num_classes: int) -> str:
-    """Why a map on the CPU may hold labels that are out of range, a key of ``outside.CAUSES``; empty if nothing tells.
+def cause_of(values: Tensor, form: str, num_classes: int) -> str:
+    """Why a map on the CPU may hold labels that are out of range, a key of ``errors.CAUSES``; empty if nothing tells.
 
     Args:
-        held: labels ``[*]``, or class planes ``[B, C, *]``.
-        form: the form of the map, as in ``Views``.
+        values: labels ``[*]``, or class planes ``[B, C, *]``.
+        form: the form of the map, as in ``CountSpec``.
         num_classes: number of classes, if a class is its own label; else 0.
     """
     if form == "one-hot":
-        return ("overlap" if bool((held != 0).sum(1).max() > 1) else "no class") if are_flags(held) else ""
-    if held.is_floating_point() and (cause := cause_of_fractions(held)):
+        return ("overlap" if bool((values != 0).sum(1).max() > 1) else "no class") if are_flags(values) else ""
+    if values.is_floating_point() and (cause := cause_of_fractions(values)):
         return cause
-    return cause_of_mask(held) if num_classes in (1, 2) else ""
+    return cause_of_mask(values) if num_classes in (1, 2) else ""
 
 
 def is_divided(preds: Tensor) -> bool:

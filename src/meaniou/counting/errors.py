@@ -1,13 +1,23 @@
-"""Labels out of range -> one error with plain fields, and the sentence that explains it to users."""
+"""The error about labels that are out of range, and the sentence that explains it to users."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import Literal
 
+import torch
 from torch import Tensor
 
 from meaniou._util import as_options, in_python
+from meaniou.counting.batch import map_shape
+from meaniou.counting.contents import cause_of
+from meaniou.counting.kernels.portable import CPU_TILE, blocks, masked
+from meaniou.counting.kernels.readers import PixelReader, at, preds_reader, target_reader
+from meaniou.counting.kernels.spec import CountSpec
 from meaniou.settings import TRAIN_VOID, LabelSpace
 
-# How maps of instances hold the class -> the class of a label, and what shows that there is more in it than a class.
+Dialect = Literal["python", "cli"]
+
+# By how maps of instances hold the class: the class of a label, and what shows that there is more in it than a class.
 INSTANCES: dict[str, tuple[Callable[[int], int], Callable[[int], bool]]] = {
     "& 0xFFFF": (lambda label: label & 0xFFFF, lambda label: label >> 16 not in (0, -1)),
     "// 1000": (lambda label: label // 1000, lambda label: label >= 1000),
@@ -16,7 +26,7 @@ INSTANCES: dict[str, tuple[Callable[[int], int], Callable[[int], bool]]] = {
 COMMON_INSTANCES = ("& 0xFFFF", "// 1000")  # // 256 is Mapillary's alone, and fits too many labels
 MANY_VOID = 6  # more void ids are not listed in a sentence
 
-# What a map seems to hold -> the cure in Python, and for a file.
+# By what a map seems to hold: the cure in Python, and for a file.
 CAUSES = {
     "binary": (
         "if LABEL is the foreground of a binary mask, pass SIDE > 0",
@@ -37,36 +47,37 @@ CAUSES = {
 }
 
 
+@dataclass(eq=False)
 class LabelRangeError(ValueError):
     """Labels outside the classes that are a mistake in the data or the settings.
 
     Attributes:
         side: ``"preds"`` or ``"target"``, the map that holds them.
         number: how many pixels.
-        num_classes: number of classes.
+        label_space: the classes that the labels are no part of.
         index: of the first one, on the CPU; else ``None``.
         stored: what is stored there: one label, or the values of a pixel of class planes.
         cause: what the map seems to hold, a key of ``CAUSES``, or empty.
-        space: the classes that the labels are no part of.
         image: place in the sequence that was passed, ``None`` for a batch.
-        operand: what arithmetic takes, which is another tensor for the dtypes of which PyTorch has little.
+        operand: what arithmetic takes where that is not the map itself, as for dtypes of which PyTorch has little.
     """
 
-    def __init__(
-        self,
-        side: str,
-        number: int,
-        num_classes: int,
-        index: tuple[int, ...] | None = None,
-        stored: tuple[float, ...] = (),
-        cause: str = "",
-    ) -> None:
-        super().__init__(side, number, num_classes, index, stored, cause)
-        self.side, self.number, self.num_classes, self.index = side, number, num_classes, index
-        self.stored, self.cause = stored, cause
-        self.label_space = LabelSpace(num_classes)
-        self.image: int | None = None
-        self.operand = side
+    side: str
+    number: int
+    label_space: LabelSpace
+    index: tuple[int, ...] | None = None
+    stored: tuple[float, ...] = ()
+    cause: str = ""
+    image: int | None = None
+    operand: str = ""
+
+    def __post_init__(self) -> None:
+        super().__init__(*(getattr(self, field.name) for field in fields(self)))  # what pickle makes it from
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return self.label_space.num_classes
 
     @property
     def label(self) -> int | None:
@@ -76,26 +87,75 @@ class LabelRangeError(ValueError):
         return int(self.stored[0])
 
     def __str__(self) -> str:
-        image = "" if self.image is None else f"Image {self.image} of the sequence: "
-        return f"{image}{self.side} {_fact(self)}; {in_python(_cures(self))}."
+        return explain(self, "python")
 
     def of_file(self, path: object, all_classes: str = "") -> str:
         """The same for a file and the command line; ``all_classes`` says how all classes are named there."""
-        return f"{path} {_fact(self)}; {as_options(_cures(self, on_disk=True, all_classes=all_classes))}."
+        return explain(self, "cli", str(path), all_classes)
+
+
+def explain(error: LabelRangeError, dialect: Dialect, path: str = "", all_classes: str = "") -> str:
+    """One sentence: what a map holds, and what can be done, in the words of Python or of the command line.
+
+    Args:
+        error: what there is to explain.
+        dialect: for whom.
+        path: the file that holds the labels, for the command line.
+        all_classes: how all classes are named on the command line, where that is not by their number.
+    """
+    if dialect == "cli":
+        return f"{path} {_fact(error)}; {as_options(_cures(error, on_disk=True, all_classes=all_classes))}."
+    image = "" if error.image is None else f"Image {error.image} of the sequence: "
+    return f"{image}{error.side} {_fact(error)}; {in_python(_cures(error))}."
 
 
 def refuse_outside(counts: Tensor, space: LabelSpace) -> None:
     """Raises ``LabelRangeError`` if counts on the CPU hold a label outside the classes that is a mistake."""
     for side, number in zip(("target", "preds"), number_outside(counts), strict=True):
         if number:
-            error = LabelRangeError(side, number, space.num_classes)
-            error.label_space = space
-            raise error
+            raise LabelRangeError(side, number, space)
 
 
 def number_outside(counts: Tensor) -> tuple[int, int]:
     """Pixels outside the classes in the truth, and in the prediction where the truth is a class."""
     return int(counts[-1].sum()), int(counts[:-2, -1].sum())
+
+
+def refuse_labels(counts: Tensor, preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> None:
+    """Raises ``LabelRangeError`` if maps on the CPU hold a label outside the classes, by the counts of them."""
+    if not spec.validate or preds.device.type != "cpu":
+        return
+    # One sum tells that there is nothing outside, in half the time of looking at both sides; NumPy's is the faster.
+    if counts.numpy()[:-1, :-1].sum() == map_shape(target, spec.target_form).numel():
+        return
+    in_truth, in_preds = number_outside(counts)
+    if not (in_truth or in_preds):
+        return
+    truth, prediction = target_reader(target, spec), preds_reader(preds, spec)
+    index, stored = _first_outside(truth, prediction, valid, in_truth > 0)
+    if in_truth:
+        side, number, values, form, ids = "target", in_truth, target, spec.target_form, spec.target_ids
+    else:
+        side, number, values, form, ids = "preds", in_preds, preds, spec.preds_form, spec.preds_ids
+    cause = cause_of(values, form, 0 if ids else spec.num_classes)
+    raise LabelRangeError(side, number, LabelSpace(spec.num_classes), index, tuple(stored), cause)
+
+
+def _first_outside(
+    truth: PixelReader, prediction: PixelReader, valid: Tensor | None, on_truth: bool
+) -> tuple[tuple[int, ...], list[float]]:
+    """Index of the first pixel outside the classes, and what is stored there."""
+    num_classes = truth.num_classes
+    rows, columns, outside = truth.bins(), prediction.bins(), num_classes + 1
+    for block in blocks(truth.shape, max(1, CPU_TILE // num_classes)):
+        row = rows[masked(truth.read(block), valid, block, rows.numel() - 1)]
+        wrong = row == outside if on_truth else (columns[prediction.read(block)] == outside) & (row < num_classes)
+        if wrong.any():
+            where = torch.unravel_index(wrong.nonzero()[0, 0], [s.stop - s.start for s in block])
+            index = tuple(s.start + int(i) for s, i in zip(block, where, strict=True))
+            stored = at(truth.data if on_truth else prediction.data, index)
+            return index, stored.reshape(-1).tolist()
+    raise AssertionError("no pixel is outside")
 
 
 def _fact(error: LabelRangeError) -> str:
@@ -110,12 +170,16 @@ def _fact(error: LabelRangeError) -> str:
 
 def _cures(error: LabelRangeError, on_disk: bool = False, all_classes: str = "") -> str:
     likely = [CAUSES[error.cause][on_disk]] if error.cause else []
-    likely = [cure.replace("SIDE", error.operand).replace("LABEL", str(error.label)) for cure in likely]
+    likely = [cure.replace("SIDE", _operand(error)).replace("LABEL", str(error.label)) for cure in likely]
     if error.label is not None and error.label < 0:
         likely = [cure.replace("> 0", "!= 0") for cure in likely]
     if error.cause in ("divided", "fractions"):
         return likely[0]
     return "; otherwise ".join([*likely, *_hints(error, on_disk), _rules(error, on_disk, all_classes)])
+
+
+def _operand(error: LabelRangeError) -> str:
+    return error.operand or error.side
 
 
 def _hints(error: LabelRangeError, on_disk: bool) -> Iterator[str]:
@@ -127,8 +191,8 @@ def _hints(error: LabelRangeError, on_disk: bool) -> Iterator[str]:
     for form in (space.instances,) if space.instances else () if space.protocol else COMMON_INSTANCES:
         class_of, has_more = INSTANCES[form]
         some = " where it is 1000 or more" if form == "// 1000" else ""  # others are stored as they are
-        if has_more(label) and class_of(label) in _known(error):
-            what = f"store label {form}" if on_disk else f"pass {error.operand} {form}"
+        if has_more(label) and class_of(label) in _all_labels(error):
+            what = f"store label {form}" if on_disk else f"pass {_operand(error)} {form}"
             yield f"if its labels hold numbers of instances too, {what}{some}"
             return
     if not any(of in (None, label) for of, _ in space.hint):
@@ -174,15 +238,15 @@ def _void_rule(error: LabelRangeError) -> str:
         void = tuple(sorted({*void, error.label}))
     if len(void) > MANY_VOID:
         return f"pass {{{setting}:}} with all void ids, this one too, if it is void"
-    listed = ",".join(map(str, void if error.label is not None else ()))
-    return f"pass {{{setting}:{listed}}} if {'that is no answer' if error.side == 'preds' else 'such labels are void'}"
+    ids = ",".join(map(str, void if error.label is not None else ()))
+    return f"pass {{{setting}:{ids}}} if {'that is no answer' if error.side == 'preds' else 'such labels are void'}"
 
 
 def _ids(error: LabelRangeError) -> tuple[tuple[int, ...], ...] | None:
     return error.label_space.pred_ids if error.side == "preds" else error.label_space.ids
 
 
-def _known(error: LabelRangeError) -> set[int]:
+def _all_labels(error: LabelRangeError) -> set[int]:
     """All labels that stand for a class or for the void."""
     ids = _ids(error)
     classes = range(error.num_classes) if ids is None else [label for of_class in ids for label in of_class]

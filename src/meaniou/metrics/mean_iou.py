@@ -221,7 +221,7 @@ class MeanIoU(SavedMetric):
     @property
     def kernel(self) -> str:
         """The kernel that counts on the metric's device: ``"portable"``, ``"cpu"`` or ``"cuda"``."""
-        return kernel(self.input_settings.impl, self.counts.device).__name__.rpartition(".")[2]
+        return kernel(self.input_settings.impl, self.counts.device).NAME
 
     def extra_repr(self) -> str:
         """The settings that a printed metric shows: the first ones, and those that are not the default."""

@@ -27,7 +27,6 @@ class InputSettings:
     def of(cls, input_format: InputFormat, threshold: float, validate_args: bool, impl: Impl) -> "InputSettings":
         """Checks the settings and freezes them; raises ``TypeError`` or ``ValueError`` if one is off."""
         one_of("input_format", input_format)
-        one_of("impl", impl)
         flag("validate_args", validate_args)
         if isinstance(threshold, bool) or not isinstance(threshold, Real) or threshold != threshold:
             raise TypeError(

@@ -1,4 +1,4 @@
-"""Label or score views -> counts, by PyTorch operators on any device, in tiles that bound the memory.
+"""The kernel for every device: counts by PyTorch operators, in tiles that bound the memory.
 
 Each side of a pixel becomes a small code. The two codes name a cell of a table, the cells are counted, and the table is
 folded into the bins, so that ignored ids and outside labels cost no pass of their own over the map.
@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from meaniou.counting.kernels.image_counts import image_by_image
-from meaniou.counting.kernels.label_table import Reading
-from meaniou.counting.kernels.readers import Block, Side, at, side_of_preds, side_of_truth
+from meaniou.counting.kernels.readers import Block, PixelReader, preds_reader, target_reader
+from meaniou.counting.kernels.spec import CountSpec
+
+NAME = "portable"
 
 # Pixels a tile. One core (EPYC, 1 MiB L2), ns/px of uint8 maps: 2.1 at 2^16, 1.6 at 2^17, 1.4 at 2^18, which takes
 # twice the memory.
@@ -27,26 +29,26 @@ MAX_TABLE = 1 << 17
 MAX_COPIED = 1 << 20
 
 
-def count(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading) -> Tensor:
+def count(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> Tensor:
     """Counts of all pixels, int64 ``[C + 2, C + 2]`` with truth in rows, on the device of ``preds``.
 
-    ``valid`` is bool of the map's shape; ``Reading`` says what the two maps may be.
+    ``valid`` is bool of the map's shape; ``CountSpec`` says what the two maps may be.
     """
     maps = (preds, target) if valid is None else (preds, target, valid)
-    flat = {reading.preds_form, reading.target_form}.isdisjoint(("scores", "one-hot"))
+    flat = {spec.preds_form, spec.target_form}.isdisjoint(("scores", "one-hot"))
     if flat and all(m.is_contiguous() for m in maps):
         preds, target, valid = preds.view(-1), target.view(-1), None if valid is None else valid.view(-1)
-    truth, prediction = side_of_truth(target, reading), side_of_preds(preds, reading)
-    kernel = count_on_cpu if preds.device.type == "cpu" else count_without_sync
-    return kernel(truth, prediction, valid, reading.num_classes)
+    truth, prediction = target_reader(target, spec), preds_reader(preds, spec)
+    way = count_on_cpu if preds.device.type == "cpu" else count_without_sync
+    return way(truth, prediction, valid, spec.num_classes)
 
 
-def count_images(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading) -> tuple[Tensor, Tensor]:
-    """The same counts, and a row for each image, int64 ``[B, 4, C]``; ``rows`` says what it is."""
-    return image_by_image(count, preds, target, valid, reading)
+def count_images(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> tuple[Tensor, Tensor]:
+    """The same counts, and those of each image, int64 ``[B, 4, C]``, as ``image_counts`` says."""
+    return image_by_image(count, preds, target, valid, spec)
 
 
-def count_on_cpu(truth: Side, prediction: Side, valid: Tensor | None, num_classes: int) -> Tensor:
+def count_on_cpu(truth: PixelReader, prediction: PixelReader, valid: Tensor | None, num_classes: int) -> Tensor:
     """Counts pairs of codes and folds their table at the end, or counts bins at once if that is larger than the map."""
     rows, columns, size = truth.bins(), prediction.bins(), num_classes + 2
     parts = tiles(truth, prediction, valid, CPU_TILE, CPU_SCORES)
@@ -72,7 +74,7 @@ def _add(table: Tensor, cell: Tensor) -> None:
         table.scatter_add_(0, cell.long(), table.new_ones(()).expand(cell.shape))
 
 
-def count_without_sync(truth: Side, prediction: Side, valid: Tensor | None, num_classes: int) -> Tensor:
+def count_without_sync(truth: PixelReader, prediction: PixelReader, valid: Tensor | None, num_classes: int) -> Tensor:
     """Counts by ``scatter_add_`` alone, so that nothing asks the device for a value.
 
     The copies of a cell lie side by side and neighbouring pixels take different ones, or the many pixels of one region
@@ -90,32 +92,16 @@ def count_without_sync(truth: Side, prediction: Side, valid: Tensor | None, num_
     return counts.view(size, size, copies).sum(2)
 
 
-def first_outside(
-    truth: Side, prediction: Side, valid: Tensor | None, num_classes: int, on_truth: bool
-) -> tuple[tuple[int, ...], list[float]]:
-    """Index of the first outside pixel and what is stored there; for the sentence of an error, on the CPU."""
-    rows, columns, outside = truth.bins(), prediction.bins(), num_classes + 1
-    for block in blocks(truth.shape, max(1, CPU_TILE // num_classes)):
-        row = rows[_masked(truth.read(block), valid, block, rows.numel() - 1)]
-        wrong = row == outside if on_truth else (columns[prediction.read(block)] == outside) & (row < num_classes)
-        if wrong.any():
-            where = torch.unravel_index(wrong.nonzero()[0, 0], [s.stop - s.start for s in block])
-            index = tuple(s.start + int(i) for s, i in zip(block, where, strict=True))
-            stored = at(truth.data if on_truth else prediction.data, index)
-            return index, stored.reshape(-1).tolist()
-    raise AssertionError("no pixel is outside")
-
-
 def tiles(
-    truth: Side, prediction: Side, valid: Tensor | None, pixels: int, scores: int
+    truth: PixelReader, prediction: PixelReader, valid: Tensor | None, pixels: int, scores: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Codes of truth and prediction, tile after tile."""
     void = truth.bins().numel() - 1 if valid is not None else 0
     for block in blocks(truth.shape, max(1, min(pixels, scores // max(truth.cost, prediction.cost)))):
-        yield _masked(truth.read(block), valid, block, void), prediction.read(block)
+        yield masked(truth.read(block), valid, block, void), prediction.read(block)
 
 
-def _masked(codes: Tensor, valid: Tensor | None, block: Block, void: int) -> Tensor:
+def masked(codes: Tensor, valid: Tensor | None, block: Block, void: int) -> Tensor:
     """Gives pixels that are not valid the code of the void."""
     return codes if valid is None else codes.masked_fill_(~valid[block].reshape(-1), void)
 

@@ -1,4 +1,4 @@
-"""One side of the pixels -> small codes, block after block, and the bin that each code stands for.
+"""Readers that turn one side of the pixels into small codes, block after block, and name the bin of each code.
 
 A bin is a class, C (void in the truth, no answer in the prediction) or C + 1 (outside).
 """
@@ -10,21 +10,22 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from meaniou.counting.kernels.label_table import NARROW, Reading, Window, far_labels, label_bins, window
+from meaniou.counting.kernels.label_table import NARROW, LabelTable, bins_of_codes, label_table, sparse_labels
+from meaniou.counting.kernels.spec import CountSpec
 
 Block = tuple[slice, ...]
-Room = Callable[[torch.Size], Tensor]
+Scratch = Callable[[torch.Size], Tensor]  # memory of a shape, which the next call overwrites
 
 # From so many classes on, the best group of classes is sought first: one pass over the scores instead of four.
 MANY_CLASSES = 96
 GROUP = 8
 # Images with fewer pixels are too small to be read class by class.
 MIN_PIXELS = 64
-# Far labels that are compared with each pixel; more are sought in their order.
-MANY_FAR = 4
+# Sparse labels that are compared with each pixel; more are sought in their order.
+MANY_SPARSE = 4
 
 
-class Side(Protocol):
+class PixelReader(Protocol):
     """One side of the pixels: how a block becomes codes, and the bin that each code stands for."""
 
     data: Tensor
@@ -39,76 +40,70 @@ class Side(Protocol):
         """Codes of a block in row-major order, int32 ``[n]``, the caller's own to change."""
 
 
-def side_of_truth(target: Tensor, reading: Reading) -> Side:
+def target_reader(target: Tensor, spec: CountSpec) -> PixelReader:
     """The reader of the truth."""
-    return _side(target, reading.target_form, reading.target_ids, reading)
+    return _reader(target, spec.target_form, spec.target_ids, spec)
 
 
-def side_of_preds(preds: Tensor, reading: Reading) -> Side:
+def preds_reader(preds: Tensor, spec: CountSpec) -> PixelReader:
     """The reader of the predictions."""
-    return _side(preds, reading.preds_form, reading.preds_ids, reading)
+    return _reader(preds, spec.preds_form, spec.preds_ids, spec)
 
 
-def _side(data: Tensor, form: str, ids: tuple[int, ...], reading: Reading) -> Side:
+def _reader(data: Tensor, form: str, ids: str, spec: CountSpec) -> PixelReader:
     if form == "labels":
-        return Labels(data, window(data.dtype, reading.num_classes, reading.ignore, ids))
-    settings = reading.num_classes, reading.ignore
+        return LabelReader(data, label_table(data.dtype, spec.num_classes, spec.ignore, ids))
     if form == "threshold":
-        return _Answers(data, data.shape, partial(_above, reading.threshold), *settings)
+        return ScoreReader(data, data.shape, partial(_above, spec.threshold), spec)
     data = data.movedim(1, 0)
-    return _Answers(data, data.shape[1:], _best if form == "scores" else _only, *settings)
+    return ScoreReader(data, data.shape[1:], _best if form == "scores" else _only, spec)
 
 
-class Labels:
-    """A map of labels. Code 0 is the label ``low`` of its window; what lies beyond the window is clamped to its ends.
+class LabelReader:
+    """A map of labels. Code 0 is the lowest label of its table; what lies beyond the table is clamped to its ends.
 
-    Each far label has a code of its own after the window.
+    Each sparse label has a code of its own after the dense ones.
     """
 
-    def __init__(self, data: Tensor, labels: Window) -> None:
-        self.data, self.shape, self.num_classes, self.window = data, data.shape, labels.num_classes, labels
+    def __init__(self, data: Tensor, table: LabelTable) -> None:
+        self.data, self.shape, self.num_classes, self.table = data, data.shape, table.num_classes, table
         self.cost = 8 if data.is_contiguous() else 8 + 2 * data.element_size()  # a copy, and one of the tile before
         self.narrow = data.dtype in NARROW
 
     def bins(self) -> Tensor:
-        return _made(self.data.device, label_bins, self.window, kept=not self.window.own)
+        return cached_table(self.data.device, bins_of_codes, self.table, kept=not self.table.by_number)
 
     def read(self, block: Block) -> Tensor:
-        tile, (low, high, _, far, *_) = self.data[block].reshape(-1), self.window
+        tile, (low, high, _, sparse, *_) = self.data[block].reshape(-1), self.table
         if self.narrow:
             codes = tile.to(torch.int32, copy=True)
             return codes.sub_(low) if low else codes
         if tile.is_floating_point():  # a fraction is no label; NaN differs from its floor
             codes = tile.float().masked_fill(tile != tile.floor(), high).clamp_(low, high)
         else:
-            # uint16 and uint32 have no clamp, and int16 may not hold the ends of a window of ids.
+            # uint16 and uint32 have no clamp, and int16 may not hold the ends of a table of ids.
             wide = {torch.uint32: torch.int64, torch.uint16: torch.int32, torch.int16: torch.int32}
             tile = tile.to(wide.get(tile.dtype, tile.dtype))
             codes = tile.clamp(low, high)
         codes = codes.to(torch.int32).sub_(low)
-        if len(far) <= MANY_FAR:
-            for code, (label, _) in enumerate(far, high + 1 - low):
+        if len(sparse) <= MANY_SPARSE:
+            for code, (label, _) in enumerate(sparse, high + 1 - low):
                 codes.masked_fill_(tile == label, code)
             return codes
-        sought = _made(tile.device, far_labels, self.window, kept=True)
-        place = torch.bucketize(tile.long(), sought).clamp_(max=len(far) - 1)
-        return torch.where(sought[place] == tile, place + (high + 1 - low), codes).to(torch.int32)
+        labels = cached_table(tile.device, sparse_labels, self.table, kept=True)
+        place = torch.bucketize(tile.long(), labels).clamp_(max=len(sparse) - 1)
+        return torch.where(labels[place] == tile, place + (high + 1 - low), codes).to(torch.int32)
 
 
-class _Answers:
+class ScoreReader:
     """A map that is decided pixel by pixel; but for ignored classes, the codes are the bins."""
 
     def __init__(
-        self,
-        data: Tensor,
-        shape: torch.Size,
-        decide: Callable[[Tensor, Room], Tensor],
-        num_classes: int,
-        ignore: tuple[int, ...],
+        self, data: Tensor, shape: torch.Size, decide: Callable[[Tensor, Scratch], Tensor], spec: CountSpec
     ) -> None:
-        self.data, self.shape, self.decide, self.num_classes = data, shape, decide, num_classes
-        self.ignored = tuple(i for i in ignore if 0 <= i < num_classes)
-        # Room for one tile, reused: fresh memory of this size costs more than what is done in it.
+        self.data, self.shape, self.decide, self.num_classes = data, shape, decide, spec.num_classes
+        self.ignored = tuple(i for i in spec.ignore if 0 <= i < spec.num_classes)
+        # Memory for one tile, reused: fresh memory of this size costs more than what is done in it.
         self.spare = data.new_empty(0, dtype=torch.float64 if data.dtype == torch.float64 else torch.float32)
         planes = data.shape[: data.dim() - len(shape)].numel()
         lies_flat = data.dim() == len(shape) or data.movedim(0, 1).is_contiguous()
@@ -117,14 +112,14 @@ class _Answers:
             self.cost = planes + 32 * GROUP + (0 if lies_flat else planes * data.element_size())
 
     def bins(self) -> Tensor:
-        return _made(self.data.device, _answer_bins, self.ignored, self.num_classes)
+        return cached_table(self.data.device, _bins_of_answers, self.ignored, self.num_classes)
 
     def read(self, block: Block) -> Tensor:
         tile = at(self.data, block)
         tile = tile.reshape(*tile.shape[: tile.dim() - len(block)], -1)
-        return self.decide(tile, self._room).to(torch.int32)
+        return self.decide(tile, self._scratch).to(torch.int32)
 
-    def _room(self, shape: torch.Size) -> Tensor:
+    def _scratch(self, shape: torch.Size) -> Tensor:
         if self.spare.numel() < shape.numel():
             self.spare = self.spare.new_empty(shape.numel())
         return self.spare[: shape.numel()].view(shape)
@@ -145,40 +140,40 @@ def layout(scores: Tensor) -> tuple[tuple[int, ...], int] | None:
     return None
 
 
-def _answer_bins(ignored: tuple[int, ...], num_classes: int, device: torch.device) -> Tensor:
+def _bins_of_answers(ignored: tuple[int, ...], num_classes: int, device: torch.device) -> Tensor:
     bins = torch.arange(num_classes + 3, device=device)
     for i in (*ignored, num_classes + 2):
         bins[i] = num_classes
     return bins
 
 
-def _made(device: torch.device, make: Callable[..., Tensor], *settings: Any, kept: bool = False) -> Tensor:
-    """Bins, kept on the CPU; on an accelerator made anew, since copies wait and a captured graph owns what it makes.
+def cached_table(device: torch.device, make: Callable[..., Tensor], *settings: Any, kept: bool = False) -> Tensor:
+    """A table, kept on the CPU; on an accelerator made anew, since copies wait and a captured graph owns what it makes.
 
-    Those with too many steps to be made anew are copied there once, and ``kept`` for ever.
+    One with too many steps to be made anew is copied there once, and ``kept`` for ever.
     """
     if device.type == "cpu":
-        return _made_once(make, *settings)
-    return _copied_once(device, make, *settings) if kept else make(*settings, device)
+        return _made_on_cpu(make, *settings)
+    return _kept_on_device(device, make, *settings) if kept else make(*settings, device)
 
 
 @lru_cache(maxsize=64)
-def _made_once(make: Callable[..., Tensor], *settings: Any) -> Tensor:
+def _made_on_cpu(make: Callable[..., Tensor], *settings: Any) -> Tensor:
     return make(*settings, torch.device("cpu"))
 
 
 @cache
-def _copied_once(device: torch.device, make: Callable[..., Tensor], *settings: Any) -> Tensor:
+def _kept_on_device(device: torch.device, make: Callable[..., Tensor], *settings: Any) -> Tensor:
     return make(*settings, torch.device("cpu")).to(device, non_blocking=True)
 
 
-def _above(threshold: float, tile: Tensor, _: Room) -> Tensor:
-    """Scores ``[n]`` -> 1 where above the threshold, else 0; 2 for NaN."""
+def _above(threshold: float, tile: Tensor, _: Scratch) -> Tensor:
+    """1 where scores ``[n]`` are above the threshold, else 0; 2 for NaN."""
     return tile.gt(threshold).to(torch.uint8).masked_fill_(tile.isnan(), 2)
 
 
-def _best(tile: Tensor, room: Room) -> Tensor:
-    """Scores ``[C, n]`` -> the class of the first maximum, C where one of them is NaN.
+def _best(tile: Tensor, scratch: Scratch) -> Tensor:
+    """The class of the first maximum of scores ``[C, n]``, C where one of them is NaN.
 
     The maximum of a pixel with a NaN is NaN and equals nothing, so that no class is found there. Classes that lie side
     by side (channels last) are the case where ``argmax`` is the faster way on a CPU; elsewhere it takes 4 to 10 times
@@ -191,7 +186,7 @@ def _best(tile: Tensor, room: Room) -> Tensor:
         return best.masked_fill_(scores.gather(0, best).isnan(), num_classes).squeeze(0)
     if num_classes >= MANY_CLASSES:
         return _best_of_groups(tile)
-    spare = room(tile.shape)
+    spare = scratch(tile.shape)
     scores = tile if tile.dtype == spare.dtype else spare.copy_(tile)
     # Into a tensor of the same dtype the comparison is vectorised; to bool it takes five times as long.
     return _first(torch.eq(scores, scores.amax(0), out=spare))
@@ -218,9 +213,9 @@ def _wide(scores: Tensor) -> Tensor:
     return scores.float() if scores.element_size() < 4 else scores
 
 
-def _only(tile: Tensor, room: Room) -> Tensor:
-    """One-hot ``[C, n]`` -> the class, C + 1 where a pixel is not a single 1 among zeros."""
-    num_classes, spare = tile.shape[0], room(tile.shape)
+def _only(tile: Tensor, scratch: Scratch) -> Tensor:
+    """The class of one-hot planes ``[C, n]``, C + 1 where a pixel is not a single 1 among zeros."""
+    num_classes, spare = tile.shape[0], scratch(tile.shape)
     single = torch.ne(spare.copy_(tile), 0, out=spare).sum(0) == 1
     first = _first(torch.eq(spare.copy_(tile), 1, out=spare))
     return first.masked_fill_(~single | (first == num_classes), num_classes + 1)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch._subclasses import FakeTensor
 
-from meaniou.counting import row_of
+from meaniou.counting import image_counts_of
 
 WHOLE = "expected the metric_state or state_dict of the same metric, so pass that."
 PARTS = 64  # tensors in a list of rows; more are joined
@@ -85,7 +85,9 @@ def _why_not_images(states: Mapping[str, Any], num_classes: int) -> str:
     if any(bool((part < 0).any()) for part in rows):
         return "The state holds negative rows; expected numbers of pixels, so pass a state that was counted."
     sums = [part.sum(0).cpu() for part in rows]
-    if not torch.equal(sum(sums, torch.zeros(4, num_classes, dtype=torch.int64)), row_of(states["counts"].cpu())):
+    if not torch.equal(
+        sum(sums, torch.zeros(4, num_classes, dtype=torch.int64)), image_counts_of(states["counts"].cpu())
+    ):
         return f"The rows of images hold other pixels than the counts; {WHOLE}"
     return ""
 

@@ -1,4 +1,4 @@
-"""Label or score views on the CPU -> counts, by loops that Numba compiled, on as many threads as PyTorch has.
+"""The kernel for the CPU: loops that Numba compiles, on as many threads as PyTorch has.
 
 What lies flat in memory is read where it lies. Anything else (strided views, bytes that do not begin at a word, masks,
 one-hot planes, thresholds) goes through a small buffer, block after block.
@@ -13,11 +13,14 @@ from torch import Tensor
 
 from meaniou.counting.kernels import portable
 from meaniou.counting.kernels.cpu import loops
-from meaniou.counting.kernels.cpu.threads import Add, Array, share_out
+from meaniou.counting.kernels.cpu.threads import Add, Array, parallel_for
 from meaniou.counting.kernels.image_counts import image_by_image
-from meaniou.counting.kernels.label_table import Reading, Window, label_bins
+from meaniou.counting.kernels.label_table import LabelTable, bins_of_codes
 from meaniou.counting.kernels.portable import blocks, tiles
-from meaniou.counting.kernels.readers import Block, Labels, Side, at, layout, side_of_preds, side_of_truth
+from meaniou.counting.kernels.readers import Block, LabelReader, PixelReader, at, layout, preds_reader, target_reader
+from meaniou.counting.kernels.spec import CountSpec
+
+NAME = "cpu"
 
 BYTES = (torch.bool, torch.uint8, torch.int8)
 INFINITY = {torch.float16: np.int16(0x7C00), torch.bfloat16: np.int16(0x7F80)}  # as bits
@@ -27,71 +30,74 @@ LABELS_PER_THREAD, SCORES_PER_THREAD = 1 << 19, 1 << 20
 SCORE_TILE = 1 << 13
 # A buffer that labels or scores are copied to is this part of a tile of the portable kernel: two are held at a time.
 SHARE = 4
-NO_FAR = np.empty(0, np.int64)
+NO_SPARSE = np.empty(0, np.int64)
+Table = tuple[Array, int, Array]  # the part of a cell's index by code, the lowest label, the sparse labels
 
 
-def count(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading) -> Tensor:
+def count(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> Tensor:
     """Counts of all pixels, int64 ``[C + 2, C + 2]`` with truth in rows; arguments are those of the portable kernel."""
     preds, target = preds.detach(), target.detach()
-    truth, prediction = side_of_truth(target, reading), side_of_preds(preds, reading)
-    size = reading.num_classes + 2
+    truth, prediction = target_reader(target, spec), preds_reader(preds, spec)
+    size = spec.num_classes + 2
     counts = np.zeros(size * size, np.int64)
     if truth.shape.numel():
-        if not _in_loops(truth, prediction, reading, valid):
+        if not _in_loops(truth, prediction, spec, valid):
             _count_codes(truth, prediction, valid, counts)
         elif flat := _lies_flat(truth, prediction, preds):
-            share_out(*flat, 0, truth.shape.numel(), counts)
+            parallel_for(*flat, 0, truth.shape.numel(), counts)
         else:
             _count_blocks(truth, prediction, counts)
     return torch.from_numpy(counts.reshape(size, size))
 
 
-def count_images(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading) -> tuple[Tensor, Tensor]:
-    """The same counts, and a row for each image, int64 ``[B, 4, C]``, from the same pass; ``rows`` says what it is.
+def count_images(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> tuple[Tensor, Tensor]:
+    """The same counts, and those of each image, int64 ``[B, 4, C]``, from the same pass, as ``image_counts`` says.
 
     An image takes about 2 µs of its own, and 0.7 ns for each cell of the counts.
     """
     preds, target = preds.detach(), target.detach()
-    truth, prediction = side_of_truth(target, reading), side_of_preds(preds, reading)
+    truth, prediction = target_reader(target, spec), preds_reader(preds, spec)
     flat = None
-    if truth.shape.numel() and _in_loops(truth, prediction, reading, valid):
+    if truth.shape.numel() and _in_loops(truth, prediction, spec, valid):
         flat = _lies_flat(truth, prediction, preds)
     if flat is None:
-        return image_by_image(count, preds, target, valid, reading)
+        return image_by_image(count, preds, target, valid, spec)
     add, grain = flat
-    images, pixels, size = truth.shape[0], truth.shape[1:].numel(), reading.num_classes + 2
+    images, pixels, size = truth.shape[0], truth.shape[1:].numel(), spec.num_classes + 2
     counts = np.zeros(size * size, np.int64)
-    rows = np.zeros((images, 4, reading.num_classes), np.int64)
+    image_counts = np.zeros((images, 4, spec.num_classes), np.int64)
 
     def add_images(start: int, stop: int, mine: Array, among_threads: bool = False) -> None:
         one = np.zeros_like(mine)
         for i in range(start, stop):
             if among_threads:
-                share_out(add, grain, i * pixels, (i + 1) * pixels, one)
+                parallel_for(add, grain, i * pixels, (i + 1) * pixels, one)
             else:
                 add(i * pixels, (i + 1) * pixels, one)
-            loops.fold_image(one, mine, rows[i])
+            loops.fold_image(one, mine, image_counts[i])
 
     if images < torch.get_num_threads():
         add_images(0, images, counts, among_threads=True)
     else:
-        share_out(add_images, max(1, grain // pixels), 0, images, counts, unit=1)
-    return torch.from_numpy(counts.reshape(size, size)), torch.from_numpy(rows)
+        parallel_for(add_images, max(1, grain // pixels), 0, images, counts, unit=1)
+    return torch.from_numpy(counts.reshape(size, size)), torch.from_numpy(image_counts)
 
 
-def _in_loops(truth: Side, prediction: Side, reading: Reading, valid: Tensor | None) -> TypeGuard[Labels]:
+def _in_loops(
+    truth: PixelReader, prediction: PixelReader, spec: CountSpec, valid: Tensor | None
+) -> TypeGuard[LabelReader]:
     """Whether the compiled loops read both sides; whatever else there is becomes codes first."""
-    if valid is not None or not isinstance(truth, Labels) or truth.data.is_floating_point():
+    if valid is not None or not isinstance(truth, LabelReader) or truth.data.is_floating_point():
         return False
-    labels = isinstance(prediction, Labels) and not prediction.data.is_floating_point()
-    return labels or reading.preds_form == "scores"
+    labels = isinstance(prediction, LabelReader) and not prediction.data.is_floating_point()
+    return labels or spec.preds_form == "scores"
 
 
-def _lies_flat(truth: Labels, prediction: Side, preds: Tensor) -> tuple[Add, int] | None:
+def _lies_flat(truth: LabelReader, prediction: PixelReader, preds: Tensor) -> tuple[Add, int] | None:
     """What counts maps that are read where they lie, and the pixels that are worth a thread; None for other maps."""
     if not _is_flat(truth.data):
         return None
-    if isinstance(prediction, Labels):
+    if isinstance(prediction, LabelReader):
         if not _is_flat(prediction.data):
             return None
         return _of_maps(truth, truth.data.view(-1), prediction, prediction.data.view(-1)), LABELS_PER_THREAD
@@ -107,9 +113,9 @@ def _is_flat(labels: Tensor) -> bool:
     return labels.is_contiguous() and (labels.dtype not in BYTES or labels.data_ptr() % 8 == 0)
 
 
-def _count_blocks(truth: Labels, prediction: Side, counts: Array) -> None:
+def _count_blocks(truth: LabelReader, prediction: PixelReader, counts: Array) -> None:
     """Counts what does not lie flat, block after block, through a buffer."""
-    if isinstance(prediction, Labels):
+    if isinstance(prediction, LabelReader):
         for block in blocks(truth.shape, max(1, portable.CPU_TILE // SHARE)):
             target, preds = _flat(truth.data, block), _flat(prediction.data, block)
             _of_maps(truth, target, prediction, preds)(0, target.numel(), counts)
@@ -122,12 +128,12 @@ def _count_blocks(truth: Labels, prediction: Side, counts: Array) -> None:
         _of_scores(truth, target, prediction, scores, (0, pixels), pixels)(0, pixels, counts)
 
 
-def _of_maps(truth: Labels, target: Tensor, prediction: Labels, preds: Tensor) -> Add:
+def _of_maps(truth: LabelReader, target: Tensor, prediction: LabelReader, preds: Tensor) -> Add:
     size = truth.num_classes + 2
     if target.dtype in BYTES and preds.dtype in BYTES:
-        rows, cols = _byte_table(truth.window, size), _byte_table(prediction.window, 1)
+        rows, cols = _byte_table(truth.table, size), _byte_table(prediction.table, 1)
         return partial(_add_bytes, _aligned(preds), _aligned(target), rows, cols)
-    tables = (*_table(truth.window, size), *_table(prediction.window, 1))
+    tables = _table(truth.table, size), _table(prediction.table, 1)
     return partial(_add_labels, _array(preds), _array(target), tables)
 
 
@@ -135,17 +141,17 @@ def _add_bytes(preds: Array, target: Array, rows: Array, cols: Array, start: int
     loops.count_bytes(preds, target, start, stop, rows, cols, counts)
 
 
-def _add_labels(preds: Array, target: Array, tables: tuple[Any, ...], start: int, stop: int, counts: Array) -> None:
+def _add_labels(preds: Array, target: Array, tables: tuple[Table, Table], start: int, stop: int, counts: Array) -> None:
     loops.count_labels(preds, target, start, stop, *tables, counts)
 
 
 def _of_scores(
-    truth: Labels, target: Tensor, prediction: Side, flat: Tensor, strides: tuple[int, ...], pixels: int
+    truth: LabelReader, target: Tensor, prediction: PixelReader, flat: Tensor, strides: tuple[int, ...], pixels: int
 ) -> Add:
     """Counts scores that lie flat, by their layout."""
     scores = (flat.view(torch.int16) if flat.dtype in INFINITY else flat).numpy()
     nan_above = INFINITY.get(flat.dtype, np.int16(0))
-    tables = (*_table(truth.window, truth.num_classes + 2), prediction.bins().numpy(), NO_FAR)
+    tables = _table(truth.table, truth.num_classes + 2), (prediction.bins().numpy(), 0, NO_SPARSE)
     if len(strides) == 1:
         return partial(_add_scores_last, scores, (*strides, truth.num_classes, nan_above), _array(target), tables)
     shape = (*strides, truth.num_classes, pixels, nan_above)
@@ -153,24 +159,36 @@ def _of_scores(
 
 
 def _add_scores(
-    scores: Array, shape: tuple[Any, ...], target: Array, tables: tuple[Any, ...], start: int, stop: int, counts: Array
+    scores: Array,
+    shape: tuple[Any, ...],
+    target: Array,
+    tables: tuple[Table, Table],
+    start: int,
+    stop: int,
+    counts: Array,
 ) -> None:
     best, answer = np.empty(SCORE_TILE, scores.dtype), np.empty(SCORE_TILE, np.int32)
     loops.count_scores(scores, *shape, target, start, stop, *tables, counts, best, answer)
 
 
 def _add_scores_last(
-    scores: Array, shape: tuple[Any, ...], target: Array, tables: tuple[Any, ...], start: int, stop: int, counts: Array
+    scores: Array,
+    shape: tuple[Any, ...],
+    target: Array,
+    tables: tuple[Table, Table],
+    start: int,
+    stop: int,
+    counts: Array,
 ) -> None:
     loops.count_scores_last(scores, *shape, target, start, stop, *tables, counts, np.empty(SCORE_TILE, np.int32))
 
 
-def _count_codes(truth: Side, prediction: Side, valid: Tensor | None, counts: Array) -> None:
+def _count_codes(truth: PixelReader, prediction: PixelReader, valid: Tensor | None, counts: Array) -> None:
     """Counts whatever has a reader, by way of its codes."""
     rows, cols = truth.bins().numpy() * (truth.num_classes + 2), prediction.bins().numpy()
     for row, column in tiles(truth, prediction, valid, max(1, portable.CPU_TILE // 2), portable.CPU_SCORES):
         codes = column.numpy(), row.numpy()
-        loops.count_labels(*codes, 0, row.numel(), rows, 0, NO_FAR, cols, 0, NO_FAR, counts)
+        loops.count_labels(*codes, 0, row.numel(), (rows, 0, NO_SPARSE), (cols, 0, NO_SPARSE), counts)
 
 
 def _flat(data: Tensor, block: Block) -> Tensor:
@@ -187,17 +205,17 @@ def _aligned(labels: Tensor) -> Array:
 
 
 @lru_cache(maxsize=64)
-def _table(labels: Window, scale: int) -> tuple[Array, int, Array]:
-    """Bins of the window of labels from its lowest on, then of the far ones, times ``scale``."""
-    bins = label_bins(labels, torch.device("cpu")).numpy()
-    return bins[:-1] * scale, labels.low, np.array([i for i, _ in labels.far], np.int64)
+def _table(table: LabelTable, scale: int) -> Table:
+    """Bins of the dense labels from the lowest on, then of the sparse ones, times ``scale``; the lowest; the sparse."""
+    bins = bins_of_codes(table, torch.device("cpu")).numpy()
+    return bins[:-1] * scale, table.low, np.array([i for i, _ in table.sparse], np.int64)
 
 
 @lru_cache(maxsize=64)
-def _byte_table(labels: Window, scale: int) -> Array:
+def _byte_table(table: LabelTable, scale: int) -> Array:
     """The same for each of the 256 bytes that may be stored: the negative labels of int8 are the upper half."""
-    bins, low, _ = _table(labels, scale)
+    bins, low, _ = _table(table, scale)
     stored = np.arange(256)
-    signed = np.where(stored > 127, stored - 256, stored) if low < 0 else np.minimum(stored, labels.high)
-    table: Array = bins[signed - low]
-    return table
+    signed = np.where(stored > 127, stored - 256, stored) if low < 0 else np.minimum(stored, table.high)
+    of_bytes: Array = bins[signed - low]
+    return of_bytes

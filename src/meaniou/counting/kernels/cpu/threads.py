@@ -1,4 +1,4 @@
-"""A range of pixels -> counts, by as many threads as PyTorch has: compiled loops in Python threads, free of its lock.
+"""Compiled loops over a range of pixels, in as many Python threads as PyTorch has, free of the interpreter's lock.
 
 Numba's own threads are of no use here: its work queue ends the process when two Python threads enter, and its OpenMP
 layer does so in a forked child.
@@ -26,7 +26,7 @@ _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 
 
-def share_out(add: Add, grain: int, start: int, stop: int, counts: Array, unit: int = 64) -> None:
+def parallel_for(add: Add, grain: int, start: int, stop: int, counts: Array, unit: int = 64) -> None:
     """Adds all from ``start`` to ``stop`` to ``counts``, in parts of a multiple of ``unit``; this thread is one of all.
 
     Another thread is taken for each ``grain``.

@@ -1,4 +1,4 @@
-"""Label or score views on a GPU -> counts, by Triton programs, without a wait for the device.
+"""The kernel for CUDA and ROCm devices: Triton programs, which are launched without a wait for the device.
 
 What the programs do not take goes to the portable kernel, for a reason that ``why_not`` tells before anything runs.
 """
@@ -12,10 +12,13 @@ from torch import Tensor
 
 from meaniou.counting.kernels import portable
 from meaniou.counting.kernels.cuda import limits, programs
-from meaniou.counting.kernels.cuda.limits import Card
+from meaniou.counting.kernels.cuda.limits import GpuLimits
 from meaniou.counting.kernels.image_counts import image_by_image
-from meaniou.counting.kernels.label_table import Reading, Window, holds, label_bins, window
+from meaniou.counting.kernels.label_table import LabelTable, bins_of_codes, holds, label_table
 from meaniou.counting.kernels.readers import layout
+from meaniou.counting.kernels.spec import CountSpec
+
+NAME = "cuda"
 
 SCORES_TILE, RUNS_TILE, ANSWERS_TILE = 512, 1024, 512
 RUNS_WARPS = 8
@@ -28,27 +31,27 @@ MAX_IGNORED = 8
 
 @cache
 def fault(device: torch.device) -> str:
-    """Why no program runs on a device, empty if one does: Triton needs a C compiler, and a card that it knows."""
+    """Why no program runs on a device, empty if one does: Triton needs a C compiler, and a GPU that it knows."""
     try:
         one = torch.zeros(1, 1, dtype=torch.uint8, device=device)
-        _count(one, one, None, Reading("labels", "labels", 1), None)
+        _count(one, one, None, CountSpec("labels", "labels", 1), None)
     except Exception as error:  # of Triton, the driver, or the compiler that they call
         return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}".strip()
     return ""
 
 
-def why_not(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading) -> str:
+def why_not(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> str:
     """The reason why the programs do not count such maps, empty if they do."""
-    preds_form, target_form = reading.preds_form, reading.target_form
+    preds_form, target_form = spec.preds_form, spec.target_form
     if preds_form not in ("labels", "scores") or target_form != "labels":
         return f"preds are taken as {preds_form} and target as {target_form}, not as labels or scores beside labels"
     labels = [("target", target)] + ([("preds", preds)] if preds_form == "labels" else [])
     for name, side in labels:
         if side.is_floating_point():
             return f"{name} is {side.dtype}"
-    if len(reading.ignore) > MAX_IGNORED:
-        return f"there are {len(reading.ignore)} ignored ids, more than {MAX_IGNORED}"
-    if any(ids and window(torch.int64, *_space(reading, ids)).far for ids in (reading.target_ids, reading.preds_ids)):
+    if len(spec.ignore) > MAX_IGNORED:
+        return f"there are {len(spec.ignore)} ignored ids, more than {MAX_IGNORED}"
+    if any(ids and _label_table(torch.int64, spec, ids).sparse for ids in (spec.target_ids, spec.preds_ids)):
         return "the ids of the classes lie too far apart for a table"
     for name, side in labels + ([] if valid is None else [("valid", valid)]):
         if not side.is_contiguous() and (len(_axes(side)) > 3 or side.numel() >= 1 << 31):
@@ -62,29 +65,29 @@ def why_not(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Readin
     return ""
 
 
-def count(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading) -> Tensor:
+def count(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> Tensor:
     """Counts of all pixels, int64 ``[C + 2, C + 2]`` with truth in rows; arguments are those of the portable kernel."""
-    if why_not(preds, target, valid, reading):
-        return portable.count(preds, target, valid, reading)
-    return _count(preds, target, valid, reading, None)
+    if why_not(preds, target, valid, spec):
+        return portable.count(preds, target, valid, spec)
+    return _count(preds, target, valid, spec, None)
 
 
-def count_images(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading) -> tuple[Tensor, Tensor]:
-    """The same counts, and a row for each image, int64 ``[B, 4, C]``, from the same pass; ``rows`` says what it is."""
-    if why_not(preds, target, valid, reading):
-        return image_by_image(portable.count, preds, target, valid, reading)
-    rows = torch.zeros(len(target), 4, reading.num_classes, dtype=torch.int64, device=target.device)
-    return _count(preds, target, valid, reading, rows), rows
+def count_images(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> tuple[Tensor, Tensor]:
+    """The same counts, and those of each image, int64 ``[B, 4, C]``, from the same pass, as ``image_counts`` says."""
+    if why_not(preds, target, valid, spec):
+        return image_by_image(portable.count, preds, target, valid, spec)
+    image_counts = torch.zeros(len(target), 4, spec.num_classes, dtype=torch.int64, device=target.device)
+    return _count(preds, target, valid, spec, image_counts), image_counts
 
 
-def _count(preds: Tensor, target: Tensor, valid: Tensor | None, reading: Reading, rows: Tensor | None) -> Tensor:
-    size = reading.num_classes + 2
+def _count(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec, image_counts: Tensor | None) -> Tensor:
+    size = spec.num_classes + 2
     counts = torch.zeros(size * size, dtype=torch.int64, device=target.device)
     if target.numel():
         with torch.cuda.device(target.device) if target.is_cuda else nullcontext():  # where Triton launches
-            job = _Job(target, valid, reading, counts, rows, limits.card(target.device))
-            if reading.preds_form == "labels":
-                job.add_labels(preds, reading.ignore, reading.preds_ids)
+            job = _Job(target, valid, spec, counts, image_counts, limits.gpu_limits(target.device))
+            if spec.preds_form == "labels":
+                job.add_labels(preds, spec.ignore, spec.preds_ids)
             else:
                 job.add_scores(preds.detach())
     return counts.view(size, size)
@@ -97,49 +100,51 @@ class _Job:
         self,
         target: Tensor,
         valid: Tensor | None,
-        reading: Reading,
+        spec: CountSpec,
         counts: Tensor,
-        rows: Tensor | None,
-        on: Card,
+        image_counts: Tensor | None,
+        gpu: GpuLimits,
     ) -> None:
-        mask = (None, None) if valid is None else (_plain(valid), _lie(valid))
-        self.truth = (_plain(target), _lie(target), _known(target, reading, reading.target_ids), *mask)
-        self.target, self.counts, self.rows, self.card, self.reading = target, counts, rows, on, reading
-        self.num_classes, self.bins = reading.num_classes, max(32, _power_of_two(counts.numel()))
-        self.ignored = tuple(i for i in reading.ignore if 0 <= i < self.num_classes)  # of the answers to scores
-        self.settings = {"C": self.num_classes, "TARGET_IGNORED": _held(target, reading.ignore)}
+        mask = (None, None) if valid is None else (_plain(valid), _strides(valid))
+        self.truth = (_plain(target), _strides(target), _table(target, spec, spec.target_ids), *mask)
+        self.target, self.counts, self.image_counts, self.gpu, self.spec = target, counts, image_counts, gpu, spec
+        self.num_classes, self.bins = spec.num_classes, max(32, _power_of_two(counts.numel()))
+        self.ignored = tuple(i for i in spec.ignore if 0 <= i < self.num_classes)  # of the answers to scores
+        self.settings = {"C": self.num_classes, "TARGET_IGNORED": _storable(target, spec.ignore)}
 
-    def add_labels(self, preds: Tensor, ignore: Sequence[int], ids: tuple[int, ...] = ()) -> None:
+    def add_labels(self, preds: Tensor, ignore: Sequence[int], ids: str = "") -> None:
         """Counts labels, by histograms if they fit, else by runs."""
-        known = _known(preds, self.reading, ids)
-        sides, images = (_plain(preds), _lie(preds), known, *self.truth), 1 if self.rows is None else len(self.target)
-        settings = self.settings | {"PREDS_IGNORED": _held(preds, ignore)}
-        # Many bins leave no registers for rows, masks, strides and tables.
-        plain = self.rows is None and all(part is None for part in (*sides[1:3], *self.truth[1:]))
-        if self.bins <= (self.card.bins if plain else limits.FEW_BINS):
+        table = _table(preds, self.spec, ids)
+        sides = (_plain(preds), _strides(preds), table, *self.truth)
+        images = 1 if self.image_counts is None else len(self.target)
+        settings = self.settings | {"PREDS_IGNORED": _storable(preds, ignore)}
+        # Many bins leave no registers for counts of images, masks, strides and tables.
+        plain = self.image_counts is None and all(part is None for part in (*sides[1:3], *self.truth[1:]))
+        if self.bins <= (self.gpu.bins if plain else limits.FEW_BINS):
             tile, warps = limits.tile(self.bins, preds.element_size() + self.target.element_size())
-            number, pixels = self._programs(images, tile, self.card.programs(self.bins))
+            number, pixels = self._programs(images, tile, self.gpu.programs(self.bins))
             programs.count_in_histograms[(number * images,)](
-                *sides, self.counts, self.rows, pixels, number,
+                *sides, self.counts, self.image_counts, pixels, number,
                 BINS=self.bins, BLOCK=tile, num_warps=warps, **settings,
             )  # fmt: skip
             return
         copies = max(1, min(MAX_COPIES, MAX_COPIED // self.counts.numel()))
         dtype = torch.int32 if self.target.numel() < 1 << 31 else torch.int64
-        room = torch.zeros(copies, self.counts.numel(), dtype=dtype, device=preds.device)
+        partial_counts = torch.zeros(copies, self.counts.numel(), dtype=dtype, device=preds.device)
         number, pixels = self._programs(images, RUNS_TILE)
         programs.count_runs[(number * images,)](
-            *sides, room, self.rows, pixels, number, COPIES=copies, BLOCK=RUNS_TILE, num_warps=RUNS_WARPS, **settings
-        )
-        self.counts += room.sum(0)
+            *sides, partial_counts, self.image_counts, pixels, number,
+            COPIES=copies, BLOCK=RUNS_TILE, num_warps=RUNS_WARPS, **settings,
+        )  # fmt: skip
+        self.counts += partial_counts.sum(0)
 
     def add_scores(self, scores: Tensor) -> None:
         """Counts scores: at once if they are of few classes that lie one after the other, else by a map of answers."""
         strides, pixels_of_image = layout(scores) or ((), 0)
         if pixels_of_image and self.bins <= limits.FEW_BINS:
-            number, pixels = self._programs(len(scores), SCORES_TILE, self.card.programs(self.bins))
+            number, pixels = self._programs(len(scores), SCORES_TILE, self.gpu.programs(self.bins))
             programs.count_scores_in_histograms[(number * len(scores),)](
-                scores, *strides, *self.truth, self.counts, self.rows, pixels, number,
+                scores, *strides, *self.truth, self.counts, self.image_counts, pixels, number,
                 BINS=self.bins, BLOCK=SCORES_TILE, PREDS_IGNORED=self.ignored, **self.settings,
             )  # fmt: skip
             return
@@ -159,29 +164,31 @@ class _Job:
             )
         self.add_labels(answers, (*self.ignored, self.num_classes))
 
-    def _programs(self, images: int, tile: int, per_unit: int | None = None) -> tuple[int, int]:
+    def _programs(self, images: int, tile: int, per_multiprocessor: int | None = None) -> tuple[int, int]:
         """Programs for each image, and its pixels: one a tile, or no more than keep all multiprocessors busy."""
         pixels = self.target.numel() // images
         tiles = -(-pixels // tile)
-        return tiles if per_unit is None else min(tiles, max(1, self.card.units * per_unit // images)), pixels
+        return tiles if per_multiprocessor is None else min(
+            tiles, max(1, self.gpu.multiprocessors * per_multiprocessor // images)
+        ), pixels
 
 
-def _space(reading: Reading, ids: tuple[int, ...]) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
-    return reading.num_classes, reading.ignore, ids
+def _label_table(dtype: torch.dtype, spec: CountSpec, ids: str) -> LabelTable:
+    return label_table(dtype, spec.num_classes, spec.ignore, ids)
 
 
-def _known(labels: Tensor, reading: Reading, ids: tuple[int, ...]) -> tuple[Tensor, int, int] | None:
+def _table(labels: Tensor, spec: CountSpec, ids: str) -> tuple[Tensor, int, int] | None:
     """The bins of the labels from one on, that one, and how many they are; None where a class is its own label."""
     if not ids:
         return None
-    found = window(labels.dtype, *_space(reading, ids))
-    return _bins(labels.device, found), found.low, found.width - 1
+    table = _label_table(labels.dtype, spec, ids)
+    return _bins(labels.device, table), table.low, table.width - 1
 
 
 @cache
-def _bins(device: torch.device, labels: Window) -> Tensor:
+def _bins(device: torch.device, table: LabelTable) -> Tensor:
     """Kept for ever: a graph that was captured reads them again, and a copy made then would be a part of it."""
-    return label_bins(labels, torch.device("cpu")).int().to(device, non_blocking=True)
+    return bins_of_codes(table, torch.device("cpu")).int().to(device, non_blocking=True)
 
 
 def _plain(labels: Tensor) -> Tensor:
@@ -189,12 +196,12 @@ def _plain(labels: Tensor) -> Tensor:
     return labels.view(torch.uint8) if labels.dtype == torch.bool else labels
 
 
-def _held(labels: Tensor, ignore: Sequence[int]) -> tuple[int, ...]:
+def _storable(labels: Tensor, ignore: Sequence[int]) -> tuple[int, ...]:
     """The ignored ids that the dtype can store; another one cannot be compared with its labels."""
     return tuple(i for i in ignore if holds(_plain(labels).dtype, i))
 
 
-def _lie(labels: Tensor) -> tuple[int, ...] | None:
+def _strides(labels: Tensor) -> tuple[int, ...] | None:
     """Sizes of the two inner axes and strides of three; None for one piece; too many are an error."""
     if labels.is_contiguous():
         return None

@@ -1,4 +1,4 @@
-"""What the choice of a Triton program depends on: the version of Triton and the card, in one place."""
+"""What the choice of a Triton program depends on: the version of Triton, and the limits of the GPU."""
 
 import re
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ TILE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
-class Card:
-    """A card and the Triton that writes programs for it."""
+class GpuLimits:
+    """What a GPU can hold, and the Triton that writes programs for it."""
 
     version: tuple[int, int]  # of Triton
     shared: int  # bytes of shared memory that a block can have
-    units: int  # multiprocessors
+    multiprocessors: int
     amd: bool = False
 
     @property
@@ -61,8 +61,9 @@ if version() < OLDEST:
 
 
 @cache
-def card(device: torch.device) -> Card:
-    """The card of a device."""
+def gpu_limits(device: torch.device) -> GpuLimits:
+    """The limits of a device."""
     # Triton's own figures: PyTorch 2.8 does not tell what a block can have.
-    found = triton.runtime.driver.active.utils.get_device_properties(device.index or 0)
-    return Card(version(), found["max_shared_mem"], found["multiprocessor_count"], torch.version.hip is not None)
+    properties = triton.runtime.driver.active.utils.get_device_properties(device.index or 0)
+    amd = torch.version.hip is not None
+    return GpuLimits(version(), properties["max_shared_mem"], properties["multiprocessor_count"], amd)

@@ -1,4 +1,4 @@
-"""Label or score maps on a GPU -> counts, in Triton programs; nothing here knows of tensors or of devices.
+"""Triton programs that count label or score maps on a GPU; nothing here knows of tensors or of devices.
 
 A pixel is counted in the cell ``truth * (C + 2) + prediction`` of its two bins. A program goes through many tiles and
 keeps a histogram of all cells to itself; where that does not fit, runs of one cell are added to copies of the counts.
@@ -10,46 +10,48 @@ import triton.language as tl
 
 @triton.jit(do_not_specialize=["programs"])
 def count_in_histograms(
-    preds, preds_lie, preds_known, target, target_lie, target_known, valid, valid_lie, counts, rows, pixels, programs,
+    preds, preds_strides, preds_table, target, target_strides, target_table, valid, valid_strides,
+    counts, image_counts, pixels, programs,
     C: tl.constexpr, PREDS_IGNORED: tl.constexpr, TARGET_IGNORED: tl.constexpr, BINS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Counts labels beside labels: ``programs`` of them for each image of so many pixels."""
     image = (tl.program_id(0) // programs).to(tl.int64)
-    found = tl.zeros([BINS], tl.int32)
+    histogram = tl.zeros([BINS], tl.int32)
     for start in range((tl.program_id(0) % programs).to(tl.int64) * BLOCK, pixels, tl.cast(programs, tl.int64) * BLOCK):
         i = start + tl.arange(0, BLOCK)
         inside = i < pixels
         truth = _truth(
-            target, target_lie, target_known, valid, valid_lie, image * pixels + i, inside, C, TARGET_IGNORED
+            target, target_strides, target_table, valid, valid_strides, image * pixels + i, inside, C, TARGET_IGNORED
         )
-        answer = _label_bins(_load(preds, preds_lie, image * pixels + i, inside), preds_known, C, PREDS_IGNORED)
-        found += tl.histogram(tl.where(inside, truth * (C + 2) + answer, 0), BINS, mask=inside)
-    _add_histogram(found, counts, rows, image, C, BINS)
+        answer = _label_bins(_load(preds, preds_strides, image * pixels + i, inside), preds_table, C, PREDS_IGNORED)
+        histogram += tl.histogram(tl.where(inside, truth * (C + 2) + answer, 0), BINS, mask=inside)
+    _add_histogram(histogram, counts, image_counts, image, C, BINS)
 
 
 @triton.jit(do_not_specialize=["programs"])
 def count_scores_in_histograms(
-    scores, image_stride, class_stride, target, target_lie, target_known, valid, valid_lie, counts, rows, pixels,
-    programs,
+    scores, image_stride, class_stride, target, target_strides, target_table, valid, valid_strides,
+    counts, image_counts, pixels, programs,
     C: tl.constexpr, PREDS_IGNORED: tl.constexpr, TARGET_IGNORED: tl.constexpr, BINS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """The same for scores whose pixels lie side by side: those of class c begin at ``image + c * class_stride``."""
     image = (tl.program_id(0) // programs).to(tl.int64)
-    found = tl.zeros([BINS], tl.int32)
+    histogram = tl.zeros([BINS], tl.int32)
     for start in range((tl.program_id(0) % programs).to(tl.int64) * BLOCK, pixels, tl.cast(programs, tl.int64) * BLOCK):
         i = start + tl.arange(0, BLOCK)
         inside = i < pixels
         truth = _truth(
-            target, target_lie, target_known, valid, valid_lie, image * pixels + i, inside, C, TARGET_IGNORED
+            target, target_strides, target_table, valid, valid_strides, image * pixels + i, inside, C, TARGET_IGNORED
         )
         answer = _first_of_the_best(scores + image * image_stride + i, class_stride, inside, C, PREDS_IGNORED)
-        found += tl.histogram(tl.where(inside, truth * (C + 2) + answer, 0), BINS, mask=inside)
-    _add_histogram(found, counts, rows, image, C, BINS)
+        histogram += tl.histogram(tl.where(inside, truth * (C + 2) + answer, 0), BINS, mask=inside)
+    _add_histogram(histogram, counts, image_counts, image, C, BINS)
 
 
 @triton.jit(do_not_specialize=["programs"])
 def count_runs(
-    preds, preds_lie, preds_known, target, target_lie, target_known, valid, valid_lie, copies, rows, pixels, programs,
+    preds, preds_strides, preds_table, target, target_strides, target_table, valid, valid_strides,
+    copies, image_counts, pixels, programs,
     C: tl.constexpr, PREDS_IGNORED: tl.constexpr, TARGET_IGNORED: tl.constexpr, COPIES: tl.constexpr,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -62,16 +64,18 @@ def count_runs(
     place = (tl.program_id(0) % programs).to(tl.int64) * BLOCK + i
     inside = place < pixels
     p = image * pixels + place
-    truth = _truth(target, target_lie, target_known, valid, valid_lie, p, inside, C, TARGET_IGNORED)
-    answer = _label_bins(_load(preds, preds_lie, p, inside), preds_known, C, PREDS_IGNORED)
+    truth = _truth(target, target_strides, target_table, valid, valid_strides, p, inside, C, TARGET_IGNORED)
+    answer = _label_bins(_load(preds, preds_strides, p, inside), preds_table, C, PREDS_IGNORED)
     follows = inside & (i > 0)
-    truth_before = _truth(target, target_lie, target_known, valid, valid_lie, p - 1, follows, C, TARGET_IGNORED)
-    answer_before = _label_bins(_load(preds, preds_lie, p - 1, follows), preds_known, C, PREDS_IGNORED)
+    truth_before = _truth(target, target_strides, target_table, valid, valid_strides, p - 1, follows, C, TARGET_IGNORED)
+    answer_before = _label_bins(_load(preds, preds_strides, p - 1, follows), preds_table, C, PREDS_IGNORED)
     begins = follows & ((truth != truth_before) | (answer != answer_before))
     ends = inside & ((i == BLOCK - 1) | (place == pixels - 1))
     mine = copies + (tl.program_id(0) % COPIES) * ((C + 2) * (C + 2))
-    _add_run(mine, rows, image, truth_before, answer_before, i, begins, C)
-    _add_run(mine, rows, image, truth, answer, tl.where(ends, i + 1, 0) - tl.where(begins, i, 0), begins | ends, C)
+    _add_run(mine, image_counts, image, truth_before, answer_before, i, begins, C)
+    _add_run(
+        mine, image_counts, image, truth, answer, tl.where(ends, i + 1, 0) - tl.where(begins, i, 0), begins | ends, C
+    )
 
 
 @triton.jit(do_not_specialize=["programs"])
@@ -138,24 +142,26 @@ def _wide(score):
 
 
 @triton.jit
-def _truth(target, target_lie, target_known, valid, valid_lie, i, inside, C: tl.constexpr, IGNORED: tl.constexpr):
+def _truth(
+    target, target_strides, target_table, valid, valid_strides, i, inside, C: tl.constexpr, IGNORED: tl.constexpr
+):
     """Bins of the truth; void where it is not valid."""
-    truth = _label_bins(_load(target, target_lie, i, inside), target_known, C, IGNORED)
+    truth = _label_bins(_load(target, target_strides, i, inside), target_table, C, IGNORED)
     if valid is not None:
-        truth = tl.where(_load(valid, valid_lie, i, inside) != 0, truth, C)
+        truth = tl.where(_load(valid, valid_strides, i, inside) != 0, truth, C)
     return truth
 
 
 @triton.jit
-def _label_bins(label, known, C: tl.constexpr, IGNORED: tl.constexpr):
+def _label_bins(label, table, C: tl.constexpr, IGNORED: tl.constexpr):
     """A class, C for an ignored label, C + 1 for one outside; a wide label is compared before it is cut.
 
-    The bins of labels that are ``known`` are looked up: their place in memory, the first of the labels, their number.
+    With a ``table``, bins are looked up in it: their place in memory, the lowest of their labels, their number.
     """
     label = label if label.dtype.primitive_bitwidth == 64 else label.to(tl.int32)
-    if known is not None:
-        there = (label >= known[1]) & (label < known[1] + known[2])
-        bins = tl.load(known[0] + (label - known[1]), mask=there, other=C + 1)
+    if table is not None:
+        there = (label >= table[1]) & (label < table[1] + table[2])
+        bins = tl.load(table[0] + (label - table[1]), mask=there, other=C + 1)
     else:
         bins = tl.where((label >= 0) & (label < C), label.to(tl.int32), C + 1)
         for k in tl.static_range(len(IGNORED)):
@@ -164,40 +170,41 @@ def _label_bins(label, known, C: tl.constexpr, IGNORED: tl.constexpr):
 
 
 @triton.jit
-def _load(start, lie, i, inside):
-    """Elements i of a map in one piece, or of one with fewer than 2^31, inner sizes n1, n2 and strides s0, s1, s2."""
-    if lie is not None:
+def _load(start, strides, i, inside):
+    """Elements i of a map in one piece, or of one with under 2^31, by ``strides``: n1, n2 (inner sizes), s0, s1, s2."""
+    if strides is not None:
         i = i.to(tl.int32)  # a division of 64 bits takes many times as long, on AMD also to compile
-        row = i // lie[1]
-        outer, middle, inner = (row // lie[0]).to(tl.int64), (row % lie[0]).to(tl.int64), (i % lie[1]).to(tl.int64)
-        i = outer * lie[2] + middle * lie[3] + inner * lie[4]
+        row = i // strides[1]
+        outer, middle = (row // strides[0]).to(tl.int64), (row % strides[0]).to(tl.int64)
+        inner = (i % strides[1]).to(tl.int64)
+        i = outer * strides[2] + middle * strides[3] + inner * strides[4]
     return tl.load(start + i, mask=inside, other=0)
 
 
 @triton.jit
-def _add_histogram(found, counts, rows, image, C: tl.constexpr, BINS: tl.constexpr):
-    """Adds what a program found to the counts, and to the row of its image."""
+def _add_histogram(histogram, counts, image_counts, image, C: tl.constexpr, BINS: tl.constexpr):
+    """Adds the histogram of a program to the counts, and to those of its image."""
     cell = tl.arange(0, BINS)
-    number = found.to(tl.int64)
-    some = found != 0
+    number = histogram.to(tl.int64)
+    some = histogram != 0
     tl.atomic_add(counts + cell, number, mask=some, sem="relaxed")
-    if rows is not None:
-        _add_to_row(rows, image, cell // (C + 2), cell % (C + 2), number, some, C)
+    if image_counts is not None:
+        _add_to_image(image_counts, image, cell // (C + 2), cell % (C + 2), number, some, C)
 
 
 @triton.jit
-def _add_run(copy, rows, image, truth, answer, number, some, C: tl.constexpr):
+def _add_run(copy, image_counts, image, truth, answer, number, some, C: tl.constexpr):
     tl.atomic_add(copy + truth * (C + 2) + answer, number.to(copy.dtype.element_ty), mask=some, sem="relaxed")
-    if rows is not None:
-        _add_to_row(rows, image, truth, answer, number.to(tl.int64), some, C)
+    if image_counts is not None:
+        _add_to_image(image_counts, image, truth, answer, number.to(tl.int64), some, C)
 
 
 @triton.jit
-def _add_to_row(rows, image, truth, answer, number, some, C: tl.constexpr):
-    """Adds pixels to a row: those in both maps, of the truth, of the prediction, and without an answer."""
-    row = rows + image * (4 * C)
-    known = some & (truth < C)
-    tl.atomic_add(row + truth, number, mask=known & (truth == answer), sem="relaxed")
-    tl.atomic_add(row + C + truth, number, mask=known, sem="relaxed")
-    tl.atomic_add(row + 2 * C + answer, number, mask=known & (answer < C), sem="relaxed")
-    tl.atomic_add(row + 3 * C + truth, number, mask=known & (answer == C), sem="relaxed")
+def _add_to_image(image_counts, image, truth, answer, number, some, C: tl.constexpr):
+    """Adds pixels to the counts of an image: in both maps, of the truth, of the prediction, and without an answer."""
+    mine = image_counts + image * (4 * C)
+    of_classes = some & (truth < C)
+    tl.atomic_add(mine + truth, number, mask=of_classes & (truth == answer), sem="relaxed")
+    tl.atomic_add(mine + C + truth, number, mask=of_classes, sem="relaxed")
+    tl.atomic_add(mine + 2 * C + answer, number, mask=of_classes & (answer < C), sem="relaxed")
+    tl.atomic_add(mine + 3 * C + truth, number, mask=of_classes & (answer == C), sem="relaxed")

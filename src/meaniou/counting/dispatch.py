@@ -1,0 +1,124 @@
+"""Chooses the kernel that counts on a device, from the table of those that there are."""
+
+import functools
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor
+
+from meaniou._util import warn
+from meaniou.counting.kernels import portable
+from meaniou.counting.kernels.spec import CountSpec
+
+
+class Kernel(Protocol):
+    """The module of a kernel. One that cannot count all maps has ``why_not`` too, and takes the portable one then."""
+
+    NAME: str
+
+    def count(self, preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec, /) -> Tensor:
+        """Counts of all pixels, int64 ``[C + 2, C + 2]``."""
+
+    def count_images(
+        self, preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec, /
+    ) -> tuple[Tensor, Tensor]:
+        """The same, and the counts of each image, int64 ``[B, 4, C]``."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a kernel needs: a type of device, and a package, by its module, its name and where it comes from."""
+
+    device: str
+    module: str
+    package: str
+    source: str
+
+
+# The kernels beside the portable one, by their names, which are those of their modules in ``kernels``. Of several for a
+# device ``"auto"`` takes the first that can run.
+NEEDS = {
+    "cpu": Needs("cpu", "numba", "Numba", "install the extra 'cpu'"),
+    "cuda": Needs("cuda", "triton", "Triton", "it comes with PyTorch for CUDA and ROCm on Linux"),
+}
+
+
+def check_impl(impl: object) -> None:
+    """Raises ``ValueError`` unless ``impl`` is ``"auto"`` or the name of a kernel, whether or not it runs here."""
+    names = ("auto", portable.NAME, *NEEDS)
+    if impl not in names:
+        raise ValueError(f"impl is {impl!r}; expected one of {', '.join(map(repr, names))}.")
+
+
+def why_not(impl: object) -> str:
+    """The reason why a setting of ``impl`` cannot be had here, empty if it can."""
+    try:
+        check_impl(impl)
+    except ValueError as error:
+        return str(error)
+    return _why_not_imported(str(impl))
+
+
+@functools.cache
+def _why_not_imported(impl: str) -> str:
+    if impl not in NEEDS:
+        return ""
+    try:
+        _import(impl)
+    except ImportError as error:
+        needs = NEEDS[impl]
+        return f"impl={impl!r} cannot run, since {needs.package} cannot be used ({error}); {needs.source}."
+    return ""
+
+
+def kernel(impl: str, device: torch.device) -> Kernel:
+    """The kernel that counts on a device.
+
+    Raises:
+        ValueError: if there is none of that name, or one is forced that does not run there.
+    """
+    if impl in NEEDS and NEEDS[impl].device != device.type:
+        raise ValueError(
+            f"impl={impl!r} cannot count on {device}, since it is for {NEEDS[impl].device}; take impl='auto', or move "
+            "the metric and its inputs."
+        )
+    for name in [impl] if impl != "auto" else _for_device(device.type):
+        reason = why_not(name)
+        if not reason and name in NEEDS and (fault := _fault(name, device)):
+            reason = (
+                f"impl={name!r} cannot run, since {NEEDS[name].package} cannot run a program on {device} ({fault})."
+            )
+        if not reason:
+            return _import(name)
+        if name == impl:
+            raise ValueError(reason)
+        if _is_installed(NEEDS[name].module):
+            warn(f"{reason} Until then the portable kernel counts, which takes longer.")
+    return _import(portable.NAME)
+
+
+@functools.cache
+def _import(name: str) -> Kernel:
+    return cast(Kernel, importlib.import_module(f"meaniou.counting.kernels.{name}"))
+
+
+@functools.cache
+def _for_device(device: str) -> tuple[str, ...]:
+    return tuple(name for name, needs in NEEDS.items() if needs.device == device)
+
+
+@functools.cache
+def _is_installed(module: str) -> bool:
+    """Whether a module is installed; looked up once, since what is not there is looked for in all folders."""
+    return importlib.util.find_spec(module) is not None
+
+
+def _fault(name: str, device: torch.device) -> str:
+    """What a first program on a GPU met; nothing where there is no GPU, or none can be tried now."""
+    if device.type != "cuda" or not torch.cuda.is_available() or torch.cuda.is_current_stream_capturing():
+        return ""
+    find_fault = getattr(_import(name), "fault", None)
+    return find_fault(device) if find_fault else ""

@@ -1,0 +1,44 @@
+"""The kernels that count on a CPU here, as the table of the package has them, and the checks that go with each."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from meaniou.counting.dispatch import NEEDS, kernel
+from meaniou.counting.kernels import portable
+from meaniou.counting.kernels.image_counts import image_counts_of
+from meaniou.counting.kernels.spec import CountSpec
+from support import assert_same_counts
+
+CPU = torch.device("cpu")
+# Those beside the portable one, under the names that force them.
+CPU_KERNELS: dict[str, Any] = {name: kernel(name, CPU) for name, needs in NEEDS.items() if needs.device == "cpu"}
+# More images are taken as one.
+MOST_IMAGES = 16
+
+
+def count_all(module: Any, preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> Tensor:
+    """What a kernel counts, after ``count_images`` was found to give the same, and the counts of each image."""
+    counts: Tensor = module.count(preds, target, valid, spec)
+    if _takes_all_images(preds, target, spec):
+        preds, target, valid = (None if side is None else side[None] for side in (preds, target, valid))
+    if target.dim() and len(target) <= MOST_IMAGES:
+        total, image_counts = module.count_images(preds, target, valid, spec)
+        assert_same_counts(total, counts)
+        assert_same_counts(image_counts, expected_image_counts(preds, target, valid, spec))
+    return counts
+
+
+def _takes_all_images(preds: Tensor, target: Tensor, spec: CountSpec) -> bool:
+    return {spec.preds_form, spec.target_form} <= {"labels", "threshold"} and len(target) > MOST_IMAGES
+
+
+def expected_image_counts(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> Tensor:
+    """The counts of each image, of its own matrix by the portable kernel."""
+    rows = [torch.zeros(0, 4, spec.num_classes, dtype=torch.int64)]
+    for i in range(len(target)):
+        image = slice(i, i + 1)
+        counts = portable.count(preds[image], target[image], None if valid is None else valid[image], spec)
+        rows.append(image_counts_of(counts)[None])
+    return torch.cat(rows)
