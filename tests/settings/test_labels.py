@@ -202,7 +202,6 @@ def test_counting():
         (("auto", True, True, "auto"), TypeError, ["threshold is True"]),
         (("auto", 0.5, 1, "auto"), TypeError, ["validate_args is 1", "True or False"]),
         (("auto", 0.5, "no", "auto"), TypeError, ["validate_args is 'no'"]),
-        (("auto", 0.5, True, "numba"), ValueError, ["impl is 'numba'", "'auto', 'portable', 'cpu', 'cuda'"]),
     ],
     ids=str,
 )
