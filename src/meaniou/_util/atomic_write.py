@@ -1,4 +1,4 @@
-"""Contents by path -> files, all written or none."""
+"""Writing several files, all of them or none."""
 
 import errno
 import os
@@ -44,24 +44,25 @@ def written(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> Ite
     with _signals_raise():
         try:
             for folder in folders:
-                with _named(folder):
+                with _errors_name(folder):
                     made += [f for f in (folder, *folder.parents) if not f.exists()]
                     folder.mkdir(parents=True, exist_ok=True)
             for path, content in contents.items():
-                with _named(path):
+                with _errors_name(path):
                     check_file(path)
                     if not is_stream(path):
                         files.append(_File.of(path))
                         files[-1].write(content)
             for path in filter(is_stream, contents):
-                with _named(path), suppress(BrokenPipeError), path.open("ab") as stream:
+                with _errors_name(path), suppress(BrokenPipeError), path.open("ab") as stream:
                     stream.write(contents[path])
             yield progress
             putting = True
             for file in files:
-                with _named(file.path):
+                with _errors_name(file.path):
                     file.put(last=file is files[-1])
         finally:
+            # Told by the files themselves and not by a record of steps, which an interruption between two lines breaks.
             progress.complete = putting and not any(file.aside.exists() for file in files)
             for file in reversed(files):
                 file.clean_up(undo=putting and not progress.complete)
@@ -76,9 +77,9 @@ def stat_of(path: Path) -> os.stat_result | None:
     Raises:
         OSError: if the path cannot be looked up.
     """
-    for way in (path, real_path(path)):
+    for candidate in (path, real_path(path)):
         with suppress(FileNotFoundError):
-            return way.stat()
+            return candidate.stat()
     return None
 
 
@@ -89,42 +90,47 @@ def real_path(path: Path) -> Path:
 
 def check_file(path: Path) -> None:
     """Raises ``OSError`` if it is certain that a file cannot be written there."""
-    found, real = stat_of(path), real_path(path)
+    status, real = stat_of(path), real_path(path)
     folder = real.parent
-    if found is None and not folder.is_dir():
+    if status is None and not folder.is_dir():
         number = errno.ENOTDIR if folder.exists() else errno.ENOENT
         raise OSError(number, os.strerror(number), str(path))
-    if found and stat.S_ISDIR(found.st_mode):
+    if status and stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     # Read-only files are kept for root too, who could write them.
-    closed = found and not (found.st_mode & 0o222 and any(os.access(way, os.W_OK) for way in (path, real)))
-    if closed or not (is_stream(path) or os.access(folder, os.W_OK | os.X_OK)):
+    read_only = status and not (status.st_mode & 0o222 and any(os.access(p, os.W_OK) for p in (path, real)))
+    if read_only or not (is_stream(path) or os.access(folder, os.W_OK | os.X_OK)):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def check_folder(folder: Path) -> None:
     """Raises ``OSError`` if it is certain that a folder cannot be made, or no file in it."""
-    there = next(f for f in (folder, *folder.absolute().parents) if os.path.lexists(f))
-    if not there.is_dir():
+    nearest = next(f for f in (folder, *folder.absolute().parents) if os.path.lexists(f))
+    if not nearest.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
-    if not os.access(there, os.W_OK | os.X_OK | (os.R_OK if there == folder else 0)):
+    if not os.access(nearest, os.W_OK | os.X_OK | (os.R_OK if nearest == folder else 0)):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 def is_stream(path: Path) -> bool:
     """Whether a path is a pipe or a device, or the file that the standard output or error goes to."""
-    found = None
-    with suppress(OSError):
-        found = stat_of(path)
-    if found is None:
+    try:
+        status = stat_of(path)
+    except OSError:
         return False
-    return not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)) or any(_is(found, n) for n in STANDARD)
+    if status is None:
+        return False
+    if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+        return any(_is_open_as(status, descriptor) for descriptor in STANDARD)
+    return True
 
 
-def _is(found: os.stat_result, descriptor: int) -> bool:
-    with suppress(OSError):
-        return os.path.samestat(found, os.fstat(descriptor))
-    return False
+def _is_open_as(status: os.stat_result, descriptor: int) -> bool:
+    """Whether the descriptor is open and leads to the file of that status."""
+    try:
+        return os.path.samestat(status, os.fstat(descriptor))
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -175,7 +181,7 @@ class _File:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def _errors_name(path: Path) -> Iterator[None]:
     """Puts the path that was asked for into errors."""
     try:
         yield

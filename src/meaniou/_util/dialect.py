@@ -1,6 +1,6 @@
-"""Sentences that name settings -> the words of Python, or of the command line.
+"""Settings inside messages, written as keywords of Python or as options of the command line.
 
-A sentence marks a setting as ``{pred_ids:classes}``, which is ``pred_ids='classes'`` in Python and
+A message marks a setting as ``{pred_ids:classes}``, which is ``pred_ids='classes'`` in Python and
 ``--pred-ids classes`` as an option.
 """
 
@@ -10,7 +10,7 @@ _MARK = re.compile(r"\{(\w+):([^{}]*)\}")
 
 
 class Doubt(UserWarning):
-    """A warning about results that are possible, but look like those of a common mistake."""
+    """A warning that results look like those of a common mistake."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -21,12 +21,12 @@ class Doubt(UserWarning):
 
 
 def in_python(sentence: str) -> str:
-    """The sentence with settings as keywords."""
+    """The message with settings as keywords."""
     return _MARK.sub(lambda mark: f"{mark[1]}={_literal(mark[2])}", sentence)
 
 
 def as_options(sentence: str) -> str:
-    """The sentence with settings as options; several values are one option each."""
+    """The message with settings as options; each of several values is an option of its own."""
     return _MARK.sub(lambda mark: _option(mark[1], mark[2]), sentence)
 
 

@@ -1,7 +1,7 @@
 """Records that are equal by value, where NaN equals NaN.
 
-The ``==`` of a dataclass does not settle this: until Python 3.12 it compares tuples, in which a NaN equals the same
-object alone, and since 3.13 field by field, where a NaN equals nothing. On arrays it raises.
+The ``==`` of a dataclass does not do that. Until Python 3.12 it compares tuples, in which a NaN equals only the same
+object; since 3.13 it compares field by field, where a NaN equals nothing. With arrays it raises.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _NAN = object()  # stands for every NaN
 
 @dataclass(frozen=True, eq=False)
 class EqualByValue:
-    """The base of records, each a ``dataclass(frozen=True, eq=False)``: equal if of one class, with equal values."""
+    """The base of frozen dataclasses (with ``eq=False``) that are equal if their class and all values are."""
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -30,7 +30,7 @@ class EqualByValue:
 
 
 def _comparable(value: Any) -> Any:
-    """The same as something that is hashable, and equal where the values are."""
+    """A hashable stand-in that is equal where the values are."""
     if isinstance(value, np.ndarray):
         # One NaN, and one zero.
         one_of_each = np.where(np.isnan(value), np.nan, value + 0.0) if value.dtype.kind == "f" else value

@@ -31,12 +31,12 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as they are shown; the first ``words`` columns are words, the others are numbers and stand to the right.
+    """Cells as they are shown. The first ``words`` columns hold words, the others numbers, which are aligned right.
 
     Attributes:
         header: one title per column.
         rows: as many cells in each.
-        words: number of columns that stand to the left.
+        words: number of columns that are aligned left.
         mean: whether the last row sums the others up.
     """
 
@@ -60,7 +60,7 @@ def span(low: float, high: float) -> str:
 
 
 def without_nan(value: Any) -> Any:
-    """The same with ``None`` for NaN and lists for tuples."""
+    """The value with ``None`` for NaN and lists for tuples, at any depth."""
     if isinstance(value, float) and math.isnan(value):
         return None
     if isinstance(value, Mapping):
@@ -96,12 +96,12 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def text(tables: Iterable[Table], footer: str = "") -> str:
-    """For a terminal: columns of one width."""
+    """Text for a terminal, with aligned columns."""
     return _joined(map(_text, tables), _plain(footer))
 
 
 def markdown(tables: Iterable[Table], footer: str = "") -> str:
-    """Tables of GitHub's Markdown."""
+    """Tables in GitHub's Markdown."""
     return _joined(map(_markdown, tables), _escaped_markdown(footer))
 
 

@@ -1,4 +1,4 @@
-"""Values of others -> text that a message can quote: no control characters, and not too long."""
+"""Text that a message can quote: without control characters, and not too long."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Checks of single settings: flags, whole numbers, several of something."""
+"""Checks of arguments: flags, whole numbers and iterables."""
 
 import operator
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""A doubt -> a warning on the line of the caller, outside this package, torchmetrics and PyTorch."""
+"""Warnings on the line of the caller, outside this package, torchmetrics and PyTorch."""
 
 import sys
 import warnings
@@ -6,9 +6,9 @@ import warnings
 INNER = ("meaniou", "torchmetrics", "torch")
 
 
-def warn(doubt: str | Warning) -> None:
+def warn(message: str | Warning) -> None:
     """Warns on the line that called into the package, or into a wrapper of torchmetrics around it."""
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in INNER:
         frame, level = frame.f_back, level + 1
-    warnings.warn(doubt, stacklevel=level)
+    warnings.warn(message, stacklevel=level)

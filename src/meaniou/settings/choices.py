@@ -1,4 +1,4 @@
-"""The settings that are a choice of words, and the keywords that other metrics have in their place."""
+"""The settings with a fixed set of values, and what stands here for the keywords of other metrics."""
 
 import difflib
 from collections.abc import Iterable
