@@ -62,7 +62,7 @@ def written(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> Ite
                 with _errors_name(file.path):
                     file.put(last=file is files[-1])
         finally:
-            # Told by the files themselves and not by a record of steps, which an interruption between two lines breaks.
+            # Read from the files: a record of the steps would be wrong after an interruption between two lines.
             progress.complete = putting and not any(file.aside.exists() for file in files)
             for file in reversed(files):
                 file.clean_up(undo=putting and not progress.complete)
