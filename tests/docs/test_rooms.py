@@ -38,6 +38,29 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 FOLDERS = sorted({path.parent for path in MODULES} - {SOURCE})
 MOST_LINES = 300
 
+# Private attributes of others that have no public name, with the reason.
+PRIVATE = {
+    "_util.warning: sys._getframe": "the cheapest way to the line of the caller, and documented by Python",
+    "counting.contents: torch._subclasses": "PyTorch has no public name for its fake tensors",
+}
+# Those that are on their way out.
+PRIVATE_STILL = {
+    "cli.output: metric._packed",
+    "cli.score_run: self.metric._update_count",
+    "cli.score_run: metric._unlike",
+    "counting.kernels.cpu.threads: _pool._max_workers",
+    "metrics.checkpoint: metric._update_count",  # torchmetrics has a public name to read it, and none to set it
+    "metrics.checkpoint: metric._why_not_mine",
+    "metrics.comparison: a._all_ranks",
+    "metrics.comparison: a._unlike",
+    "metrics.comparison: b._all_ranks",
+    "metrics.comparison: metric._checked",
+    "metrics.comparison: metric._is_ordered",
+    "metrics.comparison: metric._refuse_without_rows",
+}
+EMPTY_NAMES = {"found", "known", "given", "told"}  # of variables, which should say what they hold
+CLEAN = ["_util", "protocols", "settings"]  # folders without them
+
 
 def name_of(path: Path) -> str:
     """The dotted name of a module inside the package, such as ``counting.batch``; that of a folder is its own."""
@@ -131,6 +154,62 @@ def test_a_right_import_is_not(module: str, text: str) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_module_is_long(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def private_attributes(text: str) -> set[str]:
+    """Attributes ``x._name`` in a module that are neither of ``self`` or ``cls`` nor defined in the module."""
+    tree, own, attributes = ast.parse(text), set(), []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            own.add(node.name)
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            own.add(node.target.id)
+        elif isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+            of = ast.unparse(node.value)
+            if of not in ("self", "cls", "super()"):
+                attributes.append((of, node.attr))
+            elif isinstance(node.ctx, ast.Store):
+                own.add(node.attr)
+    return {f"{of}.{name}" for of, name in attributes if name not in own}
+
+
+def test_nobody_reads_what_is_private_to_others() -> None:
+    private = {f"{name_of(path)}: {x}" for path in MODULES for x in private_attributes(path.read_text("utf-8"))}
+    assert private - PRIVATE.keys() - PRIVATE_STILL == set()
+    assert PRIVATE.keys() - private == set(), "reasons for what is no longer there"
+
+
+@pytest.mark.parametrize(
+    ("text", "private"),
+    [
+        ("metric._rows()", {"metric._rows"}),
+        ("self.metric._rows", {"self.metric._rows"}),
+        ("def f(x):\n    x._rows = 1", {"x._rows"}),
+        ("self._rows = other._rows", set()),
+        ("class A:\n    def _values(self): return other._values()", set()),
+        ("super()._rows(); cls._made(); x.__name__", set()),
+    ],
+)
+def test_what_is_private_is_noticed(text: str, private: set[str]) -> None:
+    assert private_attributes(text) == private
+
+
+def variables(text: str) -> set[str]:
+    """The names of the variables and arguments of a module."""
+    nodes = list(ast.walk(ast.parse(text)))
+    return {n.id for n in nodes if isinstance(n, ast.Name)} | {n.arg for n in nodes if isinstance(n, ast.arg)}
+
+
+@pytest.mark.parametrize("room", CLEAN)
+def test_variables_say_what_they_hold(room: str) -> None:
+    modules = [path for path in MODULES if name_of(path).partition(".")[0] == room]
+    assert modules
+    assert [name_of(path) for path in modules if variables(path.read_text("utf-8")) & EMPTY_NAMES] == []
+
+
+def test_a_variable_that_says_nothing_is_noticed() -> None:
+    for text in ("found = 1", "def f(known): pass", "[told for told in x]", "for given, y in x: pass"):
+        assert variables(text) & EMPTY_NAMES
 
 
 def test_few_modules_stand_alone() -> None:
