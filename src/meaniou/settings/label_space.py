@@ -36,7 +36,7 @@ class LabelSpace:
         class_groups: name and classes of each group.
         colors: red, green and blue of each class, 0 to 255, or ``None``.
         hint: what an error says of labels that are no class, as pairs of a label (``None`` for any) and a text.
-        instances: how maps of instances hold the class of a label, where that is known of these classes.
+        instances: how labels that hold the number of an instance too hold the class, such as ``"// 1000"``, or empty.
         protocol: name of the benchmark whose classes these are, or empty.
         tables: what a kernel reads of all this.
 
@@ -44,7 +44,7 @@ class LabelSpace:
         >>> import numpy as np
         >>> from meaniou import LabelSpace, mean_iou
         >>> space = LabelSpace(2, ids=[7, (11, 12)], ignore_index=0, class_names=["road", "building"])
-        >>> mean_iou(np.array([[7, 11, 12]]), np.array([[7, 12, 0]]), space)
+        >>> mean_iou(np.array([[7, 11, 12]]), np.array([[7, 12, 0]]), label_space=space)
         tensor(1.)
     """
 
@@ -110,21 +110,21 @@ class LabelSpace:
         if instances not in get_args(Instances):
             raise ValueError(f"instances is {instances!r}; expected one of {get_args(Instances)}.")
         preds_hold = _preds_hold(pred_ids, target_ids, num_classes)
-        own_ids = {"ids": target_ids, "classes": None}[preds_hold] if isinstance(preds_hold, str) else preds_hold
+        preds_ids = {"ids": target_ids, "classes": None}[preds_hold] if isinstance(preds_hold, str) else preds_hold
         no_answer = _usual_pred_void(preds_hold, void, num_classes)
         if pred_void is not None:
             no_answer = void_ids("pred_void", pred_void)
-            if own_ids is None:
+            if preds_ids is None:
                 _refuse_class_as_void(no_answer, num_classes, void if target_ids is None else ())
         names = names_of(class_names, num_classes)
-        tables = LabelTables.of(num_classes, target_ids, void, own_ids, no_answer)
+        tables = LabelTables.of(num_classes, target_ids, void, preds_ids, no_answer)
         groups = check_groups(class_groups, names)
         vars(self).update(  # not by assignment, which a frozen dataclass refuses
             num_classes=num_classes,
             ignore_index=void,
             class_names=names,
             ids=target_ids,
-            pred_ids=own_ids,
+            pred_ids=preds_ids,
             pred_void=no_answer,
             class_groups=tuple((name, tuple(sorted(ids - tables.ignored_classes))) for name, ids in groups.items()),
             colors=None if colors is None else _colors(colors, num_classes),
