@@ -59,7 +59,7 @@ PRIVATE_STILL = {
     "metrics.comparison: metric._refuse_without_rows",
 }
 EMPTY_NAMES = {"found", "known", "given", "told"}  # of variables, which should say what they hold
-CLEAN = ["_util", "protocols", "settings"]  # folders without them
+CLEAN = ["_util", "protocols", "settings"]  # folders without them, whose modules begin with a plain sentence
 
 
 def name_of(path: Path) -> str:
@@ -205,6 +205,12 @@ def test_variables_say_what_they_hold(room: str) -> None:
     modules = [path for path in MODULES if name_of(path).partition(".")[0] == room]
     assert modules
     assert [name_of(path) for path in modules if variables(path.read_text("utf-8")) & EMPTY_NAMES] == []
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if name_of(path).partition(".")[0] in CLEAN], ids=name_of)
+def test_a_module_begins_with_a_sentence(path: Path) -> None:
+    text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    assert re.match(r"[A-Z](?!.* -> )[^\n]*\.(\n|$)", text)
 
 
 def test_a_variable_that_says_nothing_is_noticed() -> None:
