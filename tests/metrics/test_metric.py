@@ -221,7 +221,7 @@ VALUE_ERRORS = [
     ({"present": "preds"}, "'union', 'target'"),
     ({"absent": 0}, "'skip', 'zero', 'one', 'nan'"),
     ({"input_format": "mixed"}, "'auto', 'index', 'one-hot'"),
-    ({"impl": "gpu"}, "'auto', 'portable', 'cpu', 'cuda'"),
+    ({"impl": "gpu"}, "'auto', 'portable', 'cpu'"),
     ({"ignore_index": 2**63}, "int64"),
     ({"classes": [0, 3]}, "class ids 0 to 2"),
     ({"classes": [-1]}, "class ids 0 to 2"),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from meaniou.counting.ambiguity import warn_of_logits
-from meaniou.counting.dispatch import NEEDS, Kernel, kernel
+from meaniou.counting.dispatch import Kernel, kernel
 from meaniou.counting.errors import refuse_labels
 from meaniou.counting.kernels.spec import CountSpec
 
@@ -38,7 +38,7 @@ def _kernel_for(preds: Tensor, target: Tensor, valid: Tensor | None, spec: Count
     if spec.validate and spec.preds_form == "threshold" and preds.device.type == "cpu":
         warn_of_logits(preds, spec.threshold)
     counter = kernel(spec.impl, preds.device)
-    if spec.impl in NEEDS and hasattr(counter, "why_not") and (reason := counter.why_not(preds, target, valid, spec)):
+    if spec.impl != "auto" and hasattr(counter, "why_not") and (reason := counter.why_not(preds, target, valid, spec)):
         raise ValueError(
             f"impl={spec.impl!r} does not count such maps, since {reason}; take impl='auto' or 'portable'."
         )
