@@ -37,6 +37,7 @@ ROOMS = [
 MODULES = sorted(SOURCE.rglob("*.py"))
 FOLDERS = sorted({path.parent for path in MODULES} - {SOURCE})
 MOST_LINES = 300
+NAMED_TUPLE = {"_asdict", "_fields", "_make", "_replace"}  # public, in spite of their form
 
 # Private attributes of others that have no public name, with the reason.
 PRIVATE = {
@@ -166,7 +167,7 @@ def private_attributes(text: str) -> set[str]:
             own.add(node.target.id)
         elif isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
             of = ast.unparse(node.value)
-            if of not in ("self", "cls", "super()"):
+            if of not in ("self", "cls", "super()") and node.attr not in NAMED_TUPLE:
                 attributes.append((of, node.attr))
             elif isinstance(node.ctx, ast.Store):
                 own.add(node.attr)
