@@ -16,11 +16,15 @@ CPU = torch.device("cpu")
 CPU_KERNELS: dict[str, Any] = {name: kernel(name, CPU) for name, needs in NEEDS.items() if needs.device == "cpu"}
 # More images are taken as one.
 MOST_IMAGES = 16
+# Of more classes, the matrices of all images take too much time and memory.
+MOST_CLASSES = 1000
 
 
 def count_all(module: Any, preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> Tensor:
     """What a kernel counts, after ``count_images`` was found to give the same, and the counts of each image."""
     counts: Tensor = module.count(preds, target, valid, spec)
+    if spec.num_classes > MOST_CLASSES:
+        return counts
     if _takes_all_images(preds, target, spec):
         preds, target, valid = (None if side is None else side[None] for side in (preds, target, valid))
     if target.dim() and len(target) <= MOST_IMAGES:

@@ -81,7 +81,7 @@ class LabelRangeError(ValueError):
 
     @property
     def label(self) -> int | None:
-        """The first label that is outside, where it is known and a whole number."""
+        """The first label that is outside; ``None`` on an accelerator, and for what is no whole number."""
         if len(self.stored) != 1 or self.stored[0] != self.stored[0] or self.stored[0] % 1:
             return None
         return int(self.stored[0])

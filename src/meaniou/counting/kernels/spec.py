@@ -1,4 +1,4 @@
-"""What a kernel is told about a batch, in plain values that an operator of PyTorch can carry."""
+"""The specification of a count, in plain values that an operator of PyTorch can carry."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple, get_type_hints

@@ -1,0 +1,72 @@
+"""Operators carry the specification of a count whole; an error about labels is plain fields, explained in one place."""
+
+import pickle
+from dataclasses import fields, replace
+
+import pytest
+import torch
+
+from meaniou import LabelSpace, confusion_matrix
+from meaniou.counting import LabelRangeError, explain
+from meaniou.counting.kernels.label_table import bins_of_ids
+from meaniou.counting.kernels.spec import CountSpec
+
+SPACE = LabelSpace(2, ids=[7, (11, 2**40)], ignore_index=-1)
+SPEC = CountSpec("labels", "scores", 2, (3, -1), 0.25, False, "portable", SPACE.target_text, SPACE.preds_text)
+
+
+@pytest.mark.parametrize("name", ["count", "count_images"])
+def test_the_arguments_of_an_operator_are_the_fields(name):
+    schema = getattr(torch.ops.meaniou, name).default._schema
+    arguments = [argument.name for argument in schema.arguments]
+    assert arguments == ["preds", "target", "valid", *CountSpec._fields]
+    defaults = {a.name: a.default_value for a in schema.arguments if a.has_default_value()}
+    assert CountSpec("labels", "labels", 2) == CountSpec.unpack(["labels", "labels", 2, *defaults.values()])
+
+
+def test_what_an_operator_carries_is_the_specification():
+    library = torch.library.Library("meaniou_test_spec", "DEF")
+    library.define(f"echo({CountSpec.schema()}) -> str")
+    carried = []
+
+    def echo(*arguments):
+        carried.append(arguments)
+        return repr(CountSpec.unpack(arguments))
+
+    library.impl("echo", echo, "CompositeExplicitAutograd")
+    assert torch.ops.meaniou_test_spec.echo(*SPEC) == repr(SPEC)
+    assert CountSpec.unpack(*carried) == SPEC
+    assert isinstance(CountSpec.unpack(*carried).ignore, tuple)  # tables are kept by it
+
+
+def test_ids_are_carried_as_text():
+    assert bins_of_ids(SPEC.target_ids) == {-1: 2, 7: 0, 11: 1, 2**40: 1}
+    assert bins_of_ids("") == {}
+
+
+def test_an_error_about_labels_is_its_fields():
+    target = torch.tensor([[7, 11], [9, 9]])
+    with pytest.raises(LabelRangeError) as caught:
+        confusion_matrix([target, target], [target.clamp(max=7), target], label_space=SPACE)
+    error = caught.value
+    expected = {"side": "preds", "number": 2, "label_space": SPACE, "index": (1, 0), "stored": (9,), "cause": ""}
+    expected |= {"image": 0, "operand": ""}
+    assert {field.name: getattr(error, field.name) for field in fields(error)} == expected
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.label_space, again.image) == (str(error), SPACE, 0)
+
+
+def test_an_error_about_labels_is_explained_in_two_dialects():
+    error = LabelRangeError("preds", 3, LabelSpace(2), (0, 1), (5,), "binary")
+    for _ in range(2):  # to explain it changes nothing
+        assert str(error) == explain(error, "python")
+        assert explain(error, "python").startswith(
+            "preds holds 3 pixels outside the classes 0 to 1 (the first at index"
+        )
+        assert "pass preds > 0; otherwise set num_classes= to all classes, pass pred_void=5" in str(error)
+        sentence = explain(error, "cli", "masks/a.png", "name all classes in names.txt")
+        assert sentence == error.of_file("masks/a.png", "name all classes in names.txt")
+        assert sentence.startswith("masks/a.png holds 3 pixels")
+        assert "save it as ids 0 and 1; otherwise name all classes in names.txt, pass --pred-void 5" in sentence
+    assert str(replace(error, image=4)).startswith("Image 4 of the sequence: preds holds 3")
+    assert "pass preds.long() > 0" in str(replace(error, operand="preds.long()"))
