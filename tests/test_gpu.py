@@ -55,8 +55,8 @@ def test_scores(rng, dtype, num_classes, layout, impl):
     answers = reference.labels_of_scores(scores.double().numpy(), num_classes)
     target = random_map(rng, (2, 65, 131), torch.int64, num_classes)
     expected = reference.counts(answers, target.numpy(), num_classes)
-    found = flow(scores.to(memory_format=layout), target, num_classes, impl=impl, input_format="index")
-    assert_same_counts(found, expected)
+    counts = flow(scores.to(memory_format=layout), target, num_classes, impl=impl, input_format="index")
+    assert_same_counts(counts, expected)
 
 
 def test_strides_and_masks(rng):
@@ -65,8 +65,8 @@ def test_strides_and_masks(rng):
     crop = (slice(None), slice(1, -3), slice(2, -5))
     expected = expected_counts(preds[crop], target[crop], 19, [255], valid[crop])
     gpu = [m.cuda()[crop] for m in (preds, target, valid)]
-    found = confusion_matrix(*gpu[:2], 19, valid=gpu[2], ignore_index=255, include_void=True, validate_args=False)
-    assert_same_counts(found.cpu(), expected)
+    counts = confusion_matrix(*gpu[:2], 19, valid=gpu[2], ignore_index=255, include_void=True, validate_args=False)
+    assert_same_counts(counts.cpu(), expected)
 
 
 @pytest.mark.parametrize("num_classes", [19, 300])

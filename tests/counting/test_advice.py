@@ -23,9 +23,9 @@ KINDS = pytest.mark.parametrize("kind", [torch.as_tensor, np.asarray], ids=["ten
 
 def square(value, dtype=torch.uint8):
     """A square of a value in the middle of zeros, ``[1, 8, 8]``."""
-    found = torch.zeros(1, 8, 8, dtype=dtype)
-    found[:, 2:6, 2:6] = value
-    return found
+    labels = torch.zeros(1, 8, 8, dtype=dtype)
+    labels[:, 2:6, 2:6] = value
+    return labels
 
 
 # Masks of 0 and 255.
@@ -37,9 +37,9 @@ def test_a_foreground_of_255_that_is_void_is_doubted(kind, num_classes, value):
     target = square(255)
     preds = (target.roll(1, 2) > 0).long() if num_classes == 2 else torch.zeros_like(target)
     with pytest.warns(Doubt, match="truth holds no class 1, and 16 of its pixels are void; if 255 is the foreground"):
-        found = mean_iou(kind(preds), kind(target), num_classes, ignore_index=255)
+        score = mean_iou(kind(preds), kind(target), num_classes, ignore_index=255)
     if value:
-        assert found.item() == pytest.approx(value, abs=1e-4)
+        assert score.item() == pytest.approx(value, abs=1e-4)
         assert mean_iou(kind(preds), kind(target) > 0, 2).item() == pytest.approx(0.7231, abs=1e-4)
 
 
@@ -188,10 +188,10 @@ def test_floating_maps_of_whole_numbers_are_labels_under_index(kind, impl, dtype
     for sides in ((preds, target * 1.0), (preds * 1.0, target), (preds * 1.0, target * 1.0)):
         maps = [torch.from_numpy(s) for s in sides]
         maps = [kind(m.to(dtype) if m.is_floating_point() else m) for m in maps]
-        found = confusion_matrix(
+        counts = confusion_matrix(
             *maps, num_classes, ignore_index=255, input_format="index", impl=impl, include_void=True
         )
-        assert_same_counts(found, expected)
+        assert_same_counts(counts, expected)
 
 
 def test_fractions_under_index_are_refused_on_both_sides():
@@ -272,8 +272,8 @@ def test_label_maps_as_high_as_there_are_classes(kind, shape):
     preds, target = rng.integers(0, classes, shape), rng.integers(0, classes, shape)
     target.flat[0] = preds.flat[0] = classes - 1
     target.flat[1] = preds.flat[1] = classes - 1
-    found = confusion_matrix(kind(torch.from_numpy(preds)), kind(torch.from_numpy(target)), classes, include_void=True)
-    assert_same_counts(found, reference.counts(preds, target, classes))
+    counts = confusion_matrix(kind(torch.from_numpy(preds)), kind(torch.from_numpy(target)), classes, include_void=True)
+    assert_same_counts(counts, reference.counts(preds, target, classes))
 
 
 @settings(max_examples=60, deadline=None)
@@ -422,8 +422,8 @@ def test_a_prediction_of_an_id_that_is_no_answer():
 def test_void_of_predictions_alone_beside_plain_classes():
     target, preds = torch.tensor([0, 1, 255, 2]), torch.tensor([0, 9, 9, 1])
     for impl in ("portable", "auto"):
-        found = confusion_matrix(preds, target, 3, ignore_index=255, pred_void=9, impl=impl, include_void=True)
-        assert found.tolist() == [
+        counts = confusion_matrix(preds, target, 3, ignore_index=255, pred_void=9, impl=impl, include_void=True)
+        assert counts.tolist() == [
             [1, 0, 0, 0, 0],
             [0, 0, 0, 1, 0],
             [0, 1, 0, 0, 0],
@@ -435,8 +435,8 @@ def test_void_of_predictions_alone_beside_plain_classes():
     with pytest.raises(LabelRangeError, match=r"pass pred_void=\[9, 255\] if that is no answer"):
         mean_iou(torch.tensor([9, 1]), torch.tensor([0, 1]), 3, ignore_index=255)
     scores = torch.eye(3)[[0, 2, 1, 1]]
-    found = confusion_matrix(scores, target, 3, ignore_index=255, pred_void=9, include_void=True)
-    assert_same_counts(found, confusion_matrix(scores, target, 3, ignore_index=255, include_void=True))
+    counts = confusion_matrix(scores, target, 3, ignore_index=255, pred_void=9, include_void=True)
+    assert_same_counts(counts, confusion_matrix(scores, target, 3, ignore_index=255, include_void=True))
 
 
 def test_ignore_index_of_the_caller_is_what_an_error_names():

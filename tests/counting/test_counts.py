@@ -149,15 +149,15 @@ def test_ignored_ids_at_every_border(kernel, dtype, num_classes):
     for ignore in ([i] for i in borders[:: 1 if num_classes < 4096 else 4]):
         for ids in (ignore, [*ignore, ignore[0] - 1], [*ignore, ignore[0] + 1, ignore[0] + 2], [*ignore, -129, -128]):
             ids = list(dict.fromkeys(ids))
-            found = by_kernel(kernel, preds, target, num_classes, ids)
+            counts = by_kernel(kernel, preds, target, num_classes, ids)
             if num_classes < 4096:
-                assert_same_counts(found, expected_counts(preds, target, num_classes, ids))
+                assert_same_counts(counts, expected_counts(preds, target, num_classes, ids))
             else:
                 bins = [
                     num_classes if i in ids else i if 0 <= i < num_classes else num_classes + 1 for i in labels.tolist()
                 ]
-                assert found.sum() == preds.numel()
-                assert [int(found[bin].sum()) for bin in bins] == [bins.count(bin) * len(bins) for bin in bins]
+                assert counts.sum() == preds.numel()
+                assert [int(counts[bin].sum()) for bin in bins] == [bins.count(bin) * len(bins) for bin in bins]
 
 
 STRATEGIES = {  # pixels a tile, cells a table may have: the operators that must run, and those that must not
@@ -177,10 +177,10 @@ def test_every_strategy_on_a_cpu(rng, monkeypatch, strategy, dtype):
     for pixels in (512, 1536):
         preds, target = (random_map(rng, (pixels,), dtype, 2, [0]) for _ in "pt")
         with Recorder() as seen:
-            found = by_kernel(portable.count_on_cpu, preds, target, 2, [0])
+            counts = by_kernel(portable.count_on_cpu, preds, target, 2, [0])
         assert seen.names >= ran
         assert not seen.names & idle
-        assert_same_counts(found, expected_counts(preds, target, 2, [0]))
+        assert_same_counts(counts, expected_counts(preds, target, 2, [0]))
 
 
 @pytest.mark.parametrize("num_classes", [1, 2, 17, 19, 256, 1000])
@@ -191,17 +191,17 @@ def test_across_a_real_tile_border(rng, kernel, dtype, num_classes):
     small, repeats = 131, portable.CPU_TILE // 131 + 2
     preds, target = (random_map(rng, (small,), dtype, num_classes, [255, 0]) for _ in "pt")
     expected = expected_counts(preds, target, num_classes, [255, 0]) * repeats
-    found = by_kernel(kernel, preds.repeat(repeats), target.repeat(repeats), num_classes, [255, 0])
+    counts = by_kernel(kernel, preds.repeat(repeats), target.repeat(repeats), num_classes, [255, 0])
     assert small * repeats > portable.CPU_TILE
-    assert_same_counts(found, expected)
+    assert_same_counts(counts, expected)
 
 
 @pytest.mark.parametrize("beyond", [-1, 0, 1])
 def test_pixels_at_a_real_tile_border(kernel, beyond):
     target = torch.zeros(portable.CPU_TILE + beyond, dtype=torch.uint8)
     target[-1] = 1
-    found = by_kernel(kernel, target, target, 2)
-    assert found.tolist() == [[target.numel() - 1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+    counts = by_kernel(kernel, target, target, 2)
+    assert counts.tolist() == [[target.numel() - 1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
 
 
 @pytest.mark.parametrize("num_classes", [17, 19, 150, 254, 255, 256, 257])
@@ -209,7 +209,7 @@ def test_pixels_at_a_real_tile_border(kernel, beyond):
 def test_all_pairs_of_8_bit_labels(kernel, dtype, num_classes):
     # C * y does not fit into 8 bits from C = 17 on; every pair comes once, so nothing may land in a neighbour's cell.
     every = torch.arange(256, dtype=torch.uint8).view(dtype)
-    found = by_kernel(
+    counts = by_kernel(
         kernel, every.repeat(257), every.repeat_interleave(256).repeat(2)[: 256 * 257], num_classes, [3, 255]
     )
     bins = [num_classes if i in (3, 255) else i if 0 <= i < num_classes else num_classes + 1 for i in every.tolist()]
@@ -218,7 +218,7 @@ def test_all_pairs_of_8_bit_labels(kernel, dtype, num_classes):
         expected[true, pred] += 1
     for pred in bins:  # the first row of pairs comes twice
         expected[bins[0], pred] += 1
-    assert_same_counts(found, expected)
+    assert_same_counts(counts, expected)
 
 
 def sliced(x):
@@ -326,11 +326,11 @@ OUTSIDE = [19, 20, 254, 255, 256, -1, -100, 2**31, 2**32 + 1, -(2**32) + 1, 2**6
 def test_outside_labels_are_counted_aside(label, large):
     rest = [7] * 1000 if large else []
     preds, target = torch.tensor([[label, 1, label, 2, *rest]]), torch.tensor([[1, label, label, 2, *rest]])
-    found = flow(preds, target, 19)
+    counts = flow(preds, target, 19)
     expected = np.zeros((21, 21), dtype=np.int64)
     expected[1, 20] = expected[20, 1] = expected[20, 20] = expected[2, 2] = 1
     expected[7, 7] = len(rest)
-    assert_same_counts(found, expected)
+    assert_same_counts(counts, expected)
 
 
 @pytest.mark.parametrize("layout", ["contiguous", "transposed", "sliced"])
@@ -354,15 +354,15 @@ def test_valid(rng, small_tiles, kernel, shape, dtype, layout):
 
 def test_nothing_is_valid():
     preds = torch.tensor([[0, 1, 255, -1]])
-    found = flow(preds, preds, 2, ignore_index=-1, valid=torch.zeros(1, dtype=torch.bool))
-    assert found[2].tolist() == [1, 1, 1, 1]
-    assert found.sum() == 4
+    counts = flow(preds, preds, 2, ignore_index=-1, valid=torch.zeros(1, dtype=torch.bool))
+    assert counts[2].tolist() == [1, 1, 1, 1]
+    assert counts.sum() == 4
 
 
 def test_void_comes_before_outside():
     # A pixel that is not valid is void, whatever its truth is.
-    found = confusion_matrix(torch.tensor([1]), torch.tensor([77]), 2, valid=torch.tensor([False]), include_void=True)
-    assert found[2].tolist() == [0, 1, 0, 0]
+    counts = confusion_matrix(torch.tensor([1]), torch.tensor([77]), 2, valid=torch.tensor([False]), include_void=True)
+    assert counts[2].tolist() == [0, 1, 0, 0]
 
 
 # Scores.
@@ -423,8 +423,8 @@ def test_rules_of_scores(kernel, rule, dtype, layout):
     scores, answer = SCORE_RULES[rule]
     pixels = torch.tensor(scores, dtype=dtype).view(1, 3, 1, 1).repeat(1, 1, 3, 11)
     target = torch.ones(1, 3, 11, dtype=torch.int64)
-    found = by_kernel(kernel, LAYOUTS[layout](pixels), target, 3, forms=("scores", "labels"))
-    assert found[1].tolist() == [33 * (bin == answer) for bin in range(5)]
+    counts = by_kernel(kernel, LAYOUTS[layout](pixels), target, 3, forms=("scores", "labels"))
+    assert counts[1].tolist() == [33 * (bin == answer) for bin in range(5)]
 
 
 @pytest.mark.parametrize("dtype", SCORE_DTYPES, ids=name_of)
@@ -535,8 +535,9 @@ def test_floating_labels(rng, small_tiles, kernel, dtype, ignore):
     ]
     if dtype == torch.float64:
         values += [0.99999999999, 1.00000000001, 4.9999999999999, float(2**32 + 1), 1e300, 2.0**63, -1e-300]
-    drawn = torch.tensor(values, dtype=torch.float64)[torch.from_numpy(rng.permutation(5 * len(values)) % len(values))]
-    target = drawn.to(dtype)
+    order = torch.from_numpy(rng.permutation(5 * len(values)) % len(values))
+    shuffled = torch.tensor(values, dtype=torch.float64)[order]
+    target = shuffled.to(dtype)
     labels = np.array(
         [reference.OUTSIDE if i != i or abs(i) > 2**60 or i % 1 else int(i) for i in target.double().tolist()]
     )
@@ -632,7 +633,7 @@ def test_rows_of_images(rng, module, form, dtype):
 def test_empty_maps(kernel, shape):
     empty = torch.zeros(shape, dtype=torch.uint8)
     scores = torch.zeros(shape[0], 3, *shape[1:])
-    for found in (
+    for counts in (
         by_kernel(kernel, empty, empty, 3),
         by_kernel(kernel, scores, empty, 3, forms=("scores", "labels")),
         by_kernel(kernel, empty, scores, 3, forms=("labels", "one-hot")),
@@ -640,7 +641,7 @@ def test_empty_maps(kernel, shape):
         flow(scores, empty, 3),
         confusion_matrix(empty, empty, 3, include_void=True),
     ):
-        assert_same_counts(found, np.zeros((5, 5), dtype=np.int64))
+        assert_same_counts(counts, np.zeros((5, 5), dtype=np.int64))
 
 
 def test_inputs_stay_as_they_were(rng, kernel):
@@ -679,9 +680,9 @@ def test_outside_labels_are_refused_by_name(side, label):
     assert sentence.startswith(f"{side} holds 3 pixels outside the classes 0 to 18")
     assert f"(the first at index (0, 2, 1): {label})" in sentence
     assert ("ignore_index=" if side == "target" else "pred_void=") in sentence
-    found = flow(**sides, num_classes=19)
-    assert found[(0, 20) if side == "preds" else (20, 0)] == 3
-    assert found.sum() == good.numel()
+    counts = flow(**sides, num_classes=19)
+    assert counts[(0, 20) if side == "preds" else (20, 0)] == 3
+    assert counts.sum() == good.numel()
     if not 0 <= label < 19:
         assert (
             confusion_matrix(**sides, num_classes=19, ignore_index=label, include_void=True)[
@@ -731,9 +732,9 @@ def test_an_outside_prediction_on_a_void_pixel_is_counted_and_never_raised(label
         "not valid": torch.tensor([[False, True], [True, True]]),
         "image not valid": torch.tensor([False, True]),
     }
-    found = confusion_matrix(preds, target, 19, ignore_index=7, valid=valid[void], include_void=True)
-    assert found[19, 20] == 1
-    assert found.sum() == 4
+    counts = confusion_matrix(preds, target, 19, ignore_index=7, valid=valid[void], include_void=True)
+    assert counts[19, 20] == 1
+    assert counts.sum() == 4
 
 
 def test_an_outside_prediction_on_a_valid_pixel_behind_a_void_one():
@@ -826,8 +827,8 @@ def test_the_accelerator_branch_never_waits(rng, monkeypatch, small_tiles, form,
     target = planes if FORMS[form][1] == "one-hot" else other
     mask = torch.from_numpy(rng.random((2, 5, 7)) < 0.5) if valid else None
     with NoWait():
-        found = by_kernel(portable.count_without_sync, preds, target, 2, ids, mask, FORMS[form])
-    assert_same_counts(found, by_kernel(portable.count_on_cpu, preds, target, 2, ids, mask, FORMS[form]))
+        counts = by_kernel(portable.count_without_sync, preds, target, 2, ids, mask, FORMS[form])
+    assert_same_counts(counts, by_kernel(portable.count_on_cpu, preds, target, 2, ids, mask, FORMS[form]))
 
 
 @pytest.fixture
@@ -942,10 +943,10 @@ def test_fake_tensors_tell_shape_dtype_and_device(form):
     mode = torch._subclasses.FakeTensorMode()
     with mode:
         args = [mode.from_tensor(a) if isinstance(a, torch.Tensor) else a for a in operator_arguments(form, True)]
-        found = OPERATOR(*args)
-    assert found.shape == (5, 5)
-    assert found.dtype == torch.int64
-    assert found.device.type == "cpu"
+        counts = OPERATOR(*args)
+    assert counts.shape == (5, 5)
+    assert counts.dtype == torch.int64
+    assert counts.device.type == "cpu"
     meta = [a.to("meta") if isinstance(a, torch.Tensor) else a for a in operator_arguments(form, False)]
     assert OPERATOR(*meta).device.type == "meta"
 

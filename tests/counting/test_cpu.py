@@ -218,11 +218,11 @@ def test_a_row_worked_by_hand():
 def test_many_python_threads_at_once(rng, two_threads):
     preds, target = blobs(rng, 300, 400, 19)
     expected = expected_counts(preds, target, 19, [255])
-    found, errors = [], []
+    matrices, errors = [], []
 
     def count():
         try:
-            found.extend(flow(preds, target, 19, ignore_index=255) for _ in range(20))
+            matrices.extend(flow(preds, target, 19, ignore_index=255) for _ in range(20))
         except BaseException as error:
             errors.append(error)
 
@@ -232,8 +232,8 @@ def test_many_python_threads_at_once(rng, two_threads):
     for thread in threads:
         thread.join(600)
     assert errors == []
-    assert len(found) == 120
-    for counts in found:
+    assert len(matrices) == 120
+    for counts in matrices:
         assert_same_counts(counts, expected)
 
 

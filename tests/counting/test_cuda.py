@@ -79,25 +79,25 @@ def in_new_process(code):
 
 
 def test_without_triton_the_portable_kernel_counts():
-    found = in_new_process(
+    output = in_new_process(
         "import sys; sys.modules['triton'] = None; import torch; from meaniou.counting import kernel;"
         "from meaniou import MeanIoU; print(kernel('auto', torch.device('cuda')).NAME)\n"
         "try: MeanIoU(2, impl='cuda')\nexcept ValueError as error: print(error)"
     )
-    name, error = found.splitlines()
+    name, error = output.splitlines()
     assert name == "portable"
     assert error.startswith("impl='cuda' cannot run, since Triton cannot be used (")
     assert error.endswith("it comes with PyTorch for CUDA and ROCm on Linux.")
 
 
 def test_a_triton_that_is_too_old_is_named():
-    found = in_new_process(
+    output = in_new_process(
         "import warnings, torch, triton; triton.__version__ = '3.3.1'; from meaniou.counting import kernel\n"
         "with warnings.catch_warnings(record=True) as caught:\n"
         "    warnings.simplefilter('always'); print(kernel('auto', torch.device('cuda')).NAME)\n"
         "print(caught[0].message)"
     )
-    name, warning = found.splitlines()
+    name, warning = output.splitlines()
     assert name == "portable"
     assert "it is 3.3.1, older than 3.4" in warning
     assert "Until then the portable kernel counts" in warning

@@ -206,8 +206,8 @@ IDS = {
 def test_ids(rng, monkeypatch, space, version, dtype):
     """Against the portable kernel, which test_ids compares with the reference."""
     small_gpu(monkeypatch, space.num_classes, version)
-    known = {0, 1, 2, 3, -1, 20, 201, 255, 256, *space.target_bins[::2], *space.preds_bins[::2]}
-    ids = [i for i in known if torch.iinfo(dtype).min <= i <= torch.iinfo(dtype).max]
+    candidates = {0, 1, 2, 3, -1, 20, 201, 255, 256, *space.target_bins[::2], *space.preds_bins[::2]}
+    ids = [i for i in candidates if torch.iinfo(dtype).min <= i <= torch.iinfo(dtype).max]
     preds, target = (torch.from_numpy(rng.choice(np.array(ids), size=(2, 9, 21))).to(dtype) for _ in "pt")
     bins = {"target_ids": space.target_text, "preds_ids": space.preds_text}
     labels = CountSpec("labels", "labels", space.num_classes, space.ignore, **bins)
@@ -227,7 +227,7 @@ def test_ids(rng, monkeypatch, space, version, dtype):
 def test_a_wrong_program_is_noticed(rng, monkeypatch):
     preds, target = (random_map(rng, (2, 9, 11), torch.uint8, 19, [255]) for _ in "pt")
     small_gpu(monkeypatch, 19, BALLOTS)
-    monkeypatch.setattr(cuda, "_held", lambda labels, ignore: ())
+    monkeypatch.setattr(cuda, "_storable", lambda labels, ignore: ())
     with pytest.raises(pytest.fail.Exception, match="differ"):
         assert_counted(preds, target, 19, [255])
 

@@ -76,11 +76,11 @@ def count(kernel, preds, target, valid, spec):
 
 def seen_ids(space):
     own = [(c,) for c in range(space.num_classes)]
-    known = {i for ids in (*(space.ids or own), *(space.pred_ids or own)) for i in ids} | {
+    labels = {i for ids in (*(space.ids or own), *(space.pred_ids or own)) for i in ids} | {
         *space.ignore_index,
         *space.pred_void,
     }
-    return known | {i + step for i in known for step in (-1, 1)} | {0, 1, 2, 255, MAX_WIDTH, -1}
+    return labels | {i + step for i in labels for step in (-1, 1)} | {0, 1, 2, 255, MAX_WIDTH, -1}
 
 
 def random_ids(rng, shape, dtype, space):
@@ -111,8 +111,8 @@ def test_ids_of_every_dtype(rng, space, dtype, kernel):
     for other in (dtype, torch.int64, torch.uint8):
         for shape in ((2, 3, 50), (1, 64), (777,)):
             preds, target = random_ids(rng, shape, dtype, space), random_ids(rng, shape, other, space)
-            found = count(KERNELS[kernel], preds, target, None, spec_of(space))
-            assert_same_counts(found, by_reference(preds, target, space))
+            counts = count(KERNELS[kernel], preds, target, None, spec_of(space))
+            assert_same_counts(counts, by_reference(preds, target, space))
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -151,8 +151,8 @@ def test_ids_in_a_floating_truth(rng, dtype, kernel):
     target = torch.from_numpy(rng.choice(np.array(values), size=(2, 60))).to(dtype)
     preds = random_ids(rng, (2, 60), torch.int64, space)
     whole = torch.where((target == target.floor()) & target.isfinite(), target, -7).long()
-    found = count(KERNELS[kernel], preds, target, None, spec_of(space))
-    assert_same_counts(found, by_reference(preds, whole, space))
+    counts = count(KERNELS[kernel], preds, target, None, spec_of(space))
+    assert_same_counts(counts, by_reference(preds, whole, space))
 
 
 @EVERY
@@ -164,21 +164,21 @@ def test_nothing_waits(rng, space, monkeypatch):
     kept = {True: readers.cached_table, False: lambda device, make, *s, kept=False: make(*s, device)}
     monkeypatch.setattr(readers, "cached_table", lambda *s, kept_=kept, kept=False: kept_[kept](*s, kept=kept))
     with NoWait():
-        found = count(None, preds, target, None, spec)
-    assert_same_counts(found, expected)
+        counts = count(None, preds, target, None, spec)
+    assert_same_counts(counts, expected)
 
 
 @settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_any_map_of_ids(data):
     label = st.one_of(st.integers(-300, 70000), st.sampled_from([FAR, -FAR, 2**63 - 1, -(2**63)]))
-    known = data.draw(st.lists(label, min_size=2, max_size=24, unique=True))
-    classes = data.draw(st.integers(1, len(known) - 1))
-    rest = data.draw(st.lists(st.integers(0, classes), min_size=len(known), max_size=len(known)))
-    ids = [[known[c]] + [i for i, c_ in zip(known[classes:], rest, strict=False) if c_ == c] for c in range(classes)]
-    void = [i for i, c in zip(known[classes:], rest, strict=False) if c == classes]
+    labels = data.draw(st.lists(label, min_size=2, max_size=24, unique=True))
+    classes = data.draw(st.integers(1, len(labels) - 1))
+    rest = data.draw(st.lists(st.integers(0, classes), min_size=len(labels), max_size=len(labels)))
+    ids = [[labels[c]] + [i for i, c_ in zip(labels[classes:], rest, strict=False) if c_ == c] for c in range(classes)]
+    void = [i for i, c in zip(labels[classes:], rest, strict=False) if c == classes]
     space = LabelSpace(classes, ids=ids, ignore_index=void)
-    stored = st.lists(st.one_of(st.sampled_from(known), label), min_size=1, max_size=200)
+    stored = st.lists(st.one_of(st.sampled_from(labels), label), min_size=1, max_size=200)
     target = torch.tensor(data.draw(stored))
     preds = target.flip(0)
     expected = by_reference(preds, target, space)

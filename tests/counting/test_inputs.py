@@ -51,10 +51,10 @@ MAPS = {
 @pytest.mark.parametrize("shape", MAPS)
 def test_labels(rng, shape):
     preds, target = labels_of(rng, *MAPS[shape]), labels_of(rng, *MAPS[shape])
-    found = prepare_batch(preds, target, None, 3, "auto")
-    assert (found.preds_form, found.target_form, found.valid) == ("labels", "labels", None)
-    assert same_memory(found.preds, preds)
-    assert same_memory(found.target, target)
+    batch = prepare_batch(preds, target, None, 3, "auto")
+    assert (batch.preds_form, batch.target_form, batch.valid) == ("labels", "labels", None)
+    assert same_memory(batch.preds, preds)
+    assert same_memory(batch.target, target)
     expected = expected_counts(preds.reshape(-1), target.reshape(-1), 3)
     assert_same_counts(confusion_matrix(preds, target, 3, include_void=True), expected)
     assert_same_counts(confusion_matrix(preds, target, 3), expected[:3, :3])
@@ -67,10 +67,10 @@ def test_labels_with_a_lone_channel(rng, shape, channels):
     expected = expected_counts(preds, target, 3)
     preds = preds[:, None] if channels != "target" else preds
     target = target[:, None] if channels != "preds" else target
-    found = prepare_batch(preds, target, None, 3, "auto")
-    assert same_memory(found.preds, preds)
-    assert same_memory(found.target, target)
-    assert found.preds.shape == found.target.shape
+    batch = prepare_batch(preds, target, None, 3, "auto")
+    assert same_memory(batch.preds, preds)
+    assert same_memory(batch.target, target)
+    assert batch.preds.shape == batch.target.shape
     assert_same_counts(confusion_matrix(preds, target, 3, include_void=True), expected)
 
 
@@ -83,11 +83,11 @@ def test_scores(rng, shape, dtype):
     truths = [target] if shape == "images" else [target, target[:, None]]
     for truth in truths:
         for input_format in ("auto", "index"):
-            found = prepare_batch(scores, truth, None, 3, input_format)
-            assert (found.preds_form, found.target_form) == ("scores", "labels")
-            assert same_memory(found.preds, scores)
-            assert same_memory(found.target, truth)
-            assert found.target.shape == target.shape
+            batch = prepare_batch(scores, truth, None, 3, input_format)
+            assert (batch.preds_form, batch.target_form) == ("scores", "labels")
+            assert same_memory(batch.preds, scores)
+            assert same_memory(batch.target, truth)
+            assert batch.target.shape == target.shape
             assert_same_counts(
                 confusion_matrix(scores, truth, 3, include_void=True, input_format=input_format), expected
             )
@@ -121,9 +121,9 @@ def test_one_floating_channel_for_two_classes(rng, shape, channels):
         pytest.skip("may be channels of labels that overlap, and is refused")
     preds = logits[:, None] if channels in ("preds", "both") else logits
     truth = target[:, None] if channels in ("target", "both") else target
-    found = prepare_batch(preds, truth, None, 2, "auto")
-    assert (found.preds_form, found.target_form) == ("threshold", "labels")
-    assert same_memory(found.preds, preds)
+    batch = prepare_batch(preds, truth, None, 2, "auto")
+    assert (batch.preds_form, batch.target_form) == ("threshold", "labels")
+    assert same_memory(batch.preds, preds)
     assert_same_counts(confusion_matrix(preds, truth, 2, include_void=True, threshold=0.0), expected)
 
 
@@ -152,10 +152,10 @@ def test_one_hot(rng, shape, sides, dtype):
     on_preds, on_truth = ONE_HOT[sides]
     preds = planes_of(preds).to(dtype) if on_preds else preds
     target = planes_of(target).to(dtype) if on_truth else target
-    found = prepare_batch(preds, target, None, 3, "one-hot")
-    assert found.preds_form == ("one-hot" if on_preds else "labels")
-    assert found.target_form == ("one-hot" if on_truth else "labels")
-    assert same_memory(found.target, target)
+    batch = prepare_batch(preds, target, None, 3, "one-hot")
+    assert batch.preds_form == ("one-hot" if on_preds else "labels")
+    assert batch.target_form == ("one-hot" if on_truth else "labels")
+    assert same_memory(batch.target, target)
     assert_same_counts(confusion_matrix(preds, target, 3, include_void=True, input_format="one-hot"), expected)
 
 
@@ -163,8 +163,8 @@ def test_floating_planes_are_scores_in_preds_and_one_hot_in_the_truth(rng):
     scores, target = random_scores(rng, (2, 3, 9), torch.float32), labels_of(rng, 2, 9)
     expected = reference.counts(reference.labels_of_scores(scores.numpy(), 3), target.numpy(), 3)
     for truth in (planes_of(target), planes_of(target).float(), target, target[:, None]):
-        found = prepare_batch(scores, truth, None, 3, "one-hot")
-        assert found.preds_form == "scores"
+        batch = prepare_batch(scores, truth, None, 3, "one-hot")
+        assert batch.preds_form == "scores"
         assert_same_counts(confusion_matrix(scores, truth, 3, include_void=True, input_format="one-hot"), expected)
 
 
@@ -267,8 +267,8 @@ def test_images_of_any_size(rng, form, valid, kinds):
         expected = expected + reference.counts(label, truth.numpy(), classes, (), mask)
     truth = [planes_of(t[None].long(), classes)[0] for t in target] if form == "one-hot" else target
     settings = {"include_void": True, "input_format": "one-hot" if form == "one-hot" else "auto", "threshold": 0.0}
-    found = confusion_matrix(kinds[0](preds), kinds[1](truth), classes, valid=masks and kinds[1](masks), **settings)
-    assert_same_counts(found, expected)
+    counts = confusion_matrix(kinds[0](preds), kinds[1](truth), classes, valid=masks and kinds[1](masks), **settings)
+    assert_same_counts(counts, expected)
     if form == "labels":
         arrays = [x.numpy() for x in preds], tuple(x.numpy() for x in truth), masks and [x.numpy() for x in masks]
         assert_same_counts(confusion_matrix(*arrays[:2], classes, valid=arrays[2], **settings), expected)
@@ -404,9 +404,9 @@ def zeros(*shape, dtype=INT, device="cpu"):
 
 def planes(*shape, dtype=INT):
     """Class planes of a map that is all class 0."""
-    found = zeros(*shape, dtype=dtype)
-    found[:, 0] = 1
-    return found
+    planes = zeros(*shape, dtype=dtype)
+    planes[:, 0] = 1
+    return planes
 
 
 REFUSED = {  # preds, target, settings, exception, what the sentence says

@@ -20,7 +20,7 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 @pytest.fixture
 def fresh(monkeypatch):
-    """A table of two kernels of which nothing is known yet."""
+    """A table of two kernels with empty caches."""
     for name in set(NEEDS) - {"cpu", "cuda"}:
         monkeypatch.delitem(NEEDS, name)
     caches = (dispatch._why_not_imported, dispatch._import, dispatch._for_device, dispatch._is_installed)

@@ -34,8 +34,8 @@ class Compiled:
 class Compiler:
     """Stands in for a Triton function, with the specialisations that a launch would make."""
 
-    def __init__(self, function: Any, target: GPUTarget, found: list[Compiled]) -> None:
-        self.function, self.target, self.found = function, target, found
+    def __init__(self, function: Any, target: GPUTarget, results: list[Compiled]) -> None:
+        self.function, self.target, self.results = function, target, results
 
     def __getitem__(self, grid: tuple[int, ...]) -> "Compiler":
         assert all(0 < n < 1 << 31 for n in grid)
@@ -66,7 +66,7 @@ class Compiler:
         program = triton.compile(source, target=self.target, options={"num_warps": num_warps})
         seconds = worked() - start
         name = f"{self.function.__name__} {signature}"
-        self.found.append(Compiled(name, seconds, program.metadata.shared, spilled(program.asm)))
+        self.results.append(Compiled(name, seconds, program.metadata.shared, spilled(program.asm)))
 
 
 def worked() -> float:
@@ -82,12 +82,12 @@ def integer(value: int) -> str:
 def spilled(asm: dict[str, Any]) -> int:
     """Bytes of memory that a program takes for want of registers."""
     if "ptx" not in asm:  # a scalar register that is moved to a lane of a vector register takes none
-        found = re.findall(r"\.private_segment_fixed_size: +(\d+)", asm["amdgcn"])
-        assert found, asm["amdgcn"][-2000:]
-        return sum(map(int, found))
+        sizes = re.findall(r"\.private_segment_fixed_size: +(\d+)", asm["amdgcn"])
+        assert sizes, asm["amdgcn"][-2000:]
+        return sum(map(int, sizes))
     target = re.search(r"\.target (\w+)", asm["ptx"])
     assert target
-    said = ""
+    complaints = ""
     for ptxas in sorted((Path(triton.__file__).parent / "backends/nvidia/bin").glob("ptxas*")):
         command = [ptxas, "-v", f"--gpu-name={target[1]}", "-o", "/dev/null", "-"]
         ran = subprocess.run(command, input=asm["ptx"], capture_output=True, text=True, check=False)
@@ -95,19 +95,19 @@ def spilled(asm: dict[str, Any]) -> int:
             stores = re.findall(r"(\d+) bytes spill stores", ran.stderr)
             assert stores, ran.stderr
             return sum(map(int, stores))
-        said += ran.stderr  # of an assembler for other cards, or for older programs
-    raise AssertionError(said)
+        complaints += ran.stderr  # of an assembler for other cards, or for older programs
+    raise AssertionError(complaints)
 
 
 def compiled(monkeypatch: Any, target: GPUTarget, count: Any, *args: Any) -> list[Compiled]:
-    """The programs that a call of the kernel would launch on a card of that kind."""
-    found: list[Compiled] = []
+    """The programs that a call of the kernel would launch on a GPU of that kind."""
+    results: list[Compiled] = []
     shared = {80: 166912, 90: 232448, "gfx942": 65536}[target.arch]
     here = limits.GpuLimits(limits.version(), shared, 100, target.backend == "hip")
     with monkeypatch.context() as patch:
         patch.setattr(limits, "gpu_limits", lambda device: here)
         for name in PROGRAMS:
-            patch.setattr(programs, name, Compiler(getattr(programs, name), target, found))
+            patch.setattr(programs, name, Compiler(getattr(programs, name), target, results))
         count(*args)
     assert cuda.programs is programs
-    return found
+    return results

@@ -91,8 +91,8 @@ def _batches_of_lists(
     preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: InputSettings
 ) -> Iterator[Batch]:
     for i in range(len(target)):
-        maps = _one(preds[i]), _one(target[i]), None if valid is None else _one(valid[i])
         try:
+            maps = _one(preds[i]), _one(target[i]), None if valid is None else _one(valid[i])
             batch = prepare_batch(*maps, space.num_classes, inputs.input_format, i)
         except (TypeError, ValueError) as error:
             raise _naming_image(error, i) from None
