@@ -149,6 +149,8 @@ def test_a_comparison_of_saved_files(folders: dict[str, Path], tmp_path: Path) -
     assert output.read_text().startswith("|  | a | b | difference | 95 % interval | p |")
     for words, part in (
         ((*files, *SETTINGS), "--num-classes is for folders of masks"),
+        ((*files, "--jobs", 2), "--jobs is for folders of masks"),
+        ((*files, "--pred-suffix", ""), "--pred-suffix is for folders of masks"),
         ((folders["good"], folders["bad"]), "is a folder and there is no TARGET"),
     ):
         refused = run("compare", *words)

@@ -155,7 +155,7 @@ def test_pictures_of_the_page_are_shrunk_in_blocks(
     space = LabelSpace(3)
     pairs = {"a": Pair("a", tmp_path / "pred.png", tmp_path / "target.png")}
     gallery = Gallery(space, InputSettings("index"), pairs, {})
-    monkeypatch.setattr(overlays, "BLOCK", 5000)
+    monkeypatch.setattr(overlays, "BLOCK", 20_000)
     source = gallery.embedded("a").removeprefix("data:image/png;base64,")
     expected = Image.fromarray(overlays.errors(None, preds, target, 3))
     scale = max(shape[1] / 480, shape[0] / 960)
@@ -167,9 +167,10 @@ def test_pictures_of_the_page_are_shrunk_in_blocks(
     assert (picture[:, : shape[1]] == overlays.mask(target, space)).all()
 
 
-def test_pictures_take_little_memory(tmp_path: Path) -> None:
+def test_pictures_take_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that Pillow holds are not traced: 4 bytes a pixel of each panel."""
-    pixels = np.random.default_rng(0).integers(0, 3, (20, 25), dtype=np.uint8).repeat(100, 0).repeat(100, 1)
+    monkeypatch.setattr(overlays, "BLOCK", overlays.BLOCK // 4)
+    pixels = np.random.default_rng(0).integers(0, 3, (20, 25), dtype=np.uint8).repeat(50, 0).repeat(50, 1)
     for side in ("pred", "target"):
         save(tmp_path / f"{side}.png", pixels)
     pairs = {"a": Pair("a", tmp_path / "pred.png", tmp_path / "target.png")}

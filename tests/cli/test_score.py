@@ -1,5 +1,6 @@
 """The command line on folders that are good and bad."""
 
+import io
 import json
 import os
 import struct
@@ -16,10 +17,11 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from meaniou import MeanIoU, reference, synthetic
+from meaniou.__main__ import main as start
 from meaniou.cli import demo, main
 from meaniou.cli.score_run import MaskOptions, ScoreRun
 from meaniou.cli.workers import Workers
-from meaniou.masks import Pair, pair_masks, read, read_pair, read_pairs
+from meaniou.masks import MaskError, Pair, pair_masks, read, read_pair, read_pairs
 from meaniou.report.report import Report
 
 OPTIONS = ["--num-classes", "9", "--ignore-index", "255"]
@@ -333,12 +335,16 @@ def test_demo_has_what_it_promises() -> None:
 
 
 @pytest.mark.parametrize("module", ["click", "tifffile"])
-def test_without_the_extra_a_sentence_says_what_to_install(module: str) -> None:
-    code = f"import sys; sys.modules[{module!r}] = None; from meaniou.__main__ import main; main()"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert ran.returncode == 1
-    assert f"needs {module}, which is not installed; run: pip install 'meaniou[cli]'" in ran.stderr
-    assert "Traceback" not in ran.stderr
+def test_without_the_extra_a_sentence_says_what_to_install(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith(("meaniou.cli", "meaniou.masks"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SystemExit) as ended:
+        start()
+    # Python prints such a text on the standard error and ends with status 1.
+    assert ended.value.code == (
+        f"The command line needs {module}, which is not installed; run: pip install 'meaniou[cli]'"
+    )
 
 
 def packed(depth: int, rows: list[bytes], width: int) -> bytes:
@@ -584,15 +590,31 @@ def test_two_outputs_of_one_name_are_refused(folders: tuple[Path, Path], tmp_pat
     assert "is named for two outputs" in ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-@pytest.mark.parametrize("words", [[], ["--output", "/dev/full"]], ids=["standard output", "a device"])
-def test_a_full_disk(folders: tuple[Path, Path], words: list[str]) -> None:
-    command = [sys.executable, "-m", "meaniou", *map(str, folders), *OPTIONS, *words]
+def test_the_interpreter_adds_nothing_about_a_full_disk(folders: tuple[Path, Path]) -> None:
+    """A real process, which flushes its standard output once more when it ends."""
+    command = [sys.executable, "-m", "meaniou", *map(str, folders), *OPTIONS]
     with Path("/dev/full").open("w") as full:
         ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert ran.returncode == 2
     assert "cannot be written (No space left on device)" in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("words", [[], ["--output", "/dev/full"]], ids=["standard output", "a device"])
+def test_a_full_disk(
+    folders: tuple[Path, Path], words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Path("/dev/full").open("w") as full, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", full)
+        with pytest.raises(SystemExit) as ended:
+            main([*map(str, folders), *OPTIONS, *words])
+    printed = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "cannot be written (No space left on device)" in printed
+    assert len(printed.splitlines()) == 1
     assert not Path("/dev/full").is_file()
 
 
@@ -624,18 +646,20 @@ def test_images_are_listed_beside_what_a_program_reads(folders: tuple[Path, Path
     assert ran.stdout.splitlines()[2].startswith("image")
 
 
-def test_a_terminal_that_lacks_letters(folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_terminal_that_lacks_letters(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python opens the two streams so where PYTHONIOENCODING is latin-1."""
     (tmp_path / "names").write_text("\n".join(["道路", *"12345678"]), encoding="utf-8")
-    words = [*map(str, folders), "--ignore-index", "255", "--class-names", str(tmp_path / "names")]
-    ran = subprocess.run(
-        [sys.executable, "-m", "meaniou", *words],
-        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr == (
+    out, err = (io.TextIOWrapper(io.BytesIO(), "latin-1", errors) for errors in ("strict", "backslashreplace"))
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", out)
+        patched.setattr(sys, "stderr", err)
+        with pytest.raises(SystemExit) as ended:
+            main([*map(str, folders), "--ignore-index", "255", "--class-names", str(tmp_path / "names")])
+    printed = [stream.buffer.getvalue().decode("latin-1") for stream in (out, err)]  # type: ignore[attr-defined]
+    assert (ended.value.code, printed[0]) == (2, "")
+    assert printed[1] == (
         "Error: The standard output is latin-1, which lacks '\\u9053'; expected UTF-8, so set "
         "PYTHONIOENCODING=utf-8, or pass --output.\n"
     )
@@ -663,12 +687,12 @@ def test_interrupted(folders: tuple[Path, Path], tmp_path: Path, monkeypatch: py
 
 
 def test_debug_shows_where_an_error_arose(folders: tuple[Path, Path]) -> None:
+    """The error leaves the command, so that Python prints its traceback and ends with status 1."""
     outside(*folders)
-    command = [sys.executable, "-m", "meaniou", *map(str, folders), *OPTIONS, "--debug"]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ran.returncode == 1
-    assert "Traceback" in ran.stderr
-    assert "scene_001.png holds" in ran.stderr
+    ran = invoke(*folders, *OPTIONS, "--debug")
+    assert (ran.exit_code, ran.output) == (1, "")
+    assert isinstance(ran.exception, MaskError)
+    assert "scene_001.png holds" in str(ran.exception)
 
 
 def test_demo_replaces_scenes_and_nothing_else(tmp_path: Path) -> None:

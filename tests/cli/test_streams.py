@@ -69,6 +69,7 @@ def test_a_reader_that_stops_early_is_no_error(
     assert piped(monkeypatch, "stderr", folder / "none", folder / "target", *OPTIONS) == 2
 
 
+@pytest.mark.slow
 def test_the_interpreter_ends_in_silence_too(folder: Path) -> None:
     words = [sys.executable, "-m", "meaniou", str(folder / "pred"), str(folder / "target"), *OPTIONS]
     reading, writing = os.pipe()
