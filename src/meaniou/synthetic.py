@@ -1,4 +1,4 @@
-"""Synthetic street scenes by seed: a label map, and the map that an imperfect model would predict."""
+"""Synthetic street scenes: the label map of each, and the map that an imperfect model predicts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ Labels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Shape:
-    """Something in the scene; middle and half size in shares of the width and height."""
+    """An object of a scene; its middle and half size are shares of the width and height."""
 
     label: int
     kind: str  # "box", "disc" or "wedge", which widens from its top down
@@ -33,12 +33,13 @@ def scene(seed: int, height: int = 256, width: int = 512) -> tuple[Labels, Label
     """
     rng = np.random.default_rng(seed)
     shapes = list(_shapes(rng))
-    truth = _draw(shapes, height, width)
-    answer = _draw(list(_misjudged(shapes, rng)), height, width)
-    return answer, _with_void(truth)
+    target = _draw(shapes, height, width)
+    preds = _draw(list(_misjudged(shapes, rng)), height, width)
+    return preds, _with_void(target)
 
 
 def _shapes(rng: np.random.Generator) -> Iterator[Shape]:
+    """The shapes of a random scene, the farthest first."""
     horizon = rng.uniform(0.4, 0.5)
     yield Shape(SKY, "box", 0.5, 0.0, 0.6, horizon + 0.1)
     for x in np.arange(0.0, 1.1, 0.14):
@@ -93,6 +94,7 @@ def _misjudged(shapes: list[Shape], rng: np.random.Generator) -> Iterator[Shape]
 
 
 def _draw(shapes: list[Shape], height: int, width: int) -> Labels:
+    """The label map of shapes, of which later ones hide earlier ones."""
     labels = np.full((height, width), BUILDING, np.uint8)
     y, x = (np.arange(height)[:, None] + 0.5) / height, (np.arange(width)[None] + 0.5) / width
     for shape in shapes:
@@ -105,10 +107,11 @@ def _draw(shapes: list[Shape], height: int, width: int) -> Labels:
     return labels
 
 
-def _with_void(truth: Labels) -> Labels:
-    edge = np.zeros(truth.shape, bool)
-    edge[:, 1:] |= truth[:, 1:] != truth[:, :-1]
-    edge[1:] |= truth[1:] != truth[:-1]
-    frame = max(1, truth.shape[0] // 64)
+def _with_void(target: Labels) -> Labels:
+    """The map with a void frame, and void contours of its shapes."""
+    edge = np.zeros(target.shape, bool)
+    edge[:, 1:] |= target[:, 1:] != target[:, :-1]
+    edge[1:] |= target[1:] != target[:-1]
+    frame = max(1, target.shape[0] // 64)
     edge[:frame] = edge[-frame:] = edge[:, :frame] = edge[:, -frame:] = True
-    return np.where(edge, np.uint8(VOID), truth)
+    return np.where(edge, np.uint8(VOID), target)

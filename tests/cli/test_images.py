@@ -25,15 +25,15 @@ def run(*words: object) -> Result:
 def folders(tmp_path: Path) -> dict[str, Path]:
     """Truth, and two predictions of which the first is the better one."""
     rng = np.random.default_rng(5)
-    found = {name: tmp_path / name for name in ("target", "good", "bad")}
-    for folder in found.values():
+    paths = {name: tmp_path / name for name in ("target", "good", "bad")}
+    for folder in paths.values():
         (folder / "city").mkdir(parents=True)
     for name in NAMES:
         target = rng.choice([0, 1, 2, 255], size=(9, 11)).astype(np.uint8)
         for kind, right in (("target", 1.0), ("good", 0.9), ("bad", 0.5)):
             labels = np.where(rng.random(target.shape) < right, target, rng.integers(0, 3, size=target.shape))
-            np.save(found[kind] / "city" / f"{name}.npy", labels.astype(np.uint8))
-    return found
+            np.save(paths[kind] / "city" / f"{name}.npy", labels.astype(np.uint8))
+    return paths
 
 
 SETTINGS = ["--num-classes", 3, "--ignore-index", 255]
@@ -54,21 +54,21 @@ def test_scores_of_each_image(folders: dict[str, Path], tmp_path: Path) -> None:
     table = counted(folders, "good").image_scores()
     assert sorted(row["image"] for row in rows) == [f"city/{name}" for name in NAMES]
     assert [float(row["mean_iou"]) for row in rows] == list(table.mean_iou)
-    listed = ran.stdout.split("\n\n")[-1].splitlines()
-    assert listed[0].split() == ["image", "worst", "classes", "mIoU"]
-    assert [line.split()[0] for line in listed[2:]] == [row["image"] for row in rows[:2]]
+    lines = ran.stdout.split("\n\n")[-1].splitlines()
+    assert lines[0].split() == ["image", "worst", "classes", "mIoU"]
+    assert [line.split()[0] for line in lines[2:]] == [row["image"] for row in rows[:2]]
 
 
 def test_intervals(folders: dict[str, Path]) -> None:
     ran = run(folders["good"], folders["target"], *SETTINGS, "--ci", "--format", "json")
-    found = json.loads(ran.stdout)
+    report = json.loads(ran.stdout)
     expected = counted(folders, "good").report(bootstrap=True).to_dict()
-    worst = [name for name, _ in found["images"].pop("worst")]
+    worst = [name for name, _ in report["images"].pop("worst")]
     assert [image_id(name) for name in worst] == [i for i, _ in expected["images"].pop("worst")]
-    assert found == expected
-    assert found["intervals"]["mean_iou"]["low"] < found["mean_iou"] < found["intervals"]["mean_iou"]["high"]
+    assert report == expected
+    assert report["intervals"]["mean_iou"]["low"] < report["mean_iou"] < report["intervals"]["mean_iou"]["high"]
     plain = json.loads(run(folders["good"], folders["target"], *SETTINGS, "--format", "json").stdout)
-    assert plain["classes"] == found["classes"]
+    assert plain["classes"] == report["classes"]
     assert plain["images"] is None
     assert "95 % interval" in run(folders["good"], folders["target"], *SETTINGS, "--ci").stdout
 
@@ -78,11 +78,12 @@ def test_a_comparison(folders: dict[str, Path]) -> None:
     assert ran.exit_code == 0, ran.output
     lines = ran.stdout.splitlines()
     assert lines[0].split() == ["a", "b", "difference", "95", "%", "interval", "p"]
-    found = compare(*(counted(folders, kind) for kind in ("good", "bad")), seed=3)
+    comparison = compare(*(counted(folders, kind) for kind in ("good", "bad")), seed=3)
     mean = lines[-3].split()
     assert mean[:2] == ["mean", "IoU"]
     assert mean[4:8] == [
-        f"{100 * v:.2f}" if not isinstance(v, str) else v for v in (found.value, found.low, "to", found.high)
+        f"{100 * v:.2f}" if not isinstance(v, str) else v
+        for v in (comparison.value, comparison.low, "to", comparison.high)
     ]
     a, b = (f"{name} ({folders[kind]})" for name, kind in (("a", "good"), ("b", "bad")))
     assert lines[-1] == f"{a} is better than {b}, in mean IoU over 1000 draws of the images"
@@ -115,10 +116,10 @@ def test_shards_are_merged(folders: dict[str, Path], tmp_path: Path) -> None:
 
 
 def test_names_of_images_are_saved(folders: dict[str, Path], tmp_path: Path) -> None:
-    asked = ["--list-worst", 2, "--image-scores"]
-    words = [folders["bad"], folders["target"], *SETTINGS, *asked, tmp_path / "1.csv", "--save", tmp_path / "bad.pt"]
+    options = ["--list-worst", 2, "--image-scores"]
+    words = [folders["bad"], folders["target"], *SETTINGS, *options, tmp_path / "1.csv", "--save", tmp_path / "bad.pt"]
     scored = run(*words)
-    merged = run("merge", tmp_path / "bad.pt", *asked, tmp_path / "2.csv")
+    merged = run("merge", tmp_path / "bad.pt", *options, tmp_path / "2.csv")
     assert merged.exit_code == 0, merged.output
     assert merged.stdout == scored.stdout
     assert (tmp_path / "2.csv").read_text() == (tmp_path / "1.csv").read_text()
@@ -135,15 +136,15 @@ def test_a_comparison_of_saved_files(folders: dict[str, Path], tmp_path: Path) -
     assert ran.stdout == run(*of_folders, "--format", "csv").stdout
     rows = list(csv.DictReader(ran.stdout.splitlines()))
     assert all(None not in row and None not in row.values() for row in rows)  # as many fields as columns
-    found = compare(*(counted(folders, kind) for kind in ("good", "bad")))
+    comparison = compare(*(counted(folders, kind) for kind in ("good", "bad")))
     assert [row["kind"] for row in rows] == ["class"] * 3 + ["accuracy", "mean"]
-    assert float(rows[-1]["difference"]) == found.value
-    assert float(rows[-1]["p_value"]) == found.p_value
-    assert (rows[-1]["better"], float(rows[-1]["confidence"])) == (found.better, 0.95)
-    told = json.loads(run(*of_folders, "--format", "json").stdout)
-    assert told["sources"] == {"a": str(folders["good"]), "b": str(folders["bad"])}
-    assert [told["mean_iou"][name] for name in "ab"] == [float(rows[-1][name]) for name in "ab"]
-    assert told["mean_iou"]["difference"] == vars(found)
+    assert float(rows[-1]["difference"]) == comparison.value
+    assert float(rows[-1]["p_value"]) == comparison.p_value
+    assert (rows[-1]["better"], float(rows[-1]["confidence"])) == (comparison.better, 0.95)
+    report = json.loads(run(*of_folders, "--format", "json").stdout)
+    assert report["sources"] == {"a": str(folders["good"]), "b": str(folders["bad"])}
+    assert [report["mean_iou"][name] for name in "ab"] == [float(rows[-1][name]) for name in "ab"]
+    assert report["mean_iou"]["difference"] == vars(comparison)
     output = tmp_path / "table.md"
     assert run(*of_folders, "--output", output).stdout.startswith(f"a ({folders['good']}) is better than b (")
     assert output.read_text().startswith("|  | a | b | difference | 95 % interval | p |")
@@ -162,16 +163,16 @@ def test_groups_of_images(folders: dict[str, Path]) -> None:
     even = {image_id(f"city/{name}"): i % 2 == 0 for i, name in enumerate(NAMES)}
     pattern = "(?=.*[024]$)c|(?=.*[135]$)ci"  # finds "c" in the even names and "ci" in the others
     words = [folders["good"], folders["target"], *SETTINGS, "--ci", "--format", "json"]
-    found = {}
-    for given, groups in (("^.*$", None), (pattern, even)):
-        ran = run(*words, "--clusters", given)
+    intervals = {}
+    for clusters, groups in (("^.*$", None), (pattern, even)):
+        ran = run(*words, "--clusters", clusters)
         assert ran.exit_code == 0, ran.output
-        found[given] = json.loads(ran.stdout)["intervals"]["mean_iou"]
-        assert found[given] == vars(counted(folders, "good").bootstrap(clusters=groups))
-    assert found["^.*$"] != found[pattern]
+        intervals[clusters] = json.loads(ran.stdout)["intervals"]["mean_iou"]
+        assert intervals[clusters] == vars(counted(folders, "good").bootstrap(clusters=groups))
+    assert intervals["^.*$"] != intervals[pattern]
     of_both = ["compare", folders["good"], folders["bad"], folders["target"], *SETTINGS, "--format", "json"]
-    told = json.loads(run(*of_both, "--clusters", pattern).stdout)["mean_iou"]["difference"]
-    assert told == vars(compare(*(counted(folders, kind) for kind in ("good", "bad")), clusters=even))
+    difference = json.loads(run(*of_both, "--clusters", pattern).stdout)["mean_iou"]["difference"]
+    assert difference == vars(compare(*(counted(folders, kind) for kind in ("good", "bad")), clusters=even))
     for more, part in (
         (("--ci", "--clusters", "("), "is no regular expression"),
         (("--ci", "--clusters", "[024]$"), "finds nothing in the name of the image city/scene_1"),
@@ -188,8 +189,8 @@ def test_what_cannot_be_merged_or_compared(folders: dict[str, Path], tmp_path: P
     assert run(*other).exit_code == 0
     (tmp_path / "c.pt").write_text("no")
     (tmp_path / "names").write_text("a\nb\nc")
-    named = ["--class-names", tmp_path / "names", "--save", tmp_path / "n.pt"]
-    assert run(folders["bad"], folders["target"], *SETTINGS, *named).exit_code == 0
+    with_names = ["--class-names", tmp_path / "names", "--save", tmp_path / "n.pt"]
+    assert run(folders["bad"], folders["target"], *SETTINGS, *with_names).exit_code == 0
     zero = ["--absent", "zero", "--save", tmp_path / "z.pt"]
     assert run(folders["bad"], folders["target"], *SETTINGS, *zero).exit_code == 0
     for words, part in (

@@ -102,7 +102,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
         text=True,
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell ignores it in what it starts by &
     )
-    out, said = process.communicate(timeout=600)
+    out, printed = process.communicate(timeout=600)
     assert (process.returncode, out) == (130, "")
-    assert said == "Interrupted; nothing was written.\n"
+    assert printed == "Interrupted; nothing was written.\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pred", "target"]

@@ -32,15 +32,15 @@ def run(*words: object) -> Result:
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path, Path]:
     """Predictions, truths and images; the images have another ending, and there is one more of them."""
-    found = tuple(tmp_path / name for name in ("pred", "target", "images"))
+    sides = tuple(tmp_path / name for name in ("pred", "target", "images"))
     for i, name in enumerate((*NAMES, "c/more")):
         preds, target = synthetic.scene(i, 32, 48)
         if name != "c/more":
-            save(found[0] / f"{name}.png", preds)
-            save(found[1] / f"{name}.png", target)
+            save(sides[0] / f"{name}.png", preds)
+            save(sides[1] / f"{name}.png", target)
         photo = np.full((32, 48, 3), 40 * (i + 1), np.uint8)
-        save(found[2] / f"{name}_photo.jpg", photo)
-    return found
+        save(sides[2] / f"{name}_photo.jpg", photo)
+    return sides
 
 
 def save(path: Path, pixels: np.ndarray) -> None:
@@ -48,7 +48,7 @@ def save(path: Path, pixels: np.ndarray) -> None:
     Image.fromarray(pixels).save(path, quality=100)
 
 
-def listed(ran: Result) -> list[str]:
+def worst_images(ran: Result) -> list[str]:
     """Names of the worst images, as the command says them."""
     return [line.split()[0] for line in ran.stdout.split("\n\n")[-1].splitlines()[2:]]
 
@@ -58,9 +58,9 @@ def test_plots(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
     plain = run(*folders[:2], *OPTIONS)
     ran = run(*folders[:2], *OPTIONS, "--plot", tmp_path / "new/plots")
     assert (ran.exit_code, ran.stdout) == (0, plain.stdout)
-    found = sorted(path.name for path in (tmp_path / "new/plots").iterdir())
-    assert found == ["classes.png", "confusion.png"]
-    for name in found:
+    names = sorted(path.name for path in (tmp_path / "new/plots").iterdir())
+    assert names == ["classes.png", "confusion.png"]
+    for name in names:
         assert np.asarray(Image.open(tmp_path / "new/plots" / name)).std() > 10
 
 
@@ -68,11 +68,11 @@ def test_overlays_of_the_worst_images(folders: tuple[Path, Path, Path], tmp_path
     words = ["--list-worst", 2, "--overlay", tmp_path / "over", "--photos", folders[2], "--photo-suffix", "_photo.jpg"]
     ran = run(*folders[:2], *OPTIONS, *words)
     assert ran.exit_code == 0, ran.output
-    worst = listed(ran)
-    found = sorted(path.name for path in (tmp_path / "over").iterdir())
-    assert found == [f"{i:03d}_{name.replace('/', '__')}.png" for i, name in enumerate(worst, 1)]
+    worst = worst_images(ran)
+    files = sorted(path.name for path in (tmp_path / "over").iterdir())
+    assert files == [f"{i:03d}_{name.replace('/', '__')}.png" for i, name in enumerate(worst, 1)]
     space = LabelSpace(9, ignore_index=255)
-    for name, file in zip(worst, found, strict=True):
+    for name, file in zip(worst, files, strict=True):
         i = NAMES.index(name)
         preds, target = (np.where(m == 255, 9, m).astype(np.int64) for m in synthetic.scene(i, 32, 48))
         photo = np.asarray(Image.open(folders[2] / f"{name}_photo.jpg").convert("RGB"))
@@ -96,9 +96,9 @@ def test_overlays_of_long_names(tmp_path: Path) -> None:
     words = ["--overlay", tmp_path / "over", "--html", tmp_path / ("h" * 255), "--image-scores", tmp_path / "each.csv"]
     ran = run(tmp_path / "pred", tmp_path / "target", *OPTIONS, *words)
     assert ran.exit_code == 0, ran.output
-    found = [path.name for path in (tmp_path / "over").iterdir()]
-    assert sorted(name[:4] for name in found) == ["001_", "002_", "003_", "004_"]
-    assert sorted(name[4:6] for name in found) == ["\\u", "bb", "cc", "\u9053\u9053"]
+    names = [path.name for path in (tmp_path / "over").iterdir()]
+    assert sorted(name[:4] for name in names) == ["001_", "002_", "003_", "004_"]
+    assert sorted(name[4:6] for name in names) == ["\\u", "bb", "cc", "\u9053\u9053"]
     for path in (words[3], words[5]):
         assert "\\udcff\\udcfe" in path.read_text(encoding="utf-8")
 
@@ -109,8 +109,8 @@ def test_the_page_holds_the_worst_images(folders: tuple[Path, Path, Path], tmp_p
     ran = run(*folders[:2], *OPTIONS, *words, "--ci")
     assert ran.exit_code == 0, ran.output
     text = (tmp_path / "r.html").read_text()
-    assert re.findall(r"<figcaption>[\d.]+ (.*)</figcaption>", text) == listed(ran)
-    for name, source in zip(listed(ran), re.findall(r'src="data:image/png;base64,([^"]+)"', text), strict=True):
+    assert re.findall(r"<figcaption>[\d.]+ (.*)</figcaption>", text) == worst_images(ran)
+    for name, source in zip(worst_images(ran), re.findall(r'src="data:image/png;base64,([^"]+)"', text), strict=True):
         preds, target = (np.where(m == 255, 9, m).astype(np.int64) for m in synthetic.scene(NAMES.index(name), 32, 48))
         photo = np.asarray(Image.open(folders[2] / f"{name}_photo.jpg").convert("RGB"))
         shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source))))
@@ -137,8 +137,8 @@ def test_the_legend_of_the_page_has_the_colours_of_its_pictures(
     assert [name for _, name in swatches] == ["right", "no answer", "wrong class", "void"]
     sources = re.findall(r'src="data:image/png;base64,([^"]+)"', text)
     images = [np.asarray(Image.open(io.BytesIO(base64.b64decode(source)))) for source in sources]
-    drawn = {"{:02x}{:02x}{:02x}".format(*color) for image in images for color in image.reshape(-1, 3)}
-    assert drawn == {color for color, _ in swatches}
+    colors = {"{:02x}{:02x}{:02x}".format(*color) for image in images for color in image.reshape(-1, 3)}
+    assert colors == {color for color, _ in swatches}
 
 
 @pytest.mark.parametrize("shape", [(700, 500), (100, 1999), (1999, 480), (2100, 37)])

@@ -371,8 +371,8 @@ def test_few_bits_are_read_as_stored(tmp_path: Path, depth: int, row: bytes, sto
 def test_tiff(tmp_path: Path, dtype: type, compression: str | None) -> None:
     labels = np.array([[0, 1, 1], [1, 0, 1]]).astype(dtype)
     Image.fromarray(labels).save(tmp_path / "a.tif", compression=compression)
-    found = read(tmp_path / "a.tif")
-    assert np.array_equal(found, labels)
+    stored = read(tmp_path / "a.tif")
+    assert np.array_equal(stored, labels)
 
 
 @pytest.mark.parametrize("suffix", ["npy", "npz"])
@@ -442,13 +442,13 @@ def test_read_in_order_with_as_many_in_memory_as_threads(
         return read_pair(pair, *limit)
 
     monkeypatch.setattr("meaniou.masks.reading.read_pair", watched)
-    listed = pair_masks(*folders) * 5
+    pairs = pair_masks(*folders) * 5
     names = []
-    for pair, _, _ in read_pairs(listed, jobs):
+    for pair, _, _ in read_pairs(pairs, jobs):
         names.append(pair.name)
         with lock:
             alive -= 1
-    assert names == [pair.name for pair in listed]
+    assert names == [pair.name for pair in pairs]
     assert most <= jobs + 1  # those being read, and the one that is counted
 
 
@@ -565,13 +565,13 @@ def test_what_is_half_written_leaves_no_file(
     open_file = os.open
 
     def full(path: object, flags: int, mode: int = 0o777) -> int:
-        found = open_file(path, flags, mode)  # type: ignore[arg-type]
+        descriptor = open_file(path, flags, mode)  # type: ignore[arg-type]
         if ".meaniou-" in str(path):
             written.append(path)
             if len(written) == 4:
-                os.close(found)
+                os.close(descriptor)
                 raise OSError(28, "No space left on device")
-        return found
+        return descriptor
 
     monkeypatch.setattr(os, "open", full)
     files = [word for name in ("save", "image-scores", "html") for word in (f"--{name}", tmp_path / name)]

@@ -24,13 +24,13 @@ def run(*words: object) -> Result:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two masks a side, and what was counted of them."""
-    found = tmp_path_factory.mktemp("masks")
+    folder = tmp_path_factory.mktemp("masks")
     for i in range(2):
         for side, labels in zip(("pred", "target"), synthetic.scene(i, 16, 24), strict=True):
-            (found / side).mkdir(exist_ok=True)
-            np.save(found / side / f"{i}.npy", labels)
-    assert run(found / "pred", found / "target", *OPTIONS, "--save", found / "saved.pt").exit_code == 0
-    return found
+            (folder / side).mkdir(exist_ok=True)
+            np.save(folder / side / f"{i}.npy", labels)
+    assert run(folder / "pred", folder / "target", *OPTIONS, "--save", folder / "saved.pt").exit_code == 0
+    return folder
 
 
 def piped(monkeypatch: pytest.MonkeyPatch, name: str, *words: object) -> object:
@@ -106,10 +106,10 @@ def test_files_are_not_left_where_the_standard_output_fails(
         patched.setattr(sys, "stdout", stream)
         with pytest.raises(SystemExit) as ended:
             main([str(word) for word in words])
-    said = capsys.readouterr().err
+    printed = capsys.readouterr().err
     assert ended.value.code == 2
-    assert said.startswith("Error: The standard output ")
-    assert len(said.splitlines()) == 1
+    assert printed.startswith("Error: The standard output ")
+    assert len(printed.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["saved.pt"]
     assert (tmp_path / "saved.pt").read_text() == "before"
 

@@ -71,13 +71,13 @@ def spoiled(draw: st.DrawFn) -> tuple[str, bytes]:
 def read_or_refused(path: Path) -> None:
     """A label map, or one sentence that names the file, and no other error."""
     try:
-        found = read(path)
+        labels = read(path)
     except MaskError as error:
         text = str(error)
         assert text.startswith(str(path)), text
         assert text.endswith("."), text
     else:
-        assert found.dtype.kind in "biu"
+        assert labels.dtype.kind in "biu"
 
 
 @pytest.mark.parametrize("examples", [500, pytest.param(1500, marks=pytest.mark.slow)])
@@ -180,8 +180,8 @@ def test_arrays_are_read_in_many_threads(tmp_path: Path) -> None:
     gc.callbacks.append(let_in)
     try:
         with ThreadPoolExecutor(8) as pool:
-            for found in pool.map(read, [*tmp_path.iterdir()] * 20):
-                assert (found == MAP).all()
+            for labels in pool.map(read, [*tmp_path.iterdir()] * 20):
+                assert (labels == MAP).all()
     finally:
         gc.callbacks.remove(let_in)
         gc.set_threshold(*threshold)

@@ -72,9 +72,9 @@ def test_tiffs_are_read_as_stored(tmp_path: Path, dtype: str, order: str, compre
     for layout in layouts:
         for predictor in (1, 2) if compression == tiffs.DEFLATE else (1,):
             content = tiffs.tiff(values, order=order, compression=compression, predictor=predictor, **layout)
-            found = read_back(tmp_path / "a.tif", content)
-            assert found.dtype == values.dtype, (layout, predictor)
-            assert np.array_equal(found, values), (layout, predictor)
+            stored = read_back(tmp_path / "a.tif", content)
+            assert stored.dtype == values.dtype, (layout, predictor)
+            assert np.array_equal(stored, values), (layout, predictor)
 
 
 def test_both_sides_keep_their_ids(tmp_path: Path) -> None:
@@ -137,9 +137,9 @@ def test_tiffs_of_libtiff(tmp_path: Path, mode: str, compression: str | None) ->
     if mode == "P":
         image.putpalette(list(range(256)) * 3)
     image.save(tmp_path / "a.tif", compression=compression)
-    found = read(tmp_path / "a.tif")
-    assert found.dtype == values.dtype
-    assert np.array_equal(found, values)
+    stored = read(tmp_path / "a.tif")
+    assert stored.dtype == values.dtype
+    assert np.array_equal(stored, values)
 
 
 @pytest.mark.skipif(not features.check_codec("libtiff"), reason="Pillow is without libtiff")
@@ -169,8 +169,8 @@ def test_parts_that_are_left_out(tmp_path: Path, layout: dict[str, int], nodata:
     expected[:16] = filled
     tags = {42113: (2, nodata)} if nodata else None
     assert np.array_equal(read_back(tmp_path / "a.tif", tiffs.tiff(values, holes=[0], tags=tags, **layout)), expected)
-    found = read_back(tmp_path / "a.tif", tiffs.tiff(values, holes=[0, 1], tags=tags, **layout))
-    assert np.array_equal(found, np.full_like(values, filled))
+    stored = read_back(tmp_path / "a.tif", tiffs.tiff(values, holes=[0, 1], tags=tags, **layout))
+    assert np.array_equal(stored, np.full_like(values, filled))
     whole = tiffs.tiff(values, tags={42113: (2, b"-9999\0")}, **layout)  # which says nothing of what is there
     assert np.array_equal(read_back(tmp_path / "a.tif", whole), values)
     spoiled = tiffs.tiff(values, holes=[0], tags={42113: (2, b"-9999\0")}, **layout)
@@ -263,10 +263,10 @@ def test_the_log_of_other_files_is_kept(tmp_path: Path, caplog: pytest.LogCaptur
 
 def test_tiffs_are_not_mapped(tmp_path: Path) -> None:
     """A mapped file that another process shortens ends this one."""
-    found = read_back(tmp_path / "a.tif", tiffs.tiff(MAP))
+    stored = read_back(tmp_path / "a.tif", tiffs.tiff(MAP))
     (tmp_path / "a.tif").write_bytes(b"")
-    assert np.array_equal(found, MAP)
-    assert not isinstance(found, np.memmap)
+    assert np.array_equal(stored, MAP)
+    assert not isinstance(stored, np.memmap)
 
 
 # -------------------------------------------------------------------------------------------------------------- PNG
@@ -353,8 +353,8 @@ def test_the_limits_of_pillow_are_not_ours(tmp_path: Path, monkeypatch: pytest.M
     for limit in (200, 10):  # it warns from the limit on, and raises from twice the limit
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
         with ThreadPoolExecutor(4) as pool:
-            found = list(pool.map(read, [*tmp_path.iterdir()] * 4))
-        assert {image.shape for image in found} == {(16, 16)}
+            maps = list(pool.map(read, [*tmp_path.iterdir()] * 4))
+        assert {image.shape for image in maps} == {(16, 16)}
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "npz"])
@@ -394,10 +394,10 @@ def npz(**members: bytes) -> bytes:
 def test_arrays_are_read_as_stored(tmp_path: Path, dtype: str, order: str, shape: tuple[int, ...]) -> None:
     values = np.asarray(np.random.default_rng(0).integers(0, 100, shape).astype(dtype), order=order)
     for suffix, content in (("npy", npy(values)), ("npz", npz(labels=npy(values)))):
-        found = read_back(tmp_path / f"a.{suffix}", content)
-        assert found.dtype == values.dtype
-        assert found.shape == shape
-        assert np.array_equal(found, values)
+        stored = read_back(tmp_path / f"a.{suffix}", content)
+        assert stored.dtype == values.dtype
+        assert stored.shape == shape
+        assert np.array_equal(stored, values)
 
 
 def header(text: str, data: bytes = b"") -> bytes:
@@ -465,9 +465,9 @@ def test_arrays_are_in_memory_once(tmp_path: Path, suffix: str) -> None:
 
 
 def test_arrays_are_not_mapped(tmp_path: Path) -> None:
-    found = read_back(tmp_path / "a.npy", npy(MAP))
+    stored = read_back(tmp_path / "a.npy", npy(MAP))
     (tmp_path / "a.npy").write_bytes(b"")
-    assert np.array_equal(found, MAP)
+    assert np.array_equal(stored, MAP)
 
 
 def test_an_array_of_holes_has_the_limit(tmp_path: Path) -> None:

@@ -26,10 +26,10 @@ def encoded(image: Image.Image, kind: str, **settings: Any) -> bytes:
 
 def light_of(path: Path, content: bytes, shape: tuple[int, int] = RAMP.shape) -> np.ndarray:
     path.write_bytes(content)
-    found = photo(path, shape)
-    assert found.dtype == np.uint8
-    assert found.shape == shape
-    return found.astype(int)
+    light = photo(path, shape)
+    assert light.dtype == np.uint8
+    assert light.shape == shape
+    return light.astype(int)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "BMP"])

@@ -154,7 +154,7 @@ def score(
     if photos is not None and not options.draws_errors:
         raise ValueError("--photos is the folder of photos to draw errors on; pass --overlay or --html with it.")
 
-    def prepare() -> tuple[ScoreRun, Gallery | None]:
+    def prepare(workers: Workers) -> tuple[ScoreRun, Gallery | None]:
         """Refuses bad options and paths before the first mask is read."""
         if not workers.rank:  # other machines need not have the folders of outputs
             folders = [Source(photos, PHOTOS, photo_suffix)] if photos else []
@@ -170,7 +170,7 @@ def score(
         return run, run.gallery() if options.draws_errors else None
 
     with init_workers() as workers:
-        run, gallery = workers.run_on_all_or_fail(prepare)
+        run, gallery = workers.run_on_all_or_fail(lambda: prepare(workers))
         metric = run.count(workers)
         if not workers.rank:
             report_metric(metric, options, gallery, visible(f"{pred} against {target}"))
