@@ -8,17 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from support.command import invoke
 
 from meaniou import MeanIoU, compare
-from meaniou.cli import main
 from meaniou.cli.score_run import image_id
 
 NAMES = [f"scene_{i}" for i in range(6)]
-
-
-def run(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(word) for word in words])
 
 
 @pytest.fixture
@@ -48,7 +43,9 @@ def counted(folders: dict[str, Path], kind: str) -> MeanIoU:
 
 
 def test_scores_of_each_image(folders: dict[str, Path], tmp_path: Path) -> None:
-    ran = run(folders["good"], folders["target"], *SETTINGS, "--image-scores", tmp_path / "each.csv", "--list-worst", 2)
+    ran = invoke(
+        folders["good"], folders["target"], *SETTINGS, "--image-scores", tmp_path / "each.csv", "--list-worst", 2
+    )
     assert ran.exit_code == 0, ran.output
     rows = list(csv.DictReader((tmp_path / "each.csv").read_text().splitlines()))
     table = counted(folders, "good").image_scores()
@@ -60,21 +57,21 @@ def test_scores_of_each_image(folders: dict[str, Path], tmp_path: Path) -> None:
 
 
 def test_intervals(folders: dict[str, Path]) -> None:
-    ran = run(folders["good"], folders["target"], *SETTINGS, "--ci", "--format", "json")
+    ran = invoke(folders["good"], folders["target"], *SETTINGS, "--ci", "--format", "json")
     report = json.loads(ran.stdout)
     expected = counted(folders, "good").report(bootstrap=True).to_dict()
     worst = [name for name, _ in report["images"].pop("worst")]
     assert [image_id(name) for name in worst] == [i for i, _ in expected["images"].pop("worst")]
     assert report == expected
     assert report["intervals"]["mean_iou"]["low"] < report["mean_iou"] < report["intervals"]["mean_iou"]["high"]
-    plain = json.loads(run(folders["good"], folders["target"], *SETTINGS, "--format", "json").stdout)
+    plain = json.loads(invoke(folders["good"], folders["target"], *SETTINGS, "--format", "json").stdout)
     assert plain["classes"] == report["classes"]
     assert plain["images"] is None
-    assert "95 % interval" in run(folders["good"], folders["target"], *SETTINGS, "--ci").stdout
+    assert "95 % interval" in invoke(folders["good"], folders["target"], *SETTINGS, "--ci").stdout
 
 
 def test_a_comparison(folders: dict[str, Path]) -> None:
-    ran = run("compare", folders["good"], folders["bad"], folders["target"], *SETTINGS, "--seed", 3)
+    ran = invoke("compare", folders["good"], folders["bad"], folders["target"], *SETTINGS, "--seed", 3)
     assert ran.exit_code == 0, ran.output
     lines = ran.stdout.splitlines()
     assert lines[0].split() == ["a", "b", "difference", "95", "%", "interval", "p"]
@@ -87,30 +84,30 @@ def test_a_comparison(folders: dict[str, Path]) -> None:
     ]
     a, b = (f"{name} ({folders[kind]})" for name, kind in (("a", "good"), ("b", "bad")))
     assert lines[-1] == f"{a} is better than {b}, in mean IoU over 1000 draws of the images"
-    back = run("compare", folders["bad"], folders["good"], folders["target"], *SETTINGS).stdout
+    back = invoke("compare", folders["bad"], folders["good"], folders["target"], *SETTINGS).stdout
     assert back.splitlines()[-1].startswith(f"b ({folders['good']}) is better than a ({folders['bad']})")
-    same = run("compare", folders["bad"], folders["bad"], folders["target"], *SETTINGS).stdout
+    same = invoke("compare", folders["bad"], folders["bad"], folders["target"], *SETTINGS).stdout
     assert same.splitlines()[-1].startswith(f"it is uncertain whether a ({folders['bad']}) or b (")
 
 
 def test_shards_are_merged(folders: dict[str, Path], tmp_path: Path) -> None:
-    whole = run(folders["bad"], folders["target"], *SETTINGS, "--ci", "--format", "json").stdout
+    whole = invoke(folders["bad"], folders["target"], *SETTINGS, "--ci", "--format", "json").stdout
     for shard, names in enumerate((NAMES[:2], NAMES[2:])):
         for kind in ("bad", "target"):
             (tmp_path / f"{kind}{shard}/city").mkdir(parents=True)
             for name in names:
                 shutil.copy(folders[kind] / f"city/{name}.npy", tmp_path / f"{kind}{shard}/city")
         words = [tmp_path / f"bad{shard}", tmp_path / f"target{shard}", *SETTINGS, "--save", tmp_path / f"{shard}.pt"]
-        assert run(*words).exit_code == 0
+        assert invoke(*words).exit_code == 0
     words = ["merge", tmp_path / "0.pt", tmp_path / "1.pt", "--ci", "--format", "json", "--save", tmp_path / "sum.pt"]
-    merged = run(*words)
+    merged = invoke(*words)
     assert merged.exit_code == 0, merged.output
     assert merged.stdout == whole
-    assert run("merge", tmp_path / "sum.pt", "--ci", "--format", "json").stdout == merged.stdout
+    assert invoke("merge", tmp_path / "sum.pt", "--ci", "--format", "json").stdout == merged.stdout
     output = tmp_path / "report.csv"
-    assert run("merge", tmp_path / "sum.pt", "--output", output, "--class-group", "a=0,1").exit_code == 0
+    assert invoke("merge", tmp_path / "sum.pt", "--output", output, "--class-group", "a=0,1").exit_code == 0
     assert output.read_text().startswith("kind,name,iou")
-    twice = run("merge", tmp_path / "0.pt", tmp_path / "0.pt")
+    twice = invoke("merge", tmp_path / "0.pt", tmp_path / "0.pt")
     assert twice.exit_code == 0
     assert "2 images were counted more than once" in twice.stderr
 
@@ -118,8 +115,8 @@ def test_shards_are_merged(folders: dict[str, Path], tmp_path: Path) -> None:
 def test_names_of_images_are_saved(folders: dict[str, Path], tmp_path: Path) -> None:
     options = ["--list-worst", 2, "--image-scores"]
     words = [folders["bad"], folders["target"], *SETTINGS, *options, tmp_path / "1.csv", "--save", tmp_path / "bad.pt"]
-    scored = run(*words)
-    merged = run("merge", tmp_path / "bad.pt", *options, tmp_path / "2.csv")
+    scored = invoke(*words)
+    merged = invoke("merge", tmp_path / "bad.pt", *options, tmp_path / "2.csv")
     assert merged.exit_code == 0, merged.output
     assert merged.stdout == scored.stdout
     assert (tmp_path / "2.csv").read_text() == (tmp_path / "1.csv").read_text()
@@ -129,11 +126,11 @@ def test_names_of_images_are_saved(folders: dict[str, Path], tmp_path: Path) -> 
 def test_a_comparison_of_saved_files(folders: dict[str, Path], tmp_path: Path) -> None:
     files = [tmp_path / "good.pt", tmp_path / "bad.pt"]
     for file in files:
-        assert run(folders[file.stem], folders["target"], *SETTINGS, "--save", file).exit_code == 0
-    ran = run("compare", *files, "--format", "csv")
+        assert invoke(folders[file.stem], folders["target"], *SETTINGS, "--save", file).exit_code == 0
+    ran = invoke("compare", *files, "--format", "csv")
     assert ran.exit_code == 0, ran.output
     of_folders = ["compare", folders["good"], folders["bad"], folders["target"], *SETTINGS]
-    assert ran.stdout == run(*of_folders, "--format", "csv").stdout
+    assert ran.stdout == invoke(*of_folders, "--format", "csv").stdout
     rows = list(csv.DictReader(ran.stdout.splitlines()))
     assert all(None not in row and None not in row.values() for row in rows)  # as many fields as columns
     comparison = compare(*(counted(folders, kind) for kind in ("good", "bad")))
@@ -141,12 +138,12 @@ def test_a_comparison_of_saved_files(folders: dict[str, Path], tmp_path: Path) -
     assert float(rows[-1]["difference"]) == comparison.value
     assert float(rows[-1]["p_value"]) == comparison.p_value
     assert (rows[-1]["better"], float(rows[-1]["confidence"])) == (comparison.better, 0.95)
-    report = json.loads(run(*of_folders, "--format", "json").stdout)
+    report = json.loads(invoke(*of_folders, "--format", "json").stdout)
     assert report["sources"] == {"a": str(folders["good"]), "b": str(folders["bad"])}
     assert [report["mean_iou"][name] for name in "ab"] == [float(rows[-1][name]) for name in "ab"]
     assert report["mean_iou"]["difference"] == vars(comparison)
     output = tmp_path / "table.md"
-    assert run(*of_folders, "--output", output).stdout.startswith(f"a ({folders['good']}) is better than b (")
+    assert invoke(*of_folders, "--output", output).stdout.startswith(f"a ({folders['good']}) is better than b (")
     assert output.read_text().startswith("|  | a | b | difference | 95 % interval | p |")
     for words, part in (
         ((*files, *SETTINGS), "--num-classes is for folders of masks"),
@@ -154,7 +151,7 @@ def test_a_comparison_of_saved_files(folders: dict[str, Path], tmp_path: Path) -
         ((*files, "--pred-suffix", ""), "--pred-suffix is for folders of masks"),
         ((folders["good"], folders["bad"]), "is a folder and there is no TARGET"),
     ):
-        refused = run("compare", *words)
+        refused = invoke("compare", *words)
         assert refused.exit_code == 2
         assert part in refused.stderr
 
@@ -165,34 +162,34 @@ def test_groups_of_images(folders: dict[str, Path]) -> None:
     words = [folders["good"], folders["target"], *SETTINGS, "--ci", "--format", "json"]
     intervals = {}
     for clusters, groups in (("^.*$", None), (pattern, even)):
-        ran = run(*words, "--clusters", clusters)
+        ran = invoke(*words, "--clusters", clusters)
         assert ran.exit_code == 0, ran.output
         intervals[clusters] = json.loads(ran.stdout)["intervals"]["mean_iou"]
         assert intervals[clusters] == vars(counted(folders, "good").bootstrap(clusters=groups))
     assert intervals["^.*$"] != intervals[pattern]
     of_both = ["compare", folders["good"], folders["bad"], folders["target"], *SETTINGS, "--format", "json"]
-    difference = json.loads(run(*of_both, "--clusters", pattern).stdout)["mean_iou"]["difference"]
+    difference = json.loads(invoke(*of_both, "--clusters", pattern).stdout)["mean_iou"]["difference"]
     assert difference == vars(compare(*(counted(folders, kind) for kind in ("good", "bad")), clusters=even))
     for more, part in (
         (("--ci", "--clusters", "("), "is no regular expression"),
         (("--ci", "--clusters", "[024]$"), "finds nothing in the name of the image city/scene_1"),
         (("--clusters", "x"), "pass --ci with it"),
     ):
-        ran = run(folders["good"], folders["target"], *SETTINGS, *more)
+        ran = invoke(folders["good"], folders["target"], *SETTINGS, *more)
         assert ran.exit_code == 2
         assert part in ran.stderr
 
 
 def test_what_cannot_be_merged_or_compared(folders: dict[str, Path], tmp_path: Path) -> None:
-    assert run(folders["bad"], folders["target"], *SETTINGS, "--save", tmp_path / "a.pt").exit_code == 0
+    assert invoke(folders["bad"], folders["target"], *SETTINGS, "--save", tmp_path / "a.pt").exit_code == 0
     other = [folders["bad"], folders["target"], "--num-classes", 4, "--ignore-index", 255, "--save", tmp_path / "b.pt"]
-    assert run(*other).exit_code == 0
+    assert invoke(*other).exit_code == 0
     (tmp_path / "c.pt").write_text("no")
     (tmp_path / "names").write_text("a\nb\nc")
     with_names = ["--class-names", tmp_path / "names", "--save", tmp_path / "n.pt"]
-    assert run(folders["bad"], folders["target"], *SETTINGS, *with_names).exit_code == 0
+    assert invoke(folders["bad"], folders["target"], *SETTINGS, *with_names).exit_code == 0
     zero = ["--absent", "zero", "--save", tmp_path / "z.pt"]
-    assert run(folders["bad"], folders["target"], *SETTINGS, *zero).exit_code == 0
+    assert invoke(folders["bad"], folders["target"], *SETTINGS, *zero).exit_code == 0
     for words, part in (
         ((tmp_path / "a.pt", tmp_path / "b.pt"), "b.pt cannot be added to"),
         ((tmp_path / "a.pt", tmp_path / "n.pt"), "n.pt cannot be added to"),
@@ -205,18 +202,18 @@ def test_what_cannot_be_merged_or_compared(folders: dict[str, Path], tmp_path: P
             "d.pt cannot be read (No such file or directory); expected a file of meaniou score --save",
         ),
     ):
-        ran = run("merge", *words)
+        ran = invoke("merge", *words)
         assert ran.exit_code == 2
         assert part in ran.stderr
         assert "Traceback" not in ran.stderr
     (folders["good"] / "city/scene_0.npy").unlink()
-    ran = run("compare", folders["good"], folders["bad"], folders["target"], *SETTINGS)
+    ran = invoke("compare", folders["good"], folders["bad"], folders["target"], *SETTINGS)
     assert ran.exit_code == 2
     assert "scene_0" in ran.stderr
 
 
 def test_an_output_that_cannot_be_written(folders: dict[str, Path], tmp_path: Path) -> None:
     for option in ("--image-scores", "--save", "--output"):
-        ran = run(folders["good"], folders["target"], *SETTINGS, option, tmp_path / "no/such/file")
+        ran = invoke(folders["good"], folders["target"], *SETTINGS, option, tmp_path / "no/such/file")
         assert ran.exit_code == 2, option
         assert "no/such/file" in ran.stderr

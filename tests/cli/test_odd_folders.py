@@ -9,10 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
-
-from meaniou.cli import main
+from support.command import invoke
 
 MAP = np.arange(35, dtype=np.uint8).reshape(5, 7)
 
@@ -52,13 +50,13 @@ def assert_refused(status: int, stdout: str, stderr: str) -> None:
 @pytest.mark.parametrize("add", [a_folder_in_itself, a_link_to_itself, a_file_that_may_not_be_read])
 def test_odd_things_in_a_folder_are_refused(sides: tuple[Path, Path], add: object) -> None:
     add(*sides)
-    ran = CliRunner().invoke(main, [*map(str, sides), "--num-classes", "35"])
+    ran = invoke(*sides, "--num-classes", 35)
     assert_refused(ran.exit_code, ran.stdout, ran.stderr)
 
 
 def test_a_folder_by_the_name_of_a_mask_is_nothing(sides: tuple[Path, Path]) -> None:
     (sides[0] / "b.png").mkdir()
-    assert CliRunner().invoke(main, [*map(str, sides), "--num-classes", "35"]).exit_code == 0
+    assert invoke(*sides, "--num-classes", 35).exit_code == 0
 
 
 @pytest.mark.slow

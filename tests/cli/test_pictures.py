@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
+from support.command import invoke
 
 from meaniou import synthetic
-from meaniou.cli import main
 from meaniou.cli.overlays import Gallery
 from meaniou.masks import Pair
 from meaniou.plot import overlays
@@ -23,10 +23,6 @@ from meaniou.settings.label_space import LabelSpace
 
 NAMES = ("a/scene", "b/scene", "a/other")
 OPTIONS = ["--num-classes", 9, "--ignore-index", 255]
-
-
-def run(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(word) for word in words])
 
 
 @pytest.fixture
@@ -55,8 +51,8 @@ def worst_images(ran: Result) -> list[str]:
 
 def test_plots(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    plain = run(*folders[:2], *OPTIONS)
-    ran = run(*folders[:2], *OPTIONS, "--plot", tmp_path / "new/plots")
+    plain = invoke(*folders[:2], *OPTIONS)
+    ran = invoke(*folders[:2], *OPTIONS, "--plot", tmp_path / "new/plots")
     assert (ran.exit_code, ran.stdout) == (0, plain.stdout)
     names = sorted(path.name for path in (tmp_path / "new/plots").iterdir())
     assert names == ["classes.png", "confusion.png"]
@@ -66,7 +62,7 @@ def test_plots(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
 
 def test_overlays_of_the_worst_images(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
     words = ["--list-worst", 2, "--overlay", tmp_path / "over", "--photos", folders[2], "--photo-suffix", "_photo.jpg"]
-    ran = run(*folders[:2], *OPTIONS, *words)
+    ran = invoke(*folders[:2], *OPTIONS, *words)
     assert ran.exit_code == 0, ran.output
     worst = worst_images(ran)
     files = sorted(path.name for path in (tmp_path / "over").iterdir())
@@ -83,7 +79,7 @@ def test_overlays_of_the_worst_images(folders: tuple[Path, Path, Path], tmp_path
         assert (picture[:, :48] == overlays.mask(target, space)).all()
         assert (picture[:, 52:100] == overlays.mask(preds, space)).all()
         assert (picture[:, 104:] == overlays.errors(photo, preds, target, 9)).all()
-    assert run(*folders[:2], *OPTIONS, "--overlay", tmp_path / "all").exit_code == 0  # ten, or as many as there are
+    assert invoke(*folders[:2], *OPTIONS, "--overlay", tmp_path / "all").exit_code == 0  # ten, or as many as there are
     assert len([*(tmp_path / "all").iterdir()]) == 3
 
 
@@ -94,7 +90,7 @@ def test_overlays_of_long_names(tmp_path: Path) -> None:
         for side, pixels in zip(("pred", "target"), synthetic.scene(i, 32, 48), strict=True):
             save(tmp_path / side / f"{name}.png", pixels)
     words = ["--overlay", tmp_path / "over", "--html", tmp_path / ("h" * 255), "--image-scores", tmp_path / "each.csv"]
-    ran = run(tmp_path / "pred", tmp_path / "target", *OPTIONS, *words)
+    ran = invoke(tmp_path / "pred", tmp_path / "target", *OPTIONS, *words)
     assert ran.exit_code == 0, ran.output
     names = [path.name for path in (tmp_path / "over").iterdir()]
     assert sorted(name[:4] for name in names) == ["001_", "002_", "003_", "004_"]
@@ -106,7 +102,7 @@ def test_overlays_of_long_names(tmp_path: Path) -> None:
 def test_the_page_holds_the_worst_images(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
     pytest.importorskip("jinja2")
     words = ["--list-worst", 2, "--html", tmp_path / "r.html", "--photos", folders[2], "--photo-suffix", "_photo.jpg"]
-    ran = run(*folders[:2], *OPTIONS, *words, "--ci")
+    ran = invoke(*folders[:2], *OPTIONS, *words, "--ci")
     assert ran.exit_code == 0, ran.output
     text = (tmp_path / "r.html").read_text()
     assert re.findall(r"<figcaption>[\d.]+ (.*)</figcaption>", text) == worst_images(ran)
@@ -117,8 +113,8 @@ def test_the_page_holds_the_worst_images(folders: tuple[Path, Path, Path], tmp_p
         assert (shown == overlays.errors(photo, preds, target, 9)).all()
     assert f"{folders[0]} against {folders[1]}" in text
     saved = tmp_path / "saved.pt"
-    assert run(*folders[:2], *OPTIONS, "--save", saved).exit_code == 0
-    assert run("merge", saved, "--html", tmp_path / "m.html").exit_code == 0
+    assert invoke(*folders[:2], *OPTIONS, "--save", saved).exit_code == 0
+    assert invoke("merge", saved, "--html", tmp_path / "m.html").exit_code == 0
     assert "The worst images" not in (tmp_path / "m.html").read_text()
 
 
@@ -129,7 +125,7 @@ def test_the_legend_of_the_page_has_the_colours_of_its_pictures(
     maps = [np.asarray(Image.open(path)).copy() for path in (preds, target)]
     maps[0][:5] = 255  # no answer
     save(preds, maps[0])
-    ran = run(*folders[:2], *OPTIONS, "--html", tmp_path / "page")
+    ran = invoke(*folders[:2], *OPTIONS, "--html", tmp_path / "page")
     assert ran.exit_code == 0, ran.output
     text = (tmp_path / "page").read_text()
     legend = text[text.index("The worst images") :]
@@ -202,7 +198,7 @@ def test_pictures_that_cannot_be_drawn(folders: tuple[Path, Path, Path], tmp_pat
         (("--photos", folders[2]), "pass --overlay or --html with it"),
         (("--overlay", folders[0] / "a/scene.png"), "cannot be written"),
     ):
-        ran = run(*folders[:2], *OPTIONS, *words)
+        ran = invoke(*folders[:2], *OPTIONS, *words)
         assert (ran.exit_code, ran.stdout) == (2, ""), words
         assert part in ran.stderr, words
         assert len(ran.stderr.splitlines()) == 1
@@ -210,7 +206,7 @@ def test_pictures_that_cannot_be_drawn(folders: tuple[Path, Path, Path], tmp_pat
 
 
 def test_images_are_looked_for_before_masks_are_read(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
-    ran = run(tmp_path / "none", folders[1], *OPTIONS, "--overlay", tmp_path / "o", "--photos", tmp_path / "nowhere")
+    ran = invoke(tmp_path / "none", folders[1], *OPTIONS, "--overlay", tmp_path / "o", "--photos", tmp_path / "nowhere")
     assert ran.exit_code == 2
     assert "nowhere does not exist; expected a folder of images" in ran.stderr
 
@@ -221,10 +217,10 @@ def test_maps_that_are_no_pictures(tmp_path: Path, shape: tuple[int, ...]) -> No
         (tmp_path / side).mkdir()
         np.save(tmp_path / side / "points.npy", np.zeros(shape, np.uint8))
     words = [tmp_path / "pred", tmp_path / "target", "--num-classes", 2]
-    ran = run(*words, "--overlay", tmp_path / "over")
+    ran = invoke(*words, "--overlay", tmp_path / "over")
     assert ran.exit_code == 2
     assert f"has the shape {list(shape)}; expected a map [H, W] to draw, so leave --overlay out" in ran.stderr
-    ran = run(*words, "--html", tmp_path / "page")
+    ran = invoke(*words, "--html", tmp_path / "page")
     assert ran.exit_code == 0, ran.output
     text = (tmp_path / "page").read_text()
     assert re.findall(r"<figcaption>[\d.-]+ (.*)</figcaption>", text) == ["points"]
@@ -238,6 +234,6 @@ def test_what_is_missing_is_said_before_files_are_read(
 ) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr("meaniou.cli.output.find_spec", lambda name: None if name == module else find(name))
-    ran = run(tmp_path / "none", folders[1], *OPTIONS, option, tmp_path / "out")
+    ran = invoke(tmp_path / "none", folders[1], *OPTIONS, option, tmp_path / "out")
     assert ran.exit_code == 2
     assert f"{option} needs {module}, which is not there; install the extra" in ran.stderr

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
+from support.command import invoke
 
 from meaniou import MeanIoU, reference, synthetic
 from meaniou.__main__ import main as start
@@ -25,10 +26,6 @@ from meaniou.masks import MaskError, Pair, pair_masks, read, read_pair, read_pai
 from meaniou.report.report import Report
 
 OPTIONS = ["--num-classes", "9", "--ignore-index", "255"]
-
-
-def invoke(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(word) for word in words])
 
 
 def save(path: Path, labels: object, mode: str | None = None) -> None:

@@ -9,16 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from support.command import invoke
 
 from meaniou import synthetic
 from meaniou.cli import main, output
 
 OPTIONS = ["--num-classes", "9", "--ignore-index", "255"]
-
-
-def run(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(word) for word in words])
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for side, labels in zip(("pred", "target"), synthetic.scene(i, 16, 24), strict=True):
             (folder / side).mkdir(exist_ok=True)
             np.save(folder / side / f"{i}.npy", labels)
-    assert run(folder / "pred", folder / "target", *OPTIONS, "--save", folder / "saved.pt").exit_code == 0
+    assert invoke(folder / "pred", folder / "target", *OPTIONS, "--save", folder / "saved.pt").exit_code == 0
     return folder
 
 
@@ -134,7 +130,7 @@ def test_the_headline_stands_apart_from_data(folder: Path) -> None:
         (["merge", folder / "saved.pt"], "mean IoU "),
         (["compare", both[0], *both, *OPTIONS], "it is uncertain whether a ("),
     ):
-        ran = run(*words, "--output", "/dev/null")
+        ran = invoke(*words, "--output", "/dev/null")
         assert ran.exit_code == 0
         assert ran.stdout == ""
         assert ran.stderr.startswith(begin)
@@ -165,7 +161,7 @@ def steering(folder: Path, tmp_path: Path) -> Iterator[list[object]]:
 
 def test_errors_show_what_steers_a_terminal(folder: Path, tmp_path: Path) -> None:
     for words in steering(folder, tmp_path):
-        ran = run(*words)
+        ran = invoke(*words)
         assert ran.exit_code == 2, words
         assert SHOWN in ran.stderr or SHOWN.replace("\\", "\\\\") in ran.stderr, ran.stderr
         assert not set(ran.stderr) & {*STEERING} - {*"[31m2J"}, words
@@ -178,8 +174,10 @@ def test_warnings_and_reports_show_what_steers_a_terminal(folder: Path, tmp_path
     np.save(masks / f"x{STEERING}.npy", np.array([[0, 1]], np.uint8))
     (tmp_path / "names.txt").write_text(f"a{STEERING}\nb", encoding="utf-8")
     words = [masks, masks, "--class-names", tmp_path / "names.txt"]
-    runs = [run(*words, "--list-worst", 1, "--format", form) for form in ("text", "markdown", "latex", "csv", "json")]
-    runs += [run("compare", masks, *words, "--format", form) for form in ("text", "markdown", "csv", "json")]
+    runs = [
+        invoke(*words, "--list-worst", 1, "--format", form) for form in ("text", "markdown", "latex", "csv", "json")
+    ]
+    runs += [invoke("compare", masks, *words, "--format", form) for form in ("text", "markdown", "csv", "json")]
     for ran in runs:
         assert ran.exit_code == 0, ran.output
         assert ran.stderr.startswith("Warning: ")
@@ -224,7 +222,7 @@ def test_paths_that_no_system_takes_are_one_sentence(folder: Path) -> None:
         ["compare", long, *both, *OPTIONS],
         ["demo", long],
     ):
-        ran = run(*words)
+        ran = invoke(*words)
         assert ran.exit_code == 2, words
         assert "(File name too long); expected" in ran.stderr
         assert "Errno" not in ran.stderr

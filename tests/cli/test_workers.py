@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch.distributed as dist
-from click.testing import CliRunner, Result
+from click.testing import Result
 from support import launch
+from support.command import invoke
 
 from meaniou import MeanIoU
-from meaniou.cli import demo, main, workers
+from meaniou.cli import demo, workers
 from meaniou.cli.workers import FAILED, StoppedError, Workers, default_reader_threads
 
 OPTIONS = ["--num-classes", "9", "--ignore-index", "255"]
@@ -34,10 +35,6 @@ def torchrun(processes: int, *words: object) -> subprocess.CompletedProcess[str]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--master-port", "0"]
     command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", launch.__file__, "-m", "meaniou"]
     return subprocess.run([*command, *map(str, words)], capture_output=True, text=True, check=False)
-
-
-def invoke(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(word) for word in words])
 
 
 def alone(*words: object) -> Result:
