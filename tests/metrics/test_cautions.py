@@ -82,7 +82,7 @@ def test_each_doubt_is_told_once_and_here(ask):
 
 def test_a_doubt_of_a_single_batch():
     def forward():
-        made(over="image")(torch.cat([SWAPPED[0]] * 2), torch.cat([SWAPPED[1]] * 2), ids=[3, 3])
+        made(over="image")(torch.cat([SWAPPED[0]] * 2), torch.cat([SWAPPED[1]] * 2), image_ids=[3, 3])
 
     def function():
         mean_iou(np.array([[[0, 255]]]), np.array([[[0, 1]]]), 2, ignore_index=255, over="image")
