@@ -104,7 +104,8 @@ def test_counts_are_summed_by_one_gather(shape):
         calls.append(group)
         return [part, part, part]
 
-    total = sum_over_ranks(counts, gather, "a group")
+    total, updates = sum_over_ranks(counts, gather, "a group", updates=2)
+    assert updates == 2
     assert calls == ["a group"]
     assert total.dtype == torch.int64
     assert torch.equal(total, 3 * counts)

@@ -13,7 +13,6 @@ from torchmetrics.classification import MulticlassJaccardIndex
 
 from meaniou import MeanIoU, confusion_matrix, mean_iou, reference
 from meaniou.counting import LabelRangeError, why_not
-from meaniou.functional import Settings
 from meaniou.settings.label_space import LabelSpace
 from meaniou.settings.policy import Policy
 
@@ -277,9 +276,9 @@ def test_a_keyword_that_is_none_names_what_to_write(keyword, words):
 def test_what_is_no_promise_is_private():
     """Beside what torchmetrics and PyTorch have."""
     ours = {name for name in dir(MeanIoU(2)) if not name.startswith("_")} - set(dir(MulticlassJaccardIndex(2)))
-    methods = {"bootstrap", "images", "load", "report", "save"}
-    settings = {"how", "image_names", "per_image", "policy", "protocol", "space"}
-    assert ours == methods | settings | {"counts", "settings", "kernel"}
+    methods = {"bootstrap", "image_scores", "load", "report", "save", "snapshot"}
+    settings = {"image_names", "input_settings", "label_space", "per_image", "policy", "protocol"}
+    assert ours == methods | settings | {"counts", "kernel", "saved_space", "settings"}
 
 
 @pytest.mark.parametrize("impl", ["cpu", "cuda"])
@@ -322,11 +321,42 @@ def test_repr():
     )
 
 
-def test_the_function_names_every_keyword_of_the_metric():
-    of_metric = inspect.signature(MeanIoU).parameters
-    keywords = {name for name, parameter in of_metric.items() if parameter.kind is parameter.KEYWORD_ONLY}
-    assert set(Settings.__annotations__) == keywords
-    assert all(Settings.__annotations__[name] == of_metric[name].annotation for name in keywords)
+def keywords_of(function):
+    """The keywords of a function, each with its default and its type."""
+    return {
+        name: (parameter.default, parameter.annotation)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+
+
+def test_the_functions_have_the_keywords_of_the_metric():
+    of_metric = keywords_of(MeanIoU)
+    of_mean_iou = keywords_of(mean_iou)
+    assert list(of_mean_iou) == ["valid", *of_metric]
+    assert {name: of_mean_iou[name] for name in of_metric} == of_metric
+    of_counts = keywords_of(confusion_matrix)
+    shared = of_counts.keys() - {"valid", "include_void"}
+    assert {name: of_counts[name] for name in shared} == {name: of_metric[name] for name in shared}
+    assert inspect.signature(mean_iou).parameters["num_classes"].default is None
+
+
+def test_the_function_passes_every_keyword_on(monkeypatch):
+    """Each as it came: a value that none has by default arrives under its name."""
+    settings = {}
+
+    class Settled(Exception):
+        pass
+
+    def make(num_classes, **keywords):
+        settings.update(keywords, num_classes=num_classes)
+        raise Settled
+
+    monkeypatch.setattr("meaniou.functional.MeanIoU", make)
+    values = {name: object() for name in (*keywords_of(MeanIoU), "num_classes")}
+    with pytest.raises(Settled):
+        mean_iou(*maps(0)[0], **values)
+    assert settings == values | {"sync_on_compute": False}
 
 
 # ------------------------------------------------------------------------------------------- labels outside the classes

@@ -142,7 +142,7 @@ def test_files_that_lack_a_part_or_hold_a_wrong_one(rng, tmp_path):
         "no int64 tensor 'counts'": good | {"counts": good["counts"].double()},
         "lacks 'num_classes' in 'space'": good | {"space": {}},
         "holds a metric that is damaged": good | {"space": good["space"] | {"num_classes": 0}},
-        "lacks 'void' in 'space'": good | {"space": {k: v for k, v in good["space"].items() if k != "void"}},
+        "lacks 'pred_void' in 'space'": good | {"space": {k: v for k, v in good["space"].items() if k != "pred_void"}},
         "that is damaged or cannot be built here": good | {"image_names": [1]},
         "cannot be built here": good | {"images": [rows, rows]},
     }
@@ -169,14 +169,14 @@ def refusal(parts, tmp_path):
 
 def test_a_file_of_another_version(rng, tmp_path):
     good = parts_of(filled(scenes(rng), range(12)), tmp_path)
-    assert good["format"] == "meaniou metric 2"
-    assert "has the format 3, and this version of meaniou reads format 2; update" in refusal(
-        good | {"format": "meaniou metric 3", "more": 1}, tmp_path
+    assert good["format"] == "meaniou metric 3"
+    assert "has the format 4, and this version of meaniou reads format 3; update" in refusal(
+        good | {"format": "meaniou metric 4", "more": 1}, tmp_path
     )
-    for tag in ("meaniou metric 0", "meaniou metric", "meaniou metric x", "meaniou metric ²", "other 2", 2, None):
+    for tag in ("meaniou metric 0", "meaniou metric", "meaniou metric x", "meaniou metric ²", "other 3", 3, None):
         assert "something other than a saved metric" in refusal(good | {"format": tag}, tmp_path)
     first = {name: value for name, value in good.items() if name != "image_names"}
-    assert "has the format 1, and this version of meaniou reads format 2; count again" in refusal(
+    assert "has the format 1, and this version of meaniou reads format 3; count again" in refusal(
         first | {"format": "meaniou metric 1"}, tmp_path
     )
     assert "lacks 'image_names'" in refusal(first, tmp_path)

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torchmetrics import MetricCollection
 
 from meaniou import MeanIoU, compare, mean_iou, reference
-from meaniou.metrics.state.checks import shortened
+from meaniou.metrics.state.images import shortened
 from meaniou.scores.images import lowest, once
 
 C, VOID = 4, 255
@@ -202,7 +202,7 @@ def test_a_map_without_images_is_refused(preds, target):
         ([1, -2], ValueError, "ids holds -2"),
         ([1, 2**63], ValueError, "ids holds 9223372036854775808"),
         ([1, 2.5], TypeError, "ids holds 2.5"),
-        (["a", "b"], TypeError, "ids holds 'a'"),
+        (["a", 2], TypeError, "ids holds 2 (int) beside names"),
         (torch.tensor([0.0, 1.0]), TypeError, "ids is torch.float32"),
         (torch.tensor([True, False]), TypeError, "ids is torch.bool"),
         (torch.tensor([[1], [2]]), ValueError, "ids is [2, 1]"),

@@ -25,7 +25,7 @@ from meaniou import MeanIoU, compare
 from meaniou.report.report import Report
 
 SHARES = {2: (3, 2), 3: (3, 0, 2)}  # batches of each rank: not as many, and one rank with none
-STAMP = 16  # bytes beside the counts, which tell whether the ranks are in step
+STAMP = 24  # bytes beside the counts: the number of updates, and two that tell whether the ranks are in step
 TIMEOUT = timedelta(seconds=300)
 
 

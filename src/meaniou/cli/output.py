@@ -18,7 +18,7 @@ from meaniou.cli import paths
 from meaniou.cli.options import FORMATS, FORMATS_BY_SUFFIX, check_clusters, cluster_by_name, parse_class_groups
 from meaniou.cli.overlays import Gallery
 from meaniou.masks import MaskError
-from meaniou.metrics import ComparisonReport, MeanIoU
+from meaniou.metrics import ComparisonReport, MeanIoU, to_bytes
 from meaniou.page import html
 from meaniou.plot import figures
 from meaniou.report import Report
@@ -119,7 +119,7 @@ def render(
     if options.image_scores and images:
         contents[options.image_scores] += (images.to_csv() + "\n").encode()
     if options.save:
-        contents[options.save] += metric._packed()
+        contents[options.save] += to_bytes(metric)
     if options.plot:
         contents |= {options.plot / name: content for name, content in plots(report).items()}
     names = [str(name) for name in images.images[: options.list_worst or PICTURES]] if images and gallery else []

@@ -1,6 +1,5 @@
 """Runs over folders of masks, which count them into a metric, and metrics that such runs have saved."""
 
-import hashlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -133,7 +132,7 @@ class ScoreRun:
         if pred.samefile(target) and pred_suffix == target_suffix and not workers.rank:
             warn(f"{pred} and {target} are the same folder, so each mask is its own truth.")
         self.pairs = {pair.name: pair for pair in pairs}
-        self.metric.image_names = {image_id(name): name for name in self.pairs}
+        self.metric.image_names = {id_of(name): name for name in self.pairs}
 
     def find_photos(self, folder: Path, suffix: str) -> None:
         """Finds the photos of the masks; raises ``MaskError`` if a folder holds none."""
@@ -157,7 +156,6 @@ class ScoreRun:
         workers.run_on_all_or_fail(lambda: self._count_share(workers))
         if workers.size > 1:
             self.metric.sync()
-            self.metric._update_count = len(self.pairs)  # so that a saved file is that of one process
         return self.metric
 
     def _count_share(self, workers: Workers) -> None:
@@ -171,7 +169,7 @@ class ScoreRun:
     def _update(self, pair: Pair, preds: torch.Tensor, target: torch.Tensor) -> None:
         try:
             if self.metric.per_image:
-                self.metric.update([preds], [target], image_ids=[image_id(pair.name)])
+                self.metric.update([preds], [target], image_ids=[id_of(pair.name)])
             else:
                 self.metric.update(preds, target)
         except LabelRangeError as error:
@@ -180,11 +178,6 @@ class ScoreRun:
             raise MaskError(error.of_file(path, f"name all classes in {names}" if names else "")) from error
         except (TypeError, ValueError) as error:
             raise MaskError(f"{pair.pred} against {pair.target}: {error}") from error
-
-
-def image_id(name: str) -> int:
-    """A number for the name of an image, the same in every run, so that shards can be merged and runs compared."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()) >> 1
 
 
 def load_saved(path: Path) -> MeanIoU:

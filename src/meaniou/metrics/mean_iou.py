@@ -1,17 +1,21 @@
-"""Batches -> the state -> a number: the torchmetrics metric, which holds and synchronises the counts."""
+"""The mean IoU of a dataset as a torchmetrics metric, from one confusion matrix."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from typing import Any, ClassVar, Literal
+from os import PathLike
+from typing import Any, ClassVar, Literal, Self
 
-import torch
 from torch import Tensor
 
 from meaniou._util import flag
-from meaniou.counting import Maps, count, count_images, kernel, why_not
-from meaniou.metrics.checkpoint import SavedMetric
+from meaniou.counting import Maps, count, count_images, image_counts_of, kernel, why_not
+from meaniou.metrics import checkpoint
+from meaniou.metrics.checkpoint import SavedSpace
+from meaniou.metrics.image_ids import ImageIds, ids_of
+from meaniou.metrics.iou_metric import IoUMetric
+from meaniou.metrics.state.images import BatchImages
+from meaniou.metrics.state.state_form import StateForm
 from meaniou.protocols import Protocol, space_of
-from meaniou.scores import ids_of
 from meaniou.settings import (
     Absent,
     Average,
@@ -26,8 +30,23 @@ from meaniou.settings import (
     VoidPreds,
 )
 
+SPACE = (
+    "num_classes",
+    "ids",
+    "ignore_index",
+    "class_names",
+    "pred_ids",
+    "pred_void",
+    "class_groups",
+    "colors",
+    "hint",
+    "instances",
+    "protocol",
+)
+SETTLED = ("num_classes", "label_space", "ignore_index", "pred_ids", "pred_void", "class_names")
 
-class MeanIoU(SavedMetric):
+
+class MeanIoU(IoUMetric):
     """Mean Intersection over Union of a whole dataset, from one exact confusion matrix.
 
     ``compute`` gives a ratio 0 .. 1: a 0-d tensor, or ``[C]`` with ``average="none"``; float32, or float64 where that
@@ -96,7 +115,7 @@ class MeanIoU(SavedMetric):
     plot_lower_bound = 0.0
     plot_upper_bound = 1.0
     plot_legend_name = "Class"
-    __jit_unused_properties__: ClassVar[list[str]] = [*SavedMetric.__jit_unused_properties__, "confmat", "kernel"]
+    __jit_unused_properties__: ClassVar[list[str]] = [*IoUMetric.__jit_unused_properties__, "confmat", "kernel"]
 
     def __init__(
         self,
@@ -154,27 +173,14 @@ class MeanIoU(SavedMetric):
         self.input_settings = InputSettings.of(input_format, threshold, validate_args, impl)
         if reason := why_not(impl):
             raise ValueError(reason)
-        size = self.label_space.num_classes + 2
-        counted = {"num_classes": self.label_space.num_classes, "ignore_index": self.label_space.ignore_index}
-        if self.label_space.target_bins or self.label_space.preds_bins:
-            counted |= {
-                "ids": self.label_space.ids,
-                "pred_ids": self.label_space.pred_ids,
-                "pred_void": self.label_space.pred_void,
-            }
-        how = {
-            field.name: getattr(self.input_settings, field.name)
-            for field in fields(self.input_settings)
-            if field.compare
-        }
-        self._add_counts((size, size), per_image=per_image or over != "dataset", **counted, **how)
+        self._add_counts(_state_form(self.label_space, self.input_settings, per_image or over != "dataset"))
 
     def update(
         self,
         preds: Maps,
         target: Maps,
         valid: Maps | None = None,
-        image_ids: Sequence[int] | Tensor | None = None,
+        image_ids: ImageIds | None = None,
     ) -> None:
         """Counts a batch; if the batch is refused, the metric stays as it was.
 
@@ -185,38 +191,27 @@ class MeanIoU(SavedMetric):
                 tuple with one such map per image, without the batch dimension.
             target: labels ``[B, *]``, or ``[B, 1, *]``, or such a list.
             valid: bool ``[B]`` or of the target's shape, ``False`` where an image or a pixel is void.
-            image_ids: with ``per_image``, a whole number from 0 on for each image, the same in every run.
+            image_ids: with ``per_image``, a whole number from 0 on or a name for each image, the same in every run. A
+                name is shown in tables, and stands for a number of 63 bits that is computed from it.
 
         Raises:
-            TypeError: if something is no tensor, or of a dtype that holds neither labels nor scores.
+            TypeError: if something is no tensor, or of a dtype that holds neither labels nor scores, or ids are neither
+                whole numbers nor strings.
             ValueError: if shapes or devices do not fit, or can be read in two ways; on the CPU also for labels outside
                 the classes; with ``per_image`` if there is no batch dimension, or there are not as many ids as images.
         """
+        images = None
         if self.per_image:
             counts, rows = count_images(
                 preds, target, valid, self.label_space, self.input_settings, several=image_ids is not None
             )
-            names = ids_of(image_ids, len(rows), self.counts.device)
+            images = BatchImages(rows, *ids_of(image_ids, len(rows), self.counts.device))
         elif image_ids is not None:
             raise ValueError("image_ids are kept with per_image=True only; make the metric with it, or leave them out.")
         else:
             counts = count(preds, target, valid, self.label_space, self.input_settings)
-        if isinstance(target, (list, tuple)) and not target:
-            return  # an empty sequence is on no device
-        if counts.device != self.counts.device:
-            raise ValueError(
-                f"preds and target are on {counts.device} and the metric is on {self.counts.device}; expected one "
-                f"device, so call metric.to({str(counts.device)!r})."
-            )
-        if self._is_captured():
-            if self.per_image:
-                raise RuntimeError(
-                    "per_image=True grows with each update, which a CUDA graph cannot replay, so leave it out."
-                )
-            self._keep_in_place()
-        if self.per_image:
-            self._add_rows([rows], [names])
-        self._add(counts)
+        if not isinstance(target, (list, tuple)) or target:  # an empty sequence is on no device
+            self._add_batch(counts, images)
 
     @property
     def kernel(self) -> str:
@@ -235,16 +230,69 @@ class MeanIoU(SavedMetric):
             always["ids"] = "..."
         if self.label_space.pred_ids != self.label_space.ids:
             always["pred_ids"] = "classes" if self.label_space.pred_ids is None else "..."
-        usual = vars(Policy.of(self.label_space)) | vars(InputSettings())
+        defaults = vars(Policy.of(self.label_space)) | vars(InputSettings())
         others = {
-            k: v
-            for k, v in (vars(self.policy) | vars(self.input_settings)).items()
-            if k not in always and v != usual[k]
+            name: value
+            for name, value in (vars(self.policy) | vars(self.input_settings)).items()
+            if name not in always and value != defaults[name]
         }
         return ", ".join(f"{name}={value!r}" for name, value in (always | others).items())
 
-    def _is_captured(self) -> bool:
-        """Whether a CUDA graph is being captured."""
-        if not self.counts.is_cuda or torch.compiler.is_compiling() or not torch.cuda.is_initialized():
-            return False
-        return torch.cuda.is_current_stream_capturing()
+    def save(self, path: str | PathLike[str]) -> None:
+        """Writes settings, counts, rows and ids of this rank to one file, which ``load`` reads without running code.
+
+        Raises:
+            OSError: if it cannot be written; then nothing is left of it.
+        """
+        checkpoint.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], **kwargs: Any) -> Self:
+        """The metric of a file, on the CPU.
+
+        Args:
+            path: a file that ``save`` wrote.
+            kwargs: those of ``torchmetrics.Metric``, rules that change no count (``average``, ``void_preds``,
+                ``present``, ``absent``, ``classes``, ``include_background``, ``over``,
+                ``worst_percent``), and ``impl``.
+
+        Raises:
+            ValueError: if the file holds no saved metric, or one of a newer version, or its kernel cannot run here.
+            TypeError: if a keyword is settled by the counts of the file.
+            OSError: if it cannot be read.
+        """
+        return checkpoint.load(cls, path, **kwargs)
+
+    @classmethod
+    def saved_space(cls) -> SavedSpace:
+        """How ``save`` writes the label space."""
+        return SAVED_SPACE
+
+    def _row_of(self, counts: Tensor) -> Tensor:
+        return image_counts_of(counts)
+
+
+def _state_form(space: LabelSpace, inputs: InputSettings, per_image: bool) -> StateForm:
+    """What the counts of a metric look like, and the settings that make them comparable."""
+    settings: dict[str, Any] = {"num_classes": space.num_classes, "ignore_index": space.ignore_index}
+    if space.target_bins or space.preds_bins:
+        settings |= {"ids": space.ids, "pred_ids": space.pred_ids, "pred_void": space.pred_void}
+    settings |= {field.name: getattr(inputs, field.name) for field in fields(inputs) if field.compare}
+    size = space.num_classes + 2
+    return StateForm.of(settings, (size, size), space.num_classes, per_image)
+
+
+def _values(space: LabelSpace) -> dict[str, Any]:
+    """A label space as plain values."""
+    return {name: getattr(space, name) for name in SPACE}
+
+
+def _space(values: Mapping[str, Any]) -> LabelSpace:
+    """The label space of plain values."""
+    pred_ids = "classes" if values["pred_ids"] is None else values["pred_ids"]
+    return LabelSpace(**{**values, "class_groups": dict(values["class_groups"]), "pred_ids": pred_ids})
+
+
+SAVED_SPACE = SavedSpace(
+    SPACE, SETTLED, lambda metric: _values(metric.label_space), lambda values: {"label_space": _space(values)}
+)

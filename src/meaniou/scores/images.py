@@ -14,9 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch._subclasses import FakeTensor
 
-from meaniou._util import EqualByValue, Table, each, integer, percent, tables, visible
+from meaniou._util import EqualByValue, Table, percent, tables, visible
 from meaniou.settings import LabelSpace, Policy
 
 Ints = NDArray[np.int64]
@@ -215,28 +214,6 @@ def table_of(rows: Rows, space: LabelSpace, policy: Policy) -> ImageTable:
     ids = (rows.ids if rows.numbers is None else rows.numbers)[order].tolist()
     names = tuple(rows.names.get(i, i) for i in ids)
     return ImageTable(tuple(ids), names, tuple(means[order].tolist()), iou[order], space.class_names)
-
-
-def ids_of(ids: Sequence[int] | Tensor | None, number: int, device: torch.device) -> Tensor:
-    """Ids of a batch, int64 ``[B]``; -1 for each where there are none."""
-    if ids is None:
-        return torch.full((number,), -1, device=device)
-    if not isinstance(ids, Tensor):
-        listed = [integer("image_ids", i) for i in each("image_ids", ids)]
-        if listed and max(listed) >= 2**63:
-            raise ValueError(f"image_ids holds {max(listed)}; expected numbers below 2^63, so renumber the images.")
-        if listed and min(listed) < 0:
-            raise ValueError(
-                f"image_ids holds {min(listed)}; expected whole numbers from 0 on, so renumber the images."
-            )
-        ids = torch.tensor(listed, dtype=torch.int64, device="cpu")
-    if ids.dtype == torch.bool or ids.is_floating_point() or ids.is_complex():
-        raise TypeError(f"image_ids is {ids.dtype}; expected whole numbers, one per image, so pass image_ids.long().")
-    if ids.shape != (number,):
-        raise ValueError(f"image_ids is {list(ids.shape)} and there are {number} images; expected one id for each.")
-    if ids.device.type == "cpu" and not isinstance(ids, FakeTensor) and bool((ids < 0).any()):
-        raise ValueError(f"image_ids holds {int(ids.min())}; expected whole numbers from 0 on, so renumber the images.")
-    return ids.to(device=device, dtype=torch.int64, non_blocking=True)
 
 
 def once(rows: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,221 +1,80 @@
-"""A metric that changes all or nothing -> one that keeps int64 counts, and merges only those of the same settings."""
+"""The base class of torchmetrics, completed: exact counts, and calls that change all or nothing."""
 
 import functools
-import json
-import zlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map_only
 from torchmetrics import Metric
 
-from meaniou.metrics.state.atomic import AtomicMetric, all_or_nothing
-from meaniou.metrics.state.checks import shortened, why_no_numbers, why_not
-from meaniou.metrics.state.sync import rows_of_ranks, sum_over_ranks
+from meaniou.metrics.state.atomic import all_or_nothing, whole_call
+from meaniou.metrics.state.devices import check_device, copied, device_after, is_captured, moved
+from meaniou.metrics.state.images import BatchImages, ImageNames, all_rows, shortened
+from meaniou.metrics.state.keywords import explained
+from meaniou.metrics.state.state_form import StateForm, states_of, why_no_numbers
+from meaniou.metrics.state.sync import images_of_ranks, is_shared, sum_over_ranks
+from meaniou.metrics.state.update_count import UpdateCount, count_compiled
+
+CAPTURED = "A captured CUDA graph adds to these counts, so forward cannot set them aside; call update."
+SYNCED = "The metric holds the sum over ranks, and unsync() would drop new counts; call unsync() first."
 
 
-class CountState(AtomicMetric):
+class CountState(Metric):
     """A metric whose state is one int64 tensor of counts, and beside it the settings under which they were counted.
 
-    It completes the base class where that would convert counts to another dtype, merge or load counts of other
-    settings, keep a cached value too long, or take what lies in the memory of ``to_empty`` for counts.
+    It stays as it was if a call raises, and completes the base class where that would convert counts to another dtype,
+    merge or load counts of other settings, keep a cached value too long, or take the memory of ``to_empty`` for counts.
+    A counter ends its ``__init__`` by ``_add_counts`` and its ``update`` by ``_add_batch``.
     """
+
+    __jit_unused_properties__: ClassVar = [*Metric.__jit_unused_properties__, "update_called", "update_count"]
 
     counts: Tensor
     settings: Tensor
     image_rows: list[Tensor]  # int64 [N, 4, C] of some batches, where scores are kept for each image
     image_ids: list[Tensor]  # int64 [N], -1 where none was given
-    image_names: Mapping[int, str]  # by ids; of this rank, where somebody gave them
+    image_names = ImageNames()  # by ids; of this rank, where somebody gave them
+    _epoch: int = 0  # how often a sum over ranks was followed by a reset
+    _was_shared: bool = False
+    _holds_batch: bool = False  # while forward computes the value of a batch alone
     _in_place: bool = False  # since a captured graph adds to the counts
     _is_moved: bool = False  # and nothing was counted or read since
+    _update_count = UpdateCount()
 
-    def _add_counts(self, shape: tuple[int, ...], *, per_image: bool = False, **settings: Any) -> None:
-        """Adds the states; the settings are the bytes of a JSON text, so that different ones never look equal."""
-        self.per_image, self.image_names = per_image, {}
-        self._shape = shape
-        self._settings_text = json.dumps(settings | ({"per_image": True} if per_image else {}))
-        # The settings come first: torchmetrics 1.6 forms its compute groups by the first state alone.
-        with torch.inference_mode(False):  # tensors made in inference mode could not be used outside it
-            states, defaults = self._fresh(None), self._fresh(None)
-        for name, reduction in zip(states, ("max", "sum", "cat", "cat"), strict=False):
+    def __init__(self, **kwargs: Any) -> None:
+        with explained(type(self), kwargs):
+            super().__init__(**kwargs)
+
+    def _add_counts(self, form: StateForm) -> None:
+        """Adds the states, which hold zero."""
+        self._form, self.per_image, self.image_names = form, form.per_image, {}
+        for name, reduction in zip(form.fresh(None), ("max", "sum", "cat", "cat"), strict=False):
             self.add_state(name, [], dist_reduce_fx=reduction)  # it copies tensors deeply, which fake ones do not take
-            setattr(self, name, states[name])
-        self._defaults = defaults
+        self._set_fresh(None)
 
-    def _fresh(self, device: torch.device | None) -> dict[str, Tensor | list[Any]]:
-        """The states of a metric that has counted nothing, on a device or on the default one."""
-        settings = torch.tensor(list(self._settings_text.encode()), dtype=torch.int64, device=device)
-        states: dict[str, Tensor | list[Any]] = {"settings": settings, "counts": settings.new_zeros(self._shape)}
-        # Lists, since joining a tensor to all before it, batch after batch, would take the square of their number.
-        return states | ({"image_rows": [], "image_ids": []} if self.per_image else {})
-
-    @torch.jit.unused
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Counts a batch and gives the value of that batch alone; if it is refused, the metric stays as it was."""
-        if self._in_place:
-            raise RuntimeError(
-                "A captured CUDA graph adds to these counts, so forward cannot set them aside; call update."
-            )
-        self._settle(wait=False)
-        is_moved = self._is_moved
-        value = super().forward(*args, **kwargs)
-        self._is_moved = is_moved  # the batch was looked at, and not what was counted before
-        return value
-
-    @all_or_nothing
-    def merge_state(self, incoming_state: "dict[str, Any] | Metric") -> None:
-        """Adds the counts of another metric, or of its ``metric_state``, that counted under the same settings.
-
-        Raises:
-            TypeError: if it is neither.
-            ValueError: if its settings or shapes differ.
-            RuntimeError: if this metric holds the sum over ranks, between ``sync`` and ``unsync``, or no numbers.
-        """
-        self._refuse_change()
-        states: Mapping[str, Any]
-        if isinstance(incoming_state, type(self)):
-            states, updates = vars(incoming_state), incoming_state.update_count
-        elif isinstance(incoming_state, dict):
-            states, updates = incoming_state, 1
-        else:
-            raise TypeError(
-                f"Got a {type(incoming_state).__name__}; expected a {type(self).__name__} or the metric_state of one, "
-                "so pass that."
-            )
-        self._settle()
-        self._refuse_no_numbers()
-        if reason := self._why_not_mine(states):
-            raise ValueError(reason)
-        if self.per_image:
-            self.image_names = {**self.image_names, **states.get("image_names", {})}
-            self._add_rows(states["image_rows"], states["image_ids"])
-        self._update_count += updates
-        self._computed = None
-        self._add(states["counts"].to(self.counts.device))
-
-    def set_dtype(self, dst_type: str | torch.dtype) -> Self:
-        """Changes nothing: counts are whole numbers, and the dtype of the result does not follow the model's."""
-        return self
-
-    @all_or_nothing
-    def _apply(  # type: ignore[override]  # as in torchmetrics, but for recurse
-        self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "", recurse: bool = True
-    ) -> Self:
-        """Moves the states to the device where ``fn`` puts a tensor; their contents stay, whatever ``fn`` does to them.
-
-        On the meta device there are no contents, so a metric that leaves it starts anew.
-        """
-        torch.nn.Module._apply(self, fn, recurse)  # parameters and modules that a subclass may have
-        try:
-            place = fn(torch.empty(0, device=self.counts.device))
-        except NotImplementedError:
-            if not self.counts.is_meta:
-                raise
-            place = fn(torch.empty(0, device="cpu"))  # .to(...) refuses to copy from the meta device
-
-        def moved(value: Any) -> Any:
-            return tree_map_only(Tensor, lambda tensor: tensor.to(place.device), value)
-
-        if why_no_numbers(self.counts) and not why_no_numbers(place):
-            self._start_on(place.device)
-        self._device = place.device
-        for name in (name for name in self._defaults if name not in exclude_state):
-            self._defaults = {**self._defaults, name: moved(self._defaults[name])}
-            setattr(self, name, moved(getattr(self, name)))
-        for name in ("_cache", "_computed", "_forward_cache"):
-            setattr(self, name, moved(getattr(self, name)))
-        self._is_moved = True
-        return self
-
-    def _start_on(self, device: torch.device) -> None:
-        """Becomes as new on another device."""
-        self._device = device
-        with torch.inference_mode(False):
-            self._defaults = self._fresh(device)
-            for name, state in self._fresh(device).items():
+    def _set_fresh(self, device: torch.device | None) -> None:
+        """Makes the states anew on a device, or on the default one."""
+        with torch.inference_mode(False):  # tensors made in inference mode could not be used outside it
+            self._defaults = self._form.fresh(device)
+            for name, state in self._form.fresh(device).items():
                 setattr(self, name, state)
-            self.reset()
 
-    # A ClasswiseWrapper moves our states once more after us, and to_empty then leaves arbitrary memory in them.
-    def _settle(self, wait: bool = True) -> None:
-        """Starts anew if a move replaced the states before anything was counted; this ends no epoch."""
-        if not self._is_moved or self._is_synced or self._update_count or why_no_numbers(self.settings):
-            return
-        if (wait or self.settings.device.type == "cpu") and not self._is_own():
-            epoch, was_shared = self._epoch, self._was_shared
-            self.reset()
-            self._epoch, self._was_shared = epoch, was_shared
+    @abstractmethod
+    def _row_of(self, counts: Tensor) -> Tensor:
+        """What the rows of all images add up to, int64 ``[4, C]``, by the counts of a metric."""
 
-    def _refuse_no_numbers(self) -> None:
-        """Raises ``RuntimeError`` if the states are no counts of this metric."""
-        if reason := why_no_numbers(self.counts):
-            raise RuntimeError(reason)
-        if (self._is_moved or self.settings.device.type == "cpu") and not self._is_own():  # elsewhere reading waits
-            raise RuntimeError(
-                "The states are not those that this metric counted, as after .to_empty(...) of a wrapper; call reset() "
-                "after such a move, and count again."
-            )
-        self._is_moved = False
-
-    def _is_own(self) -> bool:
-        own: bool = self.settings.tolist() == list(self._settings_text.encode())
-        return own
-
-    def _wrap_update(self, update: Callable[..., None]) -> Callable[..., None]:
-        wrapped = super()._wrap_update(update)
-
-        @all_or_nothing
-        def counted(self: Self, *args: Any, **kwargs: Any) -> None:
-            self._settle(wait=False)
-            wrapped(*args, **kwargs)
-
-        @functools.wraps(update)
-        def guarded(*args: Any, **kwargs: Any) -> None:
-            self._refuse_change()
-            if self.counts.is_meta:
-                raise RuntimeError(why_no_numbers(self.counts))
-            if not torch.compiler.is_compiling():
-                counted(self, *args, **kwargs)
-                return
-            with torch.no_grad():
-                update(*args, **kwargs)
-            self._computed = None
-            self._compiled_updates = self._compiled_updates + 1
-
-        return guarded
-
-    @all_or_nothing
-    def sync(self, *args: Any, **kwargs: Any) -> None:
-        """Puts the sum over ranks in place of what this rank counted, until ``unsync``."""
-        self._settle()
-        super().sync(*args, **kwargs)
-
-    def _sync_dist(self, dist_sync_fn: Callable[..., Any] | None = None, process_group: Any = None) -> None:
-        self._refuse_no_numbers()
-        group = process_group or self.process_group
-        # Ranks whose calls are paired wrongly have not been reset equally often since they were together.
-        stamp = zlib.crc32(f"{self._epoch} {self._settings_text}".encode()) >> 8
-        counts = sum_over_ranks(self.counts, dist_sync_fn, group, stamp)
-        if self.per_image:
-            rows, ids = self._joined()
-            flat = rows_of_ranks(torch.cat([ids[:, None], rows.flatten(1)], 1), dist_sync_fn, group)
-            self.image_rows, self.image_ids = [flat[:, 1:].unflatten(1, (4, -1))], [flat[:, 0]]
-        self.counts, self._was_shared = counts, True
-
-    def _joined(self) -> tuple[Tensor, Tensor]:
-        """All rows, int64 ``[N, 4, C]``, and ids, ``[N]``, on the device of the counts."""
-        device, classes = self.counts.device, self.counts.shape[0] - 2
-        none = torch.zeros(0, 4, classes, dtype=torch.int64, device=device)
-        rows = torch.cat([none, *(part.to(device) for part in self.image_rows)])
-        return rows, torch.cat([none[:, 0, 0], *(part.to(device) for part in self.image_ids)])
-
-    # A graph that was captured adds to the tensor that it knows, so from then on the counts stay in that one.
-    def _keep_in_place(self) -> None:
-        """Makes a replay of a captured update count, also after other updates and after ``reset``."""
-        self._in_place = True
-        self.compute_with_cache = False  # a replay runs no Python that would drop the value
+    def _add_batch(self, counts: Tensor, images: BatchImages | None = None) -> None:
+        """Adds the counts of a batch, and what was counted for each of its images; to be called last."""
+        check_device(counts, self.counts.device)
+        if is_captured(self.counts, self.per_image):
+            # The graph adds to the tensor that it knows, and a replay runs no Python that would drop the value.
+            self._in_place, self.compute_with_cache = True, False
+        if images is not None:
+            self._add_images([images.rows], [images.ids], images.names)
+        self._add(counts)
 
     def _add(self, counts: Tensor) -> None:
         """Adds to the counts, in a new tensor unless a captured graph knows this one; to be called last."""
@@ -224,30 +83,62 @@ class CountState(AtomicMetric):
         else:
             self.counts = self.counts + counts
 
-    def _add_rows(self, rows: Sequence[Tensor], ids: Sequence[Tensor]) -> None:
-        """Adds rows and their ids, in new lists."""
+    def _add_images(self, rows: Sequence[Tensor], ids: Sequence[Tensor], names: Mapping[int, str]) -> None:
+        """Adds rows and their ids, in new lists, and names."""
         device = self.counts.device
         more = [*self.image_rows, *(part.to(device) for part in rows)], [*self.image_ids, *(p.to(device) for p in ids)]
         self.image_rows, self.image_ids = shortened(*more)
+        ImageNames.add(self, names)
+
+    def _joined(self) -> tuple[Tensor, Tensor]:
+        """All rows, int64 ``[N, 4, C]``, and ids, ``[N]``, on the device of the counts."""
+        return all_rows(self.image_rows, self.image_ids, self.counts.new_zeros(0, 4, self._form.num_classes))
+
+    def _wrap_update(self, update: Callable[..., None]) -> Callable[..., None]:
+        counted = whole_call(self, functools.partial(self._settle, wait=False), super()._wrap_update(update))
+
+        @functools.wraps(update)
+        def guarded(*args: Any, **kwargs: Any) -> None:
+            self._refuse_change()
+            if self.counts.is_meta:
+                raise RuntimeError(why_no_numbers(self.counts))
+            if not torch.compiler.is_compiling():
+                counted(*args, **kwargs)
+                return
+            with torch.no_grad():
+                update(*args, **kwargs)
+            self._computed = None
+            count_compiled(self)
+
+        return guarded
+
+    def _wrap_compute(self, compute: Callable[..., Any]) -> Callable[..., Any]:
+        return functools.wraps(compute)(whole_call(self, self._drop_shared_value, super()._wrap_compute(compute)))
+
+    def _drop_shared_value(self) -> None:
+        """Whether other ranks have counted since is not known here, and they would wait for this one."""
+        shared = self._to_sync and not self._is_synced
+        if shared and is_shared(self.distributed_available_fn, self.dist_sync_fn, self.process_group):
+            self._computed = None
+
+    @torch.jit.unused
+    @all_or_nothing
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Counts a batch and gives the value of that batch alone; if it is refused, the metric stays as it was."""
+        if self._in_place:
+            raise RuntimeError(CAPTURED)
+        self._settle(wait=False)
+        before = {name: getattr(self, name) for name in ("_epoch", "_was_shared", "_is_moved")}
+        self.__dict__["_holds_batch"] = True
+        value = super().forward(*args, **kwargs)
+        # The resets inside end no epoch, and the batch was looked at, not what was counted before.
+        self.__dict__.update(before, _holds_batch=False)
+        return value
 
     def _reduce_states(self, incoming_state: dict[str, Any]) -> None:
         super()._reduce_states(incoming_state)
         if self.per_image:
             self.image_rows, self.image_ids = shortened(self.image_rows, self.image_ids)
-
-    @torch.jit.unused
-    @all_or_nothing
-    def reset(self) -> None:
-        """Forgets all that was counted."""
-        kept = self.counts if self._in_place else None
-        for name in self._defaults:
-            if isinstance(getattr(self, name), list):
-                setattr(self, name, [])  # the base class would empty the list in place, which others may hold
-        super().reset()
-        self._is_moved = False
-        if kept is not None:
-            self.counts = kept
-            kept.zero_()
 
     def _copy_state_dict(self) -> dict[str, Tensor | list[Any]]:
         # The base class copies every tensor; none of these is changed in place.
@@ -258,40 +149,152 @@ class CountState(AtomicMetric):
         return {k: v for k, v in super()._filter_kwargs(**kwargs).items() if k != "image_ids" or self.per_image}
 
     @all_or_nothing
+    def sync(self, *args: Any, **kwargs: Any) -> None:
+        """Puts the sum over ranks in place of what this rank counted, until ``unsync``."""
+        self._settle()
+        super().sync(*args, **kwargs)
+
+    unsync = all_or_nothing(Metric.unsync)
+
+    @contextmanager
+    def sync_context(self, *args: Any, should_unsync: bool = True, **kwargs: Any) -> Iterator[None]:
+        """Holds the sum over ranks inside, and the counts of this rank again afterwards, even if something raises."""
+        was_synced = self._is_synced
+        try:
+            self.sync(*args, **kwargs)
+            yield
+        finally:
+            self.unsync(should_unsync=self._is_synced and not was_synced and should_unsync)
+
+    def _sync_dist(self, dist_sync_fn: Callable[..., Any] | None = None, process_group: Any = None) -> None:
+        self._refuse_no_numbers()
+        group = process_group or self.process_group
+        stamp, own = self._form.stamp(self._epoch), self._update_count
+        counts, self._update_count = sum_over_ranks(self.counts, dist_sync_fn, group, stamp, own)
+        self._cache = {**(self._cache or {}), "_update_count": own}  # which unsync puts back, as the states
+        if self.per_image:
+            rows, ids = images_of_ranks(*self._joined(), dist_sync_fn, group)
+            self.image_rows, self.image_ids = [rows], [ids]
+        self.counts, self._was_shared = counts, True
+
+    def snapshot(self) -> dict[str, Any]:
+        """What ``merge_state`` adds: the states, of all ranks between ``sync`` and ``unsync``, and what is beside them.
+
+        Raises:
+            RuntimeError: if the states hold no numbers, as on the meta device.
+        """
+        self._settle()
+        self._refuse_no_numbers()
+        states = {"settings": self.settings, "counts": self.counts, "update_count": self.update_count}
+        if self.per_image:
+            rows, ids = self._joined()
+            states |= {"image_rows": [rows], "image_ids": [ids], "image_names": dict(self.image_names)}
+        return states
+
+    @torch.jit.unused
+    @all_or_nothing
+    def reset(self) -> None:
+        """Forgets all that was counted."""
+        counts = self.counts
+        if self.per_image:  # the base class would empty the lists in place, which others may hold
+            self.image_rows, self.image_ids = [], []
+        super().reset()
+        self._epoch, self._was_shared, self._is_moved = self._epoch + self._was_shared, False, False
+        if self._in_place:
+            self.counts = counts
+            counts.zero_()
+
+    @all_or_nothing
+    def merge_state(self, incoming_state: "dict[str, Any] | Metric") -> None:
+        """Adds the counts of another metric, or of its ``metric_state``, that counted under the same settings.
+
+        Beside the states, a dict may hold the ``image_names`` and the ``update_count``, by default 1.
+
+        Raises:
+            TypeError: if it is neither.
+            ValueError: if its settings or shapes differ.
+            RuntimeError: if this metric holds the sum over ranks, between ``sync`` and ``unsync``, or no numbers.
+        """
+        self._refuse_change()
+        states = states_of(incoming_state, type(self))
+        self._settle()
+        self._refuse_no_numbers()
+        if reason := self._form.why_not(states, self._row_of):
+            raise ValueError(reason)
+        if self.per_image:
+            self._add_images(states["image_rows"], states["image_ids"], states.get("image_names", {}))
+        self._update_count += states.get("update_count", 1)
+        self._computed = None
+        self._add(states["counts"].to(self.counts.device))
+
+    @all_or_nothing
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        error_msgs: list[str] = args[-1]
-        kept = self.counts if self._in_place else None
+        counts = self.counts
         states = {name: state_dict[prefix + name] for name in self._defaults if prefix + name in state_dict}
-        if states:
-            if reason := self._why_not_now() or self._why_not_mine(states):
-                error_msgs.append(reason)
-                for name in states:
-                    del state_dict[prefix + name]
-            else:
-                if self.counts.is_meta:
-                    self._start_on(states["counts"].device)
-                self._computed = None
-                self._update_count = max(self._update_count, int(states["counts"].any()))
+        if states and (reason := SYNCED if self._is_synced else self._form.why_not(states, self._row_of)):
+            args[-1].append(reason)  # to the messages of errors
+            for name in states:
+                del state_dict[prefix + name]
+        elif states:
+            if self.counts.is_meta:
+                self._start_on(states["counts"].device)
+            self._computed = None
+            self._update_count = max(self._update_count, int(states["counts"].any()))
         super()._load_from_state_dict(state_dict, prefix, *args)
-        # A copy: the tensors are still the ones of whoever loads them.
-        for name, value in ((name, getattr(self, name)) for name in self._defaults):
-            copied = [part.to(self.device, copy=True) for part in ([value] if isinstance(value, Tensor) else value)]
-            setattr(self, name, copied[0] if isinstance(value, Tensor) else copied)
-        if kept is not None:
-            loaded, self.counts = self.counts, kept
-            kept.copy_(loaded)
+        for name in self._defaults:  # the tensors are still the ones of whoever loads them
+            setattr(self, name, copied(getattr(self, name), self.device))
+        if self._in_place:
+            loaded, self.counts = self.counts, counts
+            counts.copy_(loaded)
 
     def _refuse_change(self) -> None:
-        if reason := self._why_not_now():
-            raise RuntimeError(reason)
-
-    def _why_not_now(self) -> str:
-        """The reason why counts cannot change at this moment, empty if they can."""
         if self._is_synced:
-            return "The metric holds the sum over ranks, and unsync() would drop new counts; call unsync() first."
-        return ""
+            raise RuntimeError(SYNCED)
 
-    def _why_not_mine(self, states: Mapping[str, Any]) -> str:
-        """The reason why states cannot be added to or put in place of these, empty if they can."""
-        mine: Mapping[str, Any] = self._fresh(torch.device("cpu")) if self.counts.is_meta else vars(self)
-        return why_not(states, mine["settings"], mine["counts"], self.per_image)
+    def set_dtype(self, dst_type: str | torch.dtype) -> Self:
+        """Changes nothing: counts are whole numbers, and the dtype of the result does not follow the model's."""
+        return self
+
+    @all_or_nothing
+    def _apply(  # type: ignore[override]  # as in torchmetrics, but for recurse
+        self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "", recurse: bool = True
+    ) -> Self:
+        """Moves the states to the device where ``fn`` puts a tensor; their contents stay, or are none on ``meta``."""
+        torch.nn.Module._apply(self, fn, recurse)  # parameters and modules that a subclass may have
+        place = device_after(fn, self.counts)
+        if why_no_numbers(self.counts) and not why_no_numbers(place):
+            self._start_on(place.device)
+        self._device = place.device
+        names = [name for name in self._defaults if name not in exclude_state]
+        self._defaults = {**self._defaults, **{name: moved(self._defaults[name], place.device) for name in names}}
+        for name in (*names, "_cache", "_computed", "_forward_cache"):
+            setattr(self, name, moved(getattr(self, name), place.device))
+        self._is_moved = True
+        return self
+
+    def _start_on(self, device: torch.device) -> None:
+        """Becomes as new on another device."""
+        self._device = device
+        self._set_fresh(device)
+        self.reset()
+
+    # A ClasswiseWrapper moves our states once more after us, and to_empty then leaves arbitrary memory in them.
+    def _settle(self, wait: bool = True) -> None:
+        """Starts anew if a move replaced the states before anything was counted; this ends no epoch."""
+        if not self._is_moved or self._is_synced or self._update_count or why_no_numbers(self.settings):
+            return
+        if (wait or self.settings.device.type == "cpu") and self._form.why_not_own(self.settings):
+            epoch, was_shared = self._epoch, self._was_shared
+            self.reset()
+            self._epoch, self._was_shared = epoch, was_shared
+
+    def _refuse_no_numbers(self) -> None:
+        """Raises ``RuntimeError`` if the states are no counts of this metric."""
+        looks = self._is_moved or self.settings.device.type == "cpu"  # elsewhere reading waits
+        if reason := why_no_numbers(self.counts) or (self._form.why_not_own(self.settings) if looks else ""):
+            raise RuntimeError(reason)
+        self._is_moved = False
+
+    def __hash__(self) -> int:
+        # A compiler that meets the making of a metric asks for its hash before the states are there.
+        return super().__hash__() if "_defaults" in self.__dict__ else id(self)

@@ -1,0 +1,97 @@
+"""Ids of images, which pair the images of two metrics and show that one was counted twice."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._subclasses import FakeTensor
+
+from meaniou._util import each, integer, short
+
+ImageIds = Sequence[int] | Sequence[str] | Tensor
+
+
+def id_of(name: str) -> int:
+    """A number for the name of an image, the same in every run, so that shards can be merged and runs compared."""
+    return int.from_bytes(hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=8).digest()) >> 1
+
+
+def ids_of(image_ids: ImageIds | None, number: int, device: torch.device) -> tuple[Tensor, dict[int, str]]:
+    """Ids of a batch of so many images, int64 ``[B]``, and the names of images by id, where the ids are names.
+
+    Without ids, each is -1; a name has the number ``id_of``.
+
+    Raises:
+        TypeError: if ids are neither whole numbers nor strings, or some are numbers and some strings.
+        ValueError: if there are not as many ids as images, one is negative, too large or empty, or two names have one
+            number.
+    """
+    if image_ids is None:
+        return torch.full((number,), -1, device=device), {}
+    names: dict[int, str] = {}
+    if not isinstance(image_ids, Tensor):
+        values = _values(image_ids)
+        if any(isinstance(value, str) for value in values):
+            names = _names_by_id(values)
+            values = [id_of(name) for name in values]
+        image_ids = _as_tensor([integer("image_ids", value) for value in values])
+    if image_ids.dtype == torch.bool or image_ids.is_floating_point() or image_ids.is_complex():
+        raise TypeError(
+            f"image_ids is {image_ids.dtype}; expected whole numbers, one per image, so pass image_ids.long()."
+        )
+    if image_ids.shape != (number,):
+        raise ValueError(
+            f"image_ids is {list(image_ids.shape)} and there are {number} images; expected one id for each."
+        )
+    is_known = image_ids.device.type == "cpu" and not isinstance(image_ids, FakeTensor)
+    if is_known and bool((image_ids < 0).any()):
+        raise ValueError(_negative(int(image_ids.min())))
+    return image_ids.to(device=device, dtype=torch.int64, non_blocking=True), names
+
+
+def check_names(names: Mapping[int, str], others: Iterable[Mapping[int, str]]) -> None:
+    """Raises ``ValueError`` if an image has a name here and another one in ``others``, and both have its number."""
+    for by_id in others:
+        for number, name in names.items():
+            other = by_id.get(number, name)
+            if other != name and id_of(str(name)) == id_of(str(other)) == number:
+                raise ValueError(
+                    f"The image names {short(other)} and {short(name)} have the same number {number}; expected one "
+                    "for each, so rename one of the two images."
+                )
+
+
+def _values(image_ids: Any) -> list[Any]:
+    if isinstance(image_ids, str):
+        raise TypeError(f"image_ids is {short(image_ids)}; expected an id for each image, so pass a list of names.")
+    return list(each("image_ids", image_ids))
+
+
+def _names_by_id(values: Sequence[Any]) -> dict[int, str]:
+    """The names by their ids."""
+    if numbers := [value for value in values if not isinstance(value, str)]:
+        raise TypeError(
+            f"image_ids holds {short(numbers[0])} ({type(numbers[0]).__name__}) beside names; expected whole numbers "
+            "or strings, so pass one kind for all images."
+        )
+    if "" in values:
+        raise ValueError("image_ids holds an empty string; expected a name for each image, so leave none empty.")
+    names: dict[int, str] = {}
+    for name in map(str, values):
+        check_names({id_of(name): name}, [names])
+        names[id_of(name)] = name
+    return names
+
+
+def _as_tensor(numbers: list[int]) -> Tensor:
+    if numbers and max(numbers) >= 2**63:
+        raise ValueError(f"image_ids holds {max(numbers)}; expected numbers below 2^63, so renumber the images.")
+    if numbers and min(numbers) < 0:
+        raise ValueError(_negative(min(numbers)))
+    return torch.tensor(numbers, dtype=torch.int64, device="cpu")
+
+
+def _negative(number: int) -> str:
+    return f"image_ids holds {number}; expected whole numbers from 0 on, so renumber the images."
