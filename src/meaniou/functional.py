@@ -1,8 +1,8 @@
-"""``(preds, target)`` -> the number or the matrix in one call, from tensors, NumPy arrays or anything with DLPack."""
+"""The number or the matrix in one call, from tensors, NumPy arrays or anything with DLPack."""
 
 from collections.abc import Iterable
 from contextlib import nullcontext
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal
 
 import numpy as np
 from torch import Tensor
@@ -24,46 +24,41 @@ from meaniou.settings import (
 )
 
 
-class Settings(TypedDict, total=False):
-    """The keywords of ``MeanIoU``."""
-
-    label_space: LabelSpace | None
-    protocol: str | Protocol | None
-    average: Average | None
-    ignore_index: int | Iterable[int] | None
-    pred_ids: Literal["ids", "classes"] | None
-    pred_void: int | Iterable[int] | None
-    void_preds: VoidPreds | None
-    present: Present | None
-    absent: Absent | None
-    classes: Iterable[int] | None
-    include_background: bool
-    input_format: InputFormat
-    threshold: float
-    class_names: ClassNames | None
-    over: Over
-    worst_percent: float | Iterable[float] | None
-    per_image: bool
-    validate_args: bool
-    impl: Impl
-
-
 def mean_iou(
     preds: Any,
     target: Any,
     num_classes: int | None = None,
     *,
     valid: Any = None,
-    **settings: Unpack[Settings],
+    label_space: LabelSpace | None = None,
+    protocol: str | Protocol | None = None,
+    average: Average | None = "macro",
+    ignore_index: int | Iterable[int] | None = None,
+    pred_ids: Literal["ids", "classes"] | None = None,
+    pred_void: int | Iterable[int] | None = None,
+    void_preds: VoidPreds | None = None,
+    present: Present | None = None,
+    absent: Absent | None = None,
+    classes: Iterable[int] | None = None,
+    include_background: bool = True,
+    input_format: InputFormat = "auto",
+    threshold: float = 0.5,
+    class_names: ClassNames | None = None,
+    over: Over = "dataset",
+    worst_percent: float | Iterable[float] | None = None,
+    per_image: bool = False,
+    validate_args: bool = True,
+    impl: Impl = "auto",
+    **kwargs: Any,
 ) -> Tensor:
-    """Mean IoU of all that is passed, as ``MeanIoU(num_classes, **settings)`` gives it after one update.
+    """Mean IoU of all that is passed, as ``MeanIoU`` with the same keywords gives it after one update.
 
     Args:
         preds: as in ``MeanIoU.update``, or a NumPy array or an object with DLPack, or a list or tuple of these.
         target: likewise.
-        num_classes: number of classes C, 1 to 4096, or a ``LabelSpace``; not needed beside ``protocol=``.
+        num_classes: number of classes C, 1 to 4096; not needed beside ``label_space=`` or ``protocol=``.
         valid: bool ``[B]`` or of the target's shape, ``False`` where an image or a pixel is void.
-        settings: the keywords of ``MeanIoU``.
+        kwargs: those of ``torchmetrics.Metric``. All other keywords are those of ``MeanIoU``.
 
     Returns:
         A ratio 0 .. 1, 0-d, or ``[C]`` with ``average="none"``; NaN where undefined.
@@ -86,7 +81,30 @@ def mean_iou(
     first = target if not isinstance(target, list) else next(iter(target), None)
     device = first.device if isinstance(first, Tensor) else None
     with nullcontext() if device is None or getattr(preds, "device", device) != device else device:
-        metric = MeanIoU(num_classes, sync_on_compute=False, **settings)
+        metric = MeanIoU(
+            num_classes,
+            label_space=label_space,
+            protocol=protocol,
+            average=average,
+            ignore_index=ignore_index,
+            pred_ids=pred_ids,
+            pred_void=pred_void,
+            void_preds=void_preds,
+            present=present,
+            absent=absent,
+            classes=classes,
+            include_background=include_background,
+            input_format=input_format,
+            threshold=threshold,
+            class_names=class_names,
+            over=over,
+            worst_percent=worst_percent,
+            per_image=per_image,
+            validate_args=validate_args,
+            impl=impl,
+            sync_on_compute=False,
+            **kwargs,
+        )
     metric.update(preds, target, valid)
     value: Tensor = metric.compute()
     return value
