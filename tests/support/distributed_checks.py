@@ -224,6 +224,7 @@ def check_sync_and_unsync(rank, world):
     metric.sync()
     assert metric._is_synced
     assert torch.equal(metric.counts, total.counts)
+    assert metric.update_count == total.update_count
     assert torch.equal(metric.state_dict()["counts"], total.counts)
     with pytest.raises(TorchMetricsUserError, match="already been synced"):
         metric.sync()
