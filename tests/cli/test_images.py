@@ -11,7 +11,7 @@ import torch
 from support.command import invoke
 
 from meaniou import MeanIoU, compare
-from meaniou.cli.score_run import image_id
+from meaniou.metrics import id_of
 
 NAMES = [f"scene_{i}" for i in range(6)]
 
@@ -38,7 +38,7 @@ def counted(folders: dict[str, Path], kind: str) -> MeanIoU:
     metric = MeanIoU(3, ignore_index=255, per_image=True, input_format="index")
     for name in NAMES:
         maps = [torch.from_numpy(np.load(folders[k] / "city" / f"{name}.npy")) for k in (kind, "target")]
-        metric.update(maps[:1], maps[1:], image_ids=[image_id(f"city/{name}")])
+        metric.update(maps[:1], maps[1:], image_ids=[id_of(f"city/{name}")])
     return metric
 
 
@@ -61,7 +61,7 @@ def test_intervals(folders: dict[str, Path]) -> None:
     report = json.loads(ran.stdout)
     expected = counted(folders, "good").report(bootstrap=True).to_dict()
     worst = [name for name, _ in report["images"].pop("worst")]
-    assert [image_id(name) for name in worst] == [i for i, _ in expected["images"].pop("worst")]
+    assert [id_of(name) for name in worst] == [i for i, _ in expected["images"].pop("worst")]
     assert report == expected
     assert report["intervals"]["mean_iou"]["low"] < report["mean_iou"] < report["intervals"]["mean_iou"]["high"]
     plain = json.loads(invoke(folders["good"], folders["target"], *SETTINGS, "--format", "json").stdout)
@@ -157,7 +157,7 @@ def test_a_comparison_of_saved_files(folders: dict[str, Path], tmp_path: Path) -
 
 
 def test_groups_of_images(folders: dict[str, Path]) -> None:
-    even = {image_id(f"city/{name}"): i % 2 == 0 for i, name in enumerate(NAMES)}
+    even = {id_of(f"city/{name}"): i % 2 == 0 for i, name in enumerate(NAMES)}
     pattern = "(?=.*[024]$)c|(?=.*[135]$)ci"  # finds "c" in the even names and "ci" in the others
     words = [folders["good"], folders["target"], *SETTINGS, "--ci", "--format", "json"]
     intervals = {}

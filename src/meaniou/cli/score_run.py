@@ -27,7 +27,7 @@ from meaniou.masks import (
     pair_masks,
     read_pairs,
 )
-from meaniou.metrics import MeanIoU
+from meaniou.metrics import MeanIoU, id_of
 from meaniou.protocols import get
 from meaniou.settings import Absent, Present, VoidPreds, names_of, read
 
