@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 from about import about, write
 
-from meaniou.scores.images import Rows
-from meaniou.settings.label_space import LabelSpace
-from meaniou.settings.policy import Policy
-from meaniou.uncertainty.resampling import Comparison, Interval, bootstrap, compare
+from meaniou.scores import Areas, ImageAreas
+from meaniou.settings import LabelSpace, Policy
+from meaniou.uncertainty import Resampling, bootstrap, compare
 
 FIELDS = ("what", "over", "images", "repetitions", "covered", "mean_width", "lost", "seconds_each")
 PRESENCE = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05])
@@ -46,7 +45,7 @@ def main() -> None:
         write(options.output, facts, FIELDS, rows)
 
 
-def drawn(rng: np.random.Generator, number: int, models: int = 1) -> list[Rows]:
+def drawn(rng: np.random.Generator, number: int, models: int = 1) -> list[ImageAreas]:
     """So many images, under one model, or two that are almost alike."""
     there = rng.random((number, len(PRESENCE))) < PRESENCE
     truth = np.where(there, rng.lognormal(math.log(PIXELS), 1.0, there.shape), 0).astype(np.int64)
@@ -55,15 +54,16 @@ def drawn(rng: np.random.Generator, number: int, models: int = 1) -> list[Rows]:
     # What is wrong is taken for classes that are there, and now and then for another.
     likely = rng.dirichlet(PRESENCE * 2, number) * (there | (rng.random(there.shape) < PRESENCE / 10))
     taken_for = likely / np.maximum(likely.sum(1, keepdims=True), 1e-9)
-    found = []
+    images = []
     for model in range(models):
         # The second model is right a little more often, on the same hard and easy images.
         share = np.clip(right + model * (0.01 + rng.normal(0, 0.005, there.shape)), 0, 1)
         both = (truth * share).astype(np.int64)
         wrong = truth.sum(1) - both.sum(1)
         predicted = both + (wrong[:, None] * taken_for).astype(np.int64)
-        found.append(Rows(np.arange(number), both, truth, predicted, np.zeros(len(PRESENCE), bool), {}))
-    return found
+        areas = Areas(both, truth, predicted, np.zeros(len(PRESENCE), bool))
+        images.append(ImageAreas(areas, np.arange(number)))
+    return images
 
 
 def covered(over: str, number: int, repetitions: int, population: int, resamples: int) -> dict[str, object]:
@@ -73,8 +73,8 @@ def covered(over: str, number: int, repetitions: int, population: int, resamples
     true = value(drawn(rng, population)[0], policy)
     start, hits, widths, lost = time.perf_counter(), 0, [], []
     for _ in range(repetitions):
-        interval = bootstrap(drawn(rng, number)[0], policy, "mean", NOMINAL, resamples, int(rng.integers(2**32)), None)
-        assert isinstance(interval, Interval)
+        images = drawn(rng, number)[0]
+        (interval,) = bootstrap(images, policy, "mean", Resampling(NOMINAL, resamples, int(rng.integers(2**32))))
         hits += interval.low <= true <= interval.high
         widths.append(interval.high - interval.low)
         lost.append(interval.undefined_share)
@@ -92,13 +92,12 @@ def paired(number: int, repetitions: int, population: int, resamples: int) -> li
     start, together, alone = time.perf_counter(), [], []
     for _ in range(repetitions):
         one, other = drawn(rng, number, 2)
-        seed = int(rng.integers(2**32))
-        found = compare(other, one, policy, "mean", NOMINAL, resamples, seed, None)
-        assert isinstance(found, Comparison)
-        together.append((found.low, found.high))
-        each = [bootstrap(rows, policy, "mean", NOMINAL, resamples, seed, None) for rows in (one, other)]
-        half = math.hypot(*(i.high - i.low for i in each if isinstance(i, Interval))) / 2
-        alone.append((found.value - half, found.value + half))
+        resampling = Resampling(NOMINAL, resamples, int(rng.integers(2**32)))
+        (difference,) = compare((other, one), policy, "mean", resampling)
+        together.append((difference.low, difference.high))
+        intervals = [bootstrap(images, policy, "mean", resampling)[0] for images in (one, other)]
+        half = math.hypot(*(interval.high - interval.low for interval in intervals)) / 2
+        alone.append((difference.value - half, difference.value + half))
     seconds = (time.perf_counter() - start) / repetitions
     rows: list[dict[str, object]] = []
     for what, ends in (("difference, paired", together), ("difference, unpaired", alone)):
@@ -109,11 +108,9 @@ def paired(number: int, repetitions: int, population: int, resamples: int) -> li
     return rows
 
 
-def value(rows: Rows, policy: Policy) -> float:
+def value(images: ImageAreas, policy: Policy) -> float:
     """The number over all images."""
-    found = bootstrap(rows, policy, "mean", NOMINAL, 2, 0, None)
-    assert isinstance(found, Interval)
-    return found.value
+    return bootstrap(images, policy, "mean", Resampling(NOMINAL, 2))[0].value
 
 
 if __name__ == "__main__":

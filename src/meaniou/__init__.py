@@ -9,11 +9,11 @@ from importlib.metadata import version
 from meaniou import protocols
 from meaniou.counting import LabelRangeError
 from meaniou.functional import confusion_matrix, mean_iou
-from meaniou.metrics import MeanIoU, compare
+from meaniou.metrics import MeanIoU, compare, compare_classes
 from meaniou.protocols import Protocol
 from meaniou.report import Report
 from meaniou.settings import LabelSpace, Policy
-from meaniou.uncertainty import Comparison, Interval
+from meaniou.uncertainty import Comparison, Interval, Resampling
 
 __version__ = version("meaniou")
 
@@ -26,8 +26,10 @@ __all__ = [
     "Policy",
     "Protocol",
     "Report",
+    "Resampling",
     "__version__",
     "compare",
+    "compare_classes",
     "confusion_matrix",
     "mean_iou",
     "protocols",

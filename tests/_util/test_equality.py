@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from meaniou import MeanIoU, compare
+from meaniou import MeanIoU, Resampling, compare_classes
 from meaniou._util.equality import EqualByValue
-from meaniou.metrics.comparison_report import ComparisonReport
-from meaniou.scores.images import ImageTable
-from meaniou.uncertainty.resampling import Interval
+from meaniou.metrics import comparison_report
+from meaniou.report import ImageTable
+from meaniou.uncertainty import Interval
 
 
 def counted(shift=0, ids=(0, 1, 2)):
@@ -25,12 +25,13 @@ def counted(shift=0, ids=(0, 1, 2)):
     return metric
 
 
+NINE = Resampling(resamples=9)
 MAKERS = {
-    "Report": lambda shift: counted(shift).report(class_groups={"a": [0, 1], "b": [3]}, bootstrap={"resamples": 9}),
+    "Report": lambda shift: counted(shift).report(class_groups={"a": [0, 1], "b": [3]}, bootstrap=NINE),
     "ImageTable": lambda shift: counted(shift).image_scores(),
-    "Interval": lambda shift: counted(shift).bootstrap("class", resamples=9)[3 if shift == 0 else 1],
-    "Comparison": lambda shift: compare(counted(shift), counted(), "class", resamples=9)[3 if shift == 0 else 0],
-    "ComparisonReport": lambda shift: ComparisonReport.of(counted(shift), counted(), resamples=9),
+    "Interval": lambda shift: counted(shift).bootstrap_classes(resamples=9)[3 if shift == 0 else 1],
+    "Comparison": lambda shift: compare_classes(counted(shift), counted(), resamples=9)[3 if shift == 0 else 0],
+    "ComparisonReport": lambda shift: comparison_report(counted(shift), counted(), resampling=NINE),
 }
 
 

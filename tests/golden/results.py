@@ -18,12 +18,14 @@ import torch
 from golden.cases import Case
 from numpy.typing import NDArray
 
-from meaniou import Interval, MeanIoU
-from meaniou.metrics.comparison_report import ComparisonReport
+from meaniou import MeanIoU, Resampling
+from meaniou.metrics import comparison_report
+from meaniou.uncertainty import Of
 
 FOLDER = Path(__file__).parent
 MAPS = FOLDER / "maps.npz"
 DRAWS: Mapping[str, Any] = {"resamples": 100, "seed": 3}
+OF: tuple[Of, ...] = ("mean", "accuracy")
 MEAN_ALONE = {"average", "over", "worst_percent"}  # settings that change no report
 GROUPED = ("class_groups", "mean_merged_iou", "harmonic_mean")  # of a report
 DENSE = 1600  # whole numbers in an array, of which more are listed where they are not 0
@@ -89,20 +91,18 @@ def _of_images(metric: MeanIoU) -> dict[str, Any]:
 
 def _of_resamples(case: Case, a: MeanIoU, b: MeanIoU, first: bool) -> dict[str, Any]:
     clusters = (lambda i: i % 7 // 2) if case.with_ids else None
-    intervals = {of: a.bootstrap(of, **DRAWS) for of in ("mean", "accuracy", *["class"] * case.by_class)}
+    intervals: dict[str, Any] = {of: asdict(a.bootstrap(of, **DRAWS)) for of in OF}
+    if case.by_class:
+        intervals["class"] = [asdict(interval) for interval in a.bootstrap_classes(**DRAWS)]
     if clusters:
-        intervals["mean of groups"] = a.bootstrap("mean", clusters=clusters, confidence=0.8, **DRAWS)
-    found: dict[str, Any] = {"intervals": {of: _interval(interval) for of, interval in intervals.items()}}
-    found["comparison"] = ComparisonReport.of(a, b, ("first", "second"), clusters=clusters, **DRAWS).to_dict()
+        intervals["mean of groups"] = asdict(a.bootstrap("mean", clusters=clusters, confidence=0.8, **DRAWS))
+    comparison = comparison_report(a, b, ("first", "second"), Resampling(clusters=clusters, **DRAWS)).to_dict()
+    values: dict[str, Any] = {"intervals": intervals, "comparison": comparison}
     if first and case.by_class:  # else much of it would be stored twice, or be very long
-        found["intervals of the report"] = asdict(a.report(bootstrap=DRAWS).intervals)
+        values["intervals of the report"] = asdict(a.report(bootstrap=Resampling(**DRAWS)).intervals)
     else:
-        del found["comparison"]["classes"]
-    return found
-
-
-def _interval(found: Interval | list[Interval]) -> Any:
-    return [asdict(i) for i in found] if isinstance(found, list) else asdict(found)
+        del comparison["classes"]
+    return values
 
 
 def _whole(numbers: NDArray[np.int64]) -> Any:

@@ -11,7 +11,7 @@ import torch
 from torchmetrics import MetricCollection
 from torchmetrics.wrappers import ClasswiseWrapper, MinMaxMetric
 
-from meaniou import MeanIoU, compare, confusion_matrix, mean_iou
+from meaniou import MeanIoU, Resampling, compare, confusion_matrix, mean_iou
 
 matplotlib.use("Agg")
 
@@ -42,9 +42,9 @@ ASK = {
     "over images": lambda: doubtful(over="image").compute(),
     "over classes": lambda: doubtful(over="class", average="none").compute(),
     "report": lambda: doubtful().report(),
-    "report with intervals": lambda: doubtful(over="image").report(bootstrap={"resamples": 5}),
+    "report with intervals": lambda: doubtful(over="image").report(bootstrap=Resampling(resamples=5)),
     "images": lambda: doubtful().image_scores(),
-    "bootstrap": lambda: doubtful(over="class").bootstrap("class", resamples=5),
+    "bootstrap": lambda: doubtful(over="class").bootstrap_classes(resamples=5),
     "plot": lambda: doubtful(over="image").plot(),
     "collection": lambda: doubtful_in(lambda metric: MetricCollection([metric])).compute(),
     "classwise": lambda: doubtful_in(ClasswiseWrapper, average="none").compute(),

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from meaniou import MeanIoU, protocols, synthetic
+from meaniou import MeanIoU, Resampling, protocols, synthetic
 from meaniou._util.tables import percent
 from meaniou.page import render
 
@@ -38,7 +38,7 @@ def metric() -> MeanIoU:
 def text_of_page() -> str:
     found = metric()
     worst = [(AWKWARD, 0.5, PIXEL), ("second", 0.75, PIXEL)]
-    report = found.report(bootstrap={"resamples": 50}, class_groups={"flat": [0, 1], AWKWARD: [2, 3]})
+    report = found.report(bootstrap=Resampling(resamples=50), class_groups={"flat": [0, 1], AWKWARD: [2, 3]})
     return render.html(report, title=f"a & {AWKWARD}", label_space=found.label_space, worst=worst)
 
 
@@ -69,7 +69,7 @@ class Cells(html.parser.HTMLParser):
 
 
 def test_the_numbers_are_those_of_the_report() -> None:
-    report = metric().report(bootstrap={"resamples": 50}, class_groups={"flat": [0, 1], AWKWARD: [2, 3]})
+    report = metric().report(bootstrap=Resampling(resamples=50), class_groups={"flat": [0, 1], AWKWARD: [2, 3]})
     parser = Cells()
     parser.feed(text_of_page())
     classes, groups, confusions, matrix, pixels = parser.tables

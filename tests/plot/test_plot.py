@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from meaniou import LabelSpace, MeanIoU, protocols, synthetic
+from meaniou import LabelSpace, MeanIoU, Resampling, protocols, synthetic
 from meaniou.plot import figures, matrix_view, overlays
 from meaniou.report.report import Report
 
@@ -66,7 +66,7 @@ DRAWN = {
     "confusion-9": lambda: figures.confusion(street()),
     "confusion-19": lambda: figures.confusion(benchmark("cityscapes"), normalize="prediction"),
     "confusion-150": lambda: figures.confusion(benchmark("ade20k")),
-    "classes-9": lambda: figures.classes(street(bootstrap={"resamples": 100})),
+    "classes-9": lambda: figures.classes(street(bootstrap=Resampling(resamples=100))),
     "classes-150": lambda: figures.classes(benchmark("ade20k")),
     "errors": lambda: scene(None),
     "errors-of-one": lambda: scene("car"),
@@ -96,7 +96,7 @@ def test_another_picture_is_not_within_the_tolerance(tmp_path: Path, monkeypatch
     others = {
         "confusion-9": lambda: figures.confusion(street(), normalize="prediction"),
         "confusion-150": lambda: figures.confusion(benchmark("ade20k"), most=29),
-        "classes-9": lambda: figures.classes(street(policy={"absent": "zero"})),
+        "classes-9": lambda: figures.classes(street(absent="zero")),
         "errors": lambda: scene("road"),
     }
     for name, draw in others.items():
@@ -130,7 +130,7 @@ def test_undefined_classes_are_told() -> None:
 @pytest.mark.parametrize("normalize", ["truth", "prediction", None])
 def test_the_matrix_by_its_definition(normalize: Any) -> None:
     report = two()
-    found = matrix_view.shown(report, normalize)
+    found = matrix_view.select_classes(report, normalize)
     assert found.columns == ("ground", "figure", "(void)")
     pixels = np.array([[3500, 0, 0], [500, 900, 50]])
     assert (found.pixels == pixels).all()
@@ -142,7 +142,7 @@ def test_of_many_classes_the_worst_are_shown_and_every_pixel_of_theirs() -> None
     report = benchmark("ade20k")
     iou = {c.name: c.iou for c in report.classes if c.truth}
     for normalize in ("truth", "prediction", None):
-        found = matrix_view.shown(report, normalize)
+        found = matrix_view.select_classes(report, normalize)
         assert len(found.rows) == 20
         assert found.columns[:20] == found.rows
         assert found.columns[-1] == "(others)"
@@ -152,7 +152,7 @@ def test_of_many_classes_the_worst_are_shown_and_every_pixel_of_theirs() -> None
         assert found.pixels.sum(1).tolist() == truth
         if normalize == "truth":
             assert np.allclose(found.values.sum(1), 1)
-    assert matrix_view.shown(report, most=150).title == ""
+    assert matrix_view.select_classes(report, most=150).title == ""
 
 
 def test_names_are_no_formulas() -> None:
@@ -175,7 +175,7 @@ def test_names_are_no_formulas() -> None:
 @pytest.mark.parametrize("normalize", ["truth", "prediction", None])
 def test_nothing_counted_is_drawn_as_nothing(num_classes: int, most: int, normalize: Any) -> None:
     report = MeanIoU(num_classes).report()
-    found = matrix_view.shown(report, normalize, most)
+    found = matrix_view.select_classes(report, normalize, most)
     assert len(found.rows) == (num_classes if num_classes <= most else max(1, most * 2 // 3))
     assert not found.pixels.any()
     figures.confusion(report, normalize=normalize, most=most)

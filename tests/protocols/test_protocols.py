@@ -453,7 +453,7 @@ def test_a_keyword_overrides_one_rule_and_the_report_says_so():
     assert str(other.report(class_groups={})).splitlines()[-1] == (
         "protocol: cityscapes, but with void_preds='error', classes=(0, 1), pred_ids='classes'"
     )
-    assert "with present='target'" in str(MeanIoU(protocol="ade20k").report(policy={"present": "target"}))
+    assert "with present='target'" in str(MeanIoU(protocol="ade20k").report(present="target"))
     assert "protocol" not in MeanIoU(2).report().rules
 
 

@@ -26,7 +26,6 @@ from meaniou import MeanIoU, reference, synthetic
 from meaniou._util import tables
 from meaniou._util.tables import Table
 from meaniou.report.report import Report
-from meaniou.settings.policy import Policy
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +80,7 @@ def test_mean_dice_is_over_the_classes_of_mean_iou() -> None:
     metric.update(torch.tensor([0, 0, 1, 2]), torch.tensor([0, 0, 1, 1]))
     report = metric.report()
     assert (report.mean_iou, report.mean_dice) == (0.75, pytest.approx((1 + 2 / 3) / 2))
-    report = metric.report(policy={"absent": "zero"})
+    report = metric.report(absent="zero")
     assert (report.mean_iou, report.mean_dice) == (0.5, pytest.approx((1 + 2 / 3) / 3))
     assert [c.dice for c in report.classes] == [1, pytest.approx(2 / 3), 0]
 
@@ -93,8 +92,7 @@ def test_account_adds_up_with_every_kind_of_pixel() -> None:
 
 
 def test_another_policy_without_counting_again(metric: MeanIoU) -> None:
-    policy = Policy.of(metric.label_space, present="target", absent="zero")
-    other = metric.report(policy=policy)
+    other = metric.report(present="target", absent="zero")
     assert other.classes[synthetic.TRAIN].iou == 0.0
     assert other.mean_iou == pytest.approx(sum(c.iou for c in other.classes) / 9, rel=1e-12)
     assert metric.report().classes[synthetic.TRAIN].iou != 0.0
@@ -141,7 +139,7 @@ def test_groups_are_those_of_merged_maps(metric: MeanIoU) -> None:
     full.update(torch.from_numpy(preds), torch.from_numpy(target))
     for rules in ({}, {"void_preds": "drop"}, {"absent": "zero"}, {"absent": "one", "present": "target"}):
         kept = {k: v for k, v in rules.items() if k != "average"}
-        report = full.report(class_groups=GROUPS, policy=rules)
+        report = full.report(class_groups=GROUPS, **rules)
         assert [g.name for g in report.class_groups] == list(GROUPS)
         for group in report.class_groups:
             ids = [synthetic.NAMES.index(name) for name in group.classes]
@@ -155,7 +153,7 @@ def test_groups_are_those_of_merged_maps(metric: MeanIoU) -> None:
 def test_harmonic_mean_of_two_groups(metric: MeanIoU) -> None:
     seen, unseen = [0, 1, 2], [5, 6]
     report = metric.report(class_groups={"seen": seen, "unseen": unseen})
-    a, b = (metric.report(policy={"classes": ids}).mean_iou for ids in (seen, unseen))
+    a, b = (metric.report(classes=ids).mean_iou for ids in (seen, unseen))
     assert report.harmonic_mean == pytest.approx(2 / (1 / a + 1 / b), rel=1e-12)
     assert metric.report(class_groups={"a": [7], "b": [7]}).harmonic_mean == 0.0
     assert math.isnan(metric.report(class_groups={"a": [0], "b": ["train"]}).harmonic_mean)
@@ -219,7 +217,7 @@ def test_confusions_with_what_is_no_class() -> None:
     metric.update(torch.tensor([0, 255, 255, 7, 1, 0, 9]), torch.tensor([0, 0, 0, 0, 1, 255, 255]))
     found = [(c.truth, c.predicted, c.pixels, c.share, c.iou_cost) for c in metric.report().confusions]
     assert found == [("a", "(void)", 2, 0.5, 0.5), ("a", "(outside)", 1, 0.25, 0.25)]
-    found = metric.report(policy={"void_preds": "drop"}).confusions
+    found = metric.report(void_preds="drop").confusions
     assert [(c.predicted, c.pixels, c.share) for c in found] == [("(outside)", 1, 0.5)]
 
 
@@ -313,7 +311,7 @@ def test_scalars_have_the_same_names_whatever_was_seen(metric: MeanIoU) -> None:
 
 
 def test_rules_are_told(metric: MeanIoU) -> None:
-    rules = metric.report(policy={"absent": "zero", "classes": [0, 2]}).to_dict()["rules"]
+    rules = metric.report(absent="zero", classes=[0, 2]).to_dict()["rules"]
     assert rules == {
         "num_classes": 9,
         "ignore_index": [255],
@@ -406,6 +404,6 @@ def test_latex_needs_no_package() -> None:
 def test_the_headline_says_of_how_many_classes_it_is_the_mean(metric: MeanIoU) -> None:
     report = metric.report()
     assert report.headline() == f"mean IoU {100 * report.mean_iou:.2f} % over 8 of 9 classes"
-    assert metric.report(policy={"classes": [0, 8]}).headline().endswith("over 1 of 2 classes")
-    assert metric.report(policy={"absent": "zero"}).headline().endswith("over 9 of 9 classes")
+    assert metric.report(classes=[0, 8]).headline().endswith("over 1 of 2 classes")
+    assert metric.report(absent="zero").headline().endswith("over 9 of 9 classes")
     assert MeanIoU(2).report().headline() == "mean IoU undefined over 0 of 2 classes"

@@ -12,9 +12,10 @@ from support import assert_sentence, random_map
 from torch.utils._python_dispatch import TorchDispatchMode
 from torchmetrics import MetricCollection
 
-from meaniou import MeanIoU, compare, mean_iou, reference
+from meaniou import MeanIoU, Resampling, compare, mean_iou, reference
+from meaniou.metrics.image_ids import without_repeated_void
 from meaniou.metrics.state.images import shortened
-from meaniou.scores.images import lowest, once
+from meaniou.scores import lowest
 
 C, VOID = 4, 255
 
@@ -222,7 +223,7 @@ def test_ids_need_rows():
     x = torch.zeros(1, 3, 3).long()
     with pytest.raises(ValueError, match="per_image=True only"):
         MeanIoU(2).update(x, x, image_ids=[1])
-    for ask in ("images", "bootstrap"):
+    for ask in ("image_scores", "bootstrap", "bootstrap_classes"):
         metric = MeanIoU(2)
         metric.update(x, x)
         with pytest.raises(ValueError, match="per_image=True"):
@@ -245,10 +246,10 @@ def test_an_image_that_is_counted_twice_is_said_and_changes_no_number():
     ("settings", "part"),
     [
         ({"over": "images"}, "over is 'images'"),
-        ({"worst_percent": 5}, "worst is for over="),
-        ({"over": "image", "worst_percent": 0}, "worst holds 0"),
-        ({"over": "image", "worst_percent": [5, 101]}, "worst holds 101"),
-        ({"over": "image", "worst": "5"}, "worst holds '5'"),
+        ({"worst_percent": 5}, "worst_percent is for over="),
+        ({"over": "image", "worst_percent": 0}, "worst_percent holds 0"),
+        ({"over": "image", "worst_percent": [5, 101]}, "worst_percent holds 101"),
+        ({"over": "image", "worst_percent": "5"}, "worst_percent holds '5'"),
         ({"over": "image", "average": "none"}, "average is 'none' and over is 'image'"),
         ({"over": "class", "average": "micro"}, "average is 'micro' and over is 'class'"),
         ({"per_image": 1}, "per_image is 1"),
@@ -382,8 +383,9 @@ def test_the_order_of_images_does_not_matter(rng):
     for given in (ids, None):
         a = filled(maps, given)
         b = filled([m[shuffled] for m in maps], None if given is None else given[shuffled], batch=1)
-        for of in ("mean", "class", "accuracy"):
-            assert repr(a.bootstrap(of)) == repr(b.bootstrap(of))
+        for of in ("mean", "accuracy"):
+            assert a.bootstrap(of) == b.bootstrap(of)
+        assert a.bootstrap_classes() == b.bootstrap_classes()
         if given is not None:
             assert a.image_scores().to_csv() == b.image_scores().to_csv()
 
@@ -455,14 +457,17 @@ def test_rows_on_two_devices_are_joined_where_the_old_ones_are():
     assert ids[0].shape == (65,)
 
 
-@pytest.mark.parametrize("ask", ["compute", "report", "images", "bootstrap", "compare"])
+@pytest.mark.parametrize("ask", ["compute", "report", "image_scores", "bootstrap", "compare"])
 def test_rows_are_rid_of_repeated_ones_once_for_each_answer(rng, ask, monkeypatch):
     calls = []
-    monkeypatch.setattr("meaniou.metrics.iou_metric.once", lambda *args: calls.append(args) or once(*args))
+    monkeypatch.setattr(
+        "meaniou.metrics.iou_metric.without_repeated_void",
+        lambda *args: calls.append(args) or without_repeated_void(*args),
+    )
     metric = filled(scenes(rng), range(12), over="image")
     other = filled(scenes(rng), range(12), over="image")
     other._joined = metric._joined
-    answers = {name: getattr(metric, name) for name in ("compute", "report", "images", "bootstrap")}
+    answers = {name: getattr(metric, name) for name in ("compute", "report", "image_scores", "bootstrap")}
     answers["compare"] = lambda: compare(metric, other)
     answers[ask]()
     assert len(calls) == 1 + (ask == "compare")
@@ -560,10 +565,10 @@ def test_a_report_of_images_with_intervals(rng):
     assert plain.images.mean_over_classes == pytest.approx(value_by_definition(table_by_definition(maps), "class"))
     table = metric.image_scores()
     assert plain.images.worst == tuple(zip(table.ids[:10], table.mean_iou[:10], strict=True))
-    report = metric.report(bootstrap={"resamples": 30, "confidence": 0.9})
+    report = metric.report(bootstrap=Resampling(resamples=30, confidence=0.9))
     assert report.intervals.mean_iou == metric.bootstrap(resamples=30, confidence=0.9)
     assert report.intervals.pixel_accuracy == metric.bootstrap("accuracy", resamples=30, confidence=0.9)
-    assert repr(list(report.intervals.classes)) == repr(metric.bootstrap("class", resamples=30, confidence=0.9))
+    assert report.intervals.classes == metric.bootstrap_classes(resamples=30, confidence=0.9)
     assert report.mean_iou == report.intervals.mean_iou.value
     lines = str(report).splitlines()
     assert lines[0].split()[:6] == ["class", "IoU", "90", "%", "interval", "Dice"]
@@ -575,10 +580,10 @@ def test_a_report_of_images_with_intervals(rng):
         assert filled(maps, **settings).report(bootstrap=True).intervals.mean_iou.value == plain.mean_iou
     with pytest.raises(ValueError, match="per_image=True"):
         MeanIoU(2).report(bootstrap=True)
-    assert metric.report(bootstrap={}).intervals == metric.report(bootstrap=True).intervals
-    with pytest.raises(TypeError, match="bootstrap is 100; expected True, False or"):
-        metric.report(bootstrap=100)
-    with pytest.raises(TypeError, match="bootstrap holds 'n'"):
-        metric.report(bootstrap={"n": 3})
-    dropped = metric.report(policy={"absent": "zero"})
+    assert metric.report(bootstrap=Resampling()).intervals == metric.report(bootstrap=True).intervals
+    for wrong in (100, {"resamples": 30}, None):
+        with pytest.raises(TypeError, match="expected True, False or a Resampling") as error:
+            metric.report(bootstrap=wrong)
+        assert_sentence(error, f"bootstrap is {wrong!r}")
+    dropped = metric.report(absent="zero")
     assert dropped.images.mean_over_images < plain.images.mean_over_images

@@ -7,7 +7,7 @@ import pytest
 import torch
 from support import assert_sentence
 
-from meaniou import MeanIoU, compare, mean_iou
+from meaniou import MeanIoU, compare, compare_classes, mean_iou
 
 C, VOID = 4, 255
 
@@ -70,7 +70,7 @@ def test_each_draw_is_a_metric_of_the_images_drawn(rng, settings):
 def test_each_class_and_the_accuracy(rng):
     maps = scenes(rng)
     metric = filled(maps)
-    of_class, accuracy = metric.bootstrap("class", resamples=60), metric.bootstrap("accuracy", resamples=60)
+    of_class, accuracy = metric.bootstrap_classes(resamples=60), metric.bootstrap("accuracy", resamples=60)
     values, right, lost = [], [], []
     for drawn in drawn_by_definition(20, 60, 0):
         preds, target = (m[drawn] for m in maps)
@@ -92,7 +92,7 @@ def test_a_class_that_is_lost_is_said():
     found = filled((target, target)).bootstrap(resamples=4000)
     assert found.undefined_share == pytest.approx((3 / 4) ** 4, abs=0.03)
     assert (found.value, found.low, found.high, found.std_error) == (1, 1, 1, 0)
-    by_class = filled((target, target)).bootstrap("class", resamples=4000)
+    by_class = filled((target, target)).bootstrap_classes(resamples=4000)
     assert by_class[3].undefined_share + by_class[0].undefined_share == pytest.approx(found.undefined_share)
     assert by_class[0].undefined_share == pytest.approx((1 / 4) ** 4, abs=0.01)
     assert math.isnan(by_class[1].value)
@@ -143,13 +143,14 @@ def test_the_seed_alone_decides(rng):
 
 def test_many_draws_are_made_in_parts(rng, monkeypatch):
     metric = filled(scenes(rng))
-    whole = [metric.bootstrap(resamples=33), metric.bootstrap("class", resamples=33)]
+    whole = [metric.bootstrap(resamples=33), metric.bootstrap_classes(resamples=33)]
     monkeypatch.setattr("meaniou.uncertainty.resampling.CHUNK", 50)
-    assert repr([metric.bootstrap(resamples=33), metric.bootstrap("class", resamples=33)]) == repr(whole)
+    assert repr([metric.bootstrap(resamples=33), metric.bootstrap_classes(resamples=33)]) == repr(whole)
 
 
 WRONG_SETTINGS = [
     ({"of": "iou"}, "of is 'iou'"),
+    ({"of": "class"}, "of is 'class'; expected 'mean' or 'accuracy'"),
     ({"confidence": 95}, "confidence is 95"),
     ({"confidence": 1.0}, "confidence is 1.0"),
     ({"resamples": 1}, "resamples is 1"),
@@ -175,7 +176,7 @@ def test_settings_that_are_off(rng, settings, part):
 def test_groups_need_ids(rng):
     metric = MeanIoU(C, ignore_index=VOID, per_image=True)
     metric.update(*scenes(rng))
-    with pytest.raises(ValueError, match="groups are of images with ids"):
+    with pytest.raises(ValueError, match="clusters are of images with ids"):
         metric.bootstrap(clusters={})
 
 
@@ -200,7 +201,10 @@ def test_a_comparison_draws_the_same_images_for_both(rng):
     assert found.p_value == pytest.approx(min(1, 2 * (1 + min(below, above)) / 51))
     back = compare(second, first, resamples=50, seed=9)
     assert (back.value, back.low, back.high) == pytest.approx((-found.value, -found.high, -found.low))
-    assert len(compare(first, second, "class")) == C
+    by_class = compare_classes(first, second, resamples=50, seed=9)
+    assert len(by_class) == C
+    for both, one, other in zip(by_class, first.bootstrap_classes(), second.bootstrap_classes(), strict=True):
+        assert both.value == pytest.approx(one.value - other.value, nan_ok=True)
     assert compare(first, second, "accuracy").value == pytest.approx(
         first.bootstrap("accuracy").value - second.bootstrap("accuracy").value
     )
@@ -256,7 +260,7 @@ def test_what_cannot_be_compared(rng):
         (filled((maps[0], maps[1].flip(0))), "The truth of image 0 is not the same"),
         (filled(maps, absent="zero"), "differ in absent: 'skip' and 'zero'"),
         (filled(maps, over="image"), "differ in over: 'dataset' and 'image'"),
-        (MeanIoU(C, ignore_index=7, per_image=True), "differ in void: (255,) and (7,)"),
+        (MeanIoU(C, ignore_index=7, per_image=True), "differ in ignore_index: (255,) and (7,)"),
         (MeanIoU(C, ignore_index=VOID), "per_image=True"),
     ):
         with pytest.raises(ValueError, match="a") as error:

@@ -42,10 +42,10 @@ from meaniou.cli.paths import Source
 from meaniou.cli.score_run import MaskOptions, ScoreRun, load_for_comparison, merge_saved
 from meaniou.cli.workers import Workers, init_workers, is_refusal, rank, sentence_of
 from meaniou.masks import PHOTOS
-from meaniou.metrics import ComparisonReport, MeanIoU
+from meaniou.metrics import MeanIoU, comparison_report
 from meaniou.protocols import table
 from meaniou.synthetic import VOID
-from meaniou.uncertainty import MAX_RESAMPLES, RESAMPLES
+from meaniou.uncertainty import MAX_RESAMPLES, RESAMPLES, Resampling
 
 INTERRUPTED = 130  # as the shell reports a command that was ended by Ctrl-C
 
@@ -224,7 +224,8 @@ def compare(
         with warnings_to_stderr():
             clusters = cluster_by_name(options.clusters, a.image_names)
             names = [visible(str(pred)) for pred in preds]
-            report = ComparisonReport.of(a, b, names, resamples=resamples, seed=seed, clusters=clusters)
+            resampling = Resampling(resamples=resamples, seed=seed, clusters=clusters)
+            report = comparison_report(a, b, names, resampling)
         report_comparison(report, options)
 
 

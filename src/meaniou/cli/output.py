@@ -18,14 +18,13 @@ from meaniou.cli import paths
 from meaniou.cli.options import FORMATS, FORMATS_BY_SUFFIX, check_clusters, cluster_by_name, parse_class_groups
 from meaniou.cli.overlays import Gallery
 from meaniou.masks import MaskError
-from meaniou.metrics import ComparisonReport, MeanIoU, to_bytes
+from meaniou.metrics import MeanIoU, to_bytes
 from meaniou.page import html
 from meaniou.plot import figures
-from meaniou.report import Report
-from meaniou.scores import ImageTable, columns_of
+from meaniou.report import WORST, ComparisonReport, ImageTable, Report, columns_of
 from meaniou.settings import groups_of
+from meaniou.uncertainty import Resampling
 
-PICTURES = 10  # of the worst images, by default
 PROGRESS = "meaniou.progress"  # the key of the ``Progress`` of files in a command's context
 PLOTS = {"confusion.png": figures.confusion, "classes.png": figures.classes}
 ADVICE = "expected a terminal, a pipe that is read, or a file with room, so redirect it there"
@@ -87,7 +86,7 @@ def report_metric(metric: MeanIoU, options: OutputOptions, gallery: Gallery | No
         MaskError: if a file or the standard output cannot be written, or a picture not be drawn.
     """
     with warnings_to_stderr():
-        bootstrap = {"clusters": cluster_by_name(options.clusters, metric.image_names)} if options.ci else False
+        bootstrap = options.ci and Resampling(clusters=cluster_by_name(options.clusters, metric.image_names))
         report = metric.report(class_groups=parse_class_groups(options.class_group), bootstrap=bootstrap)
         images = metric.image_scores() if options.needs_images else None
     contents = render(metric, report, images, options, gallery, title)
@@ -122,7 +121,7 @@ def render(
         contents[options.save] += to_bytes(metric)
     if options.plot:
         contents |= {options.plot / name: content for name, content in plots(report).items()}
-    names = [str(name) for name in images.images[: options.list_worst or PICTURES]] if images and gallery else []
+    names = [str(name) for name in images.images[: options.list_worst or WORST]] if images and gallery else []
     if options.overlay and gallery:
         contents |= {options.overlay / file: gallery.overlay(name) for file, name in overlay_files(names)}
     if options.html:

@@ -27,7 +27,7 @@ from meaniou.masks import (
     pair_masks,
     read_pairs,
 )
-from meaniou.metrics import MeanIoU, id_of
+from meaniou.metrics import MeanIoU, first_difference, id_of
 from meaniou.protocols import get
 from meaniou.settings import Absent, Present, VoidPreds, names_of, read
 
@@ -207,7 +207,7 @@ def merge_saved(paths: Sequence[Path]) -> MeanIoU:
     for path in paths[1:]:
         other = load_saved(path)
         try:
-            if reason := metric._unlike(other):
+            if reason := first_difference(metric, other):
                 raise ValueError(reason)
             metric.merge_state(other)
         except ValueError as error:

@@ -1,28 +1,28 @@
-"""Two metrics over the same images -> how sure it is that one is better."""
+"""Two metrics over the same images: how sure it is that one is better."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from meaniou._util import listed, warn
-from meaniou.metrics.iou_metric import Checked
-from meaniou.metrics.mean_iou import MeanIoU
-from meaniou.scores import areas, rows_of
-from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Clusters, Comparison, Of, resampling
+from meaniou._util import listed
+from meaniou.metrics.iou_metric import IoUMetric, counted, refuse_without_rows, warn_of
+from meaniou.report import Compared, ComparisonReport
+from meaniou.scores import Areas, ImageAreas, ImageRows, class_iou, class_mean, pixel_accuracy
+from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Clusters, Comparison, Of, Resampling, check_of
+from meaniou.uncertainty import compare as compare_images
 
 
 def compare(
-    a: MeanIoU,
-    b: MeanIoU,
+    a: IoUMetric,
+    b: IoUMetric,
     of: Of = "mean",
     *,
     confidence: float = CONFIDENCE,
     resamples: int = RESAMPLES,
     seed: int = 0,
     clusters: Clusters | None = None,
-) -> Comparison | list[Comparison]:
+) -> Comparison:
     """How sure it is that one metric is higher than another: a paired interval of their difference, and its p-value.
 
     Both must have counted the same images, which are paired by their ids; without any ids, in one process, by the order
@@ -31,11 +31,11 @@ def compare(
 
     Args:
         a, b: metrics with ``per_image=True``, the same label space and the same rules.
-        of: ``"mean"``, ``"class"`` (a comparison for each class) or ``"accuracy"``.
+        of: ``"mean"`` (what ``compute`` gives) or ``"accuracy"`` (of pixels).
         confidence: the share of resamples inside the interval.
         resamples: how often the images are resampled.
         seed: of the resampling.
-        clusters: ``{id: group}`` or a function of the id: whole groups are resampled then.
+        clusters: ``{id: cluster}`` or a function of the id: whole clusters are resampled then.
 
     Raises:
         ValueError: if the two have other classes, rules or images, or images of another truth, or no rows.
@@ -45,61 +45,109 @@ def compare(
         >>> from meaniou import MeanIoU, compare
         >>> a, b = MeanIoU(2, per_image=True), MeanIoU(2, per_image=True)
         >>> target = torch.tensor([[[0, 1, 1, 1]], [[0, 0, 1, 1]], [[0, 1, 0, 1]]])
-        >>> a.update(target, target, ids=[0, 1, 2])
-        >>> b.update(1 - target, target, ids=[0, 1, 2])
+        >>> a.update(target, target, image_ids=[0, 1, 2])
+        >>> b.update(1 - target, target, image_ids=[0, 1, 2])
         >>> compare(a, b).better
         'a'
     """
-    if reason := a._unlike(b):
+    check_of(of)
+    resampling = Resampling(confidence, resamples, seed, clusters)
+    (comparison,) = compare_images(_pairs(a, b)[1], a.policy, of, resampling)
+    return comparison
+
+
+def compare_classes(
+    a: IoUMetric,
+    b: IoUMetric,
+    *,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    clusters: Clusters | None = None,
+) -> tuple[Comparison, ...]:
+    """The same for the IoU of each class, in the order of the ids; arguments and errors are those of ``compare``."""
+    resampling = Resampling(confidence, resamples, seed, clusters)
+    return tuple(compare_images(_pairs(a, b)[1], a.policy, "class", resampling))
+
+
+def comparison_report(
+    a: IoUMetric, b: IoUMetric, sources: Iterable[str] = (), resampling: Resampling | None = None
+) -> ComparisonReport:
+    """Everything that two metrics are compared in; raises as ``compare``.
+
+    Args:
+        a, b: the metrics.
+        sources: what to call them beside ``a`` and ``b``.
+        resampling: how images are resampled; by default as ``Resampling()``.
+    """
+    resampling = Resampling() if resampling is None else resampling
+    policy, names = a.policy, a.label_space.class_names
+    (areas_a, areas_b), images = _pairs(a, b)
+    (mean,), (accuracy,) = (compare_images(images, policy, of, resampling) for of in ("mean", "accuracy"))
+    of_class = compare_images(images, policy, "class", resampling)
+    iou_a, iou_b = class_iou(areas_a, policy), class_iou(areas_b, policy)
+    rows = zip(names, iou_a.tolist(), iou_b.tolist(), of_class, strict=True)
+    return ComparisonReport(
+        tuple(Compared("class", *row) for row in rows),
+        Compared(
+            "accuracy", "pixel accuracy", float(pixel_accuracy(areas_a)), float(pixel_accuracy(areas_b)), accuracy
+        ),
+        Compared("mean", "mean IoU", float(class_mean(iou_a, policy)), float(class_mean(iou_b, policy)), mean),
+        resampling.resamples,
+        dict(zip("ab", sources, strict=False)),
+    )
+
+
+def first_difference(a: IoUMetric, b: IoUMetric) -> str:
+    """The first setting in which two metrics differ, as a sentence; empty if they are alike."""
+    for mine, theirs in ((a.label_space, b.label_space), (a.policy, b.policy), (a.input_settings, b.input_settings)):
+        for name in (field.name for field in fields(mine) if field.compare):
+            one, other = getattr(mine, name), getattr(theirs, name)
+            if one != other:
+                return (
+                    f"The two metrics differ in {name}: {one!r} and {other!r}; expected the same, so make them alike."
+                )
+    return ""
+
+
+def _pairs(a: IoUMetric, b: IoUMetric) -> tuple[tuple[Areas, Areas], tuple[ImageAreas, ImageAreas]]:
+    """The areas of both, and those of their images, in one order of the same images."""
+    if reason := first_difference(a, b):
         raise ValueError(reason)
-    with a._all_ranks(), b._all_ranks():
-        for metric in (a, b):
-            metric._refuse_without_rows()
-        both = [metric._checked() for metric in (a, b)]
-        for counted in both:
-            areas(counted.counts, a.label_space, a.policy)  # refuses a no-answer that is an error
-        for doubt in {str(doubt): doubt for counted in both for doubt in counted.doubts}.values():
-            warn(doubt)
-        first, second = (_numbered(metric, counted) for metric, counted in zip((a, b), both, strict=True))
-        names = {**b.image_names, **a.image_names}
-        _check_pairs(first, second, names)
-        one, other = (rows_of(*part, a.label_space, a.policy, names) for part in (first, second))
-        return resampling.compare(one, other, a.policy, of, confidence, resamples, seed, clusters)
+    for metric in (a, b):
+        refuse_without_rows(metric)
+    first, second = counted(a), counted(b)
+    areas = first.areas(a.policy), second.areas(a.policy)
+    warn_of(first, second)
+    assert first.images is not None
+    assert second.images is not None
+    rows = first.images.numbered(), second.images.numbered()
+    _check_pairs(*rows, {**b.image_names, **a.image_names})
+    return areas, (rows[0].areas(a.label_space, a.policy), rows[1].areas(a.label_space, a.policy))
 
 
-def _numbered(metric: MeanIoU, counted: Checked) -> tuple[Tensor, Tensor]:
-    """Numbers for images that have no ids, in the order in which they were counted."""
-    assert counted.images is not None
-    rows, ids = (part.cpu() for part in counted.images)
-    if metric._is_ordered() and bool((ids < 0).all()):
-        ids = torch.arange(len(ids))
-    if bool((ids < 0).any()):
+def _check_pairs(first: ImageRows, second: ImageRows, names: Mapping[int, str]) -> None:
+    """Raises ``ValueError`` unless two metrics have counted the same images once each, with the same truth."""
+    if (first.ids < 0).any() or (second.ids < 0).any():
         raise ValueError(
             "Images are paired by their ids, and some have none; expected ids in every update, so pass image_ids=."
         )
-    return rows, ids
-
-
-def _check_pairs(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], names: Mapping[int, str]) -> None:
-    ids = [part[1].numpy() for part in (first, second)]
-    for here, there, where in ((ids[0], ids[1], "a"), (ids[1], ids[0], "b")):
+    for here, there, where in ((first.ids, second.ids, "a"), (second.ids, first.ids, "b")):
         only = np.setdiff1d(here, there)
         if len(only):
-            named = listed(names.get(i, i) for i in only.tolist())
+            shown = listed(names.get(i, i) for i in only.tolist())
             are = "s are" if len(only) > 1 else " is"
             raise ValueError(
-                f"{len(only)} image{are} in {where} only: {named}; expected the same images in both, so "
+                f"{len(only)} image{are} in {where} only: {shown}; expected the same images in both, so "
                 "score both on all of them."
             )
-    if len(ids[0]) != len(ids[1]) or len(np.unique(ids[0])) != len(ids[0]):
+    if len(first) != len(second) or len(np.unique(first.ids)) != len(first):
         raise ValueError(
             "Some images were counted more than once; expected each once in both, so use a sampler that repeats none."
         )
-    order = [torch.from_numpy(np.argsort(i)) for i in ids]
-    truth = [part[0][o, 1] for part, o in zip((first, second), order, strict=True)]
-    wrong = (truth[0] != truth[1]).any(1)
-    if bool(wrong.any()):
-        i = int(ids[0][order[0].numpy()][int(wrong.nonzero()[0])])
+    wrong = (first.rows[:, 1] != second.rows[:, 1]).any(1)
+    if wrong.any():
+        i = int(first.ids[wrong.argmax()])
         raise ValueError(
             f"The truth of image {names.get(i, i)} is not the same in both; expected one truth, so check the ids."
         )

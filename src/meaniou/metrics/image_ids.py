@@ -4,11 +4,13 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch._subclasses import FakeTensor
 
-from meaniou._util import each, integer, short
+from meaniou._util import each, integer, short, visible
+from meaniou.scores import Ints
 
 ImageIds = Sequence[int] | Sequence[str] | Tensor
 
@@ -95,3 +97,32 @@ def _as_tensor(numbers: list[int]) -> Tensor:
 
 def _negative(number: int) -> str:
     return f"image_ids holds {number}; expected whole numbers from 0 on, so renumber the images."
+
+
+def without_repeated_void(rows: Ints, ids: Ints) -> tuple[Ints, Ints]:
+    """Rows and ids without the empty rows of images that have another one.
+
+    Such rows come from samplers that repeat images, where ``valid=False`` marks the repeated ones.
+    """
+    empty = ~rows.any((1, 2))
+    spare = np.flatnonzero(empty & (ids >= 0))
+    if not len(spare):
+        return rows, ids
+    needed = spare[np.unique(ids[spare], return_index=True)[1]]
+    needed = needed[~np.isin(ids[needed], ids[~empty])]
+    kept = np.setdiff1d(np.arange(len(ids)), np.setdiff1d(spare, needed))
+    return rows[kept], ids[kept]
+
+
+def repeated_images(ids: Ints, names: Mapping[int, str]) -> str:
+    """The warning if an id was counted more than once, else ``""``."""
+    numbers, times = np.unique(ids[ids >= 0], return_counts=True)
+    twice = numbers[times > 1].tolist()
+    if not twice:
+        return ""
+    first = visible(str(names.get(twice[0], twice[0])))
+    return (
+        f"{len(twice)} image{'s were' if len(twice) > 1 else ' was'} counted more than once (the first is {first}), as "
+        "by a sampler that repeats images to fill the last batch, or by a shard that is merged twice; use one that "
+        "does not, pass valid=False for the repeated ones, or merge each once."
+    )

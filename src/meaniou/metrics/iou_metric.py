@@ -1,10 +1,8 @@
-"""The state of a metric -> its number, its report, the table of its images, and how sure it is; over all ranks."""
+"""What is asked of a metric over all ranks: its number, its report, the table of its images, and how sure it is."""
 
 import functools
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
 
 import torch
 import torch.distributed as dist
@@ -13,51 +11,30 @@ from torch._subclasses import FakeTensor
 
 from meaniou._util import warn
 from meaniou.counting import refuse_outside
+from meaniou.metrics.counted_state import NO_ROWS, CountedState
 from meaniou.metrics.diagnostics import doubts
+from meaniou.metrics.image_ids import repeated_images, without_repeated_void
 from meaniou.metrics.state.atomic import all_or_nothing
 from meaniou.metrics.state.count_state import CountState
 from meaniou.protocols import Protocol
-from meaniou.report import Report
-from meaniou.scores import ImageTable, Rows, mean_iou, once, ratios, rows_of, seen_twice, table_of
-from meaniou.settings import Groups, InputSettings, LabelSpace, Policy
-from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Clusters, Interval, Of, resampling
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What a metric has counted, once it is sure that none of it is a mistake.
-
-    Attributes:
-        counts: on the CPU.
-        images: rows and ids, each image once but for those that were counted twice; None where no rows are kept.
-        doubts: what may be a mistake.
-    """
-
-    counts: Tensor
-    images: tuple[Tensor, Tensor] | None
-    doubts: tuple[str | Warning, ...]
+from meaniou.report import ImageTable, Report, build_report, image_table
+from meaniou.scores import ImageAreas, ImageRows, mean_iou, mean_over_images
+from meaniou.settings import Absent, Groups, InputSettings, LabelSpace, Policy, Present, VoidPreds
+from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Clusters, Interval, Of, Resampling, bootstrap, check_of
 
 
 class IoUMetric(CountState):
-    """What can be asked of counts and rows, under the settings that a subclass makes."""
+    """What can be asked of counts and rows, under the settings that a subclass makes.
+
+    Everything follows from the areas that its counted state has.
+    """
+
+    _counted_as: ClassVar[type[CountedState]] = CountedState
 
     label_space: LabelSpace
     policy: Policy
     input_settings: InputSettings
     protocol: Protocol | None
-
-    def _unlike(self, other: "IoUMetric") -> str:
-        """The first setting in which another metric differs, as a sentence; empty if the two are alike."""
-        for mine, theirs in (
-            (self.label_space, other.label_space),
-            (self.policy, other.policy),
-            (self.input_settings, other.input_settings),
-        ):
-            for name in (field.name for field in fields(mine) if field.compare):
-                a, b = getattr(mine, name), getattr(theirs, name)
-                if a != b:
-                    return f"The two metrics differ in {name}: {a!r} and {b!r}; expected the same, so make them alike."
-        return ""
 
     def compute(self) -> Tensor:
         """The number that ``average`` asks for, over all batches and ranks.
@@ -76,13 +53,12 @@ class IoUMetric(CountState):
         if isinstance(self.counts, FakeTensor):  # a planner of memory asks for the shape alone
             shape = (self.label_space.num_classes,) if self.policy.average == "none" else ()
             return self.counts.new_empty(shape, dtype=dtype)
-        counted = self._checked(warn)
-        found = ratios.areas(counted.counts, self.label_space, self.policy)
+        state = self._counted()
         if self.policy.over == "dataset":
-            value = ratios.mean_iou(found, self.policy)
+            value = mean_iou(state.areas(self.policy), self.policy)
         else:
-            value = torch.from_numpy(mean_iou(self._rows(counted, self.policy), self.policy))
-        return value.to(dtype).to(self.counts.device)
+            value = mean_over_images(state.image_areas(self.policy).areas, self.policy)
+        return torch.from_numpy(value).to(dtype).to(self.counts.device)
 
     @property
     def confmat(self) -> Tensor:
@@ -93,40 +69,52 @@ class IoUMetric(CountState):
     def report(
         self,
         *,
-        policy: Policy | Mapping[str, Any] | None = None,
+        void_preds: VoidPreds | None = None,
+        present: Present | None = None,
+        absent: Absent | None = None,
+        classes: Iterable[int] | None = None,
+        include_background: bool = True,
         class_groups: Groups | None = None,
-        bootstrap: bool | Mapping[str, Any] = False,
+        bootstrap: bool | Resampling = False,
     ) -> Report:
-        """Every number that the counts hold, over all ranks; under another policy without counting again.
+        """Every number that the counts hold, over all ranks; under other rules without counting again.
 
-        In a process group every rank must call it, also where one alone prints: it waits for the others.
+        Its means are over classes, whatever ``average`` and ``over``. In a process group every rank must call it, also
+        where one alone prints: it waits for the others.
 
         Args:
-            policy: the rules that differ, as ``{"absent": "zero"}`` (``void_preds``, ``present``, ``absent``,
-                ``classes``, ``include_background``), or a whole policy. A report's means are over classes, whatever
-                ``average``.
+            void_preds, present, absent, classes: rules instead of those of the metric.
+            include_background: ``False`` leaves class 0 out of the means.
             class_groups: classes by group, as ``{"seen": [0, 1], "unseen": ["train"]}``, numbers or names; overlap is
                 allowed. By default those of the protocol or label space.
-            bootstrap: whether to tell how sure the numbers are, or the settings of ``bootstrap`` (``confidence``,
-                ``resamples``, ``seed``, ``clusters``); needs ``per_image``.
+            bootstrap: whether to add bootstrap intervals, or a ``Resampling`` with other settings than the default;
+                needs ``per_image``.
 
         Raises:
-            TypeError: if a rule or a setting of ``bootstrap`` is unknown.
+            TypeError: if ``bootstrap`` is something else.
             ValueError: as ``compute``, or if a rule has an unknown value, or a group holds what is no class.
         """
-        if not isinstance(policy, Policy):
-            policy = self.policy.under(self.label_space, policy or {})
-        elif not policy.classes:
-            policy = replace(policy, classes=self.policy.classes)
-        if not isinstance(bootstrap, bool | Mapping):
-            raise TypeError(f"bootstrap is {bootstrap!r}; expected True, False or {{setting: value}}, so pass a dict.")
-        with self._all_ranks():
-            counted = self._checked(warn)
-            rows = self._rows(counted, policy) if self.per_image else None
-            if bootstrap is not False and rows is None:
-                raise ValueError("Intervals need rows of images; make the metric with per_image=True.")
-            settings = (bootstrap if isinstance(bootstrap, Mapping) else {}) if bootstrap is not False else None
-            return Report.of(counted.counts, self.label_space, policy, class_groups, self.protocol, rows, settings)
+        rules = {"void_preds": void_preds, "present": present, "absent": absent, "classes": classes}
+        changed = {name: value for name, value in rules.items() if value is not None}
+        policy = self.policy.under(self.label_space, {**changed, "include_background": include_background})
+        if not isinstance(bootstrap, bool | Resampling):
+            raise TypeError(f"bootstrap is {bootstrap!r}; expected True, False or a Resampling, so pass Resampling().")
+        resampling = (Resampling() if bootstrap else None) if isinstance(bootstrap, bool) else bootstrap
+        if resampling is not None and not self.per_image:
+            raise ValueError("Intervals need rows of images; make the metric with per_image=True.")
+        state = self._counted()
+        return build_report(
+            state.counts,
+            state.areas(policy),
+            self.label_space,
+            policy,
+            matrix=state.matrix,
+            pixels=state.pixels,
+            class_groups=class_groups,
+            protocol=self.protocol,
+            images=state.image_areas(policy) if self.per_image else None,
+            resampling=resampling,
+        )
 
     @all_or_nothing
     def image_scores(self) -> ImageTable:
@@ -138,8 +126,7 @@ class IoUMetric(CountState):
         Raises:
             ValueError: as ``compute``, or if no rows are kept.
         """
-        with self._all_ranks():
-            return table_of(self._sure_rows(), self.label_space, self.policy)
+        return image_table(self._sure_images(), self.label_space, self.policy)
 
     @all_or_nothing
     def bootstrap(
@@ -150,24 +137,39 @@ class IoUMetric(CountState):
         resamples: int = RESAMPLES,
         seed: int = 0,
         clusters: Clusters | None = None,
-    ) -> Interval | list[Interval]:
+    ) -> Interval:
         """How sure the number is: a bootstrap percentile interval over the images of all ranks.
 
         The same seed gives the same interval on every device and for any number of ranks.
 
         Args:
-            of: ``"mean"`` (what ``compute`` gives), ``"class"`` (an interval for each class) or ``"accuracy"``.
+            of: ``"mean"`` (what ``compute`` gives) or ``"accuracy"`` (of pixels).
             confidence: the share of resamples inside the interval.
             resamples: how often the images are resampled.
             seed: of the resampling.
-            clusters: ``{id: group}`` or a function of the id, where images are alike (of one patient, scene or
-                sequence): whole groups are resampled then.
+            clusters: ``{id: cluster}`` or a function of the id, where images are alike (of one patient, scene or
+                sequence): whole clusters are resampled then.
 
         Raises:
             ValueError: as ``compute``, or if no rows are kept, or a setting is out of range.
         """
-        with self._all_ranks():
-            return resampling.bootstrap(self._sure_rows(), self.policy, of, confidence, resamples, seed, clusters)
+        check_of(of)
+        resampling = Resampling(confidence, resamples, seed, clusters)
+        (interval,) = bootstrap(self._sure_images(), self.policy, of, resampling)
+        return interval
+
+    @all_or_nothing
+    def bootstrap_classes(
+        self,
+        *,
+        confidence: float = CONFIDENCE,
+        resamples: int = RESAMPLES,
+        seed: int = 0,
+        clusters: Clusters | None = None,
+    ) -> tuple[Interval, ...]:
+        """An interval for the IoU of each class, in the order of the ids; arguments and errors as of ``bootstrap``."""
+        resampling = Resampling(confidence, resamples, seed, clusters)
+        return tuple(bootstrap(self._sure_images(), self.policy, "class", resampling))
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Draws a value, several values over time, or the present one, as all torchmetrics do: ``(figure, axes)``.
@@ -181,51 +183,35 @@ class IoUMetric(CountState):
                 "plot() draws with matplotlib, which is not there; install the extra 'plot'."
             ) from error
 
-    def _all_ranks(self) -> AbstractContextManager[None]:
-        """Holds the state of all ranks inside."""
-        alone = not self._is_synced
-        return self.sync_context(
-            dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and alone, should_unsync=alone
-        )
+    def _counted(self) -> CountedState:
+        """The counted state of all ranks, after warnings of what may be a mistake."""
+        state = counted(self)
+        warn_of(state)
+        return state
 
-    def _sure_rows(self) -> Rows:
-        """The rows under the policy of the metric, once it is sure that none is a mistake."""
-        self._refuse_without_rows()
-        counted = self._checked(warn)
-        ratios.areas(counted.counts, self.label_space, self.policy)
-        return self._rows(counted, self.policy)
+    def _sure_images(self) -> ImageAreas:
+        """The areas of each image under the policy of the metric."""
+        refuse_without_rows(self)
+        return self._counted().image_areas(self.policy)
 
-    def _refuse_without_rows(self) -> None:
-        if not self.per_image:
-            raise ValueError("No rows are kept for images; make the metric with per_image=True.")
-
-    def _rows(self, counted: Checked, policy: Policy) -> Rows:
-        """The rows under a policy."""
-        assert counted.images is not None
-        return rows_of(*counted.images, self.label_space, policy, self.image_names, self._is_ordered())
-
-    def _is_ordered(self) -> bool:
-        """Whether the rows are in the order in which one process counted them."""
-        group = dist.is_available() and dist.is_initialized()
-        return not self._is_synced or (group and dist.get_world_size(self.process_group) == 1)
-
-    def _checked(self, tell: Callable[[str | Warning], None] | None = None) -> Checked:
-        """What is counted, once it is sure that none is a mistake; what may be one is told."""
+    def _counted_state(self) -> CountedState:
+        """What the states hold, once it is sure that none of it is a mistake."""
         self._settle()
         self._refuse_no_numbers()
-        counts = self.counts.cpu()
-        found: list[str | Warning] = []
+        counts, images = self.counts.cpu(), None
+        suspicions: list[str | Warning] = []
         if self.input_settings.validate_args:
             refuse_outside(counts, self.label_space)
             if not self._holds_batch:  # of which much is plausible that would be doubtful of a dataset
-                found += doubts(counts, self.label_space, self.policy)
-        images = once(*self._joined()) if self.per_image else None
-        if images and (twice := seen_twice(images[1], self.image_names)):
-            found.append(twice)
-        if tell is not None:
-            for doubt in found:
-                tell(doubt)
-        return Checked(counts, images, tuple(found))
+                suspicions += doubts(counts, self.label_space, self.policy)
+        if self.per_image:
+            rows, ids = without_repeated_void(*(part.cpu().numpy() for part in self._joined()))
+            group = dist.is_available() and dist.is_initialized()
+            of_one = not self._is_synced or (group and dist.get_world_size(self.process_group) == 1)
+            images = ImageRows.in_order(rows, ids, self.image_names, as_counted=of_one)
+            if repeated := repeated_images(ids, self.image_names):
+                suspicions.append(repeated)
+        return self._counted_as(self.label_space, counts.numpy(), images, tuple(suspicions))
 
     def _wrap_compute(self, compute: Callable[[], Tensor]) -> Callable[[], Tensor]:
         computed = super()._wrap_compute(compute)
@@ -237,3 +223,24 @@ class IoUMetric(CountState):
             return value.reshape(-1) if self.policy.average == "none" else value
 
         return shaped
+
+
+def counted(metric: IoUMetric) -> CountedState:
+    """The counted state of all ranks, which all must ask for, and its doubts, of which nobody was warned yet."""
+    alone = not metric._is_synced
+    with metric.sync_context(
+        dist_sync_fn=metric.dist_sync_fn, should_sync=metric._to_sync and alone, should_unsync=alone
+    ):
+        return metric._counted_state()
+
+
+def warn_of(*states: CountedState) -> None:
+    """Warns of each doubt about some states once."""
+    for doubt in {str(doubt): doubt for state in states for doubt in state.doubts}.values():
+        warn(doubt)
+
+
+def refuse_without_rows(metric: IoUMetric) -> None:
+    """Raises ``ValueError`` if a metric keeps no rows of images."""
+    if not metric.per_image:
+        raise ValueError(NO_ROWS)

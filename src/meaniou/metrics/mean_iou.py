@@ -81,7 +81,7 @@ class MeanIoU(IoUMetric):
         class_names: a name per class, as a sequence, ``{id: name}``, or a path to a text file (one per line) or JSON.
         over: the order of averaging: ``"dataset"`` (pixels over all images, then ratios: the number of the benchmarks),
             ``"image"`` (mean over classes in each image, then over images) or ``"class"`` (mean over the images that
-            have the class, then over classes); see ``meaniou.scores.images``.
+            have the class, then over classes); see ``meaniou.scores.averages``.
         worst_percent: percent of the lowest scores that are averaged, or several, whose means are averaged: of images
             with ``over="image"``, of each class's images with ``over="class"``.
         per_image: keep a row of pixels for each image, for ``images``, ``bootstrap`` and ``compare``; ``over`` needs

@@ -1,4 +1,4 @@
-"""A report -> one HTML page that holds all it shows: numbers, the confusion matrix, and the worst images."""
+"""The HTML page of a report, which holds all that it shows: numbers, the confusion matrix, and the worst images."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 from meaniou._util import Table, percent, span
 from meaniou.plot import matrix_view, overlays
-from meaniou.report import Report
+from meaniou.report import Report, class_values, overall_numbers
 from meaniou.settings import Color, LabelSpace
 from meaniou.uncertainty import Interval
 
@@ -28,7 +28,7 @@ def html(
         title: what was scored.
         label_space: the classes, for their colours (``metric.label_space``).
         worst: name, mean IoU and picture (a URI, such as ``"data:image/png;base64,..."``) of images to show; with
-            ``""`` as picture, only the name is shown.
+            ``""`` as picture, only the name is view.
 
     Raises:
         ValueError: if ``label_space`` has another number of classes.
@@ -46,7 +46,7 @@ def html(
     template = environment.from_string(
         resources.files("meaniou.page").joinpath("template.html").read_text(encoding="utf-8")
     )
-    shown = matrix_view.shown(report)
+    view = matrix_view.select_classes(report)
     class_table = next(report.tables())
     seen = report.pixels["seen"]
     return template.render(
@@ -60,8 +60,8 @@ def html(
         ),
         class_mean=class_table.rows[-1][1:],
         tables=list(_tables(report)),
-        matrix=shown,
-        matrix_rows=list(_matrix_rows(shown)),
+        matrix=view,
+        matrix_rows=list(_matrix_rows(view)),
         account=list(_account(report)),
         seen=f"{seen:,}",
         worst=[(name, percent(value), source) for name, value, source in worst],
@@ -82,11 +82,10 @@ def _summary(report: Report) -> Iterable[tuple[str, str, str]]:
         mean, accuracy = _note(report.intervals.mean_iou), _note(report.intervals.pixel_accuracy)
         if lost := report.intervals.mean_iou.undefined_share:
             mean += f"; {percent(lost)} % of draws lost a class"
-    yield "mean IoU", percent(report.mean_iou), mean
-    yield "mean Dice", percent(report.mean_dice), ""
-    yield "mean accuracy", percent(report.mean_accuracy), ""
-    yield "pixel accuracy", percent(report.pixel_accuracy), accuracy
-    yield "frequency-weighted IoU", percent(report.frequency_weighted_iou), ""
+    notes = {"mean_iou": mean, "pixel_accuracy": accuracy}
+    for name, (title, value) in overall_numbers(report).items():
+        if name != "kappa":  # no share, so not in percent
+            yield "mean IoU" if name == "mean_iou" else title, percent(value), notes.get(name, "")
     if report.images:
         yield "mean IoU over images", percent(report.images.mean_over_images), f"{report.images.number:,} images"
 
@@ -97,12 +96,10 @@ def _note(interval: Interval) -> str:
 
 def _class_rows(report: Report, table: Table, colors: Sequence[Color]) -> Iterable[dict[str, Any]]:
     """The rows of the table but for the mean, with the numbers that they are sorted by."""
-    for c, (row, (_, *texts)) in enumerate(zip(report.classes, table.rows[:-1], strict=True)):
-        values = [row.iou, row.dice, row.precision, row.recall, row.truth, row.predicted]
-        if report.intervals:
-            values.insert(1, report.intervals.classes[c].high - report.intervals.classes[c].low)  # by the width
+    for c, (name, *texts) in enumerate(table.rows[:-1]):
+        values = class_values(report, c)
         cells = [(text, "" if math.isnan(value) else value) for text, value in zip(texts, values, strict=True)]
-        yield {"name": row.name, "color": overlays.css(colors[c]), "cells": cells}
+        yield {"name": name, "color": overlays.css(colors[c]), "cells": cells}
 
 
 def _tables(report: Report) -> Iterable[dict[str, Any]]:
@@ -113,10 +110,10 @@ def _tables(report: Report) -> Iterable[dict[str, Any]]:
             yield {"title": title, "header": table.header, "rows": table.rows, "words": table.words}
 
 
-def _matrix_rows(shown: matrix_view.Shown) -> Iterable[dict[str, Any]]:
-    for name, pixels, values in zip(shown.rows, shown.pixels.tolist(), shown.values.tolist(), strict=True):
+def _matrix_rows(view: matrix_view.MatrixView) -> Iterable[dict[str, Any]]:
+    for name, pixels, values in zip(view.rows, view.pixels.tolist(), view.values.tolist(), strict=True):
         cells = []
-        for column, number, value in zip(shown.columns, pixels, values, strict=True):
+        for column, number, value in zip(view.columns, pixels, values, strict=True):
             share = 0.0 if math.isnan(value) else value
             text = matrix_view.percent(share) if number else ""
             title = f"{name} taken for {column}: {number:,} px, {percent(value)} %"

@@ -1,4 +1,4 @@
-"""A report, or a pair of label maps -> matplotlib axes, which are given or made, and are returned."""
+"""A report, or a pair of label maps, on matplotlib axes, which are passed or made, and are returned."""
 
 import math
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ def confusion(
 
     Args:
         report: what ``MeanIoU.report`` gives.
-        ax: axes to draw on; new ones unless given.
+        ax: axes to draw on; new ones by default.
         normalize: shares of the ``"truth"`` (rows; recall on the diagonal), of the ``"prediction"`` (columns;
             precision on the diagonal), or ``None`` for pixels. Colours go with the square root, so that small
             confusions are seen.
@@ -38,21 +38,21 @@ def confusion(
         ValueError: if a setting is unknown or out of range.
         ModuleNotFoundError: if matplotlib is not there.
     """
-    found = matrix_view.shown(report, normalize, most)
-    rows, columns = found.values.shape
+    view = matrix_view.select_classes(report, normalize, most)
+    rows, columns = view.values.shape
     ax = _axes(ax, (min(15.0, 2.8 + 0.36 * columns), min(14.0, 2.0 + 0.36 * rows)))
     from matplotlib.colors import PowerNorm
 
-    top = 1.0 if normalize else max(1.0, float(found.values.max()))
-    drawn = ax.imshow(found.values, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=top), aspect="auto")
-    ax.set_xticks(range(columns), found.columns, rotation=90 if columns > 5 else 0, parse_math=False)
-    ax.set_yticks(range(rows), found.rows, parse_math=False)
+    top = 1.0 if normalize else max(1.0, float(view.values.max()))
+    image = ax.imshow(view.values, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=top), aspect="auto")
+    ax.set_xticks(range(columns), view.columns, rotation=90 if columns > 5 else 0, parse_math=False)
+    ax.set_yticks(range(rows), view.rows, parse_math=False)
     size = 10 if columns <= NUMBERS else 8
     ax.tick_params(labelsize=size, length=0)
-    if found.title:
+    if view.title:
         ax.axvline(rows - 0.5, color="black", linewidth=0.8)
     if columns <= NUMBERS:
-        for (i, j), value in np.ndenumerate(found.values):
+        for (i, j), value in np.ndenumerate(view.values):
             if value > 0:
                 dark = math.sqrt(value / top) > 0.6
                 text = matrix_view.percent(value) if normalize else _short(int(value))
@@ -60,8 +60,8 @@ def confusion(
     ax.set_xlabel("taken for")
     ax.set_ylabel("truth")
     of = {"truth": "share of the truth", "prediction": "share of the prediction", None: "pixels"}[normalize]
-    ax.set_title(", ".join(filter(None, (of, found.title))))
-    bar = ax.figure.colorbar(drawn, ax=ax, fraction=0.046, pad=0.02)
+    ax.set_title(", ".join(filter(None, (of, view.title))))
+    bar = ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.02)
     if normalize:
         bar.set_ticks([0, 0.01, 0.05, 0.2, 0.5, 1], labels=["0", "1 %", "5 %", "20 %", "50 %", "100 %"])
     return ax
@@ -72,7 +72,7 @@ def classes(report: Report, ax: "Axes | None" = None, *, most: int = 40) -> "Axe
 
     Args:
         report: what ``MeanIoU.report`` gives; with ``bootstrap=True`` it has intervals.
-        ax: axes to draw on; new ones unless given.
+        ax: axes to draw on; new ones by default.
         most: of more classes, those with the lowest IoU are drawn.
 
     Raises:
@@ -81,19 +81,19 @@ def classes(report: Report, ax: "Axes | None" = None, *, most: int = 40) -> "Axe
     """
     if integer("most", most) < 1:
         raise ValueError(f"most is {most}; expected 1 class or more.")
-    known = [c for c in range(len(report.classes)) if not math.isnan(report.classes[c].iou)]
-    order = sorted(known, key=lambda c: -report.classes[c].iou)[-most:]
-    listed: list[ClassReport] = [report.classes[c] for c in order]
-    ax = _axes(ax, (7.5, min(14.0, 1.5 + 0.26 * max(4, len(listed)))))
-    ax.barh(range(len(listed)), [100 * c.iou for c in listed], color=BLUE, height=0.7)
-    ends = [c.iou for c in listed]
+    defined = [c for c in range(len(report.classes)) if not math.isnan(report.classes[c].iou)]
+    order = sorted(defined, key=lambda c: -report.classes[c].iou)[-most:]
+    rows: list[ClassReport] = [report.classes[c] for c in order]
+    ax = _axes(ax, (7.5, min(14.0, 1.5 + 0.26 * max(4, len(rows)))))
+    ax.barh(range(len(rows)), [100 * c.iou for c in rows], color=BLUE, height=0.7)
+    ends = [c.iou for c in rows]
     if report.intervals:
         _draw_intervals(ax, report.intervals, order)
         ends = [max(end, i.high) for end, i in zip(ends, (report.intervals.classes[c] for c in order), strict=True)]
-    for i, (c, end) in enumerate(zip(listed, ends, strict=True)):
+    for i, (c, end) in enumerate(zip(rows, ends, strict=True)):
         ax.text(100 * end + 0.8, i, f"{100 * c.iou:.1f}", va="center", fontsize=8)
-    ax.set_yticks(range(len(listed)), [c.name for c in listed], parse_math=False)
-    ax.set_ylim(len(listed) - 0.4, -0.6)
+    ax.set_yticks(range(len(rows)), [c.name for c in rows], parse_math=False)
+    ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_xlim(0, 107)  # room for the number of a bar that fills it
     ax.set_xticks(range(0, 101, 20))
     ax.set_xlabel("IoU in percent")
@@ -101,8 +101,8 @@ def classes(report: Report, ax: "Axes | None" = None, *, most: int = 40) -> "Axe
     if not math.isnan(report.mean_iou):
         ax.axvline(100 * report.mean_iou, color=RED, linestyle="--", label=f"mean {100 * report.mean_iou:.2f}")
         ax.legend(loc="lower right")
-    left_out = len(report.classes) - len(known)
-    parts = [f"the {len(order)} lowest of {len(known)} classes"] * (len(order) < len(known))
+    left_out = len(report.classes) - len(defined)
+    parts = [f"the {len(order)} lowest of {len(defined)} classes"] * (len(order) < len(defined))
     parts += [f"{left_out} not defined"] * (left_out > 0)
     ax.set_title(", ".join(parts))
     return ax
@@ -128,7 +128,7 @@ def errors(
         image: ``[H, W]``, ``[H, W, 3]`` or ``[3, H, W]``, uint8 or floating from 0 to 1; ``None`` for none.
         preds, target: one label map each, ``[H, W]``, tensor or array; ``preds`` may be scores ``[C, H, W]``.
         num_classes: number of classes.
-        ax: axes to draw on; new ones unless given.
+        ax: axes to draw on; new ones by default.
         of: a class, by number or name: its hits, misses and false alarms are drawn, instead of those of all classes.
         label_space, protocol: the classes instead of ``num_classes``.
         ignore_index, class_names, pred_ids: as of ``MeanIoU``.
@@ -155,9 +155,9 @@ def errors(
     answer, truth = (part[0].cpu().numpy() for part in both)
     if truth.ndim != 2 or not truth.size:
         raise ValueError(f"target is {list(truth.shape)}; expected one label map [H, W], so pass that of one image.")
-    drawn = overlays.errors(image, answer, truth, space.num_classes, one)
+    picture = overlays.errors(image, answer, truth, space.num_classes, one)
     ax = _axes(ax, (8.0, 8.0 * min(1.5, truth.shape[0] / truth.shape[1]) + 0.5))
-    ax.imshow(drawn, interpolation="nearest")
+    ax.imshow(picture, interpolation="nearest")
     ax.set_axis_off()
     from matplotlib.patches import Patch
 
@@ -171,7 +171,7 @@ def errors(
 
 
 def _axes(ax: "Axes | None", size: tuple[float, float]) -> "Axes":
-    """The axes that are given, or those of a new figure."""
+    """The axes that are passed, or those of a new figure."""
     if ax is not None:
         return ax
     try:
@@ -180,25 +180,27 @@ def _axes(ax: "Axes | None", size: tuple[float, float]) -> "Axes":
         raise ModuleNotFoundError(
             "Plots are drawn with matplotlib, which is not there; install the extra 'plot'."
         ) from error
-    _, made = pyplot.subplots(figsize=size, layout="constrained")
-    return made
+    _, axes = pyplot.subplots(figsize=size, layout="constrained")
+    return axes
 
 
 def _draw_intervals(ax: "Axes", intervals: Intervals, order: list[int]) -> None:
     for i, c in enumerate(order):
-        found = intervals.classes[c]
-        if not math.isnan(found.low):
-            ax.plot([100 * found.low, 100 * found.high], [i, i], color=YELLOW, linewidth=2.5, solid_capstyle="butt")
+        interval = intervals.classes[c]
+        if not math.isnan(interval.low):
+            ax.plot(
+                [100 * interval.low, 100 * interval.high], [i, i], color=YELLOW, linewidth=2.5, solid_capstyle="butt"
+            )
     mean = intervals.mean_iou
     if not math.isnan(mean.low):
         ax.axvspan(100 * mean.low, 100 * mean.high, color=RED, alpha=0.15, linewidth=0)
 
 
 def _class(of: int | str, space: LabelSpace) -> int:
-    found = groups_of(space, {"of": [of]})["of"]
-    if not found:
+    members = groups_of(space, {"of": [of]})["of"]
+    if not members:
         raise ValueError(f"The class {of!r} is ignored; expected one that is counted, so name another.")
-    return found[0]
+    return members[0]
 
 
 def _short(number: int) -> str:

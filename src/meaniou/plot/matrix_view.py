@@ -1,4 +1,4 @@
-"""A report -> the part of its confusion matrix that can be looked at: all of it, or the classes with the lowest IoU."""
+"""The part of a confusion matrix that can be looked at: all of it, or the classes with the lowest IoU."""
 
 import math
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ OTHERS = "(others)"
 
 
 @dataclass(frozen=True)
-class Shown:
+class MatrixView:
     """Rows and columns of a confusion matrix that are shown.
 
     Attributes:
         rows, columns: names; the columns begin with the classes of the rows.
         pixels: int64 ``[R, K]``.
-        values: what is drawn, shares 0 .. 1 or pixels, ``[R, K]``; NaN where nothing is known.
+        values: what is shown, shares 0 .. 1 or pixels, ``[R, K]``; NaN where nothing is known.
         of: how many classes there are.
     """
 
@@ -38,7 +38,7 @@ class Shown:
         return f"the {len(self.rows)} classes with the lowest IoU, of {self.of}" if len(self.rows) < self.of else ""
 
 
-def shown(report: Report, normalize: Normalize | None = "truth", most: int = READABLE) -> Shown:
+def select_classes(report: Report, normalize: Normalize | None = "truth", most: int = READABLE) -> MatrixView:
     """The matrix of a report in shares of the truth, of the prediction, or in pixels.
 
     With more than ``most`` classes its rows are the ones with the lowest IoU, and its columns these, then those that
@@ -62,18 +62,18 @@ def shown(report: Report, normalize: Normalize | None = "truth", most: int = REA
     if size <= most:
         columns = [*range(size), *(c for c in (size, size + 1) if pixels[:, c].any())]
         row_names, column_names = names[:size], [names[c] for c in columns]
-        return Shown(tuple(row_names), tuple(column_names), pixels[:, columns], values[:, columns], size)
-    known = [c for c in range(size) if not math.isnan(report.classes[c].iou) and pixels[c].any()]
+        return MatrixView(tuple(row_names), tuple(column_names), pixels[:, columns], values[:, columns], size)
+    defined = [c for c in range(size) if not math.isnan(report.classes[c].iou) and pixels[c].any()]
     number = max(1, most * 2 // 3)
-    rows = sorted(known, key=lambda c: report.classes[c].iou)[:number] or list(range(number))
+    rows = sorted(defined, key=lambda c: report.classes[c].iou)[:number] or list(range(number))
     taken = (pixels[rows] / np.maximum(1, pixels[rows].sum(1, keepdims=True))).sum(0)
     taken[rows] = 0
     columns = [*rows, *(int(c) for c in np.argsort(-taken, kind="stable")[: most - len(rows)] if taken[c] > 0)]
     rest = [c for c in range(size + 2) if c not in columns]
-    few, drawn = (np.c_[m[np.ix_(rows, columns)], m[np.ix_(rows, rest)].sum(1)] for m in (pixels, values))
+    few, shown = (np.c_[m[np.ix_(rows, columns)], m[np.ix_(rows, rest)].sum(1)] for m in (pixels, values))
     if normalize == "prediction":
-        drawn[:, -1] = np.nan  # shares of different wholes have no sum
-    return Shown(tuple(names[c] for c in rows), (*(names[c] for c in columns), OTHERS), few, drawn, size)
+        shown[:, -1] = np.nan  # shares of different wholes have no sum
+    return MatrixView(tuple(names[c] for c in rows), (*(names[c] for c in columns), OTHERS), few, shown, size)
 
 
 def percent(share: float) -> str:

@@ -1,4 +1,4 @@
-"""Label maps -> pictures: the classes in their colours, and what of a prediction is right and wrong."""
+"""Pictures of label maps: the classes in their colours, and what of a prediction is right and wrong."""
 
 import colorsys
 from collections.abc import Iterator, Mapping
@@ -31,12 +31,12 @@ def palette(space: LabelSpace) -> tuple[Color, ...]:
     """The colours of a label space, or hues that differ where it has none."""
     if space.colors is not None:
         return space.colors
-    found = []
+    colors = []
     for c in range(space.num_classes):
         light = (0.45, 0.65, 0.3)[c % 3]
         red, green, blue = (round(255 * part) for part in colorsys.hls_to_rgb((0.6 + c * GOLDEN) % 1, light, 0.65))
-        found.append((red, green, blue))
-    return tuple(found)
+        colors.append((red, green, blue))
+    return tuple(colors)
 
 
 def css(color: Color) -> str:
@@ -57,10 +57,10 @@ def errors(image: Any, preds: Classes, target: Classes, num_classes: int, of: in
         TypeError, ValueError: if the image is none, or of another size; see ``grey``.
     """
     light, shades = grey(image, target.shape), _shades()
-    drawn = np.empty((*target.shape, 3), np.uint8)
+    picture = np.empty((*target.shape, 3), np.uint8)
     for part in blocks(*target.shape):
-        drawn[part] = shades[_kinds(preds[part], target[part], num_classes, of), light[part]]
-    return drawn
+        picture[part] = shades[_kinds(preds[part], target[part], num_classes, of), light[part]]
+    return picture
 
 
 def legend(names: Mapping[str, Color] = OF_ALL) -> dict[str, Color]:
@@ -89,18 +89,18 @@ def grey(image: Any, shape: tuple[int, ...]) -> Light:
     """
     if image is None:
         return np.full(shape, MIDDLE, np.uint8)
-    found = as_tensor(image, "image").detach().cpu().numpy()
-    if found.dtype != np.uint8 and found.dtype.kind != "f":
-        raise TypeError(f"image is {found.dtype}; expected uint8, or floating numbers from 0 to 1, so convert it.")
-    if found.shape[1:] == shape and found.shape[0] in (3, 4):
-        found = np.moveaxis(found, 0, -1)
-    if found.shape[:2] != shape or found.shape[2:] not in ((), (1,), (3,), (4,)):
-        raise ValueError(f"image is {list(found.shape)} and the maps {list(shape)}; expected one size, so resize it.")
-    if found.dtype == np.uint8 and found.ndim == 2:
-        return found
+    pixels = as_tensor(image, "image").detach().cpu().numpy()
+    if pixels.dtype != np.uint8 and pixels.dtype.kind != "f":
+        raise TypeError(f"image is {pixels.dtype}; expected uint8, or floating numbers from 0 to 1, so convert it.")
+    if pixels.shape[1:] == shape and pixels.shape[0] in (3, 4):
+        pixels = np.moveaxis(pixels, 0, -1)
+    if pixels.shape[:2] != shape or pixels.shape[2:] not in ((), (1,), (3,), (4,)):
+        raise ValueError(f"image is {list(pixels.shape)} and the maps {list(shape)}; expected one size, so resize it.")
+    if pixels.dtype == np.uint8 and pixels.ndim == 2:
+        return pixels
     light = np.empty(shape, np.uint8)
-    for part in blocks(*found.shape[:2]):
-        scaled = found[part].astype(np.float32) * (1 if found.dtype == np.uint8 else 255)
+    for part in blocks(*pixels.shape[:2]):
+        scaled = pixels[part].astype(np.float32) * (1 if pixels.dtype == np.uint8 else 255)
         if scaled.ndim == 3:
             # The luma of BT.601, as Pillow's mode "L".
             scaled = scaled[..., :3] @ LUMA if scaled.shape[2] > 1 else scaled[..., 0]

@@ -1,14 +1,37 @@
 """Every number of a dataset as frozen records, with their forms: text, Markdown, LaTeX, CSV, JSON."""
 
-from meaniou.report.image_records import ImagesReport, Intervals
-from meaniou.report.records import ClassReport, Confusion, GroupReport
+from meaniou.report.build import build_report, pixel_account
+from meaniou.report.comparison import Compared, ComparisonReport
+from meaniou.report.exports import class_values, overall_numbers
+from meaniou.report.images import WORST, ImageTable, columns_of, image_table
+from meaniou.report.records import (
+    COLUMNS,
+    ClassReport,
+    Column,
+    Confusion,
+    GroupReport,
+    ImagesReport,
+    Intervals,
+)
 from meaniou.report.report import Report
 
 __all__ = [
+    "COLUMNS",
+    "WORST",
     "ClassReport",
+    "Column",
+    "Compared",
+    "ComparisonReport",
     "Confusion",
     "GroupReport",
+    "ImageTable",
     "ImagesReport",
     "Intervals",
     "Report",
+    "build_report",
+    "class_values",
+    "columns_of",
+    "image_table",
+    "overall_numbers",
+    "pixel_account",
 ]

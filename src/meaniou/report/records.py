@@ -1,13 +1,38 @@
-"""The parts of a report: what is known of a class, a group and a confusion, of every pixel, and under which rules."""
+"""The parts of a report as frozen records, and where each ratio of a class comes from and is shown."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from torch import Tensor
+from numpy.typing import NDArray
 
 from meaniou._util import EqualByValue
-from meaniou.protocols import Protocol
-from meaniou.settings import LabelSpace, Policy
+from meaniou.scores import Areas, dice, iou, precision, recall
+from meaniou.uncertainty import Interval
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a field of ``ClassReport`` is made of, and where it is shown; the one place that a new ratio is entered.
+
+    Every field is in ``to_dict`` and a column of CSV.
+
+    Attributes:
+        values: the function from areas to ``[C]``.
+        title: of the column in tables and on the page; empty for none.
+        mean: the field of ``Report`` that has the mean over classes; empty for none.
+        by_presence: whether ``present`` and ``absent`` settle the value of a class that is not present.
+    """
+
+    values: Callable[[Areas], NDArray[Any]]
+    title: str = ""
+    mean: str = ""
+    by_presence: bool = False
+
+    @property
+    def entry(self) -> dict[str, "Column"]:
+        """The metadata of the field."""
+        return {"column": self}
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,13 +40,16 @@ class ClassReport(EqualByValue):
     """What is known of one class: ratios 0 .. 1 (NaN where undefined) and pixels on valid ground."""
 
     name: str
-    iou: float
-    dice: float
-    precision: float
-    recall: float
-    truth: int
-    predicted: int
-    intersection: int
+    iou: float = field(metadata=Column(iou, "IoU", "mean_iou", by_presence=True).entry)
+    dice: float = field(metadata=Column(dice, "Dice", "mean_dice", by_presence=True).entry)
+    precision: float = field(metadata=Column(precision, "precision").entry)
+    recall: float = field(metadata=Column(recall, "recall", "mean_accuracy").entry)
+    truth: int = field(metadata=Column(lambda areas: areas.truth, "truth px").entry)
+    predicted: int = field(metadata=Column(lambda areas: areas.predicted, "predicted px").entry)
+    intersection: int = field(metadata=Column(lambda areas: areas.intersection).entry)
+
+
+COLUMNS: dict[str, Column] = {part.name: part.metadata["column"] for part in fields(ClassReport) if part.metadata}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,27 +80,29 @@ class Confusion(EqualByValue):
     iou_cost: float
 
 
-def rules_of(space: LabelSpace, policy: Policy, protocol: Protocol | None) -> dict[str, Any]:
-    """The settings under which a report holds, with the protocol and what was changed in it."""
-    found = {"num_classes": space.num_classes, "ignore_index": list(space.ignore_index)} | vars(policy)
-    for name in ("average", "over", "worst_percent"):  # a report has the means over classes, by area, and over images
-        del found[name]
-    if protocol is not None:
-        found |= {"protocol": protocol.name, "changed": protocol.changes(space, policy)}
-    return {**found, "classes": list(policy.classes)}
+@dataclass(frozen=True, eq=False)
+class ImagesReport(EqualByValue):
+    """What the rows of images hold.
+
+    Attributes:
+        number: how many images, and ``skipped`` of these have no valid pixel.
+        mean_over_images: mean over classes in each image, then over images (``over="image"``).
+        mean_over_classes: mean over the images of each class, then over classes (``over="class"``).
+        worst: id and mean IoU of the images with the lowest ones; the id is that of ``images``, or a name where there
+            is one.
+    """
+
+    number: int
+    skipped: int
+    mean_over_images: float
+    mean_over_classes: float
+    worst: tuple[tuple[int | str, float], ...]
 
 
-def account_of(counts: Tensor) -> dict[str, int]:
-    """What became of every pixel of counts on the CPU."""
-    classes = counts[:-2]
-    void = int(counts[-2].sum())
-    outside = int(counts[-1].sum() + classes[:, -1].sum())
-    no_answer = int(classes[:, -2].sum())
-    seen = int(counts.sum())
-    return {
-        "seen": seen,
-        "counted": seen - void - outside - no_answer,
-        "void": void,
-        "void_preds": no_answer,
-        "outside": outside,
-    }
+@dataclass(frozen=True, eq=False)
+class Intervals(EqualByValue):
+    """Bootstrap percentile intervals of the numbers of the same names in a report."""
+
+    mean_iou: Interval
+    pixel_accuracy: Interval
+    classes: tuple[Interval, ...]

@@ -1,27 +1,54 @@
 """The one place where counted pixels become ratios and their means."""
 
-from meaniou.scores.images import (
+from meaniou.scores.areas import (
+    Areas,
+    Bools,
     Floats,
-    ImageTable,
-    Rows,
-    columns_of,
-    mean_iou,
-    once,
-    rows_of,
-    seen_twice,
-    table_of,
+    Ints,
+    refuse_void_preds,
 )
-from meaniou.scores.ratios import areas
+from meaniou.scores.averages import (
+    class_iou,
+    class_mean,
+    image_iou,
+    image_means,
+    lowest,
+    mean_iou,
+    mean_over_images,
+    under_policy,
+    weighted_iou,
+    without_ignored,
+)
+from meaniou.scores.confusions import harmonic_mean, merged_iou, top_confusions
+from meaniou.scores.images import ImageAreas, ImageRows
+from meaniou.scores.ratios import dice, iou, kappa, pixel_accuracy, precision, ratio, recall
 
 __all__ = [
+    "Areas",
+    "Bools",
     "Floats",
-    "ImageTable",
-    "Rows",
-    "areas",
-    "columns_of",
+    "ImageAreas",
+    "ImageRows",
+    "Ints",
+    "class_iou",
+    "class_mean",
+    "dice",
+    "harmonic_mean",
+    "image_iou",
+    "image_means",
+    "iou",
+    "kappa",
+    "lowest",
     "mean_iou",
-    "once",
-    "rows_of",
-    "seen_twice",
-    "table_of",
+    "mean_over_images",
+    "merged_iou",
+    "pixel_accuracy",
+    "precision",
+    "ratio",
+    "recall",
+    "refuse_void_preds",
+    "top_confusions",
+    "under_policy",
+    "weighted_iou",
+    "without_ignored",
 ]

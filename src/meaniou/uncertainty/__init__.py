@@ -1,15 +1,16 @@
 """How sure a number is: bootstrap confidence intervals and paired comparisons over images."""
 
+from meaniou.uncertainty.records import Comparison, Interval
 from meaniou.uncertainty.resampling import (
     CONFIDENCE,
     MAX_RESAMPLES,
     RESAMPLES,
     Clusters,
-    Comparison,
-    Interval,
+    Resampling,
     bootstrap,
+    compare,
 )
-from meaniou.uncertainty.statistics import Of
+from meaniou.uncertainty.statistics import Of, check_of
 
 __all__ = [
     "CONFIDENCE",
@@ -19,5 +20,8 @@ __all__ = [
     "Comparison",
     "Interval",
     "Of",
+    "Resampling",
     "bootstrap",
+    "check_of",
+    "compare",
 ]

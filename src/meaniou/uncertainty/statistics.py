@@ -1,95 +1,116 @@
-"""Weights of images -> the number in each draw, in any order of averaging, and whether a class vanished there."""
+"""What is resampled: a number under weights of images, in any order of averaging, and whether a class vanished."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from meaniou.scores import Floats, Rows, images
+from meaniou.scores import (
+    Areas,
+    Bools,
+    Floats,
+    Ints,
+    class_iou,
+    class_mean,
+    image_iou,
+    image_means,
+    lowest,
+    mean_iou,
+    pixel_accuracy,
+    ratio,
+)
 from meaniou.settings import Policy
 
-Of = Literal["mean", "class", "accuracy"]
-Statistic = Callable[[NDArray[np.int64]], tuple[Floats, NDArray[Any]]]
+Of = Literal["mean", "accuracy"]
+Statistic = Literal["mean", "accuracy", "class"]
+# From weights [R, N] to the numbers in each resample [R, K], and whether a class is lost there.
+Weighted = Callable[[Ints], tuple[Floats, Bools]]
 
 
-def statistic_of(rows: Rows, policy: Policy, of: Of) -> Statistic:
-    """From weights ``[R, N]`` to the number in each draw ``[R]`` or ``[R, C]``, and whether a class is lost there."""
+def check_of(of: str) -> None:
+    """Raises ``ValueError`` if there is no such number of a metric."""
+    if of not in get_args(Of):
+        raise ValueError(f"of is {of!r}; expected 'mean' or 'accuracy'.")
+
+
+def statistic_of(areas: Areas, policy: Policy, of: Statistic) -> Weighted:
+    """The number, or with ``"class"`` those of the classes, of areas of images ``[N, C]``."""
     if of == "accuracy":
-        return lambda times: _accuracy(rows, times)
+        intersection, truth, predicted = (part.sum(1, keepdims=True) for part in _parts(areas))
+        total = Areas(intersection, truth, predicted, areas.ignored[:1])
+        return lambda weights: (pixel_accuracy(_summed(total, weights))[:, None], np.zeros((len(weights), 1), bool))
     if policy.over == "dataset":
-        return lambda times: _over_dataset(rows, policy, of, times)
+        return lambda weights: _over_dataset(areas, policy, of, weights)
     if policy.over == "image" and of == "mean":
-        return lambda times: _over_images(rows, policy, times)
-    return lambda times: _over_classes(rows, policy, of, times)
+        return lambda weights: _over_images(areas, policy, weights)
+    return lambda weights: _over_classes(areas, policy, of, weights)
 
 
-def _sums(times: NDArray[np.int64], *parts: NDArray[Any]) -> list[Floats]:
+def _sums(weights: Ints, *parts: NDArray[Any]) -> list[Floats]:
     """Weighted sums of parts ``[N, C]``, exact below 2^53 pixels, in one product."""
-    product = times.astype(np.float64) @ np.concatenate(parts, 1).astype(np.float64)
+    product = weights.astype(np.float64) @ np.concatenate(parts, 1).astype(np.float64)
     return list(np.split(product, len(parts), axis=1))
 
 
-def _accuracy(rows: Rows, times: NDArray[np.int64]) -> tuple[Floats, NDArray[Any]]:
-    right, all_pixels = _sums(times, rows.intersection.sum(1, keepdims=True), rows.truth.sum(1, keepdims=True))
-    found = images.ratio(right[:, 0], all_pixels[:, 0])
-    return found, np.zeros(len(times), bool)
+def _summed(areas: Areas, weights: Ints) -> Areas:
+    """The areas of each resample, ``[R, C]``."""
+    intersection, truth, predicted = _sums(weights, *_parts(areas))
+    return Areas(intersection, truth, predicted, areas.ignored)
 
 
-def _over_dataset(rows: Rows, policy: Policy, of: Of, times: NDArray[np.int64]) -> tuple[Floats, NDArray[Any]]:
-    both, truth, predicted = _sums(times, rows.intersection, rows.truth, rows.predicted)
-    union = truth + predicted - both
-    there = (union if policy.present == "union" else truth) > 0
-    iou = np.where(there, images.ratio(both, union), images.ABSENT[policy.absent])
-    iou[:, rows.ignored] = np.nan
-    chosen = np.zeros(there.shape[1], bool)
-    chosen[list(policy.classes)] = True
-    gone = ~there & images.present(rows, policy).any(0)
+def _parts(areas: Areas) -> tuple[NDArray[Any], ...]:
+    return areas.intersection, areas.truth, areas.predicted
+
+
+def _over_dataset(areas: Areas, policy: Policy, of: Statistic, weights: Ints) -> tuple[Floats, Bools]:
+    resampled = _summed(areas, weights)
+    lost = ~resampled.present(policy) & areas.present(policy).any(0)
     if of == "class":
-        return iou, gone
-    lost: NDArray[Any] = np.asarray((gone & chosen).any(1))
-    if policy.average == "micro":
-        part = there & chosen
-        return images.ratio((both * part).sum(1), (union * part).sum(1)), lost
-    if policy.average == "weighted":
-        part = there & chosen
-        return images.ratio((truth * np.where(part, iou, 0)).sum(1), (truth * part).sum(1)), lost
-    return images.class_mean(iou, policy), lost
+        return class_iou(resampled, policy), lost
+    rules = replace(policy, average="macro") if policy.average == "none" else policy
+    return mean_iou(resampled, rules)[:, None], _any(lost, policy)
 
 
-def _over_images(rows: Rows, policy: Policy, times: NDArray[np.int64]) -> tuple[Floats, NDArray[Any]]:
-    scores = images.image_means(rows, policy)
-    gone = images.present(rows, policy)[:, list(policy.classes)]
-    lost = (_sums(times, gone)[0] == 0) & gone.any(0)
-    return _worst_means(scores, times, policy), lost.any(1)
+def _over_images(areas: Areas, policy: Policy, weights: Ints) -> tuple[Floats, Bools]:
+    lost = _lost(areas.present(policy), weights)
+    return _worst_means(image_means(areas, policy), weights, policy)[:, None], _any(lost, policy)
 
 
-def _over_classes(rows: Rows, policy: Policy, of: Of, times: NDArray[np.int64]) -> tuple[Floats, NDArray[Any]]:
-    iou = images.image_iou(rows, policy)
-    there = images.present(rows, policy)
-    gone = (_sums(times, there)[0] == 0) & there.any(0)
+def _over_classes(areas: Areas, policy: Policy, of: Statistic, weights: Ints) -> tuple[Floats, Bools]:
+    iou, lost = image_iou(areas, policy), _lost(areas.present(policy), weights)
     if policy.worst_percent:
-        of_class = np.stack([_worst_means(iou[:, c], times, policy) for c in range(iou.shape[1])], 1)
+        of_class = np.stack([_worst_means(values, weights, policy) for values in iou.T], 1)
     else:
-        known = ~np.isnan(iou)
-        part, whole = _sums(times, np.where(known, iou, 0), known)
-        of_class = images.ratio(part, whole)
+        defined = ~np.isnan(iou)
+        of_class = ratio(*_sums(weights, np.where(defined, iou, 0), defined))
     if of == "class":
-        return of_class, gone
-    return images.class_mean(of_class, policy), gone[:, list(policy.classes)].any(1)
+        return of_class, lost
+    return class_mean(of_class, policy)[:, None], _any(lost, policy)
 
 
-def _worst_means(scores: Floats, times: NDArray[np.int64], policy: Policy) -> Floats:
-    """Mean of the scores ``[N]`` in each draw, or of the lowest ones for each share, and then of these."""
+def _lost(present: Bools, weights: Ints) -> Bools:
+    """Whether a class that is present in some image is in none of a resample, ``[R, C]``."""
+    return np.asarray((_sums(weights, present)[0] == 0) & present.any(0))
+
+
+def _any(lost: Bools, policy: Policy) -> Bools:
+    """Whether one of the policy's classes is lost, ``[R, 1]``."""
+    return np.asarray(lost[:, list(policy.classes)].any(1, keepdims=True))
+
+
+def _worst_means(scores: Floats, weights: Ints, policy: Policy) -> Floats:
+    """Mean of the scores ``[N]`` in each resample, or of the lowest ones for each share, and then of these."""
     order = np.argsort(scores, kind="stable")[: np.count_nonzero(~np.isnan(scores))]
-    drawn, sorted_scores = times[:, order], scores[order]
+    times, sorted_scores = weights[:, order], scores[order]
     if not len(order):
-        return np.full(len(times), np.nan)
-    before = np.cumsum(drawn, 1) - drawn
-    numbers = drawn.sum(1)
+        return np.full(len(weights), np.nan)
+    before = np.cumsum(times, 1) - times
+    numbers = times.sum(1)
     means = []
     for share in policy.worst_percent or (100,):
-        most = np.array([images.lowest(int(n), share) for n in numbers])
-        taken = np.clip(most[:, None] - before, 0, drawn)
-        means.append(images.ratio(taken @ sorted_scores, taken.sum(1)))
+        most = np.array([lowest(int(n), share) for n in numbers])
+        taken = np.clip(most[:, None] - before, 0, times)
+        means.append(ratio(taken @ sorted_scores, taken.sum(1)))
     return np.asarray(np.mean(means, 0))

@@ -1,14 +1,11 @@
-"""Two metrics over the same images -> a frozen record of all comparisons, as a table and as plain values."""
+"""All that two metrics over the same images are compared in, as a frozen record with its forms."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from meaniou._util import EqualByValue, Table, percent, span, tables
-from meaniou.metrics.comparison import compare
-from meaniou.metrics.mean_iou import MeanIoU
-from meaniou.uncertainty import RESAMPLES, Comparison
+from meaniou.uncertainty import Comparison
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +19,8 @@ class Compared(EqualByValue):
     difference: Comparison
 
 
-NUMBERS = [part.name for part in fields(Comparison)][1:]  # those beside the difference itself
-COLUMNS = (*(part.name for part in fields(Compared)), *NUMBERS)  # of CSV
+OF_DIFFERENCE = tuple(part.name for part in fields(Comparison))
+COLUMNS = (*(part.name for part in fields(Compared)), *OF_DIFFERENCE[1:])  # of CSV, the value as "difference"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,36 +40,10 @@ class ComparisonReport(EqualByValue):
     resamples: int
     sources: dict[str, str]
 
-    @classmethod
-    def of(cls, a: MeanIoU, b: MeanIoU, sources: Iterable[str] = (), **settings: Any) -> "ComparisonReport":
-        """Compares two metrics; raises as ``meaniou.compare``.
-
-        Args:
-            a, b: the metrics.
-            sources: what to call them beside ``a`` and ``b``.
-            **settings: those of ``meaniou.compare`` but ``of``.
-        """
-        found, accuracy, mean = (compare(a, b, of, **settings) for of in ("class", "accuracy", "mean"))
-        assert isinstance(found, list)
-        assert isinstance(accuracy, Comparison)
-        assert isinstance(mean, Comparison)
-        x, y = a.report(), b.report()
-        classes = tuple(
-            Compared("class", first.name, first.iou, second.iou, difference)
-            for first, second, difference in zip(x.classes, y.classes, found, strict=True)
-        )
-        return cls(
-            classes,
-            Compared("accuracy", "pixel accuracy", x.pixel_accuracy, y.pixel_accuracy, accuracy),
-            Compared("mean", "mean IoU", x.mean_iou, y.mean_iou, mean),
-            settings.get("resamples", RESAMPLES),
-            dict(zip("ab", sources, strict=False)),
-        )
-
     def to_dict(self) -> dict[str, Any]:
         """Full fractions; ``None`` where a number is undefined."""
-        found: dict[str, Any] = tables.without_nan(asdict(self))
-        return found
+        values: dict[str, Any] = tables.without_nan(asdict(self))
+        return values
 
     def to_json(self) -> str:
         """The same as JSON, ``null`` where a number is undefined."""
@@ -80,7 +51,7 @@ class ComparisonReport(EqualByValue):
 
     def to_csv(self) -> str:
         """Text: a row for each class, the accuracy and the mean, in full fractions; empty where none is defined."""
-        rows = [(r.kind, r.name, r.a, r.b, *vars(r.difference).values()) for r in self._rows()]
+        rows = [(r.kind, r.name, r.a, r.b, *(getattr(r.difference, n) for n in OF_DIFFERENCE)) for r in self._rows()]
         return tables.as_csv(COLUMNS, rows)
 
     def to_markdown(self) -> str:
@@ -107,13 +78,13 @@ class ComparisonReport(EqualByValue):
         """Which is better."""
         better = self.mean_iou.difference.better
         a, b = (f"{name} ({self.sources[name]})" if name in self.sources else name for name in "ab")
-        found = f"{a} is better than {b}" if better == "a" else f"{b} is better than {a}"
-        verdict = found if better else f"it is uncertain whether {a} or {b} is better"
+        winner = f"{a} is better than {b}" if better == "a" else f"{b} is better than {a}"
+        verdict = winner if better else f"it is uncertain whether {a} or {b} is better"
         return f"{verdict}, in mean IoU over {self.resamples} draws of the images"
 
 
 def _cells(row: Compared) -> tuple[str, ...]:
-    found = row.difference
-    p = "-" if math.isnan(found.p_value) else f"{found.p_value:.3f}"
-    numbers = (percent(row.a), percent(row.b), percent(found.value), span(found.low, found.high))
+    difference = row.difference
+    p = "-" if math.isnan(difference.p_value) else f"{difference.p_value:.3f}"
+    numbers = (percent(row.a), percent(row.b), percent(difference.value), span(difference.low, difference.high))
     return row.name, *numbers, p

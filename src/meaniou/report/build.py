@@ -1,0 +1,174 @@
+"""Scores become a report: one function for each of its parts, and one that puts them together."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from meaniou.protocols import Protocol
+from meaniou.report.images import WORST, image_table
+from meaniou.report.records import COLUMNS, ClassReport, Column, Confusion, GroupReport, ImagesReport, Intervals
+from meaniou.report.report import Report
+from meaniou.scores import (
+    Areas,
+    Floats,
+    ImageAreas,
+    Ints,
+    class_iou,
+    class_mean,
+    harmonic_mean,
+    kappa,
+    mean_over_images,
+    merged_iou,
+    pixel_accuracy,
+    top_confusions,
+    under_policy,
+    weighted_iou,
+    without_ignored,
+)
+from meaniou.settings import Groups, LabelSpace, Policy, groups_of
+from meaniou.uncertainty import Resampling, bootstrap
+
+TOP = 10  # confusions
+
+
+def build_report(
+    counts: Ints,
+    areas: Areas,
+    space: LabelSpace,
+    policy: Policy,
+    *,
+    matrix: Ints | None,
+    pixels: dict[str, int],
+    class_groups: Groups | None = None,
+    protocol: Protocol | None = None,
+    images: ImageAreas | None = None,
+    resampling: Resampling | None = None,
+) -> Report:
+    """The report of counts and their areas; raises as ``settings.groups_of``.
+
+    Args:
+        counts: those of ``Report.counts``.
+        areas: ``[C]``, under the policy.
+        space: the classes.
+        policy: the rules.
+        matrix: the confusion matrix ``[C + 2, C + 2]``; without one there are no kappa, merged groups and confusions.
+        pixels: what became of every pixel.
+        class_groups: by default those of the label space.
+        protocol: whose rules these are, perhaps with changes.
+        images: areas of each image, where they are kept.
+        resampling: of the images, where intervals are asked for.
+    """
+    members = dict(space.class_groups) if class_groups is None else groups_of(space, class_groups)
+    values = {name: column_values(column, areas, policy) for name, column in COLUMNS.items()}
+    means: dict[str, Any] = {c.mean: float(class_mean(values[name], policy)) for name, c in COLUMNS.items() if c.mean}
+    groups = class_group_reports(matrix, areas, space, policy, members)
+    group_means = [group.mean_iou for group in groups]
+    overlap = sum(map(len, members.values())) > len(set().union(*members.values()))
+    return Report(
+        **means,
+        pixel_accuracy=float(pixel_accuracy(areas)),
+        frequency_weighted_iou=float(weighted_iou(areas, policy)),
+        kappa=math.nan if matrix is None else kappa(areas),
+        classes=class_reports(space.class_names, values),
+        class_groups=groups,
+        mean_merged_iou=math.nan if overlap else _mean([group.merged_iou for group in groups], policy),
+        harmonic_mean=harmonic_mean(*group_means) if len(groups) == 2 else math.nan,
+        confusions=None if matrix is None else confusion_records(matrix, areas, space, policy),
+        pixels=pixels,
+        rules=rules_of(space, policy, protocol),
+        counts=counts.copy(),
+        images=None if images is None else images_report(images, space, policy),
+        intervals=None if images is None or resampling is None else intervals_of(images, policy, resampling),
+    )
+
+
+def column_values(column: Column, areas: Areas, policy: Policy) -> Any:
+    """The values of a column, ``[C]``; ratios under the policy, and pixels as they are."""
+    values = column.values(areas)
+    if column.by_presence:
+        return under_policy(values, areas, policy)
+    return without_ignored(values, areas) if values.dtype.kind == "f" else values
+
+
+def class_reports(names: Sequence[str], values: Mapping[str, Any]) -> tuple[ClassReport, ...]:
+    """A record for each class from its columns."""
+    rows = zip(*(column.tolist() for column in values.values()), strict=True)
+    return tuple(
+        ClassReport(name, **dict(zip(values, row, strict=True))) for name, row in zip(names, rows, strict=True)
+    )
+
+
+def class_group_reports(
+    matrix: Ints | None, areas: Areas, space: LabelSpace, policy: Policy, members: Mapping[str, Sequence[int]]
+) -> tuple[GroupReport, ...]:
+    """A record for each group of classes."""
+    iou = class_iou(areas, policy)
+    return tuple(
+        GroupReport(
+            name,
+            tuple(space.class_names[i] for i in classes),
+            float(class_mean(iou, policy, classes)),
+            math.nan if matrix is None else merged_iou(matrix, areas, classes, policy),
+        )
+        for name, classes in members.items()
+    )
+
+
+def confusion_records(matrix: Ints, areas: Areas, space: LabelSpace, policy: Policy) -> tuple[Confusion, ...]:
+    """The costliest confusions, with the names of their classes."""
+    names = (*space.class_names, "(void)", "(outside)")
+    return tuple(
+        Confusion(names[truth], names[predicted], pixels, share, cost)
+        for truth, predicted, pixels, share, cost in top_confusions(matrix, areas, policy, TOP)
+    )
+
+
+def pixel_account(matrix: Ints) -> dict[str, int]:
+    """What became of every pixel of a confusion matrix."""
+    classes = matrix[:-2]
+    void = int(matrix[-2].sum())
+    outside = int(matrix[-1].sum() + classes[:, -1].sum())
+    void_preds = int(classes[:, -2].sum())
+    seen = int(matrix.sum())
+    return {
+        "seen": seen,
+        "counted": seen - void - outside - void_preds,
+        "void": void,
+        "void_preds": void_preds,
+        "outside": outside,
+    }
+
+
+def rules_of(space: LabelSpace, policy: Policy, protocol: Protocol | None) -> dict[str, Any]:
+    """The settings under which a report holds, with the protocol and what was changed in it."""
+    rules = {"num_classes": space.num_classes, "ignore_index": list(space.ignore_index)} | vars(policy)
+    for name in ("average", "over", "worst_percent"):  # a report has the means over classes, by area, and over images
+        del rules[name]
+    if protocol is not None:
+        rules |= {"protocol": protocol.name, "changed": protocol.changes(space, policy)}
+    return {**rules, "classes": list(policy.classes)}
+
+
+def images_report(images: ImageAreas, space: LabelSpace, policy: Policy) -> ImagesReport:
+    """The means over images in both orders, and the worst images."""
+    table = image_table(images, space, policy)
+    orders = [replace(policy, average="macro", over=over, worst_percent=()) for over in ("image", "class")]
+    over_images, over_classes = (float(mean_over_images(images.areas, order)) for order in orders)
+    worst = tuple(zip(table.images[:WORST], table.mean_iou[:WORST], strict=True))
+    return ImagesReport(len(table), int((~images.areas.valid).sum()), over_images, over_classes, worst)
+
+
+def intervals_of(images: ImageAreas, policy: Policy, resampling: Resampling) -> Intervals:
+    """The intervals of the numbers over the dataset."""
+    rules = replace(policy, average="macro", over="dataset", worst_percent=())
+    (mean,), (accuracy,) = (bootstrap(images, rules, of, resampling) for of in ("mean", "accuracy"))
+    return Intervals(mean, accuracy, tuple(bootstrap(images, rules, "class", resampling)))
+
+
+def _mean(values: Sequence[float], policy: Policy) -> float:
+    """Mean of the values of groups, without NaN ones unless ``absent="nan"``; NaN of none."""
+    array: Floats = np.array(values, np.float64)
+    return float(class_mean(array, policy, range(len(values))))

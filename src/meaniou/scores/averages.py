@@ -1,0 +1,107 @@
+"""Ratios under the rules of a policy, and their means over classes and images.
+
+The orders of averaging are those of Wang et al. (NeurIPS 2023, arXiv 2310.19252).
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from meaniou.scores.areas import Areas, Bools, Floats
+from meaniou.scores.ratios import iou, ratio
+from meaniou.settings import Policy
+
+ABSENT = {"skip": np.nan, "nan": np.nan, "zero": 0.0, "one": 1.0}
+
+
+def under_policy(values: Floats, areas: Areas, policy: Policy) -> Floats:
+    """Values of classes ``[..., C]``, by ``absent`` for a class that is not present, NaN for an ignored one."""
+    return without_ignored(np.where(areas.present(policy), values, ABSENT[policy.absent]), areas)
+
+
+def without_ignored(values: Floats, areas: Areas) -> Floats:
+    """Values of classes ``[..., C]``, NaN for an ignored one."""
+    return np.where(areas.ignored, np.nan, values)
+
+
+def class_iou(areas: Areas, policy: Policy) -> Floats:
+    """IoU of each class, ``[..., C]``, under the policy."""
+    return under_policy(iou(areas), areas, policy)
+
+
+def image_iou(areas: Areas, policy: Policy) -> Floats:
+    """IoU of each class in each image, ``[N, C]``, under the policy; NaN in an image without a valid pixel."""
+    return np.where(areas.valid[..., None], class_iou(areas, policy), np.nan)
+
+
+def mean(values: Floats, axis: int = -1) -> Floats:
+    """Mean along an axis of what is not NaN; NaN where nothing is left."""
+    defined = ~np.isnan(values)
+    return ratio(np.where(defined, values, 0).sum(axis), defined.sum(axis))
+
+
+def class_mean(values: Floats, policy: Policy, classes: Sequence[int] | None = None) -> Floats:
+    """Mean over the policy's classes, or those named, of values ``[..., C]``.
+
+    NaN values are left out, unless ``absent="nan"``.
+    """
+    members = values[..., list(policy.classes if classes is None else classes)]
+    if policy.absent == "nan":
+        return ratio(members.sum(-1), np.asarray(members.shape[-1]))
+    return mean(members)
+
+
+def mean_iou(areas: Areas, policy: Policy) -> Floats:
+    """IoU as ``average`` has it, of summed areas: ``[...]``, or ``[..., C]`` with ``"none"``; NaN where undefined."""
+    if policy.average == "none":
+        return class_iou(areas, policy)
+    if policy.average == "macro":
+        return class_mean(class_iou(areas, policy), policy)
+    if policy.average == "weighted":
+        return weighted_iou(areas, policy)
+    members = _in_the_mean(areas, policy)
+    return ratio((areas.intersection * members).sum(-1), (areas.union * members).sum(-1))
+
+
+def weighted_iou(areas: Areas, policy: Policy) -> Floats:
+    """Frequency-weighted IoU: the mean over the policy's classes that are present, by truth area."""
+    members = _in_the_mean(areas, policy)
+    values = np.where(members, class_iou(areas, policy), 0)
+    return ratio((areas.truth * values).sum(-1), (areas.truth * members).sum(-1))
+
+
+def _in_the_mean(areas: Areas, policy: Policy) -> Bools:
+    """The policy's classes that are present, ``[..., C]``."""
+    members = np.zeros(len(areas.ignored), bool)
+    members[list(policy.classes)] = True
+    return members & areas.present(policy)
+
+
+def image_means(areas: Areas, policy: Policy) -> Floats:
+    """Mean over the policy's classes that are defined in each image, ``[N]``; NaN where none is."""
+    return mean(image_iou(areas, policy)[..., list(policy.classes)])
+
+
+def mean_over_images(areas: Areas, policy: Policy) -> Floats:
+    """What ``over="image"`` or ``"class"`` gives: 0-d, or ``[C]`` with ``average="none"``; NaN where undefined.
+
+    A class that is active in no image is left out of the mean over classes, or makes it NaN with ``absent="nan"``.
+    """
+    if policy.over == "image":
+        return np.asarray(worst_mean(image_means(areas, policy), policy.worst_percent))
+    of_class = np.array([worst_mean(values, policy.worst_percent) for values in image_iou(areas, policy).T])
+    return of_class if policy.average == "none" else class_mean(of_class, policy)
+
+
+def worst_mean(scores: Floats, worst_percent: Sequence[float]) -> float:
+    """Mean of the scores that are defined, or of the lowest ones for each share, and then of these."""
+    ordered = np.sort(scores[~np.isnan(scores)])
+    if not len(ordered):
+        return np.nan
+    return float(np.mean([ordered[: lowest(len(ordered), share)].mean() for share in worst_percent or (100,)]))
+
+
+def lowest(number: int, percent: float) -> int:
+    """How many of so many scores are the worst ``percent``: rounded down in whole numbers, and at least one."""
+    return max(1, int(Fraction(str(percent)) * number / 100))
