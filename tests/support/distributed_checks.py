@@ -22,7 +22,6 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from torchmetrics.utilities.exceptions import TorchMetricsUserError
 
 from meaniou import MeanIoU, Resampling, compare, compare_classes
-from meaniou.report.report import Report
 
 SHARES = {2: (3, 2), 3: (3, 0, 2)}  # batches of each rank: not as many, and one rank with none
 STAMP = 24  # bytes beside the counts: the number of updates, and two that tell whether the ranks are in step
@@ -206,15 +205,11 @@ def check_process_group(rank, world):
         metric = fed(made(process_group=group), batches(rank)[:2])
         expected = alone([pair for r in members for pair in batches(r)[:2]])
         assert_equal(metric.compute(), expected.compute())
-        assert metric.report() == alone_report(expected)
+        assert metric.report() == expected.report()
         assert_own(metric, batches(rank)[:2])
         with metric.sync_context(process_group=group):
             assert torch.equal(metric.counts, expected.counts)
         assert_own(metric, batches(rank)[:2])
-
-
-def alone_report(metric):
-    return Report.of(metric.counts, metric.label_space, metric.policy)
 
 
 def check_sync_and_unsync(rank, world):
