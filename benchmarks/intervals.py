@@ -74,7 +74,8 @@ def covered(over: str, number: int, repetitions: int, population: int, resamples
     start, hits, widths, lost = time.perf_counter(), 0, [], []
     for _ in range(repetitions):
         images = drawn(rng, number)[0]
-        (interval,) = bootstrap(images, policy, "mean", Resampling(NOMINAL, resamples, int(rng.integers(2**32))))
+        resampling = Resampling(NOMINAL, resamples, int(rng.integers(2**32)))
+        ((interval,),) = bootstrap(images, policy, resampling, "mean")
         hits += interval.low <= true <= interval.high
         widths.append(interval.high - interval.low)
         lost.append(interval.undefined_share)
@@ -93,9 +94,9 @@ def paired(number: int, repetitions: int, population: int, resamples: int) -> li
     for _ in range(repetitions):
         one, other = drawn(rng, number, 2)
         resampling = Resampling(NOMINAL, resamples, int(rng.integers(2**32)))
-        (difference,) = compare((other, one), policy, "mean", resampling)
+        ((difference,),) = compare(other, one, policy, resampling, "mean")
         together.append((difference.low, difference.high))
-        intervals = [bootstrap(images, policy, "mean", resampling)[0] for images in (one, other)]
+        intervals = [bootstrap(images, policy, resampling, "mean")[0][0] for images in (one, other)]
         half = math.hypot(*(interval.high - interval.low for interval in intervals)) / 2
         alone.append((difference.value - half, difference.value + half))
     seconds = (time.perf_counter() - start) / repetitions
@@ -110,7 +111,7 @@ def paired(number: int, repetitions: int, population: int, resamples: int) -> li
 
 def value(images: ImageAreas, policy: Policy) -> float:
     """The number over all images."""
-    return bootstrap(images, policy, "mean", Resampling(NOMINAL, 2))[0].value
+    return bootstrap(images, policy, Resampling(NOMINAL, 2), "mean")[0][0].value
 
 
 if __name__ == "__main__":

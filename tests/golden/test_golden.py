@@ -30,6 +30,14 @@ def test_stored_results_are_written_as_they_would_be_again(case):
     assert (FOLDER / f"{case.name}.json").read_text(encoding="utf-8") == text(stored(case)) + "\n"
 
 
+def test_the_mean_of_a_report_is_the_value_of_its_interval_to_the_last_bit():
+    of_reports = [of for case in CASES for of in stored(case).values() if "intervals of the report" in of]
+    assert len(of_reports) > 15
+    for of in of_reports:
+        assert of["report"]["mean_iou"] == of["intervals of the report"]["mean_iou"]["value"]
+        assert of["report"]["pixel_accuracy"] == of["intervals of the report"]["pixel_accuracy"]["value"]
+
+
 def test_each_case_has_maps_and_results_and_no_other_has():
     names = [case.name for case in CASES]
     with np.load(MAPS, allow_pickle=False) as maps:

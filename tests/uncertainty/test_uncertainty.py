@@ -7,7 +7,7 @@ import pytest
 import torch
 from support import assert_sentence
 
-from meaniou import MeanIoU, compare, compare_classes, mean_iou
+from meaniou import Interval, MeanIoU, Resampling, compare, compare_classes, mean_iou
 
 C, VOID = 4, 255
 
@@ -171,6 +171,21 @@ def test_settings_that_are_off(rng, settings, part):
     with pytest.raises((ValueError, TypeError)) as error:
         metric.bootstrap(**settings)
     assert_sentence(error, part)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"confidence": 95}, {"resamples": 1}, {"resamples": 10**6 + 1}, {"seed": -1}, {"clusters": 5}], ids=str
+)
+def test_a_resampling_checks_itself(settings):
+    with pytest.raises((ValueError, TypeError)) as error:
+        Resampling(**settings)
+    assert_sentence(error, f"{next(iter(settings))} is ")
+
+
+def test_an_interval_prints_as_a_value_and_its_ends(rng):
+    interval = filled(scenes(rng)).bootstrap(confidence=0.9)
+    assert str(interval) == f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}] (90 %)"
+    assert str(Interval(0.29599, 0.189, 0.5716, 0.1, 0.0, 0.995)) == "0.296 [0.189, 0.572] (99.5 %)"
 
 
 def test_groups_need_ids(rng):

@@ -52,7 +52,8 @@ def compare(
     """
     check_of(of)
     resampling = Resampling(confidence, resamples, seed, clusters)
-    (comparison,) = compare_images(_pairs(a, b)[1], a.policy, of, resampling)
+    _, (first, second) = _pairs(a, b)
+    ((comparison,),) = compare_images(first, second, a.policy, resampling, of)
     return comparison
 
 
@@ -67,7 +68,9 @@ def compare_classes(
 ) -> tuple[Comparison, ...]:
     """The same for the IoU of each class, in the order of the ids; arguments and errors are those of ``compare``."""
     resampling = Resampling(confidence, resamples, seed, clusters)
-    return tuple(compare_images(_pairs(a, b)[1], a.policy, "class", resampling))
+    _, (first, second) = _pairs(a, b)
+    (comparisons,) = compare_images(first, second, a.policy, resampling, "class")
+    return comparisons
 
 
 def comparison_report(
@@ -82,9 +85,8 @@ def comparison_report(
     """
     resampling = Resampling() if resampling is None else resampling
     policy, names = a.policy, a.label_space.class_names
-    (areas_a, areas_b), images = _pairs(a, b)
-    (mean,), (accuracy,) = (compare_images(images, policy, of, resampling) for of in ("mean", "accuracy"))
-    of_class = compare_images(images, policy, "class", resampling)
+    (areas_a, areas_b), (first, second) = _pairs(a, b)
+    (mean,), (accuracy,), of_class = compare_images(first, second, policy, resampling, "mean", "accuracy", "class")
     iou_a, iou_b = class_iou(areas_a, policy), class_iou(areas_b, policy)
     rows = zip(names, iou_a.tolist(), iou_b.tolist(), of_class, strict=True)
     return ComparisonReport(

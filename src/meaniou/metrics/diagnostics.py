@@ -1,4 +1,4 @@
-"""Counts -> warnings about results that are possible, but look like those of a common mistake."""
+"""Warnings about results that are possible, but look like those of a common mistake."""
 
 from collections.abc import Iterator
 
@@ -10,8 +10,8 @@ from meaniou.settings import LabelSpace, Policy
 MANY = 1000  # pixels, of which fewer are chance
 
 
-def doubts(counts: Tensor, space: LabelSpace, policy: Policy) -> Iterator[Doubt]:
-    """The doubts about counts on the CPU."""
+def suspicious_counts(counts: Tensor, space: LabelSpace, policy: Policy) -> Iterator[Doubt]:
+    """The warnings about counts on the CPU."""
     of_ids = _of_truth(counts, space), _of_preds(counts, space, policy)
     for sentence in (*of_ids, _of_mask(counts, space), _of_shift(counts, space)):
         if sentence:
@@ -32,11 +32,11 @@ def _of_truth(counts: Tensor, space: LabelSpace) -> str:
 def _of_preds(counts: Tensor, space: LabelSpace, policy: Policy) -> str:
     """Class numbers in predictions that should hold ids, or the other way round, and sides that are swapped."""
     classes = counts[:-2, :-2]
-    known, right, no_answer = int(counts[:-2].sum()), int(classes.diagonal().sum()), int(counts[:-2, -2].sum())
+    valid, right, no_answer = int(counts[:-2].sum()), int(classes.diagonal().sum()), int(counts[:-2, -2].sum())
     if space.pred_ids is not None:
-        if no_answer > known / 4 or _fit(classes, _by_ids(classes, space.pred_ids)):
+        if no_answer > valid / 4 or _fit(classes, _by_ids(classes, space.pred_ids)):
             return (
-                f"The predictions are right on {right:,} of {known:,} valid pixels and give no answer (a void id, or a "
+                f"The predictions are right on {right:,} of {valid:,} valid pixels and give no answer (a void id, or a "
                 f"NaN score) on {no_answer:,}, as if they held class numbers (train ids) where ids are expected; if "
                 "they do, pass {pred_ids:classes}."
             )
@@ -46,7 +46,7 @@ def _of_preds(counts: Tensor, space: LabelSpace, policy: Policy) -> str:
             plain = f"take plain {{num_classes:{space.num_classes}}} and {{ignore_index:255}}"
             cure = "pass it as it is stored" if space.protocol else plain
             return (
-                f"The predictions are right on {right:,} of {known:,} valid pixels, and would be on {unshifted:,} if "
+                f"The predictions are right on {right:,} of {valid:,} valid pixels, and would be on {unshifted:,} if "
                 "both sides held the same numbers; if the truth holds class numbers already (reduced once before), "
                 f"{cure}, and if predictions hold ids, pass {{pred_ids:ids}}."
             )

@@ -12,7 +12,7 @@ from torch._subclasses import FakeTensor
 from meaniou._util import warn
 from meaniou.counting import refuse_outside
 from meaniou.metrics.counted_state import NO_ROWS, CountedState
-from meaniou.metrics.diagnostics import doubts
+from meaniou.metrics.diagnostics import suspicious_counts
 from meaniou.metrics.image_ids import repeated_images, without_repeated_void
 from meaniou.metrics.state.atomic import all_or_nothing
 from meaniou.metrics.state.count_state import CountState
@@ -155,7 +155,7 @@ class IoUMetric(CountState):
         """
         check_of(of)
         resampling = Resampling(confidence, resamples, seed, clusters)
-        (interval,) = bootstrap(self._sure_images(), self.policy, of, resampling)
+        ((interval,),) = bootstrap(self._sure_images(), self.policy, resampling, of)
         return interval
 
     @all_or_nothing
@@ -169,7 +169,8 @@ class IoUMetric(CountState):
     ) -> tuple[Interval, ...]:
         """An interval for the IoU of each class, in the order of the ids; arguments and errors as of ``bootstrap``."""
         resampling = Resampling(confidence, resamples, seed, clusters)
-        return tuple(bootstrap(self._sure_images(), self.policy, "class", resampling))
+        (intervals,) = bootstrap(self._sure_images(), self.policy, resampling, "class")
+        return intervals
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Draws a value, several values over time, or the present one, as all torchmetrics do: ``(figure, axes)``.
@@ -203,7 +204,7 @@ class IoUMetric(CountState):
         if self.input_settings.validate_args:
             refuse_outside(counts, self.label_space)
             if not self._holds_batch:  # of which much is plausible that would be doubtful of a dataset
-                suspicions += doubts(counts, self.label_space, self.policy)
+                suspicions += suspicious_counts(counts, self.label_space, self.policy)
         if self.per_image:
             rows, ids = without_repeated_void(*(part.cpu().numpy() for part in self._joined()))
             group = dist.is_available() and dist.is_initialized()

@@ -164,8 +164,8 @@ def images_report(images: ImageAreas, space: LabelSpace, policy: Policy) -> Imag
 def intervals_of(images: ImageAreas, policy: Policy, resampling: Resampling) -> Intervals:
     """The intervals of the numbers over the dataset."""
     rules = replace(policy, average="macro", over="dataset", worst_percent=())
-    (mean,), (accuracy,) = (bootstrap(images, rules, of, resampling) for of in ("mean", "accuracy"))
-    return Intervals(mean, accuracy, tuple(bootstrap(images, rules, "class", resampling)))
+    (mean,), (accuracy,), classes = bootstrap(images, rules, resampling, "mean", "accuracy", "class")
+    return Intervals(mean, accuracy, classes)
 
 
 def _mean(values: Sequence[float], policy: Policy) -> float:

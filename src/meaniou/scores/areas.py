@@ -1,6 +1,7 @@
 """Pixels of each class, of which every ratio is made: of a dataset, of each image or of each resample."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ class Areas:
         intersection, truth, predicted, void_preds = rows.transpose(1, 0, 2)
         return cls(intersection, truth - _dropped(void_preds, policy), predicted, ignored_of(space))
 
-    @property
+    @cached_property
     def union(self) -> NDArray[Any]:
         """Pixels in the truth or in the prediction."""
         return np.asarray(self.truth + self.predicted - self.intersection)

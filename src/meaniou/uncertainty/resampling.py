@@ -7,7 +7,7 @@ for any number of ranks, and for two metrics over the same images.
 """
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from meaniou._util import integer
 from meaniou.scores import Floats, ImageAreas, Ints
 from meaniou.settings import Policy
 from meaniou.uncertainty.records import Comparison, Interval
-from meaniou.uncertainty.statistics import Statistic, statistic_of
+from meaniou.uncertainty.statistics import Statistic, Weighted, statistic_of
 
 Clusters = Mapping[int, Hashable] | Callable[[int], Hashable]
 CONFIDENCE, RESAMPLES = 0.95, 1000  # by default
@@ -86,44 +86,61 @@ class Resampling:
         return np.array([numbers[name] for name in names], np.int64)
 
 
-def bootstrap(images: ImageAreas, policy: Policy, of: Statistic, resampling: Resampling) -> list[Interval]:
-    """The interval of a number, or one for each class."""
-    values, resampled, lost = _resampled(images, policy, of, resampling)
-    return [
-        Interval(float(value), *_ends(numbers, resampling), _std(numbers), float(share), resampling.confidence)
-        for value, numbers, share in zip(values, resampled.T, lost, strict=True)
-    ]
+@dataclass(frozen=True)
+class Resampled:
+    """One statistic: its values ``[K]``, those of each resample ``[R, K]``, and how often a class was lost, ``[K]``."""
+
+    values: Floats
+    numbers: Floats
+    lost: Floats
+
+
+def bootstrap(
+    images: ImageAreas, policy: Policy, resampling: Resampling, *of: Statistic
+) -> tuple[tuple[Interval, ...], ...]:
+    """For each statistic its interval, or those of the classes."""
+    weighted = [statistic_of(images.areas, policy, name) for name in of]
+    return tuple(_intervals(part, resampling) for part in resampled(weighted, images.ids, resampling))
 
 
 def compare(
-    both: tuple[ImageAreas, ImageAreas], policy: Policy, of: Statistic, resampling: Resampling
-) -> list[Comparison]:
-    """The difference of two over the same images, resampled together; one, or one for each class."""
-    (a, resampled_a, _), (b, resampled_b, _) = (_resampled(part, policy, of, resampling) for part in both)
-    values, resampled = (np.where(abs(d) < NOTHING, 0, d) for d in (a - b, resampled_a - resampled_b))
-    return [_comparison(float(value), numbers, resampling) for value, numbers in zip(values, resampled.T, strict=True)]
+    first: ImageAreas, second: ImageAreas, policy: Policy, resampling: Resampling, *of: Statistic
+) -> tuple[tuple[Comparison, ...], ...]:
+    """For each statistic its difference, or those of the classes; the same images are resampled together."""
+    weighted = [statistic_of(images.areas, policy, name) for images in (first, second) for name in of]
+    parts = resampled(weighted, first.ids, resampling)
+    return tuple(_comparisons(a, b, resampling) for a, b in zip(parts[: len(of)], parts[len(of) :], strict=True))
 
 
-def _comparison(value: float, resampled: Floats, resampling: Resampling) -> Comparison:
-    low, high = _ends(resampled, resampling)
-    better: Literal["a", "b"] | None = "a" if low > 0 else "b" if high < 0 else None
-    return Comparison(value, low, high, _p_value(resampled), better, resampling.confidence)
-
-
-def _resampled(
-    images: ImageAreas, policy: Policy, of: Statistic, resampling: Resampling
-) -> tuple[Floats, Floats, Floats]:
-    """The numbers themselves ``[K]``, what they are in each resample ``[R, K]``, and how often a class was lost."""
-    statistic = statistic_of(images.areas, policy, of)
-    values, _ = statistic(np.ones((1, len(images)), np.int64))
-    size = values.shape[1]
-    resampled, lost, start = np.full((resampling.resamples, size), np.nan), np.zeros(size), 0
-    for weights in resampling.weights(images.ids):
-        numbers, gone = statistic(weights)
-        resampled[start : start + len(weights)] = numbers
-        lost += gone.sum(0) / resampling.resamples
+def resampled(weighted: Sequence[Weighted], ids: Ints, resampling: Resampling) -> list[Resampled]:
+    """Statistics of the images with these ids, and of the same resamples of them."""
+    values = [statistic(np.ones((1, len(ids)), np.int64))[0][0] for statistic in weighted]
+    parts = [Resampled(v, np.full((resampling.resamples, len(v)), np.nan), np.zeros(len(v))) for v in values]
+    start = 0
+    for weights in resampling.weights(ids):
+        for statistic, part in zip(weighted, parts, strict=True):
+            numbers, lost = statistic(weights)
+            part.numbers[start : start + len(weights)] = numbers
+            part.lost[:] += lost.sum(0) / resampling.resamples
         start += len(weights)
-    return values[0], resampled, lost
+    return parts
+
+
+def _intervals(part: Resampled, resampling: Resampling) -> tuple[Interval, ...]:
+    return tuple(
+        Interval(float(value), *_ends(numbers, resampling), _std(numbers), float(lost), resampling.confidence)
+        for value, numbers, lost in zip(part.values, part.numbers.T, part.lost, strict=True)
+    )
+
+
+def _comparisons(a: Resampled, b: Resampled, resampling: Resampling) -> tuple[Comparison, ...]:
+    values, differences = (np.where(abs(d) < NOTHING, 0, d) for d in (a.values - b.values, a.numbers - b.numbers))
+    comparisons = []
+    for value, numbers in zip(values, differences.T, strict=True):
+        low, high = _ends(numbers, resampling)
+        better: Literal["a", "b"] | None = "a" if low > 0 else "b" if high < 0 else None
+        comparisons.append(Comparison(float(value), low, high, _p_value(numbers), better, resampling.confidence))
+    return tuple(comparisons)
 
 
 def _multinomial(generator: np.random.Generator, number: int, resamples: int) -> Ints:
@@ -133,8 +150,8 @@ def _multinomial(generator: np.random.Generator, number: int, resamples: int) ->
     return np.bincount(places.ravel(), minlength=resamples * number).reshape(resamples, number)
 
 
-def _ends(resampled: Floats, resampling: Resampling) -> tuple[float, float]:
-    defined = resampled[~np.isnan(resampled)]
+def _ends(numbers: Floats, resampling: Resampling) -> tuple[float, float]:
+    defined = numbers[~np.isnan(numbers)]
     if not len(defined):
         return math.nan, math.nan
     outside = [(1 - resampling.confidence) / 2, (1 + resampling.confidence) / 2]
@@ -142,14 +159,14 @@ def _ends(resampled: Floats, resampling: Resampling) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _std(resampled: Floats) -> float:
-    defined = resampled[~np.isnan(resampled)]
+def _std(numbers: Floats) -> float:
+    defined = numbers[~np.isnan(numbers)]
     return float(defined.std(ddof=1)) if len(defined) > 1 else math.nan
 
 
-def _p_value(resampled: Floats) -> float:
+def _p_value(numbers: Floats) -> float:
     """Two sides, with the value itself counted as a resample, so that it is never 0."""
-    defined = resampled[~np.isnan(resampled)]
+    defined = numbers[~np.isnan(numbers)]
     if not len(defined):
         return math.nan
     below, above = (defined <= 0).sum(), (defined >= 0).sum()
