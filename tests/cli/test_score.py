@@ -56,7 +56,8 @@ def test_text_names_the_classes(folders: tuple[Path, Path]) -> None:
     ran = invoke("score", *folders, *OPTIONS, "--class-names", names)
     assert ran.exit_code == 0
     assert [line.split()[0] for line in ran.stdout.splitlines()[2:11]] == list(synthetic.NAMES)
-    assert ran.stdout.splitlines()[10].split() == ["train", "-", "-", "-", "-", "0", "0"]
+    train, *ratios, truth, predicted = ran.stdout.splitlines()[10].split()
+    assert (train, {*ratios}, truth, predicted) == ("train", {"-"}, "0", "0")
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "I;16"])
