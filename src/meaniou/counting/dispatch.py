@@ -38,6 +38,7 @@ class Needs:
     source: str
 
 
+ALWAYS = ("auto", portable.NAME)  # what impl may be, whatever is installed
 # The kernels beside the portable one, by their names, which are those of their modules in ``kernels``. Of several for a
 # device ``"auto"`` takes the first that can run.
 NEEDS = {
@@ -48,9 +49,8 @@ NEEDS = {
 
 def check_impl(impl: object) -> None:
     """Raises ``ValueError`` unless ``impl`` is ``"auto"`` or the name of a kernel, whether or not it runs here."""
-    names = ("auto", portable.NAME, *NEEDS)
-    if impl not in names:
-        raise ValueError(f"impl is {impl!r}; expected one of {', '.join(map(repr, names))}.")
+    if not isinstance(impl, str) or (impl not in NEEDS and impl not in ALWAYS):
+        raise ValueError(f"impl is {impl!r}; expected one of {', '.join(map(repr, (*ALWAYS, *NEEDS)))}.")
 
 
 def why_not(impl: object) -> str:

@@ -29,8 +29,8 @@ class CountSpec(NamedTuple):
     @classmethod
     def unpack(cls, arguments: Iterable[Any]) -> "CountSpec":
         """The specification that ``*spec`` was packed from, after the dispatcher has made lists of its tuples."""
-        spec = cls(*arguments)
-        return spec._replace(ignore=tuple(spec.ignore))
+        values: list[Any] = [tuple(value) if isinstance(value, list) else value for value in arguments]
+        return cls(*values)
 
     @classmethod
     def schema(cls) -> str:
