@@ -492,6 +492,23 @@ def check_an_image_on_two_ranks(rank, world):
     assert_equal(value, alone(batches()[:1]).compute())
 
 
+def check_names_of_images(rank, world):
+    preds, target = torch.cat([p for p, _ in batches()]), torch.cat([t for _, t in batches()])
+    names = [f"image {i}" for i in range(len(preds))]
+    one, mine = made(per_image=True, sync_on_compute=False), made(per_image=True)
+    one.update(preds, target, image_ids=names)
+    if rank:  # the first rank has no image, and so no name
+        part = slice(rank - 1, None, world - 1)
+        mine.update(preds[part], target[part], image_ids=names[part])
+    own = dict(mine.image_names)
+    assert mine.image_scores() == one.image_scores()
+    assert mine.image_names == own
+    mine.sync()
+    assert mine.image_names == one.image_names
+    mine.unsync()
+    assert mine.image_names == own
+
+
 def check_a_reduction_in_place(rank, world):
     """What torchmetrics takes from a ``dist_sync_fn`` that adds up in place: the sum, and own counts as they were."""
 

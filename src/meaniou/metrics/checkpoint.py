@@ -76,7 +76,7 @@ def to_bytes(metric: Counter) -> bytes:
     state = metric.snapshot()
     images = [part for name in ("image_rows", "image_ids") for part in state.get(name, ())]
     order = images[-1].argsort(stable=True) if images else None
-    names = state.get("image_names", {})
+    names = {int(number): str(name) for number, name in state.get("image_names", {}).items()}
     values = (
         metric.saved_space().values(metric),
         vars(metric.policy),
@@ -86,7 +86,7 @@ def to_bytes(metric: Counter) -> bytes:
         state["update_count"],
         state["counts"].cpu(),
         [part[order].cpu() for part in images],
-        {int(number): str(name) for number, name in names.items()},
+        dict(sorted(names.items())),
     )
     file = io.BytesIO()
     torch.save({"format": f"{FORMAT}{VERSION}", **dict(zip(PARTS, values, strict=True))}, file)

@@ -36,7 +36,7 @@ class CountState(Metric):
     settings: Tensor
     image_rows: list[Tensor]  # int64 [N, 4, C] of some batches, where scores are kept for each image
     image_ids: list[Tensor]  # int64 [N], -1 where none was given
-    image_names = ImageNames()  # by ids; of this rank, where somebody gave them
+    image_names = ImageNames()  # by ids, where somebody gave them
     _epoch: int = 0  # how often a sum over ranks was followed by a reset
     _was_shared: bool = False
     _holds_batch: bool = False  # while forward computes the value of a batch alone
@@ -169,11 +169,11 @@ class CountState(Metric):
     def _sync_dist(self, dist_sync_fn: Callable[..., Any] | None = None, process_group: Any = None) -> None:
         self._refuse_no_numbers()
         group = process_group or self.process_group
-        stamp, own = self._form.stamp(self._epoch), self._update_count
+        stamp, own, names = self._form.stamp(self._epoch), self._update_count, self.image_names
         counts, self._update_count = sum_over_ranks(self.counts, dist_sync_fn, group, stamp, own)
-        self._cache = {**(self._cache or {}), "_update_count": own}  # which unsync puts back, as the states
+        self._cache = {**(self._cache or {}), "_update_count": own, "image_names": names}  # which unsync puts back
         if self.per_image:
-            rows, ids = images_of_ranks(*self._joined(), dist_sync_fn, group)
+            rows, ids, self.image_names = images_of_ranks(*self._joined(), names, dist_sync_fn, group)
             self.image_rows, self.image_ids = [rows], [ids]
         self.counts, self._was_shared = counts, True
 

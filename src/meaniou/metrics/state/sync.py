@@ -1,6 +1,7 @@
-"""Counts and rows of images over all ranks of a process group."""
+"""Counts, and what was counted for each image, over all ranks of a process group."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 import torch
@@ -49,39 +50,49 @@ def sum_over_ranks(
     return sent[:-3].view_as(counts).to(counts.device, copy=True), total
 
 
-def images_of_ranks(rows: Tensor, ids: Tensor, gather: Gather | None, group: Any) -> tuple[Tensor, Tensor]:
-    """Rows of images, int64 ``[N, 4, C]``, and their ids, ``[N]``, of all ranks; see ``rows_of_ranks``."""
-    flat = rows_of_ranks(torch.cat([ids[:, None], rows.flatten(1)], 1), gather, group)
-    return flat[:, 1:].unflatten(1, (4, -1)), flat[:, 0]
+def images_of_ranks(
+    rows: Tensor, ids: Tensor, names: Mapping[int, str], gather: Gather | None, group: Any
+) -> tuple[Tensor, Tensor, Mapping[int, str]]:
+    """Rows of images, int64 ``[N, 4, C]``, their ids, ``[N]``, and names by id, of all ranks of ``group``.
 
-
-def rows_of_ranks(rows: Tensor, gather: Gather | None, group: Any) -> Tensor:
-    """Int64 rows ``[N, K]`` of all ranks of ``group``, one after the other; N may differ, and be 0; all must call this.
-
-    One gather of the numbers and one of the rows, padded to the longest. A ``gather`` of the user's own is called once,
-    and has to take shapes that differ, as that of torchmetrics does.
+    All must call this; N may differ, and be 0. It is a gather of the numbers, one of the rows and ids, and one of the
+    names if a rank has any, padded to the longest. A ``gather`` of the user's own is called once, for rows and ids, and
+    has to take shapes that differ, as that of torchmetrics does; the names of other ranks are not known then.
 
     Raises:
         ValueError: if a ``gather`` does not give the rows of this rank back, as one that adds them up.
     """
+    flat = torch.cat([ids[:, None], rows.flatten(1)], 1)
     if _is_custom(gather):
-        parts = [part.to(rows.device) for part in gather(rows.clone(), group=group)]
-        if not any(torch.equal(part, rows) for part in parts):
+        parts = [part.to(flat.device) for part in gather(flat.clone(), group=group)]
+        if not any(torch.equal(part, flat) for part in parts):
             raise ValueError(
                 "dist_sync_fn does not give back the rows of this rank; expected a list of the rows of every rank with "
                 "per_image=True, so gather them, and do not reduce."
             )
-        return torch.cat(parts)
-    ranks, device = dist.get_world_size(group), _device(rows, group)
-    number = torch.tensor([len(rows)], device=device)
-    numbers = [torch.zeros_like(number) for _ in range(ranks)]
-    dist.all_gather(numbers, number, group=group)
-    lengths = [int(n) for n in numbers]
-    padded = torch.zeros(max(lengths), rows.shape[1], dtype=rows.dtype, device=device)
+    else:
+        text = json.dumps({int(i): str(name) for i, name in names.items()}).encode() if names else b""
+        number = torch.tensor([len(flat), len(text)], device=_device(flat, group))
+        numbers = [torch.zeros_like(number) for _ in range(dist.get_world_size(group))]
+        dist.all_gather(numbers, number, group=group)
+        lengths = [[int(n) for n in of_rank] for of_rank in numbers]
+        parts = _gathered(flat, [rows_there for rows_there, _ in lengths], group)
+        if any(bytes_there for _, bytes_there in lengths):
+            content = torch.tensor([*text], dtype=torch.uint8, device=flat.device)[:, None]
+            texts = _gathered(content, [bytes_there for _, bytes_there in lengths], group)
+            by_id = [json.loads(bytes(part.flatten().tolist())) for part in texts if len(part)]
+            names = {int(i): name for of_rank in by_id for i, name in of_rank.items()}
+    whole = torch.cat(parts)
+    return whole[:, 1:].unflatten(1, (4, -1)), whole[:, 0], names
+
+
+def _gathered(rows: Tensor, lengths: Sequence[int], group: Any) -> list[Tensor]:
+    """Rows ``[N, K]`` of each rank, by their numbers."""
+    padded = torch.zeros(max(lengths), rows.shape[1], dtype=rows.dtype, device=_device(rows, group))
     padded[: len(rows)] = rows
-    parts = [torch.empty_like(padded) for _ in range(ranks)]
+    parts = [torch.empty_like(padded) for _ in lengths]
     dist.all_gather(parts, padded, group=group)
-    return torch.cat([part[:n] for part, n in zip(parts, lengths, strict=True)]).to(rows.device)
+    return [part[:n].to(rows.device) for part, n in zip(parts, lengths, strict=True)]
 
 
 def _is_custom(gather: Gather | None) -> TypeGuard[Gather]:
