@@ -26,11 +26,11 @@ from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Clusters, Interval, Of, R
 class IoUMetric(CountState):
     """What can be asked of counts and rows, under the settings that a subclass makes.
 
-    Everything follows from the areas that its counted state has.
+    Everything follows from the areas of its counted state. A metric whose counts are no confusion matrix has a counted
+    state of its own, and its own ``_doubts``.
     """
 
     _counted_as: ClassVar[type[CountedState]] = CountedState
-
     label_space: LabelSpace
     policy: Policy
     input_settings: InputSettings
@@ -200,19 +200,22 @@ class IoUMetric(CountState):
         self._settle()
         self._refuse_no_numbers()
         counts, images = self.counts.cpu(), None
-        suspicions: list[str | Warning] = []
-        if self.input_settings.validate_args:
-            refuse_outside(counts, self.label_space)
-            if not self._holds_batch:  # of which much is plausible that would be doubtful of a dataset
-                suspicions += suspicious_counts(counts, self.label_space, self.policy)
+        doubts = self._doubts(counts) if self.input_settings.validate_args else []
         if self.per_image:
             rows, ids = without_repeated_void(*(part.cpu().numpy() for part in self._joined()))
             group = dist.is_available() and dist.is_initialized()
             of_one = not self._is_synced or (group and dist.get_world_size(self.process_group) == 1)
             images = ImageRows.in_order(rows, ids, self.image_names, as_counted=of_one)
             if repeated := repeated_images(ids, self.image_names):
-                suspicions.append(repeated)
-        return self._counted_as(self.label_space, counts.numpy(), images, tuple(suspicions))
+                doubts.append(repeated)
+        return self._counted_as(self.label_space, counts.numpy(), images, tuple(doubts))
+
+    def _doubts(self, counts: Tensor) -> list[str | Warning]:
+        """What may be a mistake in a confusion matrix; raises ``ValueError`` for labels outside the classes."""
+        refuse_outside(counts, self.label_space)
+        if self._holds_batch:  # of which much is plausible that would be doubtful of a dataset
+            return []
+        return list(suspicious_counts(counts, self.label_space, self.policy))
 
     def _wrap_compute(self, compute: Callable[[], Tensor]) -> Callable[[], Tensor]:
         computed = super()._wrap_compute(compute)

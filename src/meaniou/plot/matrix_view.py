@@ -54,26 +54,37 @@ def select_classes(report: Report, normalize: Normalize | None = "truth", most: 
     pixels = report.counts[:-2]  # no truth, no row
     size = len(pixels)
     names = [*(c.name for c in report.classes), "(void)", "(outside)"]
-    whole = {"truth": pixels.sum(1, keepdims=True), "prediction": pixels.sum(0, keepdims=True)}
-    values = pixels.astype(np.float64)
-    if normalize is not None:
-        with np.errstate(invalid="ignore"):
-            values = values / whole[normalize]
+    values = _normalized(pixels, normalize)
     if size <= most:
         columns = [*range(size), *(c for c in (size, size + 1) if pixels[:, c].any())]
-        row_names, column_names = names[:size], [names[c] for c in columns]
-        return MatrixView(tuple(row_names), tuple(column_names), pixels[:, columns], values[:, columns], size)
-    defined = [c for c in range(size) if not math.isnan(report.classes[c].iou) and pixels[c].any()]
-    number = max(1, most * 2 // 3)
-    rows = sorted(defined, key=lambda c: report.classes[c].iou)[:number] or list(range(number))
-    taken = (pixels[rows] / np.maximum(1, pixels[rows].sum(1, keepdims=True))).sum(0)
-    taken[rows] = 0
-    columns = [*rows, *(int(c) for c in np.argsort(-taken, kind="stable")[: most - len(rows)] if taken[c] > 0)]
+        column_names = tuple(names[c] for c in columns)
+        return MatrixView(tuple(names[:size]), column_names, pixels[:, columns], values[:, columns], size)
+    rows, columns = _lowest(report, pixels, most)
     rest = [c for c in range(size + 2) if c not in columns]
     few, shown = (np.c_[m[np.ix_(rows, columns)], m[np.ix_(rows, rest)].sum(1)] for m in (pixels, values))
     if normalize == "prediction":
         shown[:, -1] = np.nan  # shares of different wholes have no sum
     return MatrixView(tuple(names[c] for c in rows), (*(names[c] for c in columns), OTHERS), few, shown, size)
+
+
+def _normalized(pixels: NDArray[np.int64], normalize: Normalize | None) -> NDArray[np.float64]:
+    """Shares of the truth or of the prediction, NaN where there is none; or the pixels themselves."""
+    values = pixels.astype(np.float64)
+    if normalize is None:
+        return values
+    with np.errstate(invalid="ignore"):
+        return np.asarray(values / pixels.sum(1 if normalize == "truth" else 0, keepdims=True))
+
+
+def _lowest(report: Report, pixels: NDArray[np.int64], most: int) -> tuple[list[int], list[int]]:
+    """The classes with the lowest IoU, and these with those that they are most often taken for."""
+    defined = [c for c in range(len(pixels)) if not math.isnan(report.classes[c].iou) and pixels[c].any()]
+    number = max(1, most * 2 // 3)
+    rows = sorted(defined, key=lambda c: report.classes[c].iou)[:number] or list(range(number))
+    shares = (pixels[rows] / np.maximum(1, pixels[rows].sum(1, keepdims=True))).sum(0)
+    shares[rows] = 0
+    others = [int(c) for c in np.argsort(-shares, kind="stable")[: most - len(rows)] if shares[c] > 0]
+    return rows, [*rows, *others]
 
 
 def percent(share: float) -> str:
