@@ -8,8 +8,9 @@ import math
 import numpy as np
 import pytest
 
-from meaniou import MeanIoU, Resampling, synthetic
+from meaniou import MeanIoU, Resampling, compare, synthetic
 from meaniou._util import Table, percent
+from meaniou.metrics.counted_state import CountedState
 from meaniou.report import COLUMNS, ClassReport, Report, build_report, class_values, overall_numbers
 from meaniou.scores import Areas, ImageRows
 from meaniou.settings import LabelSpace, Policy
@@ -85,3 +86,35 @@ def test_a_report_without_a_confusion_matrix() -> None:
 def test_a_table_prints_as_text() -> None:
     table = Table(("name", "px"), (("road", "12"), ("mean", "3")), mean=True)
     assert str(table) == "name  px\n--------\nroad  12\n--------\nmean   3"
+
+
+class WithoutMatrix(CountedState):
+    """Areas as of a confusion matrix, which it has not."""
+
+    matrix = None
+
+
+class Overlapping(MeanIoU):
+    """A counter whose counted state has no confusion matrix."""
+
+    _counted_as = WithoutMatrix
+
+
+def test_a_metric_without_a_confusion_matrix_has_all_else() -> None:
+    both = [kind(9, ignore_index=255, per_image=True) for kind in (MeanIoU, Overlapping)]
+    for metric in both:
+        for seed in range(4):
+            preds, target = synthetic.scene(seed, 32, 64)
+            metric.update(preds[None], target[None], image_ids=[seed])
+    plain, other = both
+    assert other.compute() == plain.compute()
+    assert other.image_scores() == plain.image_scores()
+    assert other.bootstrap_classes(resamples=9) == plain.bootstrap_classes(resamples=9)
+    assert compare(plain, other, resamples=9).value == 0
+    lacking = {"kappa", "confusions", "class_groups", "mean_merged_iou"}
+    reports = [metric.report(class_groups={"a": [0, 1]}) for metric in both]
+    for name in (part.name for part in dataclasses.fields(Report) if part.name not in {*lacking, "counts"}):
+        assert repr(getattr(reports[1], name)) == repr(getattr(reports[0], name))
+    assert reports[1].confusions is None
+    assert math.isnan(reports[1].kappa)
+    assert reports[1].class_groups[0].mean_iou == reports[0].class_groups[0].mean_iou
