@@ -88,7 +88,7 @@ class Resampling:
 
 @dataclass(frozen=True)
 class Resampled:
-    """One statistic: its values ``[K]``, those of each resample ``[R, K]``, and how often a class was lost, ``[K]``."""
+    """A statistic: its values ``[K]``, those in each resample ``[R, K]``, and the share that lost a class, ``[K]``."""
 
     values: Floats
     numbers: Floats
@@ -115,14 +115,14 @@ def compare(
 def resampled(weighted: Sequence[Weighted], ids: Ints, resampling: Resampling) -> list[Resampled]:
     """Statistics of the images with these ids, and of the same resamples of them."""
     values = [statistic(np.ones((1, len(ids)), np.int64))[0][0] for statistic in weighted]
-    parts = [Resampled(v, np.full((resampling.resamples, len(v)), np.nan), np.zeros(len(v))) for v in values]
-    start = 0
-    for weights in resampling.weights(ids):
-        for statistic, part in zip(weighted, parts, strict=True):
-            numbers, lost = statistic(weights)
-            part.numbers[start : start + len(weights)] = numbers
-            part.lost[:] += lost.sum(0) / resampling.resamples
-        start += len(weights)
+    chunks = [[statistic(weights) for statistic in weighted] for weights in resampling.weights(ids)]
+    if not chunks:  # of a single image
+        size = resampling.resamples
+        return [Resampled(value, np.full((size, len(value)), np.nan), np.zeros(len(value))) for value in values]
+    parts = []
+    for value, of_statistic in zip(values, zip(*chunks, strict=True), strict=True):
+        numbers, lost = (np.concatenate(part) for part in zip(*of_statistic, strict=True))
+        parts.append(Resampled(value, numbers, lost.mean(0)))
     return parts
 
 
