@@ -186,7 +186,7 @@ class IoUMetric(CountState):
 
     def _counted(self) -> CountedState:
         """The counted state of all ranks, after warnings of what may be a mistake."""
-        state = counted(self)
+        state = self._counted_state()
         warn_of(state)
         return state
 
@@ -196,6 +196,14 @@ class IoUMetric(CountState):
         return self._counted().image_areas(self.policy)
 
     def _counted_state(self) -> CountedState:
+        """The counted state of all ranks; nobody was warned of its doubts yet."""
+        alone = not self._is_synced
+        with self.sync_context(
+            dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and alone, should_unsync=alone
+        ):
+            return self._checked_state()
+
+    def _checked_state(self) -> CountedState:
         """What the states hold, once it is sure that none of it is a mistake."""
         self._settle()
         self._refuse_no_numbers()
@@ -230,12 +238,8 @@ class IoUMetric(CountState):
 
 
 def counted(metric: IoUMetric) -> CountedState:
-    """The counted state of all ranks, which all must ask for, and its doubts, of which nobody was warned yet."""
-    alone = not metric._is_synced
-    with metric.sync_context(
-        dist_sync_fn=metric.dist_sync_fn, should_sync=metric._to_sync and alone, should_unsync=alone
-    ):
-        return metric._counted_state()
+    """The counted state of all ranks, which all must ask for; nobody was warned of its doubts yet."""
+    return metric._counted_state()
 
 
 def warn_of(*states: CountedState) -> None:
