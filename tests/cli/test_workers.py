@@ -68,10 +68,8 @@ class Ranks:
             if rank:
                 others.append(metric)
             else:
-                updates = metric.update_count
                 for other in others:
                     metric.merge_state(other)
-                metric._update_count = updates  # ranks do not exchange it
 
         with self.patch.context() as patched:
             for name, value in (("RANK", rank), ("WORLD_SIZE", self.size), ("LOCAL_WORLD_SIZE", self.size)):

@@ -275,7 +275,7 @@ def test_a_keyword_that_is_none_names_what_to_write(keyword, words):
 def test_what_is_no_promise_is_private():
     """Beside what torchmetrics and PyTorch have."""
     ours = {name for name in dir(MeanIoU(2)) if not name.startswith("_")} - set(dir(MulticlassJaccardIndex(2)))
-    methods = {"bootstrap", "image_scores", "load", "report", "save", "snapshot"}
+    methods = {"bootstrap", "bootstrap_classes", "image_scores", "load", "report", "save", "snapshot"}
     settings = {"image_names", "input_settings", "label_space", "per_image", "policy", "protocol"}
     assert ours == methods | settings | {"counts", "kernel", "saved_space", "settings"}
 
