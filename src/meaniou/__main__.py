@@ -1,4 +1,4 @@
-"""``python -m meaniou``: the command line, or a sentence that says what it needs."""
+"""Runs the command line as ``python -m meaniou``, or says what it needs."""
 
 import sys
 

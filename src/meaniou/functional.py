@@ -9,7 +9,7 @@ from torch import Tensor
 
 from meaniou.counting import as_tensor, check_impl, count, refuse_outside
 from meaniou.metrics import MeanIoU
-from meaniou.protocols import Protocol, space_of
+from meaniou.protocols import Protocol, resolve_label_space
 from meaniou.settings import (
     Absent,
     Average,
@@ -140,7 +140,7 @@ def confusion_matrix(
         tensor([[1, 1],
                 [0, 1]])
     """
-    space, _ = space_of(
+    space, _ = resolve_label_space(
         num_classes, label_space, protocol, ignore_index=ignore_index, pred_ids=pred_ids, pred_void=pred_void
     )
     inputs = InputSettings.of(input_format, threshold, validate_args, impl)

@@ -1,4 +1,4 @@
-"""Scores and labels -> counts, IoU and means in slow, plain NumPy, written from the definitions as sets of pixels.
+"""Counts, IoU and means of label maps and scores in slow, plain NumPy, from the definitions as sets of pixels.
 
 A set of pixels is a boolean mask of the target's shape: intersection is ``&``, union ``|``, size ``np.count_nonzero``.
 Nothing here is fast, and nothing is shared with the code that it checks.
@@ -187,14 +187,14 @@ def mean_iou(
     ratios = _ratios(areas, is_present, absent)
     if average == "none":
         return ratios
-    chosen = [c for c in (range(num_classes) if classes is None else sorted(set(classes))) if not areas.ignored[c]]
-    found = [c for c in chosen if is_present[c]]
+    allowed = [c for c in (range(num_classes) if classes is None else sorted(set(classes))) if not areas.ignored[c]]
+    there = [c for c in allowed if is_present[c]]
     if average == "macro":
-        entering = found if absent == "skip" else chosen
-        return _divide(math.fsum(ratios[c] for c in entering), len(entering))
+        averaged = there if absent == "skip" else allowed
+        return _divide(math.fsum(ratios[c] for c in averaged), len(averaged))
     if average == "micro":
-        return _divide(sum(areas.intersection[c] for c in found), sum(areas.union[c] for c in found))
-    return _divide(math.fsum(areas.truth[c] * ratios[c] for c in found), sum(areas.truth[c] for c in found))
+        return _divide(sum(areas.intersection[c] for c in there), sum(areas.union[c] for c in there))
+    return _divide(math.fsum(areas.truth[c] * ratios[c] for c in there), sum(areas.truth[c] for c in there))
 
 
 class _Areas(NamedTuple):

@@ -17,7 +17,7 @@ import tifffile
 from PIL import Image, features
 from support import tiffs
 
-from meaniou._util.text import listed
+from meaniou._util.text import join_names
 from meaniou.masks import MAX_PIXELS, MaskError, Pair, read, read_pair
 from meaniou.masks.errors import reason
 from meaniou.masks.formats import registry
@@ -509,8 +509,8 @@ def test_texts_of_others_in_a_sentence() -> None:
     assert reason(ValueError("\n")) == "ValueError"
     assert reason(PermissionError(13, "Permission denied", "x")) == "Permission denied"
     assert len(reason(ValueError("x" * 9999))) < 250
-    assert listed("abcdefghij") == "a, b, c, d, e, f, g, h, i, j"
-    assert listed("abcdefghijk").endswith("i, j, ...")
+    assert join_names("abcdefghij") == "a, b, c, d, e, f, g, h, i, j"
+    assert join_names("abcdefghijk").endswith("i, j, ...")
     assert str(MaskError("a\r\nb")) == "a\\r\\nb"
 
 

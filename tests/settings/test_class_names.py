@@ -10,7 +10,7 @@ from support import assert_sentence
 
 from meaniou import LabelSpace, MeanIoU
 from meaniou.cli.commands import main
-from meaniou.settings.class_names import names_of, read
+from meaniou.settings.class_names import read_class_names, resolve_class_names
 
 FORMS = {
     "list": ["sky", " road ", "car\t"],
@@ -31,7 +31,7 @@ FILES = {
 
 @pytest.mark.parametrize("names", FORMS.values(), ids=FORMS)
 def test_names_in_python(names):
-    assert names_of(names, 3) == ("sky", "road", "car")
+    assert resolve_class_names(names, 3) == ("sky", "road", "car")
     assert (
         MeanIoU(3, class_names=names).label_space.class_names
         == LabelSpace(3, class_names=names).class_names
@@ -43,18 +43,18 @@ def test_names_in_python(names):
 def test_names_in_a_file(tmp_path, name):
     path = tmp_path / name
     path.write_text(FILES[name], encoding="utf-8", newline="")
-    assert names_of(path, 3) == names_of(read(path), 3) == ("sky", "road", "car")
+    assert resolve_class_names(path, 3) == resolve_class_names(read_class_names(path), 3) == ("sky", "road", "car")
     assert MeanIoU(3, class_names=path).report().classes[1].name == "road"
 
 
 def test_names_are_lines_and_nothing_else(tmp_path):
     path = tmp_path / "names.txt"
     path.write_bytes("\ufeffa\u2028b\r\nc \x0b d\n\n".encode())
-    assert read(path) == ["a\u2028b", "c \x0b d"]
+    assert read_class_names(path) == ["a\u2028b", "c \x0b d"]
 
 
 def test_ten_names_stay_in_the_order_of_their_numbers():
-    assert names_of({str(c): f"c{c}" for c in range(11)}, 11)[:3] == ("c0", "c1", "c2")
+    assert resolve_class_names({str(c): f"c{c}" for c in range(11)}, 11)[:3] == ("c0", "c1", "c2")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_ten_names_stay_in_the_order_of_their_numbers():
 )
 def test_names_that_are_off(names, kind, parts):
     with pytest.raises(kind) as error:
-        names_of(names, 3)
+        resolve_class_names(names, 3)
     assert_sentence(error, *parts)
 
 
@@ -109,7 +109,7 @@ def test_files_that_are_off(tmp_path, name, text, parts):
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"a\.") as error:
-        read(path)
+        read_class_names(path)
     assert_sentence(error, *parts)
     for folder in ("pred", "target"):
         (tmp_path / folder).mkdir()
@@ -134,14 +134,14 @@ def test_the_command_takes_a_json_file(tmp_path):
 
 def test_a_file_of_names_that_never_ends_is_refused():
     with pytest.raises(ValueError, match="has more than") as error:
-        read(Path("/dev/zero"))
+        read_class_names(Path("/dev/zero"))
     assert_sentence(error, "/dev/zero", "check the path")
 
 
 def test_names_in_another_encoding_are_refused(tmp_path):
     (tmp_path / "a\x1b.txt").write_text("sky", encoding="utf-16")
     with pytest.raises(ValueError, match="UTF-8") as error:
-        read(tmp_path / "a\x1b.txt")
+        read_class_names(tmp_path / "a\x1b.txt")
     assert_sentence(error, r"a\x1b.txt is no text in UTF-8", "save the file as UTF-8")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from meaniou._util.text import CONTROLS, visible
+from meaniou._util.text import CONTROLS, printable
 
 # What has a meaning in GitHub's Markdown: marks, entities, and what it makes links of, "https://" and "www.".
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~$&]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
@@ -163,7 +163,7 @@ def _line(row: Sequence[Any]) -> str:
 def _field(value: Any) -> Any:
     if not isinstance(value, str):
         return without_nan(value)
-    cell = visible(value, kept="\t\r\n")
+    cell = printable(value, kept="\t\r\n")
     return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell) else cell
 
 
@@ -177,4 +177,4 @@ def _escaped_latex(cell: str) -> str:
 
 def _plain(cell: str) -> str:
     """Without line breaks, which would end a row, and with other control characters made visible."""
-    return " ".join(visible(cell, kept="\t\n\v\f\r\u2028\u2029").split())
+    return " ".join(printable(cell, kept="\t\n\v\f\r\u2028\u2029").split())

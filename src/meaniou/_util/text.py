@@ -12,23 +12,23 @@ LONGEST = 200  # characters of a name, or of a text of another library, in a mes
 LISTED = 10  # names in a message
 
 
-def visible(text: str, kept: str = "") -> str:
+def printable(text: str, kept: str = "") -> str:
     """The text with control characters escaped as in Python, such as ``\\x1b``, except those in ``kept``."""
     return CONTROLS.sub(lambda c: c[0] if c[0] in kept else c[0].encode("unicode_escape").decode(), text)
 
 
-def short(value: object) -> str:
+def quoted(value: object) -> str:
     """The ``repr`` of a value on one line, cut off where it is long."""
     shown = " ".join(repr(value).split())
     return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
 
 
-def cut(text: str) -> str:
+def shorten(text: str) -> str:
     """The text without its middle where it is long."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
 
 
-def listed(names: Iterable[object]) -> str:
+def join_names(names: Iterable[object]) -> str:
     """The first ten names, and dots if there are more."""
-    first = [cut(str(name)) for name in islice(names, LISTED + 1)]
+    first = [shorten(str(name)) for name in islice(names, LISTED + 1)]
     return ", ".join(first[:LISTED]) + (", ..." if len(first) > LISTED else "")

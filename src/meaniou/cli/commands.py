@@ -11,7 +11,7 @@ from typing import IO, Any
 import click
 
 from meaniou import __version__
-from meaniou._util import tables, visible
+from meaniou._util import printable, tables
 from meaniou.cli import demo
 from meaniou.cli.options import (
     CLASS_GROUP,
@@ -57,7 +57,7 @@ class BadInput(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Prints the sentence as one line on the standard error."""
-        echo(f"Error: {visible(self.message)}", err=True)
+        echo(f"Error: {printable(self.message)}", err=True)
 
 
 def refusing(command: Callable[..., None]) -> Callable[..., None]:
@@ -118,7 +118,7 @@ def _piped() -> Iterator[None]:
         discard_pending()
         raise click.exceptions.Exit(0) from error
     except click.UsageError as error:
-        raise click.UsageError(visible(error.format_message(), kept="\n"), error.ctx) from error
+        raise click.UsageError(printable(error.format_message(), kept="\n"), error.ctx) from error
 
 
 @click.group(cls=Commands)
@@ -173,7 +173,7 @@ def score(
         run, gallery = workers.run_on_all_or_fail(lambda: prepare(workers))
         metric = run.count(workers)
         if not workers.rank:
-            report_metric(metric, options, gallery, visible(f"{pred} against {target}"))
+            report_metric(metric, options, gallery, printable(f"{pred} against {target}"))
 
 
 @main.command()
@@ -223,7 +223,7 @@ def compare(
             return
         with warnings_to_stderr():
             clusters = cluster_by_name(options.clusters, a.image_names)
-            names = [visible(str(pred)) for pred in preds]
+            names = [printable(str(pred)) for pred in preds]
             resampling = Resampling(resamples=resamples, seed=seed, clusters=clusters)
             report = comparison_report(a, b, names, resampling)
         report_comparison(report, options)
@@ -260,7 +260,7 @@ def merge(saved: tuple[Path, ...], options: OutputOptions) -> None:
     """Add the counts in files of meaniou score --save, such as shards of a job array, and report the sum."""
     if not rank():
         options.check(saved)
-        report_metric(merge_saved(saved), options, title=visible(", ".join(map(str, saved))))
+        report_metric(merge_saved(saved), options, title=printable(", ".join(map(str, saved))))
 
 
 @main.command(name="protocols")

@@ -12,7 +12,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from meaniou._util import short
+from meaniou._util import quoted
 from meaniou.cli.workers import default_reader_threads
 from meaniou.masks import MAX_PIXELS
 from meaniou.settings import CHOICES, MAX_CLASSES, check_text
@@ -199,7 +199,7 @@ def parse_class_groups(texts: Iterable[str]) -> dict[str, list[int | str]] | Non
         name, equals, classes = text.partition("=")
         if not equals or name in groups:
             raise ValueError(
-                f"--class-group is {short(text)}; expected NAME=CLASS,CLASS, such as flat=0,1, and each name once."
+                f"--class-group is {quoted(text)}; expected NAME=CLASS,CLASS, such as flat=0,1, and each name once."
             )
         members = [member.strip() for member in classes.split(",") if member.strip()]
         groups[name] = [int(m) if m.isdecimal() and len(m) <= LONGEST_ID else m for m in members]
@@ -214,7 +214,7 @@ def check_clusters(pattern: str | None) -> None:
             re.compile(pattern or "")
     except (re.error, RecursionError, OverflowError, MemoryError) as error:
         raise ValueError(
-            f"--clusters is {short(pattern)}, which is no regular expression ({error}); expected one such as '^[^/]+'."
+            f"--clusters is {quoted(pattern)}, which is no regular expression ({error}); expected one such as '^[^/]+'."
         ) from error
 
 
@@ -236,10 +236,10 @@ def _cluster(name: str, pattern: str) -> str:
             return match[0]
     except (RecursionError, MemoryError) as error:
         raise ValueError(
-            f"--clusters {short(pattern)} cannot be matched with the name of the image {name}; expected a "
+            f"--clusters {quoted(pattern)} cannot be matched with the name of the image {name}; expected a "
             "simpler pattern."
         ) from error
     raise ValueError(
-        f"--clusters {short(pattern)} finds nothing in the name of the image {name}; expected a group for each, so "
+        f"--clusters {quoted(pattern)} finds nothing in the name of the image {name}; expected a group for each, so "
         "correct the pattern."
     )

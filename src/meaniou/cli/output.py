@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from meaniou._util import Doubt, as_options, is_stream, visible, written
+from meaniou._util import Doubt, as_options, is_stream, printable, written
 from meaniou.cli import paths
 from meaniou.cli.options import FORMATS, FORMATS_BY_SUFFIX, check_clusters, cluster_by_name, parse_class_groups
 from meaniou.cli.overlays import Gallery
@@ -22,7 +22,7 @@ from meaniou.metrics import MeanIoU, to_bytes
 from meaniou.page import html
 from meaniou.plot import figures
 from meaniou.report import WORST, ComparisonReport, ImageTable, Report, columns_of
-from meaniou.settings import groups_of
+from meaniou.settings import resolve_class_groups
 from meaniou.uncertainty import Resampling
 
 PROGRESS = "meaniou.progress"  # the key of the ``Progress`` of files in a command's context
@@ -74,7 +74,7 @@ class OutputOptions:
 
     def check_classes(self, metric: MeanIoU) -> None:
         """Raises ``ValueError`` if options do not fit the classes."""
-        groups_of(metric.label_space, parse_class_groups(self.class_group))
+        resolve_class_groups(metric.label_space, parse_class_groups(self.class_group))
         if self.image_scores:
             columns_of(metric.label_space.class_names)
 
@@ -126,7 +126,7 @@ def render(
         contents |= {options.overlay / file: gallery.overlay(name) for file, name in overlay_files(names)}
     if options.html:
         scores = zip(names, images.mean_iou, strict=False) if images else ()
-        worst = [(visible(name), score, gallery.embedded(name)) for name, score in scores if gallery]
+        worst = [(printable(name), score, gallery.embedded(name)) for name, score in scores if gallery]
         contents[options.html] += html(report, title=title, label_space=metric.label_space, worst=worst).encode()
     return contents
 
@@ -214,7 +214,7 @@ def echo(text: str, err: bool = False) -> None:
             return
         raise MaskError(f"The standard output is closed; {ADVICE}, or pass --output.")
     try:
-        click.echo(visible(text, kept="\n\t") if stream.isatty() else text, err=err)
+        click.echo(printable(text, kept="\n\t") if stream.isatty() else text, err=err)
     except BrokenPipeError:
         discard_pending()
     except UnicodeEncodeError as error:
@@ -230,7 +230,7 @@ def echo(text: str, err: bool = False) -> None:
 
 def warn(sentence: str) -> None:
     """Prints a warning on the standard error."""
-    echo(f"Warning: {visible(sentence)}", err=True)
+    echo(f"Warning: {printable(sentence)}", err=True)
 
 
 @contextmanager

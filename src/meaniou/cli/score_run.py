@@ -10,7 +10,7 @@ from typing import Literal
 import click
 import torch
 
-from meaniou._util import listed
+from meaniou._util import join_names
 from meaniou.cli.options import first_option_passed
 from meaniou.cli.output import warn
 from meaniou.cli.overlays import Gallery
@@ -29,7 +29,7 @@ from meaniou.masks import (
 )
 from meaniou.metrics import MeanIoU, first_difference, id_of
 from meaniou.protocols import get
-from meaniou.settings import Absent, Present, VoidPreds, names_of, read
+from meaniou.settings import Absent, Present, VoidPreds, read_class_names, resolve_class_names
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class ScoreRun:
         """The pictures of the run; raises ``MaskError`` if there are photos, but none for one of the masks."""
         if self.photos and (missing := sorted(self.pairs.keys() - self.photos.keys())):
             raise MaskError(
-                f"There is no image for {len(missing)} of {len(self.pairs)} masks: {listed(missing)}; expected the "
+                f"There is no image for {len(missing)} of {len(self.pairs)} masks: {join_names(missing)}; expected the "
                 "same names in --photos, so add them, or name the end that differs by --photo-suffix."
             )
         return Gallery(self.metric.label_space, self.metric.input_settings, self.pairs, self.photos, self.max_pixels)
@@ -217,7 +217,7 @@ def merge_saved(paths: Sequence[Path]) -> MeanIoU:
 
 def _names(path: Path, num_classes: int | None) -> tuple[str, ...]:
     try:
-        names = read(path)
+        names = read_class_names(path)
     except OSError as error:
         raise MaskError(
             f"{path} cannot be read ({error.strerror}); expected a text file with one class name per line, so check "
@@ -228,7 +228,7 @@ def _names(path: Path, num_classes: int | None) -> tuple[str, ...]:
             f"{path} holds {len(names)} names and there are {num_classes} classes; expected one name per class, so "
             "correct the file, or leave out what says the number."
         )
-    return names_of(names, len(names))
+    return resolve_class_names(names, len(names))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from meaniou._util import cut, visible
+from meaniou._util import printable, shorten
 
 MAX_PIXELS = 1 << 28  # of a mask by default: 16,384 x 16,384
 
@@ -14,7 +14,7 @@ class MaskError(ValueError):
     """A folder or file that cannot be scored; the message names it, and is one line."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(visible(message))
+        super().__init__(printable(message))
 
 
 class ContentError(ValueError):
@@ -25,7 +25,7 @@ def reason(error: BaseException) -> str:
     """What another library or the system says of an error: its first line, without its number."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     lines = text.strip().splitlines()
-    return cut(lines[0].rstrip(".")) if lines else type(error).__name__
+    return shorten(lines[0].rstrip(".")) if lines else type(error).__name__
 
 
 def check_pixels(shape: Iterable[int], max_pixels: int) -> None:
@@ -41,7 +41,7 @@ def check_labels(dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> None:
     """Raises ``ContentError`` if an array of this dtype and shape is no map of labels."""
     if dtype.kind not in "biu" or not shape:
         raise ContentError(
-            f"holds {cut(str(dtype))} {size(shape)}; expected a map of labels, so save integers: the argmax of "
+            f"holds {shorten(str(dtype))} {size(shape)}; expected a map of labels, so save integers: the argmax of "
             "scores, whole numbers by astype(int), or labels as they were before they became fractions."
         )
     if dtype.kind == "u" and dtype.itemsize == 8:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from meaniou._util import listed, visible
+from meaniou._util import join_names, printable
 from meaniou.masks.errors import MaskError, reason
 from meaniou.masks.formats import SUFFIXES
 from meaniou.masks.photos import PHOTOS
@@ -57,7 +57,7 @@ def pair_masks(pred: Path, target: Path, pred_suffix: str = "", target_suffix: s
     unpaired = {"prediction": sorted(preds.keys() - targets.keys()), "truth": sorted(targets.keys() - preds.keys())}
     facts = [
         f"{len(names)} of {len(masks[kind])} {kind} masks have no {other} of the same name: "
-        + listed(masks[kind][name] for name in names)
+        + join_names(masks[kind][name] for name in names)
         for (kind, names), other in zip(unpaired.items(), reversed(masks), strict=True)
         if names
     ]
@@ -141,12 +141,12 @@ def image_name(relative: str, suffix: str = "", key: str = "") -> str | None:
         return None
     if key and (match := re.search(key, path.name)):
         name = match[0]
-    return visible(name)
+    return printable(name)
 
 
 def _why_none(folder: Path, suffix: str, kind: Kind, skipped: Counter[str]) -> str:
     """The sentence about a folder that holds nothing of a kind."""
-    others = listed(f"{number} {ending}" for ending, number in skipped.most_common(3))
+    others = join_names(f"{number} {ending}" for ending, number in skipped.most_common(3))
     state = f"holds no {kind.word} but {others}" if others else "holds no file"
     if suffix:
         return f"{folder} {state}; expected files that end in {suffix}, so check the path and the suffix."

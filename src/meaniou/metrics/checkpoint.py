@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 
 from meaniou import protocols
-from meaniou._util import short, write_all
+from meaniou._util import quoted, write_all
 from meaniou.counting import why_not
 from meaniou.protocols import Protocol
 from meaniou.settings import InputSettings, Policy
@@ -199,6 +199,6 @@ def _why_not_exactly(where: str, values: Any, expected: tuple[str, ...]) -> Iter
         yield f"lacks {missing[0]!r}{where}; expected a whole file of save(), so save it again"
     elif unknown := [name for name in values if name not in expected]:
         yield (
-            f"holds {short(unknown[0])}{where}, which this version of meaniou does not know; expected a file of "
+            f"holds {quoted(unknown[0])}{where}, which this version of meaniou does not know; expected a file of "
             "save(), so update meaniou, or save it again"
         )

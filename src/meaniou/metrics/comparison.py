@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from meaniou._util import listed
+from meaniou._util import join_names
 from meaniou.metrics.iou_metric import IoUMetric, counted, refuse_without_rows, warn_of
 from meaniou.report import Compared, ComparisonReport
 from meaniou.scores import Areas, ImageAreas, ImageRows, class_iou, class_mean, pixel_accuracy
@@ -137,7 +137,7 @@ def _check_pairs(first: ImageRows, second: ImageRows, names: Mapping[int, str]) 
     for here, there, where in ((first.ids, second.ids, "a"), (second.ids, first.ids, "b")):
         only = np.setdiff1d(here, there)
         if len(only):
-            shown = listed(names.get(i, i) for i in only.tolist())
+            shown = join_names(names.get(i, i) for i in only.tolist())
             are = "s are" if len(only) > 1 else " is"
             raise ValueError(
                 f"{len(only)} image{are} in {where} only: {shown}; expected the same images in both, so "

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch._subclasses import FakeTensor
 
-from meaniou._util import each, integer, short, visible
+from meaniou._util import as_integer, as_iterable, printable, quoted
 from meaniou.scores import Ints
 
 ImageIds = Sequence[int] | Sequence[str] | Tensor
@@ -38,7 +38,7 @@ def ids_of(image_ids: ImageIds | None, number: int, device: torch.device) -> tup
         if any(isinstance(value, str) for value in values):
             names = _names_by_id(values)
             values = [id_of(name) for name in values]
-        image_ids = _as_tensor([integer("image_ids", value) for value in values])
+        image_ids = _as_tensor([as_integer("image_ids", value) for value in values])
     if image_ids.dtype == torch.bool or image_ids.is_floating_point() or image_ids.is_complex():
         raise TypeError(
             f"image_ids is {image_ids.dtype}; expected whole numbers, one per image, so pass image_ids.long()."
@@ -60,22 +60,22 @@ def check_names(names: Mapping[int, str], others: Iterable[Mapping[int, str]]) -
             other = by_id.get(number, name)
             if other != name and id_of(str(name)) == id_of(str(other)) == number:
                 raise ValueError(
-                    f"The image names {short(other)} and {short(name)} have the same number {number}; expected one "
+                    f"The image names {quoted(other)} and {quoted(name)} have the same number {number}; expected one "
                     "for each, so rename one of the two images."
                 )
 
 
 def _values(image_ids: Any) -> list[Any]:
     if isinstance(image_ids, str):
-        raise TypeError(f"image_ids is {short(image_ids)}; expected an id for each image, so pass a list of names.")
-    return list(each("image_ids", image_ids))
+        raise TypeError(f"image_ids is {quoted(image_ids)}; expected an id for each image, so pass a list of names.")
+    return list(as_iterable("image_ids", image_ids))
 
 
 def _names_by_id(values: Sequence[Any]) -> dict[int, str]:
     """The names by their ids."""
     if numbers := [value for value in values if not isinstance(value, str)]:
         raise TypeError(
-            f"image_ids holds {short(numbers[0])} ({type(numbers[0]).__name__}) beside names; expected whole numbers "
+            f"image_ids holds {quoted(numbers[0])} ({type(numbers[0]).__name__}) beside names; expected whole numbers "
             "or strings, so pass one kind for all images."
         )
     if "" in values:
@@ -120,7 +120,7 @@ def repeated_images(ids: Ints, names: Mapping[int, str]) -> str:
     twice = numbers[times > 1].tolist()
     if not twice:
         return ""
-    first = visible(str(names.get(twice[0], twice[0])))
+    first = printable(str(names.get(twice[0], twice[0])))
     return (
         f"{len(twice)} image{'s were' if len(twice) > 1 else ' was'} counted more than once (the first is {first}), as "
         "by a sampler that repeats images to fill the last batch, or by a shard that is merged twice; use one that "

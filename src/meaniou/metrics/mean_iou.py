@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from torch import Tensor
 
-from meaniou._util import flag
+from meaniou._util import check_bool
 from meaniou.counting import Maps, count, count_images, image_counts_of, kernel, why_not
 from meaniou.metrics import checkpoint
 from meaniou.metrics.checkpoint import SavedSpace
@@ -15,7 +15,7 @@ from meaniou.metrics.image_ids import ImageIds, ids_of
 from meaniou.metrics.iou_metric import IoUMetric
 from meaniou.metrics.state.images import BatchImages
 from meaniou.metrics.state.state_form import StateForm
-from meaniou.protocols import Protocol, space_of
+from meaniou.protocols import Protocol, resolve_label_space
 from meaniou.settings import (
     Absent,
     Average,
@@ -148,7 +148,7 @@ class MeanIoU(IoUMetric):
                 "classes out of macro whatever it says; for average='none' pass absent='zero' or 'one' instead."
             )
         super().__init__(**kwargs)
-        self.label_space, self.protocol = space_of(
+        self.label_space, self.protocol = resolve_label_space(
             num_classes,
             label_space,
             protocol,
@@ -169,7 +169,7 @@ class MeanIoU(IoUMetric):
             over=over,
             worst_percent=worst_percent,
         )
-        flag("per_image", per_image)
+        check_bool("per_image", per_image)
         self.input_settings = InputSettings.of(input_format, threshold, validate_args, impl)
         if reason := why_not(impl):
             raise ValueError(reason)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from meaniou._util import integer
+from meaniou._util import as_integer
 from meaniou.counting import as_tensor, classes_of
 from meaniou.plot import matrix_view, overlays
 from meaniou.plot.matrix_view import READABLE, Normalize
-from meaniou.protocols import Protocol, space_of
+from meaniou.protocols import Protocol, resolve_label_space
 from meaniou.report import ClassReport, Intervals, Report
-from meaniou.settings import ClassNames, InputSettings, LabelSpace, groups_of
+from meaniou.settings import ClassNames, InputSettings, LabelSpace, resolve_class_groups
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +79,7 @@ def classes(report: Report, ax: "Axes | None" = None, *, most: int = 40) -> "Axe
         ValueError: if ``most`` is below 1.
         ModuleNotFoundError: if matplotlib is not there.
     """
-    if integer("most", most) < 1:
+    if as_integer("most", most) < 1:
         raise ValueError(f"most is {most}; expected 1 class or more.")
     defined = [c for c in range(len(report.classes)) if not math.isnan(report.classes[c].iou)]
     order = sorted(defined, key=lambda c: -report.classes[c].iou)[-most:]
@@ -145,7 +145,7 @@ def errors(
         >>> [text.get_text() for text in ax.get_legend().get_texts()]
         ['hit', 'miss', 'false alarm']
     """
-    space, _ = space_of(
+    space, _ = resolve_label_space(
         num_classes, label_space, protocol, ignore_index=ignore_index, class_names=class_names, pred_ids=pred_ids
     )
     one = None if of is None else _class(of, space)
@@ -197,7 +197,7 @@ def _draw_intervals(ax: "Axes", intervals: Intervals, order: list[int]) -> None:
 
 
 def _class(of: int | str, space: LabelSpace) -> int:
-    members = groups_of(space, {"of": [of]})["of"]
+    members = resolve_class_groups(space, {"of": [of]})["of"]
     if not members:
         raise ValueError(f"The class {of!r} is ignored; expected one that is counted, so name another.")
     return members[0]

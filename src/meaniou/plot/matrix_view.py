@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from meaniou._util import integer
+from meaniou._util import as_integer
 from meaniou.report import Report
 
 Normalize = Literal["truth", "prediction"]
@@ -49,7 +49,7 @@ def select_classes(report: Report, normalize: Normalize | None = "truth", most: 
     """
     if normalize not in ("truth", "prediction", None):
         raise ValueError(f"normalize is {normalize!r}; expected 'truth', 'prediction' or None.")
-    if integer("most", most) < 1:
+    if as_integer("most", most) < 1:
         raise ValueError(f"most is {most}; expected 1 class or more.")
     pixels = report.counts[:-2]  # no truth, no row
     size = len(pixels)

@@ -6,13 +6,13 @@ the official tools compute beyond one confusion matrix, such as instance-level s
 
 from meaniou.protocols.catalog import get, names, table
 from meaniou.protocols.protocol import Protocol
-from meaniou.protocols.resolve import space_of
+from meaniou.protocols.resolve import resolve_label_space
 
 __all__ = [
     "Protocol",
     "get",
     "names",
-    "space_of",
+    "resolve_label_space",
     "table",
 ]
 

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Iterable
 from functools import cache
 
-from meaniou._util import Table, short
+from meaniou._util import Table, quoted
 from meaniou.protocols.benchmarks import REGISTRY
 from meaniou.protocols.protocol import Protocol
 
@@ -29,7 +29,7 @@ def get(name: str) -> Protocol:
     if wanted not in REGISTRY:
         near = difflib.get_close_matches(wanted, REGISTRY, 1, 0.5)
         meant = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"protocol is {short(name)}; expected one of {', '.join(REGISTRY)}{meant}.")
+        raise ValueError(f"protocol is {quoted(name)}; expected one of {', '.join(REGISTRY)}{meant}.")
     return _protocol(wanted)
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-from meaniou._util import integer, short
+from meaniou._util import as_integer, quoted
 from meaniou.protocols.catalog import get
 from meaniou.protocols.protocol import Protocol
-from meaniou.settings import ClassNames, LabelSpace, names_of, void_ids
+from meaniou.settings import ClassNames, LabelSpace, as_void_ids, resolve_class_names
 
 
-def space_of(
+def resolve_label_space(
     num_classes: int | None,
     label_space: LabelSpace | None,
     protocol: str | Protocol | None,
@@ -30,7 +30,7 @@ def space_of(
         raise TypeError("num_classes is a LabelSpace; expected the number of classes, so pass label_space= instead.")
     if not isinstance(label_space, LabelSpace | None):
         raise TypeError(
-            f"label_space is {short(label_space)} ({type(label_space).__name__}); expected a LabelSpace, so pass "
+            f"label_space is {quoted(label_space)} ({type(label_space).__name__}); expected a LabelSpace, so pass "
             "num_classes= for a number."
         )
     rules = protocol if protocol is None or isinstance(protocol, Protocol) else get(protocol)
@@ -41,14 +41,14 @@ def space_of(
         if num_classes is None:
             raise TypeError("num_classes is None; expected the number of classes, or pass label_space= or protocol=.")
         space = LabelSpace(num_classes)
-    elif num_classes is not None and integer("num_classes", num_classes) != space.num_classes:
+    elif num_classes is not None and as_integer("num_classes", num_classes) != space.num_classes:
         beside = "the label space" if rules is None else f"the protocol {rules.name!r}"
         raise ValueError(
             f"num_classes is {num_classes!r} beside {beside}, which has {space.num_classes} classes; leave it out."
         )
     changes = {
-        "ignore_index": None if ignore_index is None else void_ids("ignore_index", ignore_index),
-        "class_names": None if class_names is None else names_of(class_names, space.num_classes),
+        "ignore_index": None if ignore_index is None else as_void_ids("ignore_index", ignore_index),
+        "class_names": None if class_names is None else resolve_class_names(class_names, space.num_classes),
         "pred_ids": pred_ids,
         "pred_void": pred_void,
     }

@@ -28,7 +28,7 @@ from meaniou.scores import (
     weighted_iou,
     without_ignored,
 )
-from meaniou.settings import Groups, LabelSpace, Policy, groups_of
+from meaniou.settings import Groups, LabelSpace, Policy, resolve_class_groups
 from meaniou.uncertainty import Resampling, bootstrap
 
 TOP = 10  # confusions
@@ -47,7 +47,7 @@ def build_report(
     images: ImageAreas | None = None,
     resampling: Resampling | None = None,
 ) -> Report:
-    """The report of counts and their areas; raises as ``settings.groups_of``.
+    """The report of counts and their areas; raises as ``settings.resolve_class_groups``.
 
     Args:
         counts: those of ``Report.counts``.
@@ -61,7 +61,7 @@ def build_report(
         images: areas of each image, where they are kept.
         resampling: of the images, where intervals are asked for.
     """
-    members = dict(space.class_groups) if class_groups is None else groups_of(space, class_groups)
+    members = dict(space.class_groups) if class_groups is None else resolve_class_groups(space, class_groups)
     values = {name: column_values(column, areas, policy) for name, column in COLUMNS.items()}
     means: dict[str, Any] = {c.mean: float(class_mean(values[name], policy)) for name, c in COLUMNS.items() if c.mean}
     groups = class_group_reports(matrix, areas, space, policy, members)

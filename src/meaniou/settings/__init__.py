@@ -10,22 +10,22 @@ from meaniou.settings.choices import (
     Over,
     Present,
     VoidPreds,
-    unknown,
+    unknown_keyword,
 )
 from meaniou.settings.class_groups import Groups
 from meaniou.settings.class_names import (
     ClassNames,
     check_text,
-    names_of,
-    read,
+    read_class_names,
+    resolve_class_names,
 )
 from meaniou.settings.input_settings import InputSettings
-from meaniou.settings.label_ids import void_ids
+from meaniou.settings.label_ids import as_void_ids
 from meaniou.settings.label_space import (
     TRAIN_VOID,
     Color,
     LabelSpace,
-    groups_of,
+    resolve_class_groups,
 )
 from meaniou.settings.label_tables import LabelTables
 from meaniou.settings.policy import Policy
@@ -48,10 +48,10 @@ __all__ = [
     "Policy",
     "Present",
     "VoidPreds",
+    "as_void_ids",
     "check_text",
-    "groups_of",
-    "names_of",
-    "read",
-    "unknown",
-    "void_ids",
+    "read_class_names",
+    "resolve_class_groups",
+    "resolve_class_names",
+    "unknown_keyword",
 ]

@@ -38,13 +38,13 @@ ELSEWHERE = {
 }
 
 
-def one_of(name: str, value: object) -> None:
+def check_choice(name: str, value: object) -> None:
     """Raises ``ValueError`` unless ``value`` is one of the choices of that name."""
     if value not in CHOICES[name]:
         raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, CHOICES[name]))}.")
 
 
-def unknown(keyword: str, keywords: Iterable[str]) -> str:
+def unknown_keyword(keyword: str, keywords: Iterable[str]) -> str:
     """The error for an unknown keyword, with the keyword that was probably meant."""
     near = difflib.get_close_matches(keyword, list(keywords), 1, 0.7)
     if near and keyword not in ELSEWHERE:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from meaniou._util import each, integer, short
+from meaniou._util import as_integer, as_iterable, quoted
 from meaniou.settings.class_names import check_text
 
 Groups = Mapping[str, Iterable[int | str]]
@@ -25,7 +25,7 @@ def check_groups(groups: Groups | None, class_names: Sequence[str]) -> dict[str,
                 f"class_groups holds {name!r}: {members!r}; expected a name and a list of classes for each group."
             )
         check_text("class_groups", name)
-        classes = frozenset(_class_id(name, member, ids) for member in each("class_groups", members))
+        classes = frozenset(_class_id(name, member, ids) for member in as_iterable("class_groups", members))
         if not classes:
             raise ValueError(
                 f"The group {name!r} holds no class; expected at least one, so name one or drop the group."
@@ -39,10 +39,10 @@ def check_groups(groups: Groups | None, class_names: Sequence[str]) -> dict[str,
 
 
 def _class_id(group: str, member: int | str, ids: Mapping[str, int]) -> int:
-    c = ids.get(member, -1) if isinstance(member, str) else integer("class_groups", member)
+    c = ids.get(member, -1) if isinstance(member, str) else as_integer("class_groups", member)
     if not 0 <= c < len(ids):
         raise ValueError(
-            f"The group {short(group)} holds {short(member)}, which is no class; expected ids 0 to "
+            f"The group {quoted(group)} holds {quoted(member)}, which is no class; expected ids 0 to "
             f"{len(ids) - 1} or names of class_names, so correct its list."
         )
     return c

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from meaniou._util import listed, short, visible
+from meaniou._util import join_names, printable, quoted
 from meaniou.settings.choices import MAX_CLASSES
 
 LONGEST = 1 << 24  # bytes of a file of names; 4,096 names with a config around them are far below
@@ -16,7 +16,9 @@ LONGEST = 1 << 24  # bytes of a file of names; 4,096 names with a config around 
 ClassNames = Sequence[str] | Mapping[int, str] | Mapping[str, str] | PathLike[str]
 
 
-def names_of(class_names: ClassNames | None, num_classes: int, setting: str = "class_names") -> tuple[str, ...]:
+def resolve_class_names(
+    class_names: ClassNames | None, num_classes: int, setting: str = "class_names"
+) -> tuple[str, ...]:
     """One name per class, stripped; the ids where there are none.
 
     Args:
@@ -33,27 +35,27 @@ def names_of(class_names: ClassNames | None, num_classes: int, setting: str = "c
         return tuple(str(c) for c in range(num_classes))
     if isinstance(class_names, str):
         raise TypeError(
-            f"{setting} is the string {short(class_names)}; expected a sequence of names, one per class, so pass a "
+            f"{setting} is the string {quoted(class_names)}; expected a sequence of names, one per class, so pass a "
             "list, or pathlib.Path(...) for a file."
         )
-    values: Any = read(Path(class_names)) if isinstance(class_names, PathLike) else class_names
+    values: Any = read_class_names(Path(class_names)) if isinstance(class_names, PathLike) else class_names
     if isinstance(values, Mapping):
         values = _in_order(values, num_classes, setting)
     if not isinstance(values, Iterable):
         raise TypeError(
-            f"{setting} is {short(values)} ({type(values).__name__}); expected several names, so pass a list."
+            f"{setting} is {quoted(values)} ({type(values).__name__}); expected several names, so pass a list."
         )
     names = tuple(name.strip() if isinstance(name, str) else name for name in islice(values, MAX_CLASSES + 1))
     for name in names:
         if not isinstance(name, str) or not name:
-            raise TypeError(f"{setting} holds {short(name)}; expected strings that are not empty, one per class.")
+            raise TypeError(f"{setting} holds {quoted(name)}; expected strings that are not empty, one per class.")
         check_text(setting, name)
     if len(names) != num_classes:
         number = f"{len(names)} names" if len(names) <= MAX_CLASSES else f"more than {MAX_CLASSES} names"
         raise ValueError(f"{setting} has {number}; expected {num_classes}, one per class, in the order of their ids.")
     if (repeated := _first_repeated(names)) is not None:
         raise ValueError(
-            f"{setting} holds {short(repeated)} more than once; expected names that differ, so rename one."
+            f"{setting} holds {quoted(repeated)} more than once; expected names that differ, so rename one."
         )
     return names
 
@@ -64,19 +66,19 @@ def check_text(what: str, name: str) -> None:
         name.encode()
     except UnicodeEncodeError as error:
         raise ValueError(
-            f"{what} holds {short(name)}, in which {error.object[error.start]!r} is half of a character (a surrogate); "
+            f"{what} holds {quoted(name)}, in which {error.object[error.start]!r} is half of a character (surrogate); "
             "expected text that UTF-8 can hold, so write the name anew."
         ) from error
 
 
-def read(path: Path) -> list[str] | dict[str, str]:
+def read_class_names(path: Path) -> list[str] | dict[str, str]:
     """The names in a file: one per line, or JSON (a list, ``{id: name}``, or what has one under ``id2label``).
 
     Raises:
         OSError: if it cannot be read.
         ValueError: if it holds something else.
     """
-    where = visible(str(path))
+    where = printable(str(path))
     with path.open("rb") as file:
         content = file.read(LONGEST + 1)
     if len(content) > LONGEST:
@@ -107,7 +109,7 @@ def read(path: Path) -> list[str] | dict[str, str]:
 
 def _object_of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if (repeated := _first_repeated(key for key, _ in pairs)) is not None:
-        raise ValueError(f"the key {short(repeated)} stands there more than once")
+        raise ValueError(f"the key {quoted(repeated)} stands there more than once")
     return dict(pairs)
 
 
@@ -118,7 +120,7 @@ def _lines(where: str, text: str) -> list[str]:
     seen: set[str] = set()
     for number, name in enumerate(names, 1):
         if not name or name in seen:
-            fault = "is empty" if not name else f"names {short(name)} a second time"
+            fault = "is empty" if not name else f"names {quoted(name)} a second time"
             raise ValueError(f"Line {number} of {where} {fault}; expected one name per line, each once.")
         seen.add(name)
     return names
@@ -140,7 +142,7 @@ def _in_order(names: Mapping[Any, str], num_classes: int, setting: str) -> list[
     ids = [int(key) if isinstance(key, str) and key.strip().isdecimal() and len(key) < 9 else key for key in names]
     if sorted(ids, key=str) != sorted(range(num_classes), key=str):
         raise ValueError(
-            f"{setting} has {len(ids)} keys ({listed(map(short, ids))}); expected the {num_classes} class ids 0 to "
+            f"{setting} has {len(ids)} keys ({join_names(map(quoted, ids))}); expected {num_classes} class ids, 0 to "
             f"{num_classes - 1}, one name for each."
         )
     return [name for _, name in sorted(zip(ids, names.values(), strict=True))]

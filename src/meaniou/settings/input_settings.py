@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from numbers import Real
 
-from meaniou._util import flag
-from meaniou.settings.choices import Impl, InputFormat, one_of
+from meaniou._util import check_bool
+from meaniou.settings.choices import Impl, InputFormat, check_choice
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class InputSettings:
     @classmethod
     def of(cls, input_format: InputFormat, threshold: float, validate_args: bool, impl: Impl) -> "InputSettings":
         """Checks the settings and freezes them; raises ``TypeError`` or ``ValueError`` if one is off."""
-        one_of("input_format", input_format)
-        flag("validate_args", validate_args)
+        check_choice("input_format", input_format)
+        check_bool("validate_args", validate_args)
         if isinstance(threshold, bool) or not isinstance(threshold, Real) or threshold != threshold:
             raise TypeError(
                 f"threshold is {threshold!r}; expected a number, such as 0.5 for probabilities or 0.0 for logits."

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from meaniou._util import each, integer
+from meaniou._util import as_integer, as_iterable
 
 ClassIds = Sequence[int | Iterable[int]] | Mapping[int, int]
 IdsByClass = tuple[tuple[int, ...], ...]
 
 
-def void_ids(name: str, void: int | Iterable[int] | None) -> tuple[int, ...]:
+def as_void_ids(name: str, void: int | Iterable[int] | None) -> tuple[int, ...]:
     """Sorted ids of one or several; ``name`` is the setting that an error complains of."""
     if void is None:
         return ()
@@ -40,8 +40,8 @@ def ids_by_class(name: str, ids: ClassIds, num_classes: int) -> IdsByClass:
 def _pairs(name: str, ids: ClassIds, num_classes: int) -> list[tuple[int, int]]:
     """Pairs of an id and its class."""
     if isinstance(ids, Mapping):
-        return [(_label(name, label), integer(name, c)) for label, c in ids.items()]
-    entries = list(each(name, ids))
+        return [(_label(name, label), as_integer(name, c)) for label, c in ids.items()]
+    entries = list(as_iterable(name, ids))
     if len(entries) != num_classes:
         raise ValueError(
             f"{name} has {len(entries)} entries; expected {num_classes}, one per class: an id, or several in a tuple."
@@ -56,7 +56,7 @@ def _has_length(values: object) -> bool:
 
 
 def _label(name: str, label: Any) -> int:
-    number = integer(name, label)
+    number = as_integer(name, label)
     if not -(2**63) <= number < 2**63:
         raise ValueError(f"{name} holds {number}; expected ids that fit into int64, so name the id that the maps hold.")
     return number

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from meaniou._util import each, integer
+from meaniou._util import as_integer, as_iterable
 from meaniou.settings.choices import MAX_CLASSES
 from meaniou.settings.class_groups import Groups, check_groups
-from meaniou.settings.class_names import ClassNames, names_of
-from meaniou.settings.label_ids import ClassIds, IdsByClass, ids_by_class, void_ids
+from meaniou.settings.class_names import ClassNames, resolve_class_names
+from meaniou.settings.label_ids import ClassIds, IdsByClass, as_void_ids, ids_by_class
 from meaniou.settings.label_tables import LabelTables
 
 TRAIN_VOID = 255  # the void of train ids, by convention, wherever it is no class
@@ -100,12 +100,12 @@ class LabelSpace:
             TypeError: if a setting has the wrong type.
             ValueError: if one is out of range, has the wrong length, or names an id twice.
         """
-        num_classes = integer("num_classes", num_classes)
+        num_classes = as_integer("num_classes", num_classes)
         if not 1 <= num_classes <= MAX_CLASSES:
             raise ValueError(
                 f"num_classes is {num_classes}; expected 1 to {MAX_CLASSES}, so check the number of classes."
             )
-        void = void_ids("ignore_index", ignore_index)
+        void = as_void_ids("ignore_index", ignore_index)
         target_ids = None if ids is None else ids_by_class("ids", ids, num_classes)
         if instances not in get_args(Instances):
             raise ValueError(f"instances is {instances!r}; expected one of {get_args(Instances)}.")
@@ -113,10 +113,10 @@ class LabelSpace:
         preds_ids = {"ids": target_ids, "classes": None}[preds_hold] if isinstance(preds_hold, str) else preds_hold
         no_answer = _usual_pred_void(preds_hold, void, num_classes)
         if pred_void is not None:
-            no_answer = void_ids("pred_void", pred_void)
+            no_answer = as_void_ids("pred_void", pred_void)
             if preds_ids is None:
                 _refuse_class_as_void(no_answer, num_classes, void if target_ids is None else ())
-        names = names_of(class_names, num_classes)
+        names = resolve_class_names(class_names, num_classes)
         tables = LabelTables.of(num_classes, target_ids, void, preds_ids, no_answer)
         groups = check_groups(class_groups, names)
         vars(self).update(  # not by assignment, which a frozen dataclass refuses
@@ -140,7 +140,7 @@ class LabelSpace:
 
         Predictions hold ``0 .. C-1``, as an argmax does. With more than 254 classes, 0 alone is void.
         """
-        void = [0, TRAIN_VOID] if integer("num_classes", num_classes) < TRAIN_VOID else [0]
+        void = [0, TRAIN_VOID] if as_integer("num_classes", num_classes) < TRAIN_VOID else [0]
         return cls(
             num_classes, ids=range(1, num_classes + 1), ignore_index=void, class_names=class_names, pred_ids="classes"
         )
@@ -199,7 +199,7 @@ class LabelSpace:
         return self.tables.preds_text
 
 
-def groups_of(space: LabelSpace, groups: Groups | None) -> dict[str, tuple[int, ...]]:
+def resolve_class_groups(space: LabelSpace, groups: Groups | None) -> dict[str, tuple[int, ...]]:
     """Groups of classes by name, each as sorted ids without the ignored ones; raises as ``check_groups``."""
     checked = check_groups(groups, space.class_names)
     return {name: tuple(sorted(ids - space.ignored_classes)) for name, ids in checked.items()}
@@ -237,7 +237,10 @@ def _hints(hint: Hint) -> tuple[tuple[int | None, str], ...]:
 
 
 def _colors(colors: Iterable[Iterable[int]], num_classes: int) -> tuple[Color, ...]:
-    rows = [tuple(integer("colors", part) for part in each("colors", color)) for color in each("colors", colors)]
+    rows = [
+        tuple(as_integer("colors", part) for part in as_iterable("colors", color))
+        for color in as_iterable("colors", colors)
+    ]
     if len(rows) != num_classes or any(len(row) != 3 or min(row) < 0 or max(row) > 255 for row in rows):
         raise ValueError(f"colors is {rows}; expected {num_classes} of them, each red, green and blue from 0 to 255.")
     return tuple((red, green, blue) for red, green, blue in rows)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, get_args
 
-from meaniou._util import each, flag, integer
-from meaniou.settings.choices import Absent, Average, Over, Present, VoidPreds, one_of
+from meaniou._util import as_integer, as_iterable, check_bool
+from meaniou.settings.choices import Absent, Average, Over, Present, VoidPreds, check_choice
 from meaniou.settings.label_space import LabelSpace
 
 
@@ -50,14 +50,14 @@ class Policy:
     ) -> "Policy":
         """Checks the settings against the label space and freezes them; raises ``TypeError`` or ``ValueError``."""
         average = "none" if average is None else average
-        one_of("average", average)
-        one_of("void_preds", void_preds)
-        one_of("present", present)
-        one_of("absent", absent)
-        one_of("over", over)
+        check_choice("average", average)
+        check_choice("void_preds", void_preds)
+        check_choice("present", present)
+        check_choice("absent", absent)
+        check_choice("over", over)
         percents = _percents(worst_percent)
         _check_over(over, average, percents)
-        flag("include_background", include_background)
+        check_bool("include_background", include_background)
         in_mean = _classes_in_mean(space, classes, include_background)
         return cls(average, void_preds, present, absent, in_mean, over, percents)
 
@@ -93,7 +93,7 @@ def _classes_in_mean(space: LabelSpace, classes: Iterable[int] | None, include_b
     """The sorted classes that enter an average; raises ``TypeError`` or ``ValueError``."""
     in_mean = set(range(space.num_classes))
     if classes is not None:
-        asked = {integer("classes", c) for c in each("classes", classes)}
+        asked = {as_integer("classes", c) for c in as_iterable("classes", classes)}
         if outside := sorted(asked - in_mean):
             raise ValueError(
                 f"classes holds {outside[0]}; expected class ids 0 to {space.num_classes - 1}, so drop it."

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from meaniou._util import listed
+from meaniou._util import join_names
 from meaniou.masks.errors import ContentError, check_labels, check_pixels, size
 
 PIECE = 1 << 22  # bytes that are unpacked at once
@@ -55,7 +55,7 @@ def read_npz(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         if len(members) != 1:
-            names = listed(member.filename.removesuffix(".npy") for member in members)
+            names = join_names(member.filename.removesuffix(".npy") for member in members)
             raise ContentError(f"holds {len(members)} arrays ({names}); expected one, so save the labels alone.")
         with archive.open(members[0]) as stream:
             header = _header(stream)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from meaniou._util import short
+from meaniou._util import quoted
 from meaniou.metrics.image_ids import check_names
 
 PARTS = 64  # in a list; more are joined
@@ -81,7 +81,7 @@ class ImageNames:
         """Adds names; raises ``ValueError`` if two names have the same id."""
         parts = metric.__dict__["_image_names"]
         if wrong := [part for part in (*parts, names) if not isinstance(part, Mapping)]:
-            raise TypeError(f"image_names is {short(wrong[0])}; expected names by id, so set a dict.")
+            raise TypeError(f"image_names is {quoted(wrong[0])}; expected names by id, so set a dict.")
         check_names(names, parts)
         parts = (*parts, names)
         first = first_to_join([len(part) for part in parts])

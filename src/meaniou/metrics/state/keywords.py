@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from meaniou.settings import unknown
+from meaniou.settings import unknown_keyword
 
 KEYWORDS = (
     "compute_on_cpu",
@@ -32,4 +32,4 @@ def _sentence(of_metric: type, keywords: Iterable[str]) -> str:
     """The sentence about the first keyword that is not one of ``torchmetrics.Metric``."""
     constructors = [vars(base)["__init__"] for base in of_metric.__mro__ if "__init__" in vars(base)]
     own = {name for init in constructors for name in inspect.signature(init).parameters} - {"self", "kwargs"}
-    return unknown(next(name for name in keywords if name not in KEYWORDS), [*own, *KEYWORDS])
+    return unknown_keyword(next(name for name in keywords if name not in KEYWORDS), [*own, *KEYWORDS])

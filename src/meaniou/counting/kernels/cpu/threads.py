@@ -24,6 +24,7 @@ PARTS = 4
 
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
+_size = 0  # threads of the pool
 
 
 def parallel_for(add: Add, grain: int, start: int, stop: int, counts: Array, unit: int = 64) -> None:
@@ -54,10 +55,11 @@ def parallel_for(add: Add, grain: int, start: int, stop: int, counts: Array, uni
 
 
 def _threads(number: int) -> ThreadPoolExecutor:
-    global _pool
+    global _pool, _size
     with _lock:
-        if _pool is None or _pool._max_workers < number:
+        if _pool is None or _size < number:
             _pool = ThreadPoolExecutor(number, thread_name_prefix="meaniou")  # one that was too small ends when idle
+            _size = number
         return _pool
 
 
