@@ -45,7 +45,8 @@ PRIVATE = {
     "counting.contents: torch._subclasses": "PyTorch has no public name for its fake tensors",
     "metrics.state.update_count: metric._compiled_updates": "the slot is that of the module, on the metric",
 }
-EMPTY_NAMES = {"chosen", "drawn", "found", "given", "known", "listed", "told"}  # of variables, which should say what they hold
+# Variables should say what they hold.
+EMPTY_NAMES = {"chosen", "drawn", "found", "given", "known", "listed", "told"}
 
 
 def name_of(path: Path) -> str:
