@@ -11,7 +11,7 @@ import torch
 from support.command import invoke
 
 from meaniou import MeanIoU, compare
-from meaniou.metrics import id_of
+from meaniou.scores import id_of
 
 NAMES = [f"scene_{i}" for i in range(6)]
 

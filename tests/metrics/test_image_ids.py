@@ -9,7 +9,8 @@ from support import assert_sentence
 from torchmetrics import MetricCollection
 
 from meaniou import MeanIoU, compare
-from meaniou.metrics import id_of, image_ids
+from meaniou.metrics import image_ids
+from meaniou.scores import id_of
 
 NAMES = ["city/a", "b.png", "ä"]
 TARGET = torch.tensor([[[0, 1, 1]], [[0, 0, 1]], [[1, 1, 1]]])
@@ -159,3 +160,15 @@ def test_what_names_cost_does_not_grow_with_the_batches():
         metric.update(PREDS[:1], TARGET[:1], image_ids=[f"image {i}"])
         assert len(vars(metric)["_image_names"]) <= 64
     assert list(metric.image_names.values()) == [f"image {i}" for i in range(300)]
+
+
+def test_clusters_are_of_the_ids_that_update_was_given():
+    named, numbered = made(NAMES), made([0, 1, 2])
+    patients = ["p", "q", "p"]
+    interval = named.bootstrap(clusters=dict(zip(NAMES, patients, strict=True)), resamples=20)
+    assert interval == named.bootstrap(clusters=lambda name: patients[NAMES.index(name)], resamples=20)
+    assert interval != named.bootstrap(resamples=20)
+    numbered.image_names = dict(enumerate(NAMES))  # for what is printed
+    assert numbered.bootstrap(clusters=patients.__getitem__, resamples=20).confidence == 0.95
+    with pytest.raises(ValueError, match="clusters has no image '(city/a|b.png|ä)'"):
+        named.bootstrap(clusters={id_of(name): "p" for name in NAMES})

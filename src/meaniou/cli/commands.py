@@ -222,7 +222,7 @@ def compare(
         if workers.rank:
             return
         with warnings_to_stderr():
-            clusters = cluster_by_name(options.clusters, a.image_names)
+            clusters = cluster_by_name(options.clusters)
             names = [printable(str(pred)) for pred in preds]
             resampling = Resampling(resamples=resamples, seed=seed, clusters=clusters)
             report = comparison_report(a, b, names, resampling)

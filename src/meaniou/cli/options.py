@@ -3,7 +3,7 @@
 import functools
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from operator import methodcaller
 from pathlib import Path
@@ -225,9 +225,9 @@ def check_clusters_match(pattern: str | None, names: Iterable[str]) -> None:
             _cluster(name, pattern)
 
 
-def cluster_by_name(pattern: str | None, names: Mapping[int, str]) -> Callable[[int], str] | None:
-    """From the id of an image to the part of its name that a pattern matches; ``None`` without a pattern."""
-    return None if pattern is None else lambda number: _cluster(names.get(number, str(number)), pattern)
+def cluster_by_name(pattern: str | None) -> Callable[[int | str], str] | None:
+    """From the name of an image to the part of it that a pattern matches; ``None`` without a pattern."""
+    return None if pattern is None else lambda name: _cluster(str(name), pattern)
 
 
 def _cluster(name: str, pattern: str) -> str:

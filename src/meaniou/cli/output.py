@@ -86,7 +86,7 @@ def report_metric(metric: MeanIoU, options: OutputOptions, gallery: Gallery | No
         MaskError: if a file or the standard output cannot be written, or a picture not be drawn.
     """
     with warnings_to_stderr():
-        bootstrap = options.ci and Resampling(clusters=cluster_by_name(options.clusters, metric.image_names))
+        bootstrap = options.ci and Resampling(clusters=cluster_by_name(options.clusters))
         report = metric.report(class_groups=parse_class_groups(options.class_group), bootstrap=bootstrap)
         images = metric.image_scores() if options.needs_images else None
     contents = render(metric, report, images, options, gallery, title)

@@ -27,8 +27,9 @@ from meaniou.masks import (
     pair_masks,
     read_pairs,
 )
-from meaniou.metrics import MeanIoU, first_difference, id_of
+from meaniou.metrics import MeanIoU, first_difference
 from meaniou.protocols import get
+from meaniou.scores import id_of
 from meaniou.settings import Absent, Present, VoidPreds, read_class_names, resolve_class_names
 
 

@@ -2,7 +2,7 @@
 
 from meaniou.metrics.checkpoint import to_bytes
 from meaniou.metrics.comparison import compare, compare_classes, comparison_report, first_difference
-from meaniou.metrics.image_ids import ImageIds, id_of
+from meaniou.metrics.image_ids import ImageIds
 from meaniou.metrics.mean_iou import MeanIoU
 
 __all__ = [
@@ -12,6 +12,5 @@ __all__ = [
     "compare_classes",
     "comparison_report",
     "first_difference",
-    "id_of",
     "to_bytes",
 ]

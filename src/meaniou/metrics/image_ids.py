@@ -1,6 +1,5 @@
 """Ids of images, which pair the images of two metrics and show that one was counted twice."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,14 +9,9 @@ from torch import Tensor
 from torch._subclasses import FakeTensor
 
 from meaniou._util import as_integer, as_iterable, printable, quoted
-from meaniou.scores import Ints
+from meaniou.scores import Ints, id_of
 
 ImageIds = Sequence[int] | Sequence[str] | Tensor
-
-
-def id_of(name: str) -> int:
-    """A number for the name of an image, the same in every run, so that shards can be merged and runs compared."""
-    return int.from_bytes(hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=8).digest()) >> 1
 
 
 def ids_of(image_ids: ImageIds | None, number: int, device: torch.device) -> tuple[Tensor, dict[int, str]]:

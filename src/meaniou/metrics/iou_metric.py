@@ -147,8 +147,8 @@ class IoUMetric(CountState):
             confidence: the share of resamples inside the interval.
             resamples: how often the images are resampled.
             seed: of the resampling.
-            clusters: ``{id: cluster}`` or a function of the id, where images are alike (of one patient, scene or
-                sequence): whole clusters are resampled then.
+            clusters: ``{id: cluster}`` or a function of the id (what ``update`` was given, a number or a name), where
+                images are alike (of one patient, scene or sequence): whole clusters are resampled then.
 
         Raises:
             ValueError: as ``compute``, or if no rows are kept, or a setting is out of range.

@@ -20,7 +20,7 @@ from meaniou.scores.averages import (
     without_ignored,
 )
 from meaniou.scores.confusions import harmonic_mean, merged_iou, top_confusions
-from meaniou.scores.images import ImageAreas, ImageRows
+from meaniou.scores.images import ImageAreas, ImageRows, id_of
 from meaniou.scores.ratios import dice, iou, kappa, pixel_accuracy, precision, ratio, recall
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "class_mean",
     "dice",
     "harmonic_mean",
+    "id_of",
     "image_iou",
     "image_means",
     "iou",

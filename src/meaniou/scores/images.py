@@ -1,5 +1,6 @@
 """Rows of pixels that are kept for each image, in one order, and the areas that they have under a policy."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -7,6 +8,11 @@ import numpy as np
 
 from meaniou.scores.areas import Areas, Ints
 from meaniou.settings import LabelSpace, Policy
+
+
+def id_of(name: str) -> int:
+    """A number for the name of an image, the same in every run, so that shards can be merged and runs compared."""
+    return int.from_bytes(hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=8).digest()) >> 1
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,12 @@ class ImageAreas:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def own_ids(self) -> list[int | str]:
+        """The ids as they were passed to ``update``: names where these were names."""
+        pairs = ((number, str(self.names.get(number, ""))) for number in self.ids.tolist())
+        return [name if name and id_of(name) == number else number for number, name in pairs]
 
 
 @dataclass(frozen=True)

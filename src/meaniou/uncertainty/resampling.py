@@ -19,7 +19,7 @@ from meaniou.settings import Policy
 from meaniou.uncertainty.records import Comparison, Interval
 from meaniou.uncertainty.statistics import Statistic, Weighted, statistic_of
 
-Clusters = Mapping[int, Hashable] | Callable[[int], Hashable]
+Clusters = Mapping[int, Hashable] | Mapping[str, Hashable] | Callable[[Any], Hashable]
 CONFIDENCE, RESAMPLES = 0.95, 1000  # by default
 MAX_RESAMPLES = 10**6  # far more than an interval gains from
 CHUNK = 1 << 22  # weights that are held at a time
@@ -36,7 +36,7 @@ class Resampling:
         resamples: how often the images are resampled.
         seed: of the resampling.
         clusters: ``{id: cluster}`` or a function of the id, where images are alike (of one patient, scene or sequence):
-            whole clusters are resampled then.
+            whole clusters are resampled then. An id is what ``update`` was given, a number or a name.
     """
 
     confidence: float = CONFIDENCE
@@ -56,9 +56,9 @@ class Resampling:
                 f"clusters is a {type(self.clusters).__name__}; expected {{id: cluster}} or a function, so pass a dict."
             )
 
-    def weights(self, ids: Ints) -> Iterator[Ints]:
+    def weights(self, images: ImageAreas) -> Iterator[Ints]:
         """How often each image is in each resample, ``[R, N]``, some resamples at a time; none for a single image."""
-        members = self._members(ids)
+        members = self._members(images)
         number = int(members.max()) + 1 if len(members) else 0
         if number < 2:
             return
@@ -67,15 +67,15 @@ class Resampling:
         for start in range(0, self.resamples, step):
             yield _multinomial(generator, number, min(step, self.resamples - start))[:, members]
 
-    def _members(self, ids: Ints) -> Ints:
+    def _members(self, images: ImageAreas) -> Ints:
         """The number of the cluster of each image; by default each is its own."""
         if self.clusters is None:
-            return np.arange(len(ids))
-        if (ids < 0).any():
+            return np.arange(len(images))
+        if (images.ids < 0).any():
             raise ValueError("clusters are of images with ids; expected ids in every update, so pass image_ids=.")
-        find = self.clusters if callable(self.clusters) else self.clusters.__getitem__
+        find: Callable[[Any], Hashable] = self.clusters if callable(self.clusters) else self.clusters.__getitem__
         try:
-            names: list[Any] = [find(int(i)) for i in ids]
+            names: list[Any] = [find(image_id) for image_id in images.own_ids]
         except KeyError as error:
             raise ValueError(f"clusters has no image {error}; expected a cluster for each id, so name it.") from None
         # A number in a tensor has the hash of the tensor, and NaN equals nothing: each would be a cluster of its own.
@@ -100,7 +100,7 @@ def bootstrap(
 ) -> tuple[tuple[Interval, ...], ...]:
     """For each statistic its interval, or those of the classes."""
     weighted = [statistic_of(images.areas, policy, name) for name in of]
-    return tuple(_intervals(part, resampling) for part in resampled(weighted, images.ids, resampling))
+    return tuple(_intervals(part, resampling) for part in resampled(weighted, images, resampling))
 
 
 def compare(
@@ -108,14 +108,14 @@ def compare(
 ) -> tuple[tuple[Comparison, ...], ...]:
     """For each statistic its difference, or those of the classes; the same images are resampled together."""
     weighted = [statistic_of(images.areas, policy, name) for images in (first, second) for name in of]
-    parts = resampled(weighted, first.ids, resampling)
+    parts = resampled(weighted, first, resampling)
     return tuple(_comparisons(a, b, resampling) for a, b in zip(parts[: len(of)], parts[len(of) :], strict=True))
 
 
-def resampled(weighted: Sequence[Weighted], ids: Ints, resampling: Resampling) -> list[Resampled]:
-    """Statistics of the images with these ids, and of the same resamples of them."""
-    values = [statistic(np.ones((1, len(ids)), np.int64))[0][0] for statistic in weighted]
-    chunks = [[statistic(weights) for statistic in weighted] for weights in resampling.weights(ids)]
+def resampled(weighted: Sequence[Weighted], images: ImageAreas, resampling: Resampling) -> list[Resampled]:
+    """Statistics of the images, and of the same resamples of them."""
+    values = [statistic(np.ones((1, len(images)), np.int64))[0][0] for statistic in weighted]
+    chunks = [[statistic(weights) for statistic in weighted] for weights in resampling.weights(images)]
     if not chunks:  # of a single image
         size = resampling.resamples
         return [Resampled(value, np.full((size, len(value)), np.nan), np.zeros(len(value))) for value in values]
