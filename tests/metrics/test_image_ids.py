@@ -170,5 +170,5 @@ def test_clusters_are_of_the_ids_that_update_was_given():
     assert interval != named.bootstrap(resamples=20)
     numbered.image_names = dict(enumerate(NAMES))  # for what is printed
     assert numbered.bootstrap(clusters=patients.__getitem__, resamples=20).confidence == 0.95
-    with pytest.raises(ValueError, match="clusters has no image '(city/a|b.png|ä)'"):
+    with pytest.raises(ValueError, match=r"clusters has no image '(city/a|b\.png|ä)'"):
         named.bootstrap(clusters={id_of(name): "p" for name in NAMES})
