@@ -135,18 +135,21 @@ def text(value: Any, indent: str = "") -> str:
     return "\n".join([first, ",\n".join(lines), indent + last])
 
 
-def difference(found: Any, expected: Any, path: str = "") -> str:
-    """The first place where two values of JSON differ in any bit, with both values; empty where none does."""
-    if type(found) is not type(expected):
-        return f"{path}: {found!r} is not {expected!r}"
-    if isinstance(found, dict):
-        if found.keys() != expected.keys():
-            return f"{path}: keys {sorted(found.keys() ^ expected.keys())} are on one side only"
-        pairs = [(found[name], expected[name], f"{path}/{name}") for name in found]
-    elif isinstance(found, list):
-        if len(found) != len(expected):
-            return f"{path}: {len(found)} items are not {len(expected)}"
-        pairs = [(a, b, f"{path}/{i}") for i, (a, b) in enumerate(zip(found, expected, strict=True))]
+def difference(actual: Any, expected: Any, path: str = "") -> str:
+    """The first place where a value of JSON is not the expected one in any bit, with both values; else empty.
+
+    Numbers that are new beside those expected, such as another ratio of each class, are no difference.
+    """
+    if type(actual) is not type(expected):
+        return f"{path}: {actual!r} is not {expected!r}"
+    if isinstance(actual, dict):
+        if missing := sorted(expected.keys() - actual.keys()):
+            return f"{path}: keys {missing} are missing"
+        pairs = [(actual[name], expected[name], f"{path}/{name}") for name in expected]
+    elif isinstance(actual, list):
+        if len(actual) != len(expected):
+            return f"{path}: {len(actual)} items are not {len(expected)}"
+        pairs = [(a, b, f"{path}/{i}") for i, (a, b) in enumerate(zip(actual, expected, strict=True))]
     else:
-        return "" if repr(found) == repr(expected) else f"{path}: {found!r} is not {expected!r}"
+        return "" if repr(actual) == repr(expected) else f"{path}: {actual!r} is not {expected!r}"
     return next((where for pair in pairs if (where := difference(*pair))), "")
