@@ -11,14 +11,19 @@ MANY = 1000  # pixels, of which fewer are chance
 
 
 def suspicious_counts(counts: Tensor, space: LabelSpace, policy: Policy) -> Iterator[Doubt]:
-    """The warnings about counts on the CPU."""
-    of_ids = _of_truth(counts, space), _of_preds(counts, space, policy)
-    for sentence in (*of_ids, _of_mask(counts, space), _of_shift(counts, space)):
+    """The warnings about counts on the CPU, of which a batch alone would give false ones."""
+    sentences = (
+        _class_numbers_in_truth(counts, space),
+        _class_numbers_in_preds(counts, space) or _swapped_sides(counts, space, policy),
+        _void_foreground(counts, space),
+        _labels_off_by_one(counts, space),
+    )
+    for sentence in sentences:
         if sentence:
             yield Doubt(sentence)
 
 
-def _of_truth(counts: Tensor, space: LabelSpace) -> str:
+def _class_numbers_in_truth(counts: Tensor, space: LabelSpace) -> str:
     """Class numbers in a truth that should hold ids."""
     void, pixels = int(counts[-2].sum()), int(counts.sum())
     if space.ids is None or void <= pixels / 2:
@@ -29,45 +34,50 @@ def _of_truth(counts: Tensor, space: LabelSpace) -> str:
     )
 
 
-def _of_preds(counts: Tensor, space: LabelSpace, policy: Policy) -> str:
-    """Class numbers in predictions that should hold ids, or the other way round, and sides that are swapped."""
+def _class_numbers_in_preds(counts: Tensor, space: LabelSpace) -> str:
+    """Class numbers in predictions that should hold ids, or the other way round."""
     classes = counts[:-2, :-2]
-    valid, right, no_answer = int(counts[:-2].sum()), int(classes.diagonal().sum()), int(counts[:-2, -2].sum())
+    valid, right, void_preds = int(counts[:-2].sum()), int(classes.diagonal().sum()), int(counts[:-2, -2].sum())
     if space.pred_ids is not None:
-        if no_answer > valid / 4 or _fit(classes, _by_ids(classes, space.pred_ids)):
+        if void_preds > valid / 4 or _fit_better(classes, _right_by_ids(classes, space.pred_ids)):
             return (
                 f"The predictions are right on {right:,} of {valid:,} valid pixels and give no answer (a void id, or a "
-                f"NaN score) on {no_answer:,}, as if they held class numbers (train ids) where ids are expected; if "
+                f"NaN score) on {void_preds:,}, as if they held class numbers (train ids) where ids are expected; if "
                 "they do, pass {pred_ids:classes}."
             )
     elif space.ids is not None:
-        unshifted = _by_ids(classes.T, space.ids)
-        if _fit(classes, unshifted):
+        as_numbers = _right_by_ids(classes.T, space.ids)
+        if _fit_better(classes, as_numbers):
             plain = f"take plain {{num_classes:{space.num_classes}}} and {{ignore_index:255}}"
             cure = "pass it as it is stored" if space.protocol else plain
             return (
-                f"The predictions are right on {right:,} of {valid:,} valid pixels, and would be on {unshifted:,} if "
+                f"The predictions are right on {right:,} of {valid:,} valid pixels, and would be on {as_numbers:,} if "
                 "both sides held the same numbers; if the truth holds class numbers already (reduced once before), "
                 f"{cure}, and if predictions hold ids, pass {{pred_ids:ids}}."
             )
-    void = int(counts[-2].sum())
-    if space.pred_ids is None and space.ignore_index and no_answer and not void and policy.void_preds == "miss":
+    return ""
+
+
+def _swapped_sides(counts: Tensor, space: LabelSpace, policy: Policy) -> str:
+    """Void in the predictions alone, as if they were the truth."""
+    void, void_preds = int(counts[-2].sum()), int(counts[:-2, -2].sum())
+    if space.pred_ids is None and space.ignore_index and void_preds and not void and policy.void_preds == "miss":
         if _foregrounds(space, space.pred_void) and not counts[:-2, -3].any():
-            return ""  # said of the mask
+            return ""  # ``_void_foreground`` says it
         return (
-            f"The predictions give no answer (an ignored id, or a NaN score) on {no_answer:,} pixels, and the truth "
+            f"The predictions give no answer (an ignored id, or a NaN score) on {void_preds:,} pixels, and the truth "
             "has no void: either the two are swapped (the prediction comes first), or the predictions hold ignored "
             "ids, and such pixels are misses."
         )
     return ""
 
 
-def _of_mask(counts: Tensor, space: LabelSpace) -> str:
+def _void_foreground(counts: Tensor, space: LabelSpace) -> str:
     """Binary masks whose foreground is void: it is lost, and the number is plausible.
 
     Beside few pixels of class 1, which JPEG leaves behind, it shows where the predictions of class 1 lie.
     """
-    void, no_answer, classes = int(counts[-2].sum()), int(counts[:-2, -2].sum()), counts[:-2, :-2]
+    void, void_preds, classes = int(counts[-2].sum()), int(counts[:-2, -2].sum()), counts[:-2, :-2]
     binary = space.num_classes == 2  # with a single class there is no foreground
     foreground = int(classes[1].sum()) if binary else 0
     on_void, on_valid = (int(counts[-2, 1]), int(classes[:, 1].sum())) if binary else (0, 0)
@@ -78,23 +88,23 @@ def _of_mask(counts: Tensor, space: LabelSpace) -> str:
             f"The truth holds {held} class 1, and {void:,} of its pixels are void; if {ids} is the foreground of "
             f"binary masks, store it as 1 and do not ignore {ids}."
         )
-    if no_answer and not on_valid + on_void and (ids := _foregrounds(space, space.pred_void)):
+    if void_preds and not on_valid + on_void and (ids := _foregrounds(space, space.pred_void)):
         return (
-            f"The predictions hold no class 1, and give no answer on {no_answer:,} pixels; if {ids} is the foreground "
+            f"The predictions hold no class 1, and give no answer on {void_preds:,} pixels; if {ids} is the foreground "
             f"of binary masks, store it as 1 and do not ignore {ids}."
         )
     return ""
 
 
-def _of_shift(counts: Tensor, space: LabelSpace) -> str:
+def _labels_off_by_one(counts: Tensor, space: LabelSpace) -> str:
     """Labels that are off by one: a truth of 1 .. C with 0 for void, beside predictions of 0 .. C-1."""
     classes = counts[:-2, :-2]
-    right, answered = int(classes.diagonal().sum()), int(classes.sum())
+    right, predicted = int(classes.diagonal().sum()), int(classes.sum())
     for offset, word in ((-1, "higher"), (1, "lower")):
         shifted = int(classes.diagonal(offset).sum())
-        if space.ids is None and space.num_classes > 2 and shifted > max(answered / 2, 10 * right, MANY):
+        if space.ids is None and space.num_classes > 2 and shifted > max(predicted / 2, 10 * right, MANY):
             return (
-                f"The predictions are right on {right:,} of {answered:,} pixels, and would be on {shifted:,} if each "
+                f"The predictions are right on {right:,} of {predicted:,} pixels, and would be on {shifted:,} if each "
                 f"were one {word}; if the truth stores 1 to C with 0 for void, and predictions hold 0 to C-1, pass "
                 "label_space=LabelSpace.reduce_zero_label(C)."
             )
@@ -109,13 +119,13 @@ def _foregrounds(space: LabelSpace, void: tuple[int, ...]) -> str:
     return " or ".join(map(str, sorted({*void} - {0, *classes})))
 
 
-def _fit(classes: Tensor, others: int) -> bool:
-    """Whether more answers would be right if other cells were the right ones: most, or many times as many as are."""
-    right, answered = int(classes.diagonal().sum()), int(classes.sum())
-    return others > right and (others > answered / 2 or others > max(3 * right, answered / 5, MANY))
+def _fit_better(classes: Tensor, others: int) -> bool:
+    """Whether ``others``, the pixels in other cells than the diagonal, are most pixels, or many times those in it."""
+    right, predicted = int(classes.diagonal().sum()), int(classes.sum())
+    return others > right and (others > predicted / 2 or others > max(3 * right, predicted / 5, MANY))
 
 
-def _by_ids(classes: Tensor, ids: tuple[tuple[int, ...], ...]) -> int:
+def _right_by_ids(classes: Tensor, ids: tuple[tuple[int, ...], ...]) -> int:
     """Pixels in the cells whose row is the id of their column, both taken as numbers of classes."""
     number = len(ids)
     return sum(int(classes[i, c]) for c, labels in enumerate(ids) for i in labels if 0 <= i < number)
