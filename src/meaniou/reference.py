@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 NO_ANSWER = -(2**61) - 1
-"""The label of a pixel whose scores hold NaN; as a prediction it is a no-answer."""
+"""The label of a pixel whose scores hold NaN; as a prediction it is void."""
 
 OUTSIDE = -(2**61) - 2
 """The label of a pixel that is not one-hot: no class, and not ignored."""
@@ -98,7 +98,7 @@ def labels_of_ids(stored: Labels, ids: Iterable[Iterable[int]], void: Iterable[i
 def counts(
     preds: Labels, target: Labels, num_classes: int, ignore_index: IgnoreIndex = (), valid: Mask | None = None
 ) -> NDArray[np.int64]:
-    """The confusion matrix with flow bins: rows are truth, columns are predictions, and every pixel is in one cell.
+    """The confusion matrix with void and outside: truth in rows, predictions in columns, every pixel in one cell.
 
     Args:
         preds, target: integer or bool labels ``[B, *]`` of one shape; preds may hold ``NO_ANSWER``.
@@ -107,7 +107,7 @@ def counts(
         valid: bool, of the target's shape or ``[B]``; a pixel that is not valid is void.
 
     Returns:
-        Pixels, int64 ``[C + 2, C + 2]``. Row C is void, column C is no answer, row and column C + 1 are outside.
+        Pixels, int64 ``[C + 2, C + 2]``. Row C is void, column C void predictions, row and column C + 1 are outside.
 
     Raises:
         TypeError, ValueError: a dtype or a shape does not fit.
@@ -122,8 +122,8 @@ def counts(
     void, void_preds = _set_aside(preds, target, _ids(ignore_index), valid)
     matrix = np.zeros((num_classes + 2, num_classes + 2), dtype=np.int64)
     for row, truth in _bins(target, num_classes, void):
-        for column, answer in _bins(preds[truth], num_classes, void_preds[truth]):
-            matrix[row, column] = np.count_nonzero(answer)
+        for column, predicted in _bins(preds[truth], num_classes, void_preds[truth]):
+            matrix[row, column] = np.count_nonzero(predicted)
     return matrix
 
 
@@ -139,9 +139,9 @@ def class_iou(
 ) -> NDArray[np.float64]:
     """Size of the intersection over size of the union of T and P, for each class.
 
-    T are the pixels of the class in the truth, P those predicted, both on valid pixels whose truth is a class. A
-    no-answer pixel stays in T (``void_preds="miss"``), is void (``"drop"``) or a ``ValueError`` (``"error"``); an
-    outside prediction stays in T. A class is present if the union, or T (``present="target"``), is not empty; one
+    T are the pixels of the class in the truth, P those predicted, both on valid pixels whose truth is a class. A void
+    prediction stays in T (``void_preds="miss"``), is void (``"drop"``) or a ``ValueError`` (``"error"``); an outside
+    prediction stays in T. A class is present if the union, or T (``present="target"``), is not empty; one
     that is not has NaN (``absent="skip"``, ``"nan"``), 0 (``"zero"``) or 1 (``"one"``). The rest is as in `counts`.
 
     Returns:
@@ -216,13 +216,13 @@ def _areas(
 ) -> _Areas:
     _one_of("void_preds", void_preds, get_args(VoidPreds))
     ignored = _ids(ignore_index)
-    void, silent = _set_aside(preds, target, ignored, valid)
+    void, void_pred = _set_aside(preds, target, ignored, valid)
     counted = _labelled(target, range(num_classes)) & ~void
-    if void_preds == "error" and (counted & silent).any():
-        silent_pixels = np.count_nonzero(counted & silent)
-        raise ValueError(f"preds holds {silent_pixels} pixels without an answer where the truth is a class.")
+    if void_preds == "error" and (counted & void_pred).any():
+        number = np.count_nonzero(counted & void_pred)
+        raise ValueError(f"preds holds {number} pixels without an answer where the truth is a class.")
     if void_preds == "drop":
-        counted &= ~silent
+        counted &= ~void_pred
     areas = _Areas([], [], [], [])
     for c in range(num_classes):
         of_truth, of_preds = counted & (target == c), counted & (preds == c)
@@ -261,7 +261,7 @@ def _bins(labels: Labels, num_classes: int, aside: Mask) -> Iterator[tuple[int, 
 
 
 def _set_aside(preds: Labels, target: Labels, ignored: frozenset[int], valid: Mask | None) -> tuple[Mask, Mask]:
-    """The void pixels, and those without an answer; a pixel may be both."""
+    """The void pixels, and those with a void prediction; a pixel may be both."""
     for name, labels in (("preds", preds), ("target", target)):
         if labels.dtype.kind not in "biu":
             raise TypeError(f"{name} is {labels.dtype}; expected integer or bool labels.")

@@ -44,7 +44,7 @@ class Gallery:
         Raises:
             MaskError: if a file cannot be read, the image is of another size, or there is nothing to draw.
         """
-        answer, truth = read_pair(self.pairs[name], self.max_pixels)
+        pred, truth = read_pair(self.pairs[name], self.max_pixels)
         if not _drawable(truth):
             raise MaskError(
                 f"{self.pairs[name].target} has the shape {list(truth.shape)}; expected a map [H, W] to draw, so "
@@ -56,7 +56,7 @@ class Gallery:
         picture = Image.new("RGB", (3 * width + 2 * GAP, height + captions.height), "white")
         picture.paste(captions)
         for part in overlays.blocks(height, width):
-            preds, target = self._classes(answer[part], truth[part])
+            preds, target = self._classes(pred[part], truth[part])
             errors = overlays.errors(light[part], preds, target, self.label_space.num_classes)
             panels = (overlays.mask(target, self.label_space), overlays.mask(preds, self.label_space), errors)
             for i, panel in enumerate(panels):
@@ -69,7 +69,7 @@ class Gallery:
         Raises:
             MaskError: as ``overlay``.
         """
-        answer, truth = read_pair(self.pairs[name], self.max_pixels)
+        pred, truth = read_pair(self.pairs[name], self.max_pixels)
         if not _drawable(truth):
             return ""
         height, width = truth.shape
@@ -77,7 +77,7 @@ class Gallery:
         factor = max(1, int(max(width / WIDTH, height / (2 * WIDTH))))
         picture = Image.new("RGB", (-(-width // factor), -(-height // factor)))
         for part in overlays.blocks(height, width, factor):
-            preds, target = self._classes(answer[part], truth[part])
+            preds, target = self._classes(pred[part], truth[part])
             errors = overlays.errors(light[part], preds, target, self.label_space.num_classes)
             picture.paste(Image.fromarray(errors).reduce(factor), (0, part.start // factor))
         picture.thumbnail((WIDTH, 2 * WIDTH))
@@ -88,8 +88,8 @@ class Gallery:
         height, width = truth.shape
         return photo(self.photos[name], (height, width)) if name in self.photos else overlays.grey(None, truth.shape)
 
-    def _classes(self, answer: Tensor, truth: Tensor) -> tuple[Classes, Classes]:
-        preds, target = classes_of(answer[None], truth[None], None, self.label_space, self.input_settings)
+    def _classes(self, pred: Tensor, truth: Tensor) -> tuple[Classes, Classes]:
+        preds, target = classes_of(pred[None], truth[None], None, self.label_space, self.input_settings)
         return preds[0].numpy(), target[0].numpy()
 
 

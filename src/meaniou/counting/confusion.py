@@ -37,7 +37,7 @@ def count_images(
     preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: InputSettings, *, several: bool = False
 ) -> tuple[Tensor, Tensor]:
     """The same counts, and those of each image, int64 ``[B, 4, C]``: pixels in both maps, in the truth, in the
-    prediction where the truth is a class, and those of the truth without an answer.
+    prediction where the truth is a class, and pixels of the class with a void prediction.
 
     ``several`` says that maps ``[B, N]`` are B images of N points, and not one image without a batch dimension.
 
@@ -60,8 +60,7 @@ def count_images(
 def classes_of(
     preds: Tensor, target: Tensor, valid: Tensor | None, space: LabelSpace, inputs: InputSettings
 ) -> tuple[Tensor, Tensor]:
-    """What every pixel of a batch counts as on both sides, int64 ``[B, *]``: a class, C for void in the truth and no
-    answer in the prediction, C + 1 for outside.
+    """What every pixel of a batch counts as on both sides, int64 ``[B, *]``: a class, C for void, C + 1 for outside.
 
     Raises:
         TypeError, ValueError: as ``count``, but not for labels outside the classes.

@@ -46,7 +46,7 @@ class IoUMetric(CountState):
 
         Raises:
             ValueError: if labels outside the classes were counted (unless ``validate_args=False``), or there is a
-                no-answer and ``void_preds="error"``.
+                void prediction and ``void_preds="error"``.
             RuntimeError: if the metric is on the meta device, or the ranks are not in step.
         """
         dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32

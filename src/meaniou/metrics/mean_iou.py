@@ -61,14 +61,12 @@ class MeanIoU(IoUMetric):
             keyword beside it overrides that one rule.
         average: ``"macro"`` (mean over classes), ``"micro"`` (sums over classes, then one ratio), ``"weighted"`` (by
             truth area), or ``"none"`` / ``None`` for one value per class.
-        ignore_index: id or ids that are void in the truth and no answer in a prediction; inside or outside
-            ``0 .. C-1``.
+        ignore_index: id or ids that are void, in the truth and in a prediction; inside or outside ``0 .. C-1``.
         pred_ids: what predictions hold where the truth holds ids of its own: the same ``"ids"``, or ``"classes"``,
             ``0 .. C-1`` as an argmax gives them. Scores are in the order of the classes in any case.
-        pred_void: id or ids that are no answer in predictions only, instead of those of ``ignore_index`` or the
-            protocol.
-        void_preds: what a no-answer on a valid pixel is: a ``"miss"`` of the true class (the default without a
-            protocol), void (``"drop"``), or an ``"error"``.
+        pred_void: id or ids that are void in predictions, instead of those of ``ignore_index`` or the protocol.
+        void_preds: what a void prediction (a void id, or a NaN score) on a valid pixel is: a ``"miss"`` of the true
+            class (the default without a protocol), void like the truth (``"drop"``), or an ``"error"``.
         present: the classes that enter an average: those in truth or prediction (``"union"``, the default), or in the
             truth (``"target"``).
         absent: what a class that is not present brings to macro and none: ``"skip"`` (the default), ``"zero"``,
@@ -81,11 +79,12 @@ class MeanIoU(IoUMetric):
         class_names: a name per class, as a sequence, ``{id: name}``, or a path to a text file (one per line) or JSON.
         over: the order of averaging: ``"dataset"`` (pixels over all images, then ratios: the number of the benchmarks),
             ``"image"`` (mean over classes in each image, then over images) or ``"class"`` (mean over the images that
-            have the class, then over classes); see ``meaniou.scores.averages``.
+            have the class, then over classes).
         worst_percent: percent of the lowest scores that are averaged, or several, whose means are averaged: of images
             with ``over="image"``, of each class's images with ``over="class"``.
-        per_image: keep a row of pixels for each image, for ``images``, ``bootstrap`` and ``compare``; ``over`` needs
-            and implies it. 32 bytes a class and image. ``image_names``, a dict by id, may be set for what is printed.
+        per_image: keep counts for each image, for ``image_scores``, ``bootstrap`` and ``compare``; implied by
+            ``over="image"`` and ``over="class"``. They take 32 bytes for each class and image. The attribute
+            ``image_names``, a dict by id, may be set for what is printed.
         validate_args: whether labels outside the classes raise; they are counted separately in any case.
         impl: the counting kernel: ``"auto"`` (the one for the device where it can run), ``"portable"`` (PyTorch's
             operators, on any device), ``"cpu"`` (needs the extra ``cpu``) or ``"cuda"`` (needs Triton, which comes with
@@ -186,9 +185,9 @@ class MeanIoU(IoUMetric):
 
         Args:
             preds: labels ``[B, *]`` (bool, uint8, int8, int16, uint16, int32, uint32, int64), floating scores
-                ``[B, C, *]`` (the first maximum is the answer, a NaN is no answer), or with two classes one floating
-                channel ``[B, *]`` or ``[B, 1, *]``, as a tensor, a NumPy array or an object with DLPack; or a list or
-                tuple with one such map per image, without the batch dimension.
+                ``[B, C, *]`` (the first maximum is the class; a NaN makes the prediction void), or with two classes one
+                floating channel ``[B, *]`` or ``[B, 1, *]``, as a tensor, a NumPy array or an object with DLPack; or a
+                list or tuple with one such map per image, without the batch dimension.
             target: labels ``[B, *]``, or ``[B, 1, *]``, or such a list.
             valid: bool ``[B]`` or of the target's shape, ``False`` where an image or a pixel is void.
             image_ids: with ``per_image``, a whole number from 0 on or a name for each image, the same in every run. A
@@ -239,7 +238,7 @@ class MeanIoU(IoUMetric):
         return ", ".join(f"{name}={value!r}" for name, value in (always | others).items())
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Writes settings, counts, rows and ids of this rank to one file, which ``load`` reads without running code.
+        """Writes the settings and the states of this rank to one file, which ``load`` reads without running code.
 
         Raises:
             OSError: if it cannot be written; then nothing is left of it.

@@ -152,10 +152,10 @@ def errors(
     both = classes_of(
         as_tensor(preds, "preds")[None], as_tensor(target, "target")[None], None, space, InputSettings("index")
     )
-    answer, truth = (part[0].cpu().numpy() for part in both)
+    predicted, truth = (part[0].cpu().numpy() for part in both)
     if truth.ndim != 2 or not truth.size:
         raise ValueError(f"target is {list(truth.shape)}; expected one label map [H, W], so pass that of one image.")
-    picture = overlays.errors(image, answer, truth, space.num_classes, one)
+    picture = overlays.errors(image, predicted, truth, space.num_classes, one)
     ax = _axes(ax, (8.0, 8.0 * min(1.5, truth.shape[0] / truth.shape[1]) + 0.5))
     ax.imshow(picture, interpolation="nearest")
     ax.set_axis_off()

@@ -12,7 +12,7 @@ from meaniou.settings import Color, LabelSpace
 
 Picture = NDArray[np.uint8]  # [H, W, 3]
 Light = NDArray[np.uint8]  # [H, W]
-Classes = NDArray[np.int64]  # [H, W]: a class, C for void or no answer, C + 1 for outside
+Classes = NDArray[np.int64]  # [H, W]: a class, C for void, C + 1 for outside
 
 # The high-contrast scheme of Paul Tol (technical note SRON/EPS/TN/09-002): told apart also without colour vision.
 RIGHT, MISSED, FALSE = (0, 68, 136), (221, 170, 51), (187, 85, 102)
@@ -45,7 +45,7 @@ def css(color: Color) -> str:
 
 
 def mask(classes: Classes, space: LabelSpace) -> Picture:
-    """A map of classes in their colours; void and no answer black, outside white."""
+    """A map of classes in their colours; void is black, outside white."""
     colors = np.array([*palette(space), VOID, OUTSIDE], np.uint8)
     return np.asarray(colors[classes])
 
@@ -118,8 +118,8 @@ def _shades() -> NDArray[np.uint8]:
 def _kinds(preds: Classes, target: Classes, num_classes: int, of: int | None) -> NDArray[np.uint8]:
     """What each pixel is: nothing of note, right, missing, false or void, as 0 to 4."""
     if of is not None:
-        answer, truth = preds == of, target == of
-        kinds = np.where(truth, np.where(answer, 1, 2), np.where(answer, 3, 0))
+        predicted, truth = preds == of, target == of
+        kinds = np.where(truth, np.where(predicted, 1, 2), np.where(predicted, 3, 0))
     else:
         kinds = np.where(preds >= num_classes, 2, np.where(preds == target, 1, 3))
     return np.where(target < num_classes, kinds, 4).astype(np.uint8)

@@ -151,7 +151,7 @@ def coco_stuff() -> Rules:
 
     Source: nightrome/cocostuffapi, PythonAPI/pycocotools/cocostuffeval.py, and nightrome/cocostuff, labels.txt: means
     are over the classes in the truth. The script itself scores the 91 stuff classes and one for all things.
-    Not reproduced: a prediction of 0 falls into its last class there, and is no answer here.
+    Not reproduced: a prediction of 0 falls into its last class there, and is a void prediction here.
     """
     return {
         "label_space": _label_space(
@@ -184,7 +184,7 @@ def mapillary_vistas_1_2() -> Rules:
     """Mapillary Vistas 1.2: 65 of 66 labels, and two levels of groups; 65 (unlabelled) is void on both sides.
 
     Source: mapillary/mapillary_vistas, evaluation/confusion_matrix.py: rows and columns of labels that are not
-    evaluated are deleted, so that a pixel without an answer costs nothing.
+    evaluated are deleted, so that a void prediction costs nothing.
     The official levels are the merged IoU of the groups. Not reproduced: the instance-specific iIoU.
     """
     return {

@@ -64,7 +64,7 @@ class GroupReport(EqualByValue):
 
 @dataclass(frozen=True, eq=False)
 class Confusion(EqualByValue):
-    """Pixels of one class that were taken for another, or got no answer.
+    """Pixels of one class that were taken for another, or for none.
 
     Attributes:
         truth, predicted: names; ``"(void)"`` and ``"(outside)"`` are predictions that are no class.

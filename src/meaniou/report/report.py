@@ -36,7 +36,7 @@ class Report(EqualByValue):
             ``outside``.
         rules: the settings under which all this holds, with the protocol and what was changed in it.
         counts: pixels, int64 ``[C + 2, C + 2]``, truth in rows; after the classes the rows have void and outside, the
-            columns no answer and outside. Not in ``to_dict``.
+            columns void predictions and outside. Not in ``to_dict``.
         images: scores over images, with ``per_image``.
         intervals: how sure the numbers are, where that was asked.
     """

@@ -28,11 +28,11 @@ class LabelSpace:
 
     Attributes:
         num_classes: number of classes C, 1 to 4096.
-        ignore_index: ids that are no class, sorted: void in the truth, no answer in a prediction.
+        ignore_index: ids that are void in the truth, and in predictions that hold the same ids, sorted.
         class_names: one name per class.
         ids: the ids of each class in maps, or ``None`` where a class is its own id.
         pred_ids: the same for predictions.
-        pred_void: ids that are no answer in predictions.
+        pred_void: ids that are void in predictions.
         class_groups: name and classes of each group.
         colors: red, green and blue of each class, 0 to 255, or ``None``.
         hint: what an error says of labels that are no class, as pairs of a label (``None`` for any) and a text.
@@ -87,8 +87,8 @@ class LabelSpace:
             class_groups: classes by group, by number or by name.
             colors: red, green and blue of each class, 0 to 255.
             pred_ids: ``"ids"`` (predictions hold what the truth holds), ``"classes"`` (they hold ``0 .. C-1``, and 255
-                is no answer where it is no class), or ids of their own.
-            pred_void: ids that are no answer in predictions; by default those of ``ignore_index`` where predictions
+                is void where it is no class), or ids of their own.
+            pred_void: ids that are void in predictions; by default those of ``ignore_index`` where predictions
                 hold what the truth holds, and none where they have ids of their own.
             hint: what an error says of labels that are no class, such as ``"if ..., pass ..."``; or
                 ``{label: text}``. A setting in it, as ``{pred_ids:classes}``, is shown as a keyword or as an option.
@@ -111,13 +111,13 @@ class LabelSpace:
             raise ValueError(f"instances is {instances!r}; expected one of {get_args(Instances)}.")
         preds_hold = _preds_hold(pred_ids, target_ids, num_classes)
         preds_ids = {"ids": target_ids, "classes": None}[preds_hold] if isinstance(preds_hold, str) else preds_hold
-        no_answer = _usual_pred_void(preds_hold, void, num_classes)
+        preds_void = _usual_pred_void(preds_hold, void, num_classes)
         if pred_void is not None:
-            no_answer = as_void_ids("pred_void", pred_void)
+            preds_void = as_void_ids("pred_void", pred_void)
             if preds_ids is None:
-                _refuse_class_as_void(no_answer, num_classes, void if target_ids is None else ())
+                _refuse_class_as_void(preds_void, num_classes, void if target_ids is None else ())
         names = resolve_class_names(class_names, num_classes)
-        tables = LabelTables.of(num_classes, target_ids, void, preds_ids, no_answer)
+        tables = LabelTables.of(num_classes, target_ids, void, preds_ids, preds_void)
         groups = check_groups(class_groups, names)
         vars(self).update(  # not by assignment, which a frozen dataclass refuses
             num_classes=num_classes,
@@ -125,7 +125,7 @@ class LabelSpace:
             class_names=names,
             ids=target_ids,
             pred_ids=preds_ids,
-            pred_void=no_answer,
+            pred_void=preds_void,
             class_groups=tuple((name, tuple(sorted(ids - tables.ignored_classes))) for name, ids in groups.items()),
             colors=None if colors is None else _colors(colors, num_classes),
             hint=_hints(hint),
@@ -165,7 +165,7 @@ class LabelSpace:
         """The same with other settings, named as those of ``LabelSpace``."""
         kept = self.settings()
         if "pred_ids" in settings:
-            kept.pop("pred_void", None)  # an id that is no answer may be a class in other ids
+            kept.pop("pred_void", None)  # an id that is void may be a class in other ids
         return LabelSpace(**{**kept, **settings})
 
     @property
@@ -215,14 +215,14 @@ def _preds_hold(pred_ids: str | ClassIds | None, target_ids: IdsByClass | None, 
 
 
 def _usual_pred_void(preds_hold: PredsHold, ignore_index: tuple[int, ...], num_classes: int) -> tuple[int, ...]:
-    """The ids that are no answer in predictions unless ``pred_void`` says so."""
+    """The ids that are void in predictions unless ``pred_void`` says so."""
     if preds_hold == "ids":
         return ignore_index
     return (TRAIN_VOID,) if preds_hold == "classes" and num_classes <= TRAIN_VOID else ()
 
 
 def _refuse_class_as_void(pred_void: tuple[int, ...], num_classes: int, ignore_index: tuple[int, ...]) -> None:
-    """Raises ``ValueError`` for an id of a class among those that are no answer, unless the truth ignores it too."""
+    """Raises ``ValueError`` for the id of a class in ``pred_void``, unless the truth ignores it too."""
     if classes := sorted(set(pred_void) & set(range(num_classes)) - set(ignore_index)):
         raise ValueError(
             f"pred_void holds {classes[0]}, which is a class in predictions; expected ids that are no class, so "

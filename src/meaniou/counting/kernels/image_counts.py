@@ -1,7 +1,7 @@
 """Counts of each image, which are all that scores per image need.
 
 They are int64 ``[4, C]``: for each class the pixels that are of it in both maps, in the truth, and in the prediction
-where the truth is a class, and those of the truth that have no answer.
+where the truth is a class, and pixels of the class with a void prediction.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Tables of the labels that a map can hold, with the bin of each.
 
-A bin is a class, C (void in the truth, no answer in the prediction) or C + 1 (outside).
+A bin is a class, C (void) or C + 1 (outside).
 """
 
 import math

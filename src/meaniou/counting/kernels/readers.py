@@ -1,6 +1,6 @@
 """Readers that turn one side of the pixels into small codes, block after block, and name the bin of each code.
 
-A bin is a class, C (void in the truth, no answer in the prediction) or C + 1 (outside).
+A bin is a class, C (void) or C + 1 (outside).
 """
 
 from collections.abc import Callable
@@ -112,7 +112,7 @@ class ScoreReader:
             self.cost = planes + 32 * GROUP + (0 if lies_flat else planes * data.element_size())
 
     def bins(self) -> Tensor:
-        return cached_table(self.data.device, _bins_of_answers, self.ignored, self.num_classes)
+        return cached_table(self.data.device, _bins_of_decisions, self.ignored, self.num_classes)
 
     def read(self, block: Block) -> Tensor:
         tile = at(self.data, block)
@@ -140,7 +140,7 @@ def layout(scores: Tensor) -> tuple[tuple[int, ...], int] | None:
     return None
 
 
-def _bins_of_answers(ignored: tuple[int, ...], num_classes: int, device: torch.device) -> Tensor:
+def _bins_of_decisions(ignored: tuple[int, ...], num_classes: int, device: torch.device) -> Tensor:
     bins = torch.arange(num_classes + 3, device=device)
     for i in (*ignored, num_classes + 2):
         bins[i] = num_classes

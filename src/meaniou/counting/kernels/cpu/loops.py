@@ -213,7 +213,7 @@ def _raise_by_two(first, second, nan_above, top, answers, c):
 
 @compiled
 def _void_undefined(scores, first, class_stride, num_classes, nan_above, answers):
-    """The answer is ``num_classes``, which is none, where a score is NaN."""
+    """The class is ``num_classes``, which is void, where a score is NaN."""
     for i in range(answers.size):
         for c in range(num_classes):
             if is_nan(scores[first + c * class_stride + i], nan_above):

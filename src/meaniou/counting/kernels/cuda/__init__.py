@@ -109,7 +109,7 @@ class _Job:
         self.truth = (_plain(target), _strides(target), _table(target, spec, spec.target_ids), *mask)
         self.target, self.counts, self.image_counts, self.gpu, self.spec = target, counts, image_counts, gpu, spec
         self.num_classes, self.bins = spec.num_classes, max(32, _power_of_two(counts.numel()))
-        self.ignored = tuple(i for i in spec.ignore if 0 <= i < self.num_classes)  # of the answers to scores
+        self.ignored = tuple(i for i in spec.ignore if 0 <= i < self.num_classes)  # among the classes of scores
         self.settings = {"C": self.num_classes, "TARGET_IGNORED": _storable(target, spec.ignore)}
 
     def add_labels(self, preds: Tensor, ignore: Sequence[int], ids: str = "") -> None:
@@ -139,7 +139,7 @@ class _Job:
         self.counts += partial_counts.sum(0)
 
     def add_scores(self, scores: Tensor) -> None:
-        """Counts scores: at once if they are of few classes that lie one after the other, else by a map of answers."""
+        """Counts scores: at once if they are of few classes that lie one after the other, else by way of labels."""
         strides, pixels_of_image = layout(scores) or ((), 0)
         if pixels_of_image and self.bins <= limits.FEW_BINS:
             number, pixels = self._programs(len(scores), SCORES_TILE, self.gpu.programs(self.bins))

@@ -83,7 +83,7 @@ def answer_scores(
     scores, image_stride, class_stride, answers, pixels, programs,
     C: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Writes the class of each pixel, C where there is no answer, for scores whose pixels lie side by side."""
+    """Writes the class of each pixel, C where the prediction is void, for scores whose pixels lie side by side."""
     image = (tl.program_id(0) // programs).to(tl.int64)
     i = (tl.program_id(0) % programs).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = i < pixels
@@ -201,7 +201,7 @@ def _add_run(copy, image_counts, image, truth, answer, number, some, C: tl.const
 
 @triton.jit
 def _add_to_image(image_counts, image, truth, answer, number, some, C: tl.constexpr):
-    """Adds pixels to the counts of an image: in both maps, of the truth, of the prediction, and without an answer."""
+    """Adds pixels to the counts of an image: in both maps, of the truth, of the prediction, and with a void one."""
     mine = image_counts + image * (4 * C)
     of_classes = some & (truth < C)
     tl.atomic_add(mine + truth, number, mask=of_classes & (truth == answer), sem="relaxed")
