@@ -10,7 +10,7 @@ import pytest
 
 from meaniou import MeanIoU, Resampling, compare, synthetic
 from meaniou._util import Table, percent
-from meaniou.metrics.counted_state import CountedState
+from meaniou.metrics.checked_counts import CheckedCounts
 from meaniou.report import COLUMNS, ClassReport, Report, build_report, class_values, overall_numbers
 from meaniou.scores import Areas, ImageRows
 from meaniou.settings import LabelSpace, Policy
@@ -88,16 +88,16 @@ def test_a_table_prints_as_text() -> None:
     assert str(table) == "name  px\n--------\nroad  12\n--------\nmean   3"
 
 
-class WithoutMatrix(CountedState):
+class WithoutMatrix(CheckedCounts):
     """Areas as of a confusion matrix, which it has not."""
 
     matrix = None
 
 
 class Overlapping(MeanIoU):
-    """A counter whose counted state has no confusion matrix."""
+    """A counter whose checked counts are no confusion matrix."""
 
-    _counted_as = WithoutMatrix
+    _checked_as = WithoutMatrix
 
 
 def test_a_metric_without_a_confusion_matrix_has_all_else() -> None:

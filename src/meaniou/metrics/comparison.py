@@ -6,7 +6,7 @@ from dataclasses import fields
 import numpy as np
 
 from meaniou._util import join_names
-from meaniou.metrics.iou_metric import IoUMetric, counted, refuse_without_rows, warn_of
+from meaniou.metrics.iou_metric import IoUMetric, checked_counts, refuse_without_rows, warn_of
 from meaniou.report import Compared, ComparisonReport
 from meaniou.scores import Areas, ImageAreas, ImageRows, class_iou, class_mean, pixel_accuracy
 from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Clusters, Comparison, Of, Resampling, check_of
@@ -118,7 +118,7 @@ def _pairs(a: IoUMetric, b: IoUMetric) -> tuple[tuple[Areas, Areas], tuple[Image
         raise ValueError(reason)
     for metric in (a, b):
         refuse_without_rows(metric)
-    first, second = counted(a), counted(b)
+    first, second = checked_counts(a), checked_counts(b)
     areas = first.areas(a.policy), second.areas(a.policy)
     warn_of(first, second)
     assert first.images is not None

@@ -1,4 +1,4 @@
-"""What is asked of a metric over all ranks: its number, its report, the table of its images, and how sure it is."""
+"""The results of a metric over all ranks: its value, its report, the table of its images, and intervals."""
 
 import functools
 from collections.abc import Callable, Iterable
@@ -11,7 +11,7 @@ from torch._subclasses import FakeTensor
 
 from meaniou._util import warn
 from meaniou.counting import refuse_outside
-from meaniou.metrics.counted_state import NO_ROWS, CountedState
+from meaniou.metrics.checked_counts import NO_ROWS, CheckedCounts
 from meaniou.metrics.diagnostics import suspicious_counts
 from meaniou.metrics.image_ids import repeated_images, without_repeated_void
 from meaniou.metrics.state.atomic import all_or_nothing
@@ -24,13 +24,13 @@ from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Clusters, Interval, Of, R
 
 
 class IoUMetric(CountState):
-    """What can be asked of counts and rows, under the settings that a subclass makes.
+    """A metric with results, which all follow from the areas of its checked counts.
 
-    Everything follows from the areas of its counted state. A metric whose counts are no confusion matrix has a counted
-    state of its own, and its own ``_doubts``.
+    A subclass makes the settings and counts. One whose counts are no confusion matrix has a subclass of
+    ``CheckedCounts`` and its own ``_doubts``.
     """
 
-    _counted_as: ClassVar[type[CountedState]] = CountedState
+    _checked_as: ClassVar[type[CheckedCounts]] = CheckedCounts
     label_space: LabelSpace
     policy: Policy
     input_settings: InputSettings
@@ -53,11 +53,11 @@ class IoUMetric(CountState):
         if isinstance(self.counts, FakeTensor):  # a planner of memory asks for the shape alone
             shape = (self.label_space.num_classes,) if self.policy.average == "none" else ()
             return self.counts.new_empty(shape, dtype=dtype)
-        state = self._counted()
+        checked = self._checked_counts()
         if self.policy.over == "dataset":
-            value = mean_iou(state.areas(self.policy), self.policy)
+            value = mean_iou(checked.areas(self.policy), self.policy)
         else:
-            value = mean_over_images(state.image_areas(self.policy).areas, self.policy)
+            value = mean_over_images(checked.image_areas(self.policy).areas, self.policy)
         return torch.from_numpy(value).to(dtype).to(self.counts.device)
 
     @property
@@ -102,17 +102,17 @@ class IoUMetric(CountState):
         resampling = (Resampling() if bootstrap else None) if isinstance(bootstrap, bool) else bootstrap
         if resampling is not None and not self.per_image:
             raise ValueError("Intervals need rows of images; make the metric with per_image=True.")
-        state = self._counted()
+        checked = self._checked_counts()
         return build_report(
-            state.counts,
-            state.areas(policy),
+            checked.counts,
+            checked.areas(policy),
             self.label_space,
             policy,
-            matrix=state.matrix,
-            pixels=state.pixels,
+            matrix=checked.matrix,
+            pixels=checked.pixels,
             class_groups=class_groups,
             protocol=self.protocol,
-            images=state.image_areas(policy) if self.per_image else None,
+            images=checked.image_areas(policy) if self.per_image else None,
             resampling=resampling,
         )
 
@@ -126,7 +126,7 @@ class IoUMetric(CountState):
         Raises:
             ValueError: as ``compute``, or if no rows are kept.
         """
-        return image_table(self._sure_images(), self.label_space, self.policy)
+        return image_table(self._image_areas(), self.label_space, self.policy)
 
     @all_or_nothing
     def bootstrap(
@@ -155,7 +155,7 @@ class IoUMetric(CountState):
         """
         check_of(of)
         resampling = Resampling(confidence, resamples, seed, clusters)
-        ((interval,),) = bootstrap(self._sure_images(), self.policy, resampling, of)
+        ((interval,),) = bootstrap(self._image_areas(), self.policy, resampling, of)
         return interval
 
     @all_or_nothing
@@ -169,7 +169,7 @@ class IoUMetric(CountState):
     ) -> tuple[Interval, ...]:
         """An interval for the IoU of each class, in the order of the ids; arguments and errors as of ``bootstrap``."""
         resampling = Resampling(confidence, resamples, seed, clusters)
-        (intervals,) = bootstrap(self._sure_images(), self.policy, resampling, "class")
+        (intervals,) = bootstrap(self._image_areas(), self.policy, resampling, "class")
         return intervals
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
@@ -184,27 +184,24 @@ class IoUMetric(CountState):
                 "plot() draws with matplotlib, which is not there; install the extra 'plot'."
             ) from error
 
-    def _counted(self) -> CountedState:
-        """The counted state of all ranks, after warnings of what may be a mistake."""
-        state = self._counted_state()
-        warn_of(state)
-        return state
-
-    def _sure_images(self) -> ImageAreas:
+    def _image_areas(self) -> ImageAreas:
         """The areas of each image under the policy of the metric."""
         refuse_without_rows(self)
-        return self._counted().image_areas(self.policy)
+        return self._checked_counts().image_areas(self.policy)
 
-    def _counted_state(self) -> CountedState:
-        """The counted state of all ranks; nobody was warned of its doubts yet."""
+    def _checked_counts(self, warns: bool = True) -> CheckedCounts:
+        """What was counted on all ranks, checked; every result starts here, with a warning for each doubt."""
         alone = not self._is_synced
         with self.sync_context(
             dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and alone, should_unsync=alone
         ):
-            return self._checked_state()
+            checked = self._check()
+        if warns:
+            warn_of(checked)
+        return checked
 
-    def _checked_state(self) -> CountedState:
-        """What the states hold, once it is sure that none of it is a mistake."""
+    def _check(self) -> CheckedCounts:
+        """What the states hold; raises ``RuntimeError`` or ``ValueError`` for what must be a mistake."""
         self._settle()
         self._refuse_no_numbers()
         counts, images = self.counts.cpu(), None
@@ -216,12 +213,12 @@ class IoUMetric(CountState):
             images = ImageRows.in_order(rows, ids, self.image_names, as_counted=of_one)
             if repeated := repeated_images(ids, self.image_names):
                 doubts.append(repeated)
-        return self._counted_as(self.label_space, counts.numpy(), images, tuple(doubts))
+        return self._checked_as(self.label_space, counts.numpy(), images, tuple(doubts))
 
     def _doubts(self, counts: Tensor) -> list[str | Warning]:
         """What may be a mistake in a confusion matrix; raises ``ValueError`` for labels outside the classes."""
         refuse_outside(counts, self.label_space)
-        if self._holds_batch:  # of which much is plausible that would be doubtful of a dataset
+        if self._holds_batch:  # much that is plausible of a batch would be doubtful of a dataset
             return []
         return list(suspicious_counts(counts, self.label_space, self.policy))
 
@@ -237,14 +234,14 @@ class IoUMetric(CountState):
         return shaped
 
 
-def counted(metric: IoUMetric) -> CountedState:
-    """The counted state of all ranks, which all must ask for; nobody was warned of its doubts yet."""
-    return metric._counted_state()
+def checked_counts(metric: IoUMetric) -> CheckedCounts:
+    """What a metric has counted on all ranks, checked; every rank must call it, and ``warn_of`` its doubts later."""
+    return metric._checked_counts(warns=False)
 
 
-def warn_of(*states: CountedState) -> None:
-    """Warns of each doubt about some states once."""
-    for doubt in {str(doubt): doubt for state in states for doubt in state.doubts}.values():
+def warn_of(*several: CheckedCounts) -> None:
+    """Warns of each doubt once, also where several have it."""
+    for doubt in {str(doubt): doubt for checked in several for doubt in checked.doubts}.values():
         warn(doubt)
 
 

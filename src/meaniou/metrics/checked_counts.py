@@ -1,4 +1,4 @@
-"""What a metric has counted over all ranks, and the areas that follow from it."""
+"""What a metric has counted over all ranks, once it was checked, and the areas that follow from it."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ NO_ROWS = "No rows are kept for images; make the metric with per_image=True."
 
 
 @dataclass(frozen=True)
-class CountedState:
-    """What a metric has counted over all ranks, on the CPU, once it is sure that none of it is a mistake.
+class CheckedCounts:
+    """What a metric has counted over all ranks, on the CPU, after a check that raises for what must be a mistake.
 
     The counts are a confusion matrix with void and outside; a metric of other counts has a subclass of this.
 
@@ -19,7 +19,7 @@ class CountedState:
         space: the classes.
         counts: of the dataset.
         images: rows of each image; ``None`` where none are kept.
-        doubts: what may be a mistake.
+        doubts: warnings of what may be a mistake.
     """
 
     space: LabelSpace
