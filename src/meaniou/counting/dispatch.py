@@ -3,8 +3,8 @@
 import functools
 import importlib
 import importlib.util
+import typing
 from dataclasses import dataclass
-from typing import Protocol, cast
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from meaniou.counting.kernels import portable
 from meaniou.counting.kernels.spec import CountSpec
 
 
-class Kernel(Protocol):
+class Kernel(typing.Protocol):
     """The module of a kernel. One that cannot count all maps has ``why_not`` too, and takes the portable one then."""
 
     NAME: str
@@ -102,7 +102,7 @@ def kernel(impl: str, device: torch.device) -> Kernel:
 
 @functools.cache
 def _import(name: str) -> Kernel:
-    return cast(Kernel, importlib.import_module(f"meaniou.counting.kernels.{name}"))
+    return typing.cast(Kernel, importlib.import_module(f"meaniou.counting.kernels.{name}"))
 
 
 @functools.cache

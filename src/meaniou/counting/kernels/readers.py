@@ -3,9 +3,10 @@
 A bin is a class, C (void) or C + 1 (outside).
 """
 
+import typing
 from collections.abc import Callable
 from functools import cache, lru_cache, partial
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ MIN_PIXELS = 64
 MANY_SPARSE = 4
 
 
-class PixelReader(Protocol):
+class PixelReader(typing.Protocol):
     """One side of the pixels: how a block becomes codes, and the bin that each code stands for."""
 
     data: Tensor
