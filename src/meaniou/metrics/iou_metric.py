@@ -60,11 +60,6 @@ class IoUMetric(CountState):
             value = mean_over_images(checked.image_areas(self.policy).areas, self.policy)
         return torch.from_numpy(value).to(dtype).to(self.counts.device)
 
-    @property
-    def confmat(self) -> Tensor:
-        """The confusion matrix of this rank, int64 ``[C, C]``, truth in rows; a copy."""
-        return self.counts[:-2, :-2].clone()
-
     @all_or_nothing
     def report(
         self,

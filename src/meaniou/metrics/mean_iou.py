@@ -1,4 +1,4 @@
-"""The mean IoU of a dataset as a torchmetrics metric, from one confusion matrix."""
+"""The mean IoU as a torchmetrics metric: settings, batches into counts, and files."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -30,19 +30,11 @@ from meaniou.settings import (
     VoidPreds,
 )
 
+# The values of a label space in a saved file, and the keywords that they settle.
 SPACE = (
-    "num_classes",
-    "ids",
-    "ignore_index",
-    "class_names",
-    "pred_ids",
-    "pred_void",
-    "class_groups",
-    "colors",
-    "hint",
-    "instances",
-    "protocol",
-)
+    "num_classes", "ids", "ignore_index", "class_names", "pred_ids", "pred_void", "class_groups", "colors",
+    "hint", "instances", "protocol",
+)  # fmt: skip
 SETTLED = ("num_classes", "label_space", "ignore_index", "pred_ids", "pred_void", "class_names")
 
 
@@ -211,6 +203,11 @@ class MeanIoU(IoUMetric):
             counts = count(preds, target, valid, self.label_space, self.input_settings)
         if not isinstance(target, (list, tuple)) or target:  # an empty sequence is on no device
             self._add_batch(counts, images)
+
+    @property
+    def confmat(self) -> Tensor:
+        """The confusion matrix of this rank, int64 ``[C, C]``, truth in rows; a copy."""
+        return self.counts[:-2, :-2].clone()
 
     @property
     def kernel(self) -> str:
