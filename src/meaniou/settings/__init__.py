@@ -10,7 +10,6 @@ from meaniou.settings.choices import (
     Over,
     Present,
     VoidPreds,
-    unknown_keyword,
 )
 from meaniou.settings.class_groups import Groups
 from meaniou.settings.class_names import (
@@ -53,5 +52,4 @@ __all__ = [
     "read_class_names",
     "resolve_class_groups",
     "resolve_class_names",
-    "unknown_keyword",
 ]
