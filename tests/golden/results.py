@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from meaniou import MeanIoU, Resampling
 from meaniou.metrics import comparison_report
-from meaniou.uncertainty import Of
+from meaniou.uncertainty import OverallStatistic
 
 FOLDER = Path(__file__).parent
 MAPS = FOLDER / "maps.npz"
 DRAWS: Mapping[str, Any] = {"resamples": 100, "seed": 3}
-OF: tuple[Of, ...] = ("mean", "accuracy")
+OF: tuple[OverallStatistic, ...] = ("mean", "accuracy")
 MEAN_ALONE = {"average", "over", "worst_percent"}  # settings that change no report
 GROUPED = ("class_groups", "mean_merged_iou", "harmonic_mean")  # of a report
 DENSE = 1600  # whole numbers in an array, of which more are listed where they are not 0

@@ -9,14 +9,22 @@ from meaniou._util import join_names
 from meaniou.metrics.iou_metric import IoUMetric, checked_counts, refuse_without_rows, warn_of
 from meaniou.report import Compared, ComparisonReport
 from meaniou.scores import Areas, ImageAreas, ImageRows, class_iou, class_mean, pixel_accuracy
-from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Clusters, Comparison, Of, Resampling, check_of
+from meaniou.uncertainty import (
+    CONFIDENCE,
+    RESAMPLES,
+    Clusters,
+    Comparison,
+    OverallStatistic,
+    Resampling,
+    check_overall_statistic,
+)
 from meaniou.uncertainty import compare as compare_images
 
 
 def compare(
     a: IoUMetric,
     b: IoUMetric,
-    of: Of = "mean",
+    of: OverallStatistic = "mean",
     *,
     confidence: float = CONFIDENCE,
     resamples: int = RESAMPLES,
@@ -50,7 +58,7 @@ def compare(
         >>> compare(a, b).better
         'a'
     """
-    check_of(of)
+    check_overall_statistic(of)
     resampling = Resampling(confidence, resamples, seed, clusters)
     _, (first, second) = _pairs(a, b)
     ((comparison,),) = compare_images(first, second, a.policy, resampling, of)

@@ -20,7 +20,16 @@ from meaniou.protocols import Protocol
 from meaniou.report import ImageTable, Report, build_report, image_table
 from meaniou.scores import ImageAreas, ImageRows, mean_iou, mean_over_images
 from meaniou.settings import Absent, Groups, InputSettings, LabelSpace, Policy, Present, VoidPreds
-from meaniou.uncertainty import CONFIDENCE, RESAMPLES, Clusters, Interval, Of, Resampling, bootstrap, check_of
+from meaniou.uncertainty import (
+    CONFIDENCE,
+    RESAMPLES,
+    Clusters,
+    Interval,
+    OverallStatistic,
+    Resampling,
+    bootstrap,
+    check_overall_statistic,
+)
 
 
 class IoUMetric(CountState):
@@ -126,7 +135,7 @@ class IoUMetric(CountState):
     @all_or_nothing
     def bootstrap(
         self,
-        of: Of = "mean",
+        of: OverallStatistic = "mean",
         *,
         confidence: float = CONFIDENCE,
         resamples: int = RESAMPLES,
@@ -148,7 +157,7 @@ class IoUMetric(CountState):
         Raises:
             ValueError: as ``compute``, or if no rows are kept, or a setting is out of range.
         """
-        check_of(of)
+        check_overall_statistic(of)
         resampling = Resampling(confidence, resamples, seed, clusters)
         ((interval,),) = bootstrap(self._image_areas(), self.policy, resampling, of)
         return interval

@@ -10,7 +10,7 @@ from meaniou.uncertainty.resampling import (
     bootstrap,
     compare,
 )
-from meaniou.uncertainty.statistics import Of, check_of
+from meaniou.uncertainty.statistics import OverallStatistic, check_overall_statistic
 
 __all__ = [
     "CONFIDENCE",
@@ -19,9 +19,9 @@ __all__ = [
     "Clusters",
     "Comparison",
     "Interval",
-    "Of",
+    "OverallStatistic",
     "Resampling",
     "bootstrap",
-    "check_of",
+    "check_overall_statistic",
     "compare",
 ]

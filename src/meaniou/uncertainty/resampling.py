@@ -17,7 +17,7 @@ from meaniou._util import as_integer
 from meaniou.scores import Floats, ImageAreas, Ints
 from meaniou.settings import Policy
 from meaniou.uncertainty.records import Comparison, Interval
-from meaniou.uncertainty.statistics import Statistic, Weighted, statistic_of
+from meaniou.uncertainty.statistics import Statistic, WeightedStatistic, statistic_of
 
 Clusters = Mapping[int, Hashable] | Mapping[str, Hashable] | Callable[[Any], Hashable]
 CONFIDENCE, RESAMPLES = 0.95, 1000  # by default
@@ -99,23 +99,23 @@ def bootstrap(
     images: ImageAreas, policy: Policy, resampling: Resampling, *of: Statistic
 ) -> tuple[tuple[Interval, ...], ...]:
     """For each statistic its interval, or those of the classes."""
-    weighted = [statistic_of(images.areas, policy, name) for name in of]
-    return tuple(_intervals(part, resampling) for part in resampled(weighted, images, resampling))
+    statistics = [statistic_of(images.areas, policy, name) for name in of]
+    return tuple(_intervals(part, resampling) for part in resampled(statistics, images, resampling))
 
 
 def compare(
     first: ImageAreas, second: ImageAreas, policy: Policy, resampling: Resampling, *of: Statistic
 ) -> tuple[tuple[Comparison, ...], ...]:
     """For each statistic its difference, or those of the classes; the same images are resampled together."""
-    weighted = [statistic_of(images.areas, policy, name) for images in (first, second) for name in of]
-    parts = resampled(weighted, first, resampling)
+    statistics = [statistic_of(images.areas, policy, name) for images in (first, second) for name in of]
+    parts = resampled(statistics, first, resampling)
     return tuple(_comparisons(a, b, resampling) for a, b in zip(parts[: len(of)], parts[len(of) :], strict=True))
 
 
-def resampled(weighted: Sequence[Weighted], images: ImageAreas, resampling: Resampling) -> list[Resampled]:
+def resampled(statistics: Sequence[WeightedStatistic], images: ImageAreas, resampling: Resampling) -> list[Resampled]:
     """Statistics of the images, and of the same resamples of them."""
-    values = [statistic(np.ones((1, len(images)), np.int64))[0][0] for statistic in weighted]
-    chunks = [[statistic(weights) for statistic in weighted] for weights in resampling.weights(images)]
+    values = [statistic(np.ones((1, len(images)), np.int64))[0][0] for statistic in statistics]
+    chunks = [[statistic(weights) for statistic in statistics] for weights in resampling.weights(images)]
     if not chunks:  # of a single image
         size = resampling.resamples
         return [Resampled(value, np.full((size, len(value)), np.nan), np.zeros(len(value))) for value in values]

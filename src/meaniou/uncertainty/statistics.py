@@ -1,4 +1,4 @@
-"""What is resampled: a number under weights of images, in any order of averaging, and whether a class vanished."""
+"""The statistics that are resampled: numbers under weights of images, in any order of averaging."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,24 +23,24 @@ from meaniou.scores import (
 )
 from meaniou.settings import Policy
 
-Of = Literal["mean", "accuracy"]
-Statistic = Literal["mean", "accuracy", "class"]
+OverallStatistic = Literal["mean", "accuracy"]
+Statistic = Literal["mean", "accuracy", "class"]  # "class": a number for each class
 # From weights [R, N] to the numbers in each resample [R, K], and whether a class is lost there.
-Weighted = Callable[[Ints], tuple[Floats, Bools]]
+WeightedStatistic = Callable[[Ints], tuple[Floats, Bools]]
 
 
-def check_of(of: str) -> None:
-    """Raises ``ValueError`` if there is no such number of a metric."""
-    if of not in get_args(Of):
+def check_overall_statistic(of: str) -> None:
+    """Raises ``ValueError`` unless ``of`` is a statistic over all classes."""
+    if of not in get_args(OverallStatistic):
         raise ValueError(f"of is {of!r}; expected 'mean' or 'accuracy'.")
 
 
-def statistic_of(areas: Areas, policy: Policy, of: Statistic) -> Weighted:
+def statistic_of(areas: Areas, policy: Policy, of: Statistic) -> WeightedStatistic:
     """The number, or with ``"class"`` those of the classes, of areas of images ``[N, C]``."""
     if of == "accuracy":
         intersection, truth, predicted = (part.sum(1, keepdims=True) for part in _parts(areas))
         total = Areas(intersection, truth, predicted, areas.ignored[:1])
-        return lambda weights: (pixel_accuracy(_summed(total, weights))[:, None], np.zeros((len(weights), 1), bool))
+        return lambda weights: _accuracy(total, weights)
     if policy.over == "dataset":
         return lambda weights: _over_dataset(areas, policy, of, weights)
     if policy.over == "image" and of == "mean":
@@ -48,15 +48,15 @@ def statistic_of(areas: Areas, policy: Policy, of: Statistic) -> Weighted:
     return lambda weights: _over_classes(areas, policy, of, weights)
 
 
-def _sums(weights: Ints, *parts: NDArray[Any]) -> list[Floats]:
+def _weighted_sums(weights: Ints, *parts: NDArray[Any]) -> list[Floats]:
     """Weighted sums of parts ``[N, C]``, exact below 2^53 pixels, in one product."""
     product = weights.astype(np.float64) @ np.concatenate(parts, 1).astype(np.float64)
     return list(np.split(product, len(parts), axis=1))
 
 
-def _summed(areas: Areas, weights: Ints) -> Areas:
+def _weighted_areas(areas: Areas, weights: Ints) -> Areas:
     """The areas of each resample, ``[R, C]``."""
-    intersection, truth, predicted = _sums(weights, *_parts(areas))
+    intersection, truth, predicted = _weighted_sums(weights, *_parts(areas))
     return Areas(intersection, truth, predicted, areas.ignored)
 
 
@@ -64,18 +64,23 @@ def _parts(areas: Areas) -> tuple[NDArray[Any], ...]:
     return areas.intersection, areas.truth, areas.predicted
 
 
+def _accuracy(total: Areas, weights: Ints) -> tuple[Floats, Bools]:
+    """Pixel accuracy by areas ``[N, 1]`` that are summed over classes, none of which it can lose."""
+    return pixel_accuracy(_weighted_areas(total, weights))[:, None], np.zeros((len(weights), 1), bool)
+
+
 def _over_dataset(areas: Areas, policy: Policy, of: Statistic, weights: Ints) -> tuple[Floats, Bools]:
-    resampled = _summed(areas, weights)
+    resampled = _weighted_areas(areas, weights)
     lost = ~resampled.present(policy) & areas.present(policy).any(0)
     if of == "class":
         return class_iou(resampled, policy), lost
     rules = replace(policy, average="macro") if policy.average == "none" else policy
-    return mean_iou(resampled, rules)[:, None], _any(lost, policy)
+    return mean_iou(resampled, rules)[:, None], _lost_in_mean(lost, policy)
 
 
 def _over_images(areas: Areas, policy: Policy, weights: Ints) -> tuple[Floats, Bools]:
     lost = _lost(areas.present(policy), weights)
-    return _worst_means(image_means(areas, policy), weights, policy)[:, None], _any(lost, policy)
+    return _worst_means(image_means(areas, policy), weights, policy)[:, None], _lost_in_mean(lost, policy)
 
 
 def _over_classes(areas: Areas, policy: Policy, of: Statistic, weights: Ints) -> tuple[Floats, Bools]:
@@ -84,18 +89,18 @@ def _over_classes(areas: Areas, policy: Policy, of: Statistic, weights: Ints) ->
         of_class = np.stack([_worst_means(values, weights, policy) for values in iou.T], 1)
     else:
         defined = ~np.isnan(iou)
-        of_class = ratio(*_sums(weights, np.where(defined, iou, 0), defined))
+        of_class = ratio(*_weighted_sums(weights, np.where(defined, iou, 0), defined))
     if of == "class":
         return of_class, lost
-    return class_mean(of_class, policy)[:, None], _any(lost, policy)
+    return class_mean(of_class, policy)[:, None], _lost_in_mean(lost, policy)
 
 
 def _lost(present: Bools, weights: Ints) -> Bools:
     """Whether a class that is present in some image is in none of a resample, ``[R, C]``."""
-    return np.asarray((_sums(weights, present)[0] == 0) & present.any(0))
+    return np.asarray((_weighted_sums(weights, present)[0] == 0) & present.any(0))
 
 
-def _any(lost: Bools, policy: Policy) -> Bools:
+def _lost_in_mean(lost: Bools, policy: Policy) -> Bools:
     """Whether one of the policy's classes is lost, ``[R, 1]``."""
     return np.asarray(lost[:, list(policy.classes)].any(1, keepdims=True))
 
