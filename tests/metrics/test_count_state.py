@@ -41,14 +41,14 @@ class Bits(CountState):
             for label in range(self.num_labels):
                 for x, y in zip(p, t, strict=True):
                     counts[image, label, x >> label & 1, y >> label & 1] += 1
-        rows = torch.stack([self._row_of(each) for each in counts])
+        rows = torch.stack([self._image_counts_of(each) for each in counts])
         images = BatchImages(rows, *ids_of(image_ids, len(rows), torch.device("cpu"))) if self.per_image else None
         self._add_batch(counts.sum(0), images)
 
     def compute(self):
         return self.counts[:, 1, 1] / (self.counts[:, 1].sum(1) + self.counts[:, 0, 1])
 
-    def _row_of(self, counts):
+    def _image_counts_of(self, counts):
         return torch.stack([counts[:, 1, 1], counts[:, :, 1].sum(1), counts[:, 1].sum(1), counts[:, 2].sum(1)])
 
 

@@ -206,8 +206,8 @@ class IoUMetric(CountState):
 
     def _check(self) -> CheckedCounts:
         """What the states hold; raises ``RuntimeError`` or ``ValueError`` for what must be a mistake."""
-        self._settle()
-        self._refuse_no_numbers()
+        self._restart_if_moved()
+        self._refuse_foreign_states()
         counts, images = self.counts.cpu(), None
         doubts = self._doubts(counts) if self.input_settings.validate_args else []
         if self.per_image:

@@ -264,7 +264,7 @@ class MeanIoU(IoUMetric):
         """How ``save`` writes the label space."""
         return SAVED_SPACE
 
-    def _row_of(self, counts: Tensor) -> Tensor:
+    def _image_counts_of(self, counts: Tensor) -> Tensor:
         return image_counts_of(counts)
 
 

@@ -38,10 +38,10 @@ class CountState(Metric):
     image_ids: list[Tensor]  # int64 [N], -1 where none was given
     image_names = ImageNames()  # by ids, where somebody gave them
     _epoch: int = 0  # how often a sum over ranks was followed by a reset
-    _was_shared: bool = False
+    _was_shared: bool = False  # whether there was a sum over ranks since the last reset
     _holds_batch: bool = False  # while forward computes the value of a batch alone
-    _in_place: bool = False  # since a captured graph adds to the counts
-    _is_moved: bool = False  # and nothing was counted or read since
+    _in_place: bool = False  # whether counts are added in place, since a captured graph adds to this tensor
+    _is_moved: bool = False  # whether the states were moved, and nothing was counted or read since
     _update_count = UpdateCount()
 
     def __init__(self, **kwargs: Any) -> None:
@@ -63,8 +63,8 @@ class CountState(Metric):
                 setattr(self, name, state)
 
     @abstractmethod
-    def _row_of(self, counts: Tensor) -> Tensor:
-        """What the rows of all images add up to, int64 ``[4, C]``, by the counts of a metric."""
+    def _image_counts_of(self, counts: Tensor) -> Tensor:
+        """What the rows of all images add up to, int64 ``[4, C]``, from the counts."""
 
     def _add_batch(self, counts: Tensor, images: BatchImages | None = None) -> None:
         """Adds the counts of a batch, and what was counted for each of its images; to be called last."""
@@ -95,7 +95,7 @@ class CountState(Metric):
         return all_rows(self.image_rows, self.image_ids, self.counts.new_zeros(0, 4, self._form.num_classes))
 
     def _wrap_update(self, update: Callable[..., None]) -> Callable[..., None]:
-        counted = whole_call(self, functools.partial(self._settle, wait=False), super()._wrap_update(update))
+        count = whole_call(self, functools.partial(self._restart_if_moved, wait=False), super()._wrap_update(update))
 
         @functools.wraps(update)
         def guarded(*args: Any, **kwargs: Any) -> None:
@@ -103,7 +103,7 @@ class CountState(Metric):
             if self.counts.is_meta:
                 raise RuntimeError(why_no_numbers(self.counts))
             if not torch.compiler.is_compiling():
-                counted(*args, **kwargs)
+                count(*args, **kwargs)
                 return
             with torch.no_grad():
                 update(*args, **kwargs)
@@ -127,7 +127,7 @@ class CountState(Metric):
         """Counts a batch and gives the value of that batch alone; if it is refused, the metric stays as it was."""
         if self._in_place:
             raise RuntimeError(CAPTURED)
-        self._settle(wait=False)
+        self._restart_if_moved(wait=False)
         before = {name: getattr(self, name) for name in ("_epoch", "_was_shared", "_is_moved")}
         self.__dict__["_holds_batch"] = True
         value = super().forward(*args, **kwargs)
@@ -151,7 +151,7 @@ class CountState(Metric):
     @all_or_nothing
     def sync(self, *args: Any, **kwargs: Any) -> None:
         """Puts the sum over ranks in place of what this rank counted, until ``unsync``."""
-        self._settle()
+        self._restart_if_moved()
         super().sync(*args, **kwargs)
 
     unsync = all_or_nothing(Metric.unsync)
@@ -167,7 +167,7 @@ class CountState(Metric):
             self.unsync(should_unsync=self._is_synced and not was_synced and should_unsync)
 
     def _sync_dist(self, dist_sync_fn: Callable[..., Any] | None = None, process_group: Any = None) -> None:
-        self._refuse_no_numbers()
+        self._refuse_foreign_states()
         group = process_group or self.process_group
         stamp, own, names = self._form.stamp(self._epoch), self._update_count, self.image_names
         counts, self._update_count = sum_over_ranks(self.counts, dist_sync_fn, group, stamp, own)
@@ -183,8 +183,8 @@ class CountState(Metric):
         Raises:
             RuntimeError: if the states hold no numbers, as on the meta device.
         """
-        self._settle()
-        self._refuse_no_numbers()
+        self._restart_if_moved()
+        self._refuse_foreign_states()
         states = {"settings": self.settings, "counts": self.counts, "update_count": self.update_count}
         if self.per_image:
             rows, ids = self._joined()
@@ -217,9 +217,9 @@ class CountState(Metric):
         """
         self._refuse_change()
         states = states_of(incoming_state, type(self))
-        self._settle()
-        self._refuse_no_numbers()
-        if reason := self._form.why_not(states, self._row_of):
+        self._restart_if_moved()
+        self._refuse_foreign_states()
+        if reason := self._form.why_not(states, self._image_counts_of):
             raise ValueError(reason)
         if self.per_image:
             self._add_images(states["image_rows"], states["image_ids"], states.get("image_names", {}))
@@ -231,7 +231,7 @@ class CountState(Metric):
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         counts = self.counts
         states = {name: state_dict[prefix + name] for name in self._defaults if prefix + name in state_dict}
-        if states and (reason := SYNCED if self._is_synced else self._form.why_not(states, self._row_of)):
+        if states and (reason := SYNCED if self._is_synced else self._form.why_not(states, self._image_counts_of)):
             args[-1].append(reason)  # to the messages of errors
             for name in states:
                 del state_dict[prefix + name]
@@ -273,14 +273,14 @@ class CountState(Metric):
         return self
 
     def _start_on(self, device: torch.device) -> None:
-        """Becomes as new on another device."""
+        """Makes the states anew on another device."""
         self._device = device
         self._set_fresh(device)
         self.reset()
 
     # A ClasswiseWrapper moves our states once more after us, and to_empty then leaves arbitrary memory in them.
-    def _settle(self, wait: bool = True) -> None:
-        """Starts anew if a move replaced the states before anything was counted; this ends no epoch."""
+    def _restart_if_moved(self, wait: bool = True) -> None:
+        """Makes the states anew if a move replaced them before anything was counted; this ends no epoch."""
         if not self._is_moved or self._is_synced or self._update_count or why_no_numbers(self.settings):
             return
         if (wait or self.settings.device.type == "cpu") and self._form.why_not_own(self.settings):
@@ -288,8 +288,8 @@ class CountState(Metric):
             self.reset()
             self._epoch, self._was_shared = epoch, was_shared
 
-    def _refuse_no_numbers(self) -> None:
-        """Raises ``RuntimeError`` if the states are no counts of this metric."""
+    def _refuse_foreign_states(self) -> None:
+        """Raises ``RuntimeError`` if the states hold no numbers, or others than this metric counted."""
         looks = self._is_moved or self.settings.device.type == "cpu"  # elsewhere reading waits
         if reason := why_no_numbers(self.counts) or (self._form.why_not_own(self.settings) if looks else ""):
             raise RuntimeError(reason)

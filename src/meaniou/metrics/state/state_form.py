@@ -57,10 +57,10 @@ class StateForm:
             "after such a move, and count again."
         )
 
-    def why_not(self, states: Mapping[str, Any], row_of: Callable[[Tensor], Tensor]) -> str:
+    def why_not(self, states: Mapping[str, Any], image_counts_of: Callable[[Tensor], Tensor]) -> str:
         """The reason why states do not have this form, empty if they do.
 
-        ``row_of`` gives what the rows of all images add up to, ``[4, C]``, from the counts.
+        ``image_counts_of`` gives what the rows of all images add up to, ``[4, C]``, from the counts.
         """
         for name, shape in (("settings", (len(self.settings.encode()),)), ("counts", self.shape)):
             theirs = states.get(name)
@@ -80,7 +80,7 @@ class StateForm:
                 )
             if name == "counts" and bool((theirs < 0).any()):
                 return "The state holds negative counts; expected numbers of pixels, so pass a state that was counted."
-        return _why_not_rows(states, row_of(states["counts"].cpu())) if self.per_image else ""
+        return _why_not_rows(states, image_counts_of(states["counts"].cpu())) if self.per_image else ""
 
 
 def states_of(incoming: Any, kind: type[Metric]) -> Mapping[str, Any]:
