@@ -1,6 +1,6 @@
 """Readers that turn one side of the pixels into small codes, block after block, and name the bin of each code.
 
-A bin is a class, C (void) or C + 1 (outside).
+A bin is a class, C (void) or C + 1 (outside), as in ``label_table``.
 """
 
 import typing
@@ -55,9 +55,9 @@ def _reader(data: Tensor, form: str, ids: str, spec: CountSpec) -> PixelReader:
     if form == "labels":
         return LabelReader(data, label_table(data.dtype, spec.num_classes, spec.ignore, ids))
     if form == "threshold":
-        return ScoreReader(data, data.shape, partial(_above, spec.threshold), spec)
+        return ScoreReader(data, data.shape, partial(_above_threshold, spec.threshold), spec)
     data = data.movedim(1, 0)
-    return ScoreReader(data, data.shape[1:], _best if form == "scores" else _only, spec)
+    return ScoreReader(data, data.shape[1:], _first_maximum if form == "scores" else _single_one, spec)
 
 
 class LabelReader:
@@ -109,11 +109,11 @@ class ScoreReader:
         planes = data.shape[: data.dim() - len(shape)].numel()
         lies_flat = data.dim() == len(shape) or data.movedim(0, 1).is_contiguous()
         self.cost = planes * self.spare.element_size() * (1 if lies_flat else 2)
-        if decide is _best and planes >= MANY_CLASSES:
+        if decide is _first_maximum and planes >= MANY_CLASSES:
             self.cost = planes + 32 * GROUP + (0 if lies_flat else planes * data.element_size())
 
     def bins(self) -> Tensor:
-        return cached_table(self.data.device, _bins_of_decisions, self.ignored, self.num_classes)
+        return cached_table(self.data.device, _bins_of_classes, self.ignored, self.num_classes)
 
     def read(self, block: Block) -> Tensor:
         tile = at(self.data, block)
@@ -141,7 +141,7 @@ def layout(scores: Tensor) -> tuple[tuple[int, ...], int] | None:
     return None
 
 
-def _bins_of_decisions(ignored: tuple[int, ...], num_classes: int, device: torch.device) -> Tensor:
+def _bins_of_classes(ignored: tuple[int, ...], num_classes: int, device: torch.device) -> Tensor:
     bins = torch.arange(num_classes + 3, device=device)
     for i in (*ignored, num_classes + 2):
         bins[i] = num_classes
@@ -168,12 +168,12 @@ def _kept_on_device(device: torch.device, make: Callable[..., Tensor], *settings
     return make(*settings, torch.device("cpu")).to(device, non_blocking=True)
 
 
-def _above(threshold: float, tile: Tensor, _: Scratch) -> Tensor:
+def _above_threshold(threshold: float, tile: Tensor, _: Scratch) -> Tensor:
     """1 where scores ``[n]`` are above the threshold, else 0; 2 for NaN."""
     return tile.gt(threshold).to(torch.uint8).masked_fill_(tile.isnan(), 2)
 
 
-def _best(tile: Tensor, scratch: Scratch) -> Tensor:
+def _first_maximum(tile: Tensor, scratch: Scratch) -> Tensor:
     """The class of the first maximum of scores ``[C, n]``, C where one of them is NaN.
 
     The maximum of a pixel with a NaN is NaN and equals nothing, so that no class is found there. Classes that lie side
@@ -186,14 +186,14 @@ def _best(tile: Tensor, scratch: Scratch) -> Tensor:
         best = scores.argmax(0, keepdim=True)
         return best.masked_fill_(scores.gather(0, best).isnan(), num_classes).squeeze(0)
     if num_classes >= MANY_CLASSES:
-        return _best_of_groups(tile)
+        return _maximum_by_groups(tile)
     spare = scratch(tile.shape)
     scores = tile if tile.dtype == spare.dtype else spare.copy_(tile)
     # Into a tensor of the same dtype the comparison is vectorised; to bool it takes five times as long.
     return _first(torch.eq(scores, scores.amax(0), out=spare))
 
 
-def _best_of_groups(tile: Tensor) -> Tensor:
+def _maximum_by_groups(tile: Tensor) -> Tensor:
     """The same: the first group of classes that holds the maximum, then the first class of that group."""
     num_classes = tile.shape[0]
     whole = num_classes // GROUP * GROUP
@@ -214,7 +214,7 @@ def _wide(scores: Tensor) -> Tensor:
     return scores.float() if scores.element_size() < 4 else scores
 
 
-def _only(tile: Tensor, scratch: Scratch) -> Tensor:
+def _single_one(tile: Tensor, scratch: Scratch) -> Tensor:
     """The class of one-hot planes ``[C, n]``, C + 1 where a pixel is not a single 1 among zeros."""
     num_classes, spare = tile.shape[0], scratch(tile.shape)
     single = torch.ne(spare.copy_(tile), 0, out=spare).sum(0) == 1
