@@ -116,9 +116,9 @@ class Outputs:
                 if path.is_file():
                     raise _is_read(path)
                 shown = path.parent if path.parent == self.pictures else path
-                inside_or_it = "is" if real_path(shown) == real_path(source.folder) else "is inside"
+                relation = "is" if real_path(shown) == real_path(source.folder) else "is inside"
                 raise ValueError(
-                    f"{shown} {inside_or_it} {source.folder}, which is read, and the next run would read what is "
+                    f"{shown} {relation} {source.folder}, which is read, and the next run would read what is "
                     "written there; expected an output outside of it, so name another place."
                 )
 

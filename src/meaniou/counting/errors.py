@@ -49,7 +49,7 @@ CAUSES = {
 
 @dataclass(eq=False)
 class LabelRangeError(ValueError):
-    """Labels outside the classes that are a mistake in the data or the settings.
+    """Labels outside the classes, which are a mistake in the data or the settings.
 
     Attributes:
         side: ``"preds"`` or ``"target"``, the map that holds them.
@@ -59,7 +59,8 @@ class LabelRangeError(ValueError):
         stored: what is stored there: one label, or the values of a pixel of class planes.
         cause: what the map seems to hold, a key of ``CAUSES``, or empty.
         image: place in the sequence that was passed, ``None`` for a batch.
-        operand: what arithmetic takes where that is not the map itself, as for dtypes of which PyTorch has little.
+        operand: the expression that a cure computes with, such as ``preds.long()`` for uint16, which has few operators
+            in PyTorch; empty for the map itself.
     """
 
     side: str
@@ -98,8 +99,8 @@ def explain(error: LabelRangeError, dialect: Dialect, path: str = "", all_classe
     """One sentence: what a map holds, and what can be done, in the words of Python or of the command line.
 
     Args:
-        error: what there is to explain.
-        dialect: for whom.
+        error: the error.
+        dialect: ``"python"`` for keywords, ``"cli"`` for options.
         path: the file that holds the labels, for the command line.
         all_classes: how all classes are named on the command line, where that is not by their number.
     """

@@ -21,7 +21,7 @@ FORMAT = "meaniou metric "  # and the version
 VERSION = 3
 PARTS = ("space", "policy", "counting", "per_image", "protocol", "updates", "counts", "images", "image_names")
 POLICY = tuple(field.name for field in fields(Policy))
-COUNTING = tuple(field.name for field in fields(InputSettings))
+INPUT_SETTINGS = tuple(field.name for field in fields(InputSettings))
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def load(counter: type[AnyCounter], path: str | PathLike[str], **kwargs: Any) ->
         OSError: if it cannot be read.
     """
     space = counter.saved_space()
-    settled = {*space.settled, "protocol", "per_image", *COUNTING} - {"impl"}
+    settled = {*space.settled, "protocol", "per_image", *INPUT_SETTINGS} - {"impl"}
     if repeated := [name for name in kwargs if name in settled]:
         raise TypeError(
             f"{repeated[0]} is settled by the counts in {path}; expected keywords that change no count, so leave it "
@@ -181,7 +181,7 @@ def _refuse_bomb(members: Iterable[zipfile.ZipInfo], size: int) -> None:
 def _why_not_whole(parts: Mapping[str, Any], space: tuple[str, ...], size: int) -> Iterator[str]:
     """The reasons why the parts of a file are not those that ``save`` writes."""
     yield from _why_not_exactly("", parts, PARTS)
-    for name, expected in (("space", space), ("policy", POLICY), ("counting", COUNTING)):
+    for name, expected in (("space", space), ("policy", POLICY), ("counting", INPUT_SETTINGS)):
         yield from _why_not_exactly(f" in {name!r}", parts.get(name), expected)
     protocol = parts.get("protocol")
     if protocol is not None and protocol not in protocols.names():

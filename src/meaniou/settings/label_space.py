@@ -111,8 +111,9 @@ class LabelSpace:
             raise ValueError(f"instances is {instances!r}; expected one of {get_args(Instances)}.")
         preds_hold = _preds_hold(pred_ids, target_ids, num_classes)
         preds_ids = {"ids": target_ids, "classes": None}[preds_hold] if isinstance(preds_hold, str) else preds_hold
-        preds_void = _usual_pred_void(preds_hold, void, num_classes)
-        if pred_void is not None:
+        if pred_void is None:
+            preds_void = _usual_pred_void(preds_hold, void, num_classes)
+        else:
             preds_void = as_void_ids("pred_void", pred_void)
             if preds_ids is None:
                 _refuse_class_as_void(preds_void, num_classes, void if target_ids is None else ())
