@@ -24,6 +24,7 @@ from support import (
     random_map,
     random_scores,
 )
+from support.grid import grid
 from support.kernels import CPU_KERNELS, count_all
 
 from meaniou import confusion_matrix, reference
@@ -32,8 +33,8 @@ from meaniou.counting.kernels import portable, readers
 from meaniou.counting.kernels.spec import CountSpec
 
 PORTABLE = [portable.count_on_cpu, portable.count_without_sync]
-KERNELS = [*PORTABLE, *(partial(count_all, module) for module in CPU_KERNELS.values())]
-NAMES = ["portable.count_on_cpu", "portable.count_without_sync", *CPU_KERNELS]
+KERNELS = {f"portable.{function.__name__}": function for function in PORTABLE}
+KERNELS |= {name: partial(count_all, module) for name, module in CPU_KERNELS.items()}
 CLASSES = [1, 2, 17, 19, 150, 256, 1000]
 MEBIBYTE = 1 << 20
 
@@ -71,7 +72,7 @@ def small_tiles(monkeypatch):
     return shrink
 
 
-@pytest.fixture(params=KERNELS, ids=NAMES)
+@pytest.fixture(params=KERNELS.values(), ids=KERNELS)
 def kernel(request):
     return request.param
 
@@ -124,9 +125,7 @@ def test_maps_hold_what_they_promise(rng):
 # Label maps.
 
 
-@pytest.mark.parametrize("num_classes", CLASSES)
-@pytest.mark.parametrize("truth_dtype", LABEL_DTYPES, ids=name_of)
-@pytest.mark.parametrize("preds_dtype", LABEL_DTYPES, ids=name_of)
+@grid(preds_dtype=LABEL_DTYPES, truth_dtype=LABEL_DTYPES, num_classes=CLASSES)
 def test_labels_of_every_dtype(rng, small_tiles, preds_dtype, truth_dtype, num_classes):
     small_tiles()
     for pixels in (0, 1, 7, 8, 9, 16, 43) if num_classes < 256 else (9, 43):
@@ -134,30 +133,33 @@ def test_labels_of_every_dtype(rng, small_tiles, preds_dtype, truth_dtype, num_c
         target = random_map(rng, (pixels,), truth_dtype, num_classes, [255])
         expected = expected_counts(preds, target, num_classes, [255])
         assert expected.sum() == pixels
-        for kernel in KERNELS:
+        for kernel in KERNELS.values():
             assert_same_counts(by_kernel(kernel, preds, target, num_classes, [255]), expected)
 
 
-@pytest.mark.parametrize("num_classes", [1, 19, 254, 255, 256, 257, 300, 4096])
-@pytest.mark.parametrize("dtype", [torch.int16, torch.int64], ids=name_of)
-def test_ignored_ids_at_every_border(kernel, dtype, num_classes):
+@grid(
+    num_classes=[1, 19, 254, 255, 256, 257, 300, 4096],
+    others={"alone": [], "one below": [-1], "two above": [1, 2], "bytes": [-129, -128]},
+    dtype=[torch.int16, torch.int64],
+    kernel=KERNELS,
+)
+def test_ignored_ids_at_every_border(kernel, dtype, num_classes, others):
     """Where a window of labels begins and ends, and just beyond; several of them next to each other too."""
     borders = [-130, -129, -128, -127, -2, -1, 0, 254, 255, 256, 257, 258]
     borders += [num_classes + k for k in (-2, -1, 0, 1, 2)]
     labels = torch.tensor(sorted({*borders, 3, 2000, -2000}), dtype=dtype)
     preds, target = (m.flatten().contiguous() for m in torch.meshgrid(labels, labels, indexing="ij"))
-    for ignore in ([i] for i in borders[:: 1 if num_classes < 4096 else 4]):
-        for ids in (ignore, [*ignore, ignore[0] - 1], [*ignore, ignore[0] + 1, ignore[0] + 2], [*ignore, -129, -128]):
-            ids = list(dict.fromkeys(ids))
-            counts = by_kernel(kernel, preds, target, num_classes, ids)
-            if num_classes < 4096:
-                assert_same_counts(counts, expected_counts(preds, target, num_classes, ids))
-            else:
-                bins = [
-                    num_classes if i in ids else i if 0 <= i < num_classes else num_classes + 1 for i in labels.tolist()
-                ]
-                assert counts.sum() == preds.numel()
-                assert [int(counts[bin].sum()) for bin in bins] == [bins.count(bin) * len(bins) for bin in bins]
+    for border in borders[:: 1 if num_classes < 4096 else 4]:
+        ids = list(dict.fromkeys([border, *(i if i < -2 else border + i for i in others)]))
+        counts = by_kernel(kernel, preds, target, num_classes, ids)
+        if num_classes < 4096:
+            assert_same_counts(counts, expected_counts(preds, target, num_classes, ids))
+        else:
+            bins = [
+                num_classes if i in ids else i if 0 <= i < num_classes else num_classes + 1 for i in labels.tolist()
+            ]
+            assert counts.sum() == preds.numel()
+            assert [int(counts[bin].sum()) for bin in bins] == [bins.count(bin) * len(bins) for bin in bins]
 
 
 STRATEGIES = {  # pixels a tile, cells a table may have: the operators that must run, and those that must not
@@ -183,8 +185,7 @@ def test_every_strategy_on_a_cpu(rng, monkeypatch, strategy, dtype):
         assert_same_counts(counts, expected_counts(preds, target, 2, [0]))
 
 
-@pytest.mark.parametrize("num_classes", [1, 2, 17, 19, 256, 1000])
-@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int8, torch.int64], ids=name_of)
+@grid(num_classes=[1, 2, 17, 19, 256, 1000], dtype=[torch.bool, torch.uint8, torch.int8, torch.int64], kernel=KERNELS)
 def test_across_a_real_tile_border(rng, kernel, dtype, num_classes):
     # The joint table of 8-bit labels has 66,049 cells and is used from as many pixels on.
     # A repeated map has repeated counts.
@@ -255,15 +256,14 @@ LAYOUTS = {f.__name__: f for f in (sliced, from_a_larger, transposed, channels_l
 }
 
 
-@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.uint16, torch.int64], ids=name_of)
-@pytest.mark.parametrize("layouts", list(product(LAYOUTS, repeat=2)), ids="-".join)
-def test_layouts_of_labels(rng, small_tiles, layouts, dtype):
+@grid(preds_layout=LAYOUTS, target_layout=LAYOUTS, dtype=[torch.bool, torch.uint8, torch.uint16, torch.int64])
+def test_layouts_of_labels(rng, small_tiles, preds_layout, target_layout, dtype):
     small_tiles()
     preds, target = (random_map(rng, (3, 5, 7), dtype, 19, [255]) for _ in "pt")
     expected = expected_counts(preds, target, 19, [255])
-    preds, target = LAYOUTS[layouts[0]](preds), LAYOUTS[layouts[1]](target)
+    preds, target = preds_layout(preds), target_layout(target)
     assert_same_counts(flow(preds, target, 19, ignore_index=255), expected)
-    for kernel in KERNELS:
+    for kernel in KERNELS.values():
         assert_same_counts(by_kernel(kernel, preds, target, 19, [255]), expected)
 
 
@@ -300,8 +300,7 @@ IGNORED = [
 ]
 
 
-@pytest.mark.parametrize("ignore", IGNORED, ids=name_of)
-@pytest.mark.parametrize("dtype", LABEL_DTYPES, ids=name_of)
+@grid(ignore=IGNORED, dtype=LABEL_DTYPES, kernel=KERNELS)
 def test_ignored_ids(rng, small_tiles, kernel, dtype, ignore):
     small_tiles()
     ids = () if ignore is None else ignore if isinstance(ignore, tuple) else (ignore,)
@@ -333,9 +332,12 @@ def test_outside_labels_are_counted_aside(label, large):
     assert_same_counts(counts, expected)
 
 
-@pytest.mark.parametrize("layout", ["contiguous", "transposed", "sliced"])
-@pytest.mark.parametrize("shape", ["images", "map", "map with a channel"])
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64], ids=name_of)
+@grid(
+    layout=["contiguous", "transposed", "sliced"],
+    shape=["images", "map", "map with a channel"],
+    dtype=[torch.uint8, torch.int64],
+    kernel=KERNELS,
+)
 def test_valid(rng, small_tiles, kernel, shape, dtype, layout):
     small_tiles()
     preds, target = (random_map(rng, (3, 5, 7), dtype, 19, [255]) for _ in "pt")
@@ -374,9 +376,12 @@ def scores_like(layout, scores):
     return LAYOUTS[layout](scores)
 
 
-@pytest.mark.parametrize("layout", ["contiguous", "channels_last", "sliced", "transposed", "batch_last"])
-@pytest.mark.parametrize("num_classes", [1, 2, 19, 150, 255, 256, 300])
-@pytest.mark.parametrize("dtype", SCORE_DTYPES, ids=name_of)
+@grid(
+    layout=["contiguous", "channels_last", "sliced", "transposed", "batch_last"],
+    num_classes=[1, 2, 19, 150, 255, 256, 300],
+    dtype=SCORE_DTYPES,
+    kernel=KERNELS,
+)
 def test_scores(rng, small_tiles, kernel, dtype, num_classes, layout):
     small_tiles(num_classes)
     scores = random_scores(rng, (2, num_classes, 5, 7), dtype)
@@ -416,9 +421,7 @@ SCORE_RULES = {  # scores of three classes, and the answer: a class, or 3 for no
 }
 
 
-@pytest.mark.parametrize("rule", SCORE_RULES)
-@pytest.mark.parametrize("dtype", SCORE_DTYPES, ids=name_of)
-@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+@grid(rule=list(SCORE_RULES), dtype=SCORE_DTYPES, layout=["contiguous", "channels_last"], kernel=KERNELS)
 def test_rules_of_scores(kernel, rule, dtype, layout):
     scores, answer = SCORE_RULES[rule]
     pixels = torch.tensor(scores, dtype=dtype).view(1, 3, 1, 1).repeat(1, 1, 3, 11)
@@ -443,8 +446,7 @@ def test_scores_that_are_nearly_equal():
         assert flow(scores, torch.ones(1, 1, dtype=torch.int64), 2)[1, 1] == 1
 
 
-@pytest.mark.parametrize("threshold", [0.0, 0.5, -1.5, math.inf, -math.inf, 0.1, 1e6], ids=name_of)
-@pytest.mark.parametrize("dtype", SCORE_DTYPES, ids=name_of)
+@grid(threshold=[0.0, 0.5, -1.5, math.inf, -math.inf, 0.1, 1e6], dtype=SCORE_DTYPES, kernel=KERNELS)
 def test_threshold(rng, small_tiles, kernel, dtype, threshold):
     small_tiles()
     values = [-math.inf, -2.0, -1.5, -0.0, 0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 65504.0, math.inf, math.nan]
@@ -465,8 +467,7 @@ def planes_of(labels, num_classes, dtype):
     return torch.nn.functional.one_hot(labels, num_classes).movedim(-1, 1).to(dtype)
 
 
-@pytest.mark.parametrize("num_classes", [1, 2, 19, 150, 300])
-@pytest.mark.parametrize("dtype", [*LABEL_DTYPES, *SCORE_DTYPES], ids=name_of)
+@grid(num_classes=[1, 2, 19, 150, 300], dtype=[*LABEL_DTYPES, *SCORE_DTYPES], kernel=KERNELS)
 def test_one_hot_truth(rng, small_tiles, kernel, dtype, num_classes):
     small_tiles(num_classes)
     target = planes_of(torch.from_numpy(rng.integers(0, num_classes, size=(2, 5, 7))), num_classes, dtype)
@@ -510,8 +511,7 @@ def test_scores_beside_one_hot_truth(rng):
         assert_same_counts(flow(scores, planes_of(target, 5, dtype), 5, input_format="one-hot"), expected)
 
 
-@pytest.mark.parametrize("ignore", [(), (255,), (2**40,), (-(2**40), 3), (70_000,)], ids=name_of)
-@pytest.mark.parametrize("dtype", SCORE_DTYPES, ids=name_of)
+@grid(ignore=[(), (255,), (2**40,), (-(2**40), 3), (70_000,)], dtype=SCORE_DTYPES, kernel=KERNELS)
 def test_floating_labels(rng, small_tiles, kernel, dtype, ignore):
     small_tiles()
     values = [
@@ -564,7 +564,7 @@ PROPERTY = settings(deadline=None, max_examples=60)
 @given(maps(), st.integers(1, 8), st.sets(st.integers(-3, 9), max_size=3), st.integers(0, 40))
 def test_parts_add_up_to_the_whole(pair, num_classes, ignore, cut):
     preds, target = pair
-    for kernel in KERNELS:
+    for kernel in KERNELS.values():
         whole = by_kernel(kernel, preds, target, num_classes, sorted(ignore))
         parts = [
             by_kernel(kernel, preds[s], target[s], num_classes, sorted(ignore)) for s in (slice(cut), slice(cut, None))
@@ -579,7 +579,7 @@ def test_any_maps_are_counted_as_the_reference_does(pair, num_classes, ignore, d
     preds, target = pair
     valid = torch.tensor(data.draw(st.lists(st.booleans(), min_size=len(preds), max_size=len(preds))), dtype=torch.bool)
     expected = expected_counts(preds, target, num_classes, ignore, valid)
-    for kernel in KERNELS:
+    for kernel in KERNELS.values():
         assert_same_counts(by_kernel(kernel, preds, target, num_classes, sorted(ignore), valid), expected)
 
 
@@ -808,9 +808,11 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("valid", [False, True], ids=["all valid", "some valid"])
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int8, torch.uint16, torch.int64], ids=name_of)
+@grid(
+    valid={"all valid": False, "some valid": True},
+    form=list(FORMS),
+    dtype=[torch.bool, torch.uint8, torch.int8, torch.uint16, torch.int64],
+)
 def test_the_accelerator_branch_never_waits(rng, monkeypatch, small_tiles, form, dtype, valid):
     # On an accelerator the bins are made anew for each call, so they are made under the mode as well.
     monkeypatch.setattr(readers, "cached_table", lambda device, make, *settings, kept=False: make(*settings, device))

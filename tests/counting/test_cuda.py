@@ -40,10 +40,12 @@ def maps(dtype, shape=(2, 64, 96), number=2):
     return [torch.zeros(shape, dtype=dtype) for _ in range(number)]
 
 
-def test_numbers_in_the_interpreter():
+@pytest.mark.parametrize("marks", ["not slow", pytest.param("slow", marks=pytest.mark.slow)])
+def test_numbers_in_the_interpreter(marks):
     """Its own process, since Triton decides on its import whether it interprets."""
+    options = ["-q", "-x", "-p", "no:cacheprovider", "-m", marks]
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/counting/test_cuda_interp.py"],
+        [sys.executable, "-m", "pytest", *options, "tests/counting/test_cuda_interp.py"],
         cwd=Path(__file__).parents[2],
         env=os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from support import (
     FAR,
     LABEL_DTYPES,
+    SCORE_DTYPES,
     assert_same_counts,
     blobs,
     expected_counts,
-    name_of,
     random_map,
     random_scores,
 )
+from support.grid import grid
 
 from meaniou import LabelSpace, reference
 from meaniou.counting.kernels import portable
@@ -41,11 +42,7 @@ BALLOTS, SHARED = (3, 7), (3, 8)  # Triton before and after the change of histog
 # Few classes are counted in histograms by both, 31 to 179 by the second; the others in runs.
 CLASSES = [(1, BALLOTS), (2, BALLOTS), (19, SHARED), (31, BALLOTS), (31, SHARED), (150, SHARED), (256, SHARED)]
 CLASSES += [(1000, BALLOTS)]
-
-
-SOME = pytest.mark.parametrize(
-    "num_classes", [(19, BALLOTS), (31, BALLOTS), (60, SHARED)], indirect=True, ids=lambda p: f"{p[0]}-{p[1][1]}"
-)
+SOME_CLASSES = [(19, BALLOTS), (31, BALLOTS), (60, SHARED)]
 
 
 @pytest.fixture
@@ -53,7 +50,7 @@ def rng():
     return np.random.default_rng(11)
 
 
-@pytest.fixture(params=CLASSES, ids=lambda p: f"{p[0]}-{p[1][1]}")
+@pytest.fixture
 def num_classes(request, monkeypatch):
     """Numbers of classes, with a small GPU for them, and tiles that small maps go beyond."""
     return small_gpu(monkeypatch, *request.param)
@@ -83,24 +80,31 @@ def assert_counted(preds, target, num_classes, ignore=(), valid=None, form="labe
     assert torch.equal(rows, by_portable[1])
 
 
-@pytest.mark.parametrize("dtype", LABEL_DTYPES, ids=name_of)
-def test_labels_of_every_dtype(rng, dtype, num_classes):
+@grid(
+    "num_classes",
+    num_classes=CLASSES,
+    dtype=LABEL_DTYPES,
+    other={"same": ((2, 9, 11), None), "uint8": ((1, 64), torch.uint8), "int64": ((3, 7), torch.int64)},
+    side=["preds", "target"],
+)
+def test_labels_of_every_dtype(rng, dtype, num_classes, other, side):
     ignore = [255, 0, -1, *FAR]
-    for shape, other in (((2, 9, 11), dtype), ((1, 64), torch.uint8), ((3, 7), torch.int64)):
-        preds = random_map(rng, shape, dtype, num_classes, ignore)
-        target = random_map(rng, shape, other, num_classes, ignore)
-        assert_counted(preds, target, num_classes, ignore)
-        assert_counted(target, preds, num_classes)
+    shape, other_dtype = other
+    labels = random_map(rng, shape, dtype, num_classes, ignore)
+    others = random_map(rng, shape, other_dtype or dtype, num_classes, ignore)
+    if side == "preds":
+        assert_counted(labels, others, num_classes, ignore)
+    else:
+        assert_counted(others, labels, num_classes)
 
 
-@pytest.mark.parametrize("pixels", [1, 63, 64, 65, 127, 128, 129, 400])
-@SOME
+@grid("num_classes", num_classes=SOME_CLASSES, pixels=[1, 63, 64, 65, 127, 128, 129, 400])
 def test_lengths_around_every_tile(rng, num_classes, pixels):
     preds, target = (random_map(rng, (1, pixels), torch.uint8, num_classes, [255]) for _ in "pt")
     assert_counted(preds, target, num_classes, [255])
 
 
-@SOME
+@grid("num_classes", num_classes=SOME_CLASSES)
 def test_maps_as_they_are(rng, num_classes):
     preds, target = blobs(rng, 14, 300, 19)
     assert_counted(preds, target, num_classes, [255])
@@ -119,25 +123,31 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64], ids=name_of)
-@SOME
-def test_strides_and_masks(rng, num_classes, layout, dtype):
-    preds, target = (LAYOUTS[layout](random_map(rng, (3, 7, 11), dtype, num_classes, [255])) for _ in "pt")
-    valid = torch.from_numpy(rng.random((3, 7, 11)) < 0.6)
-    images = torch.tensor([True, False, True]).view(-1, 1, 1).expand(3, 7, 11)
-    for mask in (None, LAYOUTS[layout](valid), LAYOUTS[layout](images)):
-        assert_counted(preds, target.contiguous(), num_classes, [255], mask)
-        assert_counted(preds, target, num_classes, [255], mask)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64], ids=name_of)
-@pytest.mark.parametrize("layout", ["classes_first", "classes_last", "of_more_classes", "of_more_images"])
-@pytest.mark.parametrize(
+@grid(
     "num_classes",
-    [(1, BALLOTS), (19, BALLOTS), (31, BALLOTS), (255, SHARED), (256, SHARED)],
-    indirect=True,
-    ids=lambda p: p[0],
+    num_classes=SOME_CLASSES,
+    layout=LAYOUTS,
+    dtype=[torch.uint8, torch.int64],
+    valid=["everywhere", "pixels", "images"],
+    target_layout=["same", "contiguous"],
+)
+def test_strides_and_masks(rng, num_classes, layout, dtype, valid, target_layout):
+    preds, target = (layout(random_map(rng, (3, 7, 11), dtype, num_classes, [255])) for _ in "pt")
+    if target_layout == "contiguous":
+        target = target.contiguous()
+    mask = {
+        "everywhere": None,
+        "pixels": layout(torch.from_numpy(rng.random((3, 7, 11)) < 0.6)),
+        "images": layout(torch.tensor([True, False, True]).view(-1, 1, 1).expand(3, 7, 11)),
+    }[valid]
+    assert_counted(preds, target, num_classes, [255], mask)
+
+
+@grid(
+    "num_classes",
+    num_classes=[(1, BALLOTS), (19, BALLOTS), (31, BALLOTS), (255, SHARED), (256, SHARED)],
+    dtype=SCORE_DTYPES,
+    layout=["classes_first", "classes_last", "of_more_classes", "of_more_images"],
 )
 def test_scores(rng, num_classes, dtype, layout):
     scores = random_scores(rng, (2, num_classes, 9, 11), dtype)
@@ -200,10 +210,13 @@ IDS = {
 }
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int64], ids=name_of)
-@pytest.mark.parametrize("version", [BALLOTS, SHARED], ids=["ballots", "shared"])
-@pytest.mark.parametrize("space", IDS.values(), ids=IDS)
-def test_ids(rng, monkeypatch, space, version, dtype):
+@grid(
+    space=IDS,
+    dtype=[torch.uint8, torch.int8, torch.int16, torch.int64],
+    case=["contiguous", "strides and mask", "scores"],
+    version={"ballots": BALLOTS, "shared": SHARED},
+)
+def test_ids(rng, monkeypatch, space, version, dtype, case):
     """Against the portable kernel, which test_ids compares with the reference."""
     small_gpu(monkeypatch, space.num_classes, version)
     candidates = {0, 1, 2, 3, -1, 20, 201, 255, 256, *space.target_bins[::2], *space.preds_bins[::2]}
@@ -213,15 +226,17 @@ def test_ids(rng, monkeypatch, space, version, dtype):
     labels = CountSpec("labels", "labels", space.num_classes, space.ignore, **bins)
     scores = random_scores(rng, (2, space.num_classes, 9, 21), torch.float32)
     valid = torch.from_numpy(rng.random((2, 9, 21)) < 0.7)
-    cases = [(preds, target, None, labels), (preds.mT, target.mT, valid.mT, labels)]
-    cases += [(scores, target, valid, labels._replace(preds_form="scores"))]
-    for args in cases:
-        assert cuda.why_not(*args) == ""
-        assert_same_counts(cuda.count(*args), portable.count(*args))
-        counts, rows = cuda.count_images(*args)
-        expected = image_by_image(portable.count, *args)
-        assert_same_counts(counts, expected[0])
-        assert torch.equal(rows, expected[1])
+    args = {
+        "contiguous": (preds, target, None, labels),
+        "strides and mask": (preds.mT, target.mT, valid.mT, labels),
+        "scores": (scores, target, valid, labels._replace(preds_form="scores")),
+    }[case]
+    assert cuda.why_not(*args) == ""
+    assert_same_counts(cuda.count(*args), portable.count(*args))
+    counts, rows = cuda.count_images(*args)
+    expected = image_by_image(portable.count, *args)
+    assert_same_counts(counts, expected[0])
+    assert torch.equal(rows, expected[1])
 
 
 def test_a_wrong_program_is_noticed(rng, monkeypatch):
