@@ -4,6 +4,7 @@ import os
 from collections.abc import Generator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
@@ -17,6 +18,12 @@ settings.load_profile("same")
 def same_draws() -> None:
     """The same numbers where a test draws some without a seed of its own."""
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """The same draws in each test."""
+    return np.random.default_rng(41)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,6 +1,5 @@
 """On a GPU: the same numbers, no wait, side streams and captured graphs; python -m pytest tests/test_gpu.py."""
 
-import numpy as np
 import pytest
 import torch
 from support import LABEL_DTYPES, assert_same_counts, blobs, expected_counts, name_of, random_map, random_scores
@@ -13,11 +12,6 @@ pytestmark = [
 ]
 IMPLS = ["auto", "portable"]
 MEBIBYTE = 1 << 20
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(13)
 
 
 def flow(preds, target, num_classes, **settings):

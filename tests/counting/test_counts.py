@@ -54,11 +54,6 @@ def flow(preds, target, num_classes, **settings):
 
 
 @pytest.fixture
-def rng():
-    return np.random.default_rng(7)
-
-
-@pytest.fixture
 def small_tiles(monkeypatch):
     """Tiles of 8 pixels, so that small maps meet every border."""
 

@@ -28,11 +28,6 @@ def flow(preds, target, num_classes, **settings):
 
 
 @pytest.fixture
-def rng():
-    return np.random.default_rng(5)
-
-
-@pytest.fixture
 def two_threads(monkeypatch):
     """Shares out even small maps between this thread and another."""
     monkeypatch.setattr(cpu, "LABELS_PER_THREAD", 64)

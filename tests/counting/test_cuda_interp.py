@@ -46,11 +46,6 @@ SOME_CLASSES = [(19, BALLOTS), (31, BALLOTS), (60, SHARED)]
 
 
 @pytest.fixture
-def rng():
-    return np.random.default_rng(11)
-
-
-@pytest.fixture
 def num_classes(request, monkeypatch):
     """Numbers of classes, with a small GPU for them, and tiles that small maps go beyond."""
     return small_gpu(monkeypatch, *request.param)

@@ -17,6 +17,7 @@ from support import (
     random_map,
     random_scores,
 )
+from support.grid import grid
 from support.kernels import CPU_KERNELS, count_all
 
 from meaniou import LabelSpace, MeanIoU, confusion_matrix, mean_iou, reference
@@ -55,11 +56,6 @@ SPACES = {
 KERNELS = {"portable": portable.count, "accelerator": None}
 KERNELS |= {name: partial(count_all, module) for name, module in CPU_KERNELS.items()}
 EVERY = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(23)
 
 
 def spec_of(space, form="labels", target_form="labels"):
@@ -104,15 +100,17 @@ def by_reference(preds, target, space, valid=None, answers=False):
     return reference.counts(labels, truth, space.num_classes, reference.VOID, mask)
 
 
-@pytest.mark.parametrize("dtype", LABEL_DTYPES, ids=name_of)
-@pytest.mark.parametrize("kernel", KERNELS)
-@EVERY
-def test_ids_of_every_dtype(rng, space, dtype, kernel):
-    for other in (dtype, torch.int64, torch.uint8):
-        for shape in ((2, 3, 50), (1, 64), (777,)):
-            preds, target = random_ids(rng, shape, dtype, space), random_ids(rng, shape, other, space)
-            counts = count(KERNELS[kernel], preds, target, None, spec_of(space))
-            assert_same_counts(counts, by_reference(preds, target, space))
+@grid(
+    space=SPACES,
+    dtype=LABEL_DTYPES,
+    kernel=KERNELS,
+    truth_dtype={"same": None, "int64": torch.int64, "uint8": torch.uint8},
+)
+def test_ids_of_every_dtype(rng, space, dtype, kernel, truth_dtype):
+    for shape in ((2, 3, 50), (1, 64), (777,)):
+        preds, target = random_ids(rng, shape, dtype, space), random_ids(rng, shape, truth_dtype or dtype, space)
+        counts = count(kernel, preds, target, None, spec_of(space))
+        assert_same_counts(counts, by_reference(preds, target, space))
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

@@ -14,14 +14,10 @@ from support import (
     random_map,
     random_scores,
 )
+from support.grid import grid
 
 from meaniou import MeanIoU, confusion_matrix, mean_iou, reference
 from meaniou.counting.batch import as_tensor, prepare_batch
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(11)
 
 
 def labels_of(rng, *shape, classes=3):
@@ -735,13 +731,12 @@ def test_the_metric_takes_arrays_too(rng):
     assert metric.counts.sum() == 3 * preds.size
 
 
-def test_every_label_dtype_beside_every_score_dtype(rng):
-    for labels in LABEL_DTYPES:
-        for dtype in SCORE_DTYPES:
-            target = labels_of(rng, 2, 9, classes=2).to(labels)
-            scores = random_scores(rng, (2, 2, 9), dtype)
-            expected = reference.counts(reference.labels_of_scores(as_numpy(scores), 2), target.numpy(), 2)
-            assert_same_counts(confusion_matrix(scores, target, 2, include_void=True), expected)
+@grid(label_dtype=LABEL_DTYPES, score_dtype=SCORE_DTYPES)
+def test_every_label_dtype_beside_every_score_dtype(rng, label_dtype, score_dtype):
+    target = labels_of(rng, 2, 9, classes=2).to(label_dtype)
+    scores = random_scores(rng, (2, 2, 9), score_dtype)
+    expected = reference.counts(reference.labels_of_scores(as_numpy(scores), 2), target.numpy(), 2)
+    assert_same_counts(confusion_matrix(scores, target, 2, include_void=True), expected)
 
 
 def test_a_masked_array_loses_no_mask():

@@ -17,11 +17,6 @@ from meaniou import MeanIoU
 C, VOID = 4, 255
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(41)
-
-
 def scenes(rng, number=12):
     """Images of labels 0 .. C-1 and 255, one of them all void."""
     target = rng.choice([*range(C), VOID], size=(number, 6, 7))

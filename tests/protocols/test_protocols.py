@@ -18,11 +18,6 @@ NAMES = protocols.names()
 VOID = "void"  # in the cases by hand
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(31)
-
-
 def stored(name, side):
     """The ids of each class on a side, and those of the void."""
     space = protocols.get(name).label_space
@@ -402,7 +397,7 @@ def test_parking_is_no_road_for_its_category_either():
 
 
 def test_the_module_shows_what_it_promises():
-    assert dir(protocols) == ["Protocol", "get", "names", "space_of", "table"]
+    assert dir(protocols) == ["Protocol", "get", "names", "resolve_label_space", "table"]
     assert str(protocols.table()).splitlines()[0].split()[:2] == ["protocol", "classes"]
     assert len(str(protocols.table()).splitlines()) == 2 + len(NAMES)
 

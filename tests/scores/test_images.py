@@ -20,11 +20,6 @@ from meaniou.scores import lowest
 C, VOID = 4, 255
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(41)
-
-
 def scenes(rng, number=12, empty=True):
     """Images in which some classes are absent, one of them all void; labels 0 .. C-1 and 255."""
     preds, target = [], []

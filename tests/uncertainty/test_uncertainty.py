@@ -12,11 +12,6 @@ from meaniou import Interval, MeanIoU, Resampling, compare, compare_classes, mea
 C, VOID = 4, 255
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(43)
-
-
 def scenes(rng, number=20, right=0.7):
     """Images that differ in how hard they are, in some of which a class is absent; one is all void."""
     target = rng.choice([0, 0, 1, 1, 2, VOID], size=(number, 6, 8))
