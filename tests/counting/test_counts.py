@@ -859,6 +859,7 @@ def memory_limit(num_classes):
     return 4 * MEBIBYTE + 2 * 8 * (num_classes + 2) ** 2
 
 
+FAST_MEMORY = {"uint8 C=19 in one row", "int64 C=19 transposed", "bfloat16 C=19 channels_last", "float16 C=300"}
 MEMORY = {  # map, dtype of the truth, classes, dtype of the scores, layout
     "uint8 C=19": ((8, 1024, 1024), torch.uint8, 19, None, "contiguous"),
     "int64 C=19": ((8, 1024, 1024), torch.int64, 19, None, "contiguous"),
@@ -882,7 +883,9 @@ MEMORY = {  # map, dtype of the truth, classes, dtype of the scores, layout
 
 
 @pytest.mark.parametrize("impl", ["cpu", "portable"])
-@pytest.mark.parametrize("case", MEMORY)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=() if case in FAST_MEMORY else pytest.mark.slow) for case in MEMORY]
+)
 def test_memory_of_an_update(case, impl):
     shape, dtype, num_classes, scores, layout = MEMORY[case]
     generator = torch.Generator().manual_seed(1)
