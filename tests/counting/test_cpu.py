@@ -20,6 +20,7 @@ from meaniou.counting.kernels.cpu import loops
 from meaniou.counting.kernels.image_counts import image_by_image, image_counts_of
 from meaniou.counting.kernels.spec import CountSpec
 
+NEEDS_FORK = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="there is no fork")
 BLOCKS = [0, 1, 7, 8, 9, 63, 64, 65, 127, 128, 129, 64 * 9 + 5]
 
 
@@ -253,6 +254,7 @@ def test_beside_the_threads_of_pytorch(rng, two_threads):
     assert set(sums) == {(1 << 19) * ((1 << 20) - 1)}
 
 
+@pytest.mark.slow
 def test_a_small_update_starts_no_thread():
     code = (
         "import threading, torch; from meaniou import MeanIoU; metric = MeanIoU(3, impl='cpu');"
@@ -272,7 +274,9 @@ def counted_in_child(queue):
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
-@pytest.mark.parametrize("method", [m for m in ("fork", "spawn") if m in multiprocessing.get_all_start_methods()])
+@pytest.mark.parametrize(
+    "method", [pytest.param("fork", marks=NEEDS_FORK), pytest.param("spawn", marks=pytest.mark.slow)]
+)
 def test_in_another_process(two_threads, method):
     counted_in_child(multiprocessing.get_context("spawn").SimpleQueue())  # this process has threads of its own by now
     context = multiprocessing.get_context(method)
@@ -330,6 +334,7 @@ def in_new_process(tmp_path, cache, code="", **environment):
     )
 
 
+@pytest.mark.slow
 def test_the_cache_is_written_and_read(tmp_path):
     assert in_new_process(tmp_path, tmp_path / "cache").stdout == "tensor(1.)\n"
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*count_bytes*.nbc")}
@@ -339,6 +344,7 @@ def test_the_cache_is_written_and_read(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
+@pytest.mark.slow
 def test_no_place_for_a_cache_is_no_error(tmp_path):
     # As if every folder were read-only, also for root.
     code = (
@@ -349,6 +355,7 @@ def test_no_place_for_a_cache_is_no_error(tmp_path):
     assert (ran.stdout, ran.stderr) == ("tensor(1.)\n", "")
 
 
+@pytest.mark.slow
 def test_without_numba_the_portable_kernel_counts(tmp_path):
     code = (
         "import sys; sys.modules['numba'] = None; import torch; from meaniou import MeanIoU; metric = MeanIoU(2);"

@@ -80,6 +80,7 @@ def in_new_process(code):
     return ran.stdout
 
 
+@pytest.mark.slow
 def test_without_triton_the_portable_kernel_counts():
     output = in_new_process(
         "import sys; sys.modules['triton'] = None; import torch; from meaniou.counting import kernel;"
@@ -92,6 +93,7 @@ def test_without_triton_the_portable_kernel_counts():
     assert error.endswith("it comes with PyTorch for CUDA and ROCm on Linux.")
 
 
+@pytest.mark.slow
 def test_a_triton_that_is_too_old_is_named():
     output = in_new_process(
         "import warnings, torch, triton; triton.__version__ = '3.3.1'; from meaniou.counting import kernel\n"

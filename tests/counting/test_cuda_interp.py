@@ -20,7 +20,7 @@ from support import (
     random_map,
     random_scores,
 )
-from support.grid import grid
+from support.grid import grid, number_of_examples
 
 from meaniou import LabelSpace, reference
 from meaniou.counting.kernels import portable
@@ -145,8 +145,9 @@ def test_strides_and_masks(rng, num_classes, layout, dtype, valid, target_layout
     layout=["classes_first", "classes_last", "of_more_classes", "of_more_images"],
 )
 def test_scores(rng, num_classes, dtype, layout):
-    scores = random_scores(rng, (2, num_classes, 9, 11), dtype)
-    target = random_map(rng, (2, 9, 11), torch.int64, num_classes, [255])
+    shape = (9, 11) if num_classes < 255 else (5, 13)  # more than a tile of 64 pixels
+    scores = random_scores(rng, (2, num_classes, *shape), dtype)
+    target = random_map(rng, (2, *shape), torch.int64, num_classes, [255])
     answers = torch.from_numpy(reference.labels_of_scores(scores.double().numpy(), num_classes))
     if layout == "classes_last":
         dtype = torch.float32 if dtype == torch.float64 else dtype  # float64 goes to the portable kernel
@@ -187,13 +188,16 @@ def test_points_with_scores(rng, monkeypatch):
     assert_same_counts(cuda.count(*args), portable.count(*args))
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.integers(-1, 40), st.integers(-1, 40), st.integers(1, 90)), min_size=1, max_size=6))
-def test_runs_anywhere(runs):
-    preds, target = (torch.tensor([run[side] for run in runs for _ in range(run[2])])[None] for side in (0, 1))
-    with pytest.MonkeyPatch.context() as patch:
-        small_gpu(patch, 40, BALLOTS)
+@number_of_examples(fast=10, slow=40)
+def test_runs_anywhere(monkeypatch, examples):
+    @settings(max_examples=examples)
+    @given(st.lists(st.tuples(st.integers(-1, 40), st.integers(-1, 40), st.integers(1, 90)), min_size=1, max_size=6))
+    def check(runs):
+        preds, target = (torch.tensor([run[side] for run in runs for _ in range(run[2])])[None] for side in (0, 1))
         assert_counted(preds, target, 40, [7])
+
+    small_gpu(monkeypatch, 40, BALLOTS)
+    check()
 
 
 IDS = {

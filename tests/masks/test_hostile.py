@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from support.grid import number_of_examples
 
 from meaniou import MeanIoU
 from meaniou.masks import MaskError, pair_masks, photo, read, read_pairs
@@ -80,7 +81,7 @@ def read_or_refused(path: Path) -> None:
         assert labels.dtype.kind in "biu"
 
 
-@pytest.mark.parametrize("examples", [500, pytest.param(1500, marks=pytest.mark.slow)])
+@number_of_examples(fast=500, slow=1500)
 def test_spoiled_files_are_read_or_refused_in_a_sentence(tmp_path: Path, examples: int) -> None:
     @settings(max_examples=examples)
     @given(spoiled())

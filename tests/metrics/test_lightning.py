@@ -248,6 +248,7 @@ def validate_in_two_processes(folder):
     assert group() is None, "the group outlives destroy_process_group, see support/launch.py"
 
 
+@pytest.mark.slow
 def test_two_processes_log_the_number_of_the_whole_set(tmp_path):
     environment = {
         k: v for k, v in os.environ.items() if not k.startswith(("MASTER_", "LOCAL_RANK", "NODE_RANK", "WORLD"))

@@ -228,7 +228,7 @@ VALUE_ERRORS = [
     ({"num_classes": 1, "include_background": False}, "No class is left"),
     ({"class_names": ["a", "b"]}, "expected 3"),
     ({"class_names": ["a", "b", "a"]}, "'a' more than once"),
-    ({"class_names": {0: "a", 1: "b"}}, "class ids 0 to 2"),
+    ({"class_names": {0: "a", 1: "b"}}, "class ids, 0 to 2"),
     ({"no_such_setting": 1}, "no_such_setting"),
     ({"dist_sync_on_step": 1}, "dist_sync_on_step"),
 ]

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.grid import number_of_examples
 
 from meaniou import MeanIoU
 
@@ -29,39 +30,45 @@ def things(draw: st.DrawFn) -> Any:
     return others.get(kind, made)
 
 
-@settings(max_examples=1500, deadline=None)
-@given(
-    preds=things(),
-    target=things(),
-    valid=st.none() | things(),
-    image_ids=st.none() | st.lists(st.integers(-2, 9), max_size=4) | things(),
-    per_image=st.booleans(),
-    forms=st.sampled_from(["auto", "index", "one-hot"]),
-)
-def test_batches_are_counted_whole_or_refused_in_a_sentence(
-    preds: Any, target: Any, valid: Any, image_ids: Any, per_image: bool, forms: Any
-) -> None:
-    metric = MeanIoU(3, ignore_index=5, per_image=per_image, input_format=forms)
-    first = torch.eye(3)[None]  # scores beside labels, or planes beside planes
-    metric.update(first, first if forms == "one-hot" else torch.arange(3)[None], image_ids=[7] if per_image else None)
-    before = {name: value for name, value in vars(metric).items() if name != "_computed"}
-    counts, rows = metric.counts.clone(), [part.clone() for part in metric._joined()] if per_image else []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of scores that are no probabilities
-        try:
-            metric.update(preds, target, valid, **({} if image_ids is None else {"image_ids": image_ids}))
-        except (TypeError, ValueError) as error:
-            text = str(error)
-            assert text.endswith("."), text
-            assert "\n" not in text
-            assert torch.equal(metric.counts, counts)
-            assert all(torch.equal(a, b) for a, b in zip(metric._joined(), rows, strict=True)) if per_image else True
-            assert metric.update_count == before["_eager_updates"]
-        else:
-            pixels = sum(torch.as_tensor(t).numel() for t in (target if isinstance(target, list) else [target]))
-            added = int((metric.counts - counts).sum())
-            assert added in (pixels, pixels // 3)  # one-hot truths have three planes
-            assert metric.update_count == 2
+@number_of_examples(fast=300, slow=1500)
+def test_batches_are_counted_whole_or_refused_in_a_sentence(examples: int) -> None:
+    @settings(max_examples=examples)
+    @given(
+        preds=things(),
+        target=things(),
+        valid=st.none() | things(),
+        image_ids=st.none() | st.lists(st.integers(-2, 9), max_size=4) | things(),
+        per_image=st.booleans(),
+        forms=st.sampled_from(["auto", "index", "one-hot"]),
+    )
+    def check(preds: Any, target: Any, valid: Any, image_ids: Any, per_image: bool, forms: Any) -> None:
+        metric = MeanIoU(3, ignore_index=5, per_image=per_image, input_format=forms)
+        first = torch.eye(3)[None]  # scores beside labels, or planes beside planes
+        metric.update(
+            first, first if forms == "one-hot" else torch.arange(3)[None], image_ids=[7] if per_image else None
+        )
+        before = {name: value for name, value in vars(metric).items() if name != "_computed"}
+        counts, rows = metric.counts.clone(), [part.clone() for part in metric._joined()] if per_image else []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of scores that are no probabilities
+            try:
+                metric.update(preds, target, valid, **({} if image_ids is None else {"image_ids": image_ids}))
+            except (TypeError, ValueError) as error:
+                text = str(error)
+                assert text.endswith("."), text
+                assert "\n" not in text
+                assert torch.equal(metric.counts, counts)
+                assert (
+                    all(torch.equal(a, b) for a, b in zip(metric._joined(), rows, strict=True)) if per_image else True
+                )
+                assert metric.update_count == before["_eager_updates"]
+            else:
+                pixels = sum(torch.as_tensor(t).numel() for t in (target if isinstance(target, list) else [target]))
+                added = int((metric.counts - counts).sum())
+                assert added in (pixels, pixels // 3)  # one-hot truths have three planes
+                assert metric.update_count == 2
+
+    check()
 
 
 def resident() -> int:

@@ -24,6 +24,11 @@ def grid(*indirect: str, **axes: Iterable[Any] | Mapping[str, Any]) -> pytest.Ma
     return pytest.mark.parametrize(tuple(axes), cells, indirect=list(indirect))
 
 
+def number_of_examples(*, fast: int, slow: int) -> pytest.MarkDecorator:
+    """Parametrizes a test with ``examples``, how many generated ones it tries: few of them, and many in a slow test."""
+    return pytest.mark.parametrize("examples", [fast, pytest.param(slow, marks=pytest.mark.slow)])
+
+
 def _named(values: Iterable[Any] | Mapping[str, Any]) -> list[tuple[str, Any]]:
     return list(values.items()) if isinstance(values, Mapping) else [(name_of(value), value) for value in values]
 
