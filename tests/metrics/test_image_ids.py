@@ -127,21 +127,19 @@ def test_a_refused_batch_adds_no_names(maps):
 
 
 def test_two_names_with_one_number_are_refused(monkeypatch):
-    metric, other = made(NAMES), made(NAMES)
+    """In a batch before anything is counted; of two batches where images are told apart."""
+    metric = made(NAMES[:1])
     before = state(metric)
     number = id_of(NAMES[0])
     monkeypatch.setattr(image_ids, "id_of", lambda name: number)
-    other.image_names = {number: "z"}
-    calls = (
-        lambda: metric.update(PREDS[:1], TARGET[:1], image_ids=["x"]),
-        lambda: metric.update(PREDS[:2], TARGET[:2], image_ids=["x", "y"]),
-        lambda: metric.merge_state(other),
-    )
-    for call in calls:
-        with pytest.raises(ValueError, match="same number") as error:
-            call()
-        assert_sentence(error, "rename one of the two images")
-        assert state(metric) == before
+    with pytest.raises(ValueError, match="same number") as error:
+        metric.update(PREDS[:2], TARGET[:2], image_ids=["x", "y"])
+    assert_sentence(error, "rename one of the two images")
+    assert state(metric) == before
+    metric.update(PREDS[:1], TARGET[:1], image_ids=["x"])
+    for ask in (metric.image_scores, metric.bootstrap, metric.report):
+        with pytest.raises(ValueError, match="same number"):
+            ask()
 
 
 def test_a_name_that_somebody_set_may_differ():
@@ -158,7 +156,7 @@ def test_what_names_cost_does_not_grow_with_the_batches():
     metric = made()
     for i in range(300):
         metric.update(PREDS[:1], TARGET[:1], image_ids=[f"image {i}"])
-        assert len(vars(metric)["_image_names"]) <= 64
+        assert len(metric.image_labels) <= 64
     assert list(metric.image_names.values()) == [f"image {i}" for i in range(300)]
 
 
@@ -172,3 +170,36 @@ def test_clusters_are_of_the_ids_that_update_was_given():
     assert numbered.bootstrap(clusters=patients.__getitem__, resamples=20).confidence == 0.95
     with pytest.raises(ValueError, match=r"clusters has no image '(city/a|b\.png|ä)'"):
         named.bootstrap(clusters={id_of(name): "p" for name in NAMES})
+
+
+def test_names_go_wherever_the_states_go():
+    groups = {"a": MeanIoU(2, per_image=True), "b": MeanIoU(2, per_image=True, over="image")}
+    for collection in (MetricCollection(groups), MetricCollection(groups, compute_groups=[["a", "b"]])):
+        collection.reset()
+        for name, preds, target in zip(NAMES, PREDS, TARGET, strict=True):
+            collection.update(preds[None], target[None], image_ids=[name])
+        assert all(set(metric.image_scores().images) == set(NAMES) for metric in collection.values())
+    metric, resumed, merged = made(NAMES), made(), made()
+    metric.persistent(True)
+    resumed.load_state_dict(metric.state_dict())
+    merged.merge_state(metric.metric_state)
+    assert resumed.image_names == merged.image_names == metric.image_names
+    metric.reset()
+    assert metric.image_names == {}
+
+
+def test_a_name_that_somebody_set_stays():
+    metric = made()
+    metric.image_names = {id_of("a"): "A"}
+    for part in range(2):
+        metric.update(PREDS[part : part + 1], TARGET[part : part + 1], image_ids=["ab"[part]])
+    assert set(metric.image_scores().images) == {"A", "b"}
+
+
+@pytest.mark.parametrize("labels", ["a", [1], [torch.zeros(3)]], ids=str)
+def test_names_that_are_no_state_are_refused(labels):
+    metric = made(NAMES)
+    before = state(metric)
+    with pytest.raises(ValueError, match="'image_labels' is no list of uint8 tensors"):
+        metric.merge_state({**made(NAMES).metric_state, "image_labels": labels})
+    assert state(metric) == before

@@ -14,7 +14,7 @@ from torchmetrics import MetricCollection
 
 from meaniou import MeanIoU, Resampling, compare, mean_iou, reference
 from meaniou.metrics.image_ids import without_repeated_void
-from meaniou.metrics.state.images import shortened
+from meaniou.metrics.state.images import ImageLists
 from meaniou.scores import lowest
 
 C, VOID = 4, 255
@@ -417,7 +417,7 @@ def test_a_list_of_rows_stays_short_and_is_seldom_copied(order):
         for size in sizes:
             part = torch.arange(start, start + size)
             start += size
-            rows, ids = shortened([*rows, part[:, None, None].expand(-1, 4, 2)], [*ids, part])
+            rows, ids, _ = ImageLists([*rows, part[:, None, None].expand(-1, 4, 2)], [*ids, part], []).shortened()
             longest = max(longest, len(rows))
     assert longest <= 64
     assert torch.cat(ids).tolist() == list(range(start))
@@ -447,7 +447,7 @@ def test_what_an_update_costs_does_not_grow_with_the_batches(call):
 def test_rows_on_two_devices_are_joined_where_the_old_ones_are():
     """With ``compute_on_cpu`` those of the newest batch are still on the accelerator."""
     old, new = torch.zeros(1, 4, 2, dtype=torch.int64, device="meta"), torch.zeros(1, 4, 2, dtype=torch.int64)
-    joined, ids = shortened([old] * 64 + [new], [old[:, 0, 0]] * 64 + [new[:, 0, 0]])
+    joined, ids, _ = ImageLists([old] * 64 + [new], [old[:, 0, 0]] * 64 + [new[:, 0, 0]], []).shortened()
     assert [part.device.type for part in joined] == ["meta"]
     assert ids[0].shape == (65,)
 

@@ -30,7 +30,7 @@ def ids_of(image_ids: ImageIds | None, number: int, device: torch.device) -> tup
     if not isinstance(image_ids, Tensor):
         values = _values(image_ids)
         if any(isinstance(value, str) for value in values):
-            names = _names_by_id(values)
+            names = names_by_id(_checked_names(values))
             values = [id_of(name) for name in values]
         image_ids = _as_tensor([as_integer("image_ids", value) for value in values])
     if image_ids.dtype == torch.bool or image_ids.is_floating_point() or image_ids.is_complex():
@@ -65,8 +65,16 @@ def _values(image_ids: Any) -> list[Any]:
     return list(as_iterable("image_ids", image_ids))
 
 
-def _names_by_id(values: Sequence[Any]) -> dict[int, str]:
-    """The names by their ids."""
+def names_by_id(names: Iterable[str]) -> dict[int, str]:
+    """Names by their ids; raises ``ValueError`` if two have the same id."""
+    by_id: dict[int, str] = {}
+    for name in names:
+        check_names({id_of(name): name}, [by_id])
+        by_id[id_of(name)] = name
+    return by_id
+
+
+def _checked_names(values: Sequence[Any]) -> list[str]:
     if numbers := [value for value in values if not isinstance(value, str)]:
         raise TypeError(
             f"image_ids holds {quoted(numbers[0])} ({type(numbers[0]).__name__}) beside names; expected whole numbers "
@@ -74,11 +82,7 @@ def _names_by_id(values: Sequence[Any]) -> dict[int, str]:
         )
     if "" in values:
         raise ValueError("image_ids holds an empty string; expected a name for each image, so leave none empty.")
-    names: dict[int, str] = {}
-    for name in map(str, values):
-        check_names({id_of(name): name}, [names])
-        names[id_of(name)] = name
-    return names
+    return [str(value) for value in values]
 
 
 def _as_tensor(numbers: list[int]) -> Tensor:

@@ -2,7 +2,7 @@
 
 import functools
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
@@ -12,14 +12,11 @@ from torchmetrics import Metric
 
 from meaniou.metrics.state.atomic import all_or_nothing, whole_call
 from meaniou.metrics.state.devices import check_device, copied, device_after, is_captured, moved
-from meaniou.metrics.state.images import BatchImages, ImageNames, all_rows, shortened
+from meaniou.metrics.state.images import BatchImages, ImageLists, ImageNames, add_set_names, all_rows, set_names_of
 from meaniou.metrics.state.keywords import explained
-from meaniou.metrics.state.state_form import StateForm, states_of, why_no_numbers
+from meaniou.metrics.state.state_form import CAPTURED, SYNCED, StateForm, states_of, why_no_numbers
 from meaniou.metrics.state.sync import images_of_ranks, is_shared, sum_over_ranks
 from meaniou.metrics.state.update_count import UpdateCount, count_compiled
-
-CAPTURED = "A captured CUDA graph adds to these counts, so forward cannot set them aside; call update."
-SYNCED = "The metric holds the sum over ranks, and unsync() would drop new counts; call unsync() first."
 
 
 class CountState(Metric):
@@ -36,6 +33,7 @@ class CountState(Metric):
     settings: Tensor
     image_rows: list[Tensor]  # int64 [N, 4, C] of some batches, where scores are kept for each image
     image_ids: list[Tensor]  # int64 [N], -1 where none was given
+    image_labels: list[Tensor]  # uint8 [K], names of images, see ``ImageNames``
     image_names = ImageNames()  # by ids, where somebody gave them
     _epoch: int = 0  # how often a sum over ranks was followed by a reset
     _was_shared: bool = False  # whether there was a sum over ranks since the last reset
@@ -51,7 +49,7 @@ class CountState(Metric):
     def _add_counts(self, form: StateForm) -> None:
         """Adds the states, which hold zero."""
         self._form, self.per_image, self.image_names = form, form.per_image, {}
-        for name, reduction in zip(form.fresh(None), ("max", "sum", "cat", "cat"), strict=False):
+        for name, reduction in zip(form.fresh(None), ("max", "sum", "cat", "cat", "cat"), strict=False):
             self.add_state(name, [], dist_reduce_fx=reduction)  # it copies tensors deeply, which fake ones do not take
         self._set_fresh(None)
 
@@ -73,7 +71,7 @@ class CountState(Metric):
             # The graph adds to the tensor that it knows, and a replay runs no Python that would drop the value.
             self._in_place, self.compute_with_cache = True, False
         if images is not None:
-            self._add_images([images.rows], [images.ids], images.names)
+            self._add_images(images.lists())
         self._add(counts)
 
     def _add(self, counts: Tensor) -> None:
@@ -83,12 +81,9 @@ class CountState(Metric):
         else:
             self.counts = self.counts + counts
 
-    def _add_images(self, rows: Sequence[Tensor], ids: Sequence[Tensor], names: Mapping[int, str]) -> None:
-        """Adds rows and their ids, in new lists, and names."""
-        device = self.counts.device
-        more = [*self.image_rows, *(part.to(device) for part in rows)], [*self.image_ids, *(p.to(device) for p in ids)]
-        self.image_rows, self.image_ids = shortened(*more)
-        ImageNames.add(self, names)
+    def _add_images(self, images: ImageLists) -> None:
+        """Adds rows, their ids and names, in new lists."""
+        self.image_rows, self.image_ids, self.image_labels = ImageLists.of(vars(self)).plus(images, self.counts.device)
 
     def _joined(self) -> tuple[Tensor, Tensor]:
         """All rows, int64 ``[N, 4, C]``, and ids, ``[N]``, on the device of the counts."""
@@ -138,7 +133,7 @@ class CountState(Metric):
     def _reduce_states(self, incoming_state: dict[str, Any]) -> None:
         super()._reduce_states(incoming_state)
         if self.per_image:
-            self.image_rows, self.image_ids = shortened(self.image_rows, self.image_ids)
+            self.image_rows, self.image_ids, self.image_labels = ImageLists.of(vars(self)).shortened()
 
     def _copy_state_dict(self) -> dict[str, Tensor | list[Any]]:
         # The base class copies every tensor; none of these is changed in place.
@@ -171,7 +166,11 @@ class CountState(Metric):
         group = process_group or self.process_group
         stamp, own, names = self._form.stamp(self._epoch), self._update_count, self.image_names
         counts, self._update_count = sum_over_ranks(self.counts, dist_sync_fn, group, stamp, own)
-        self._cache = {**(self._cache or {}), "_update_count": own, "image_names": names}  # which unsync puts back
+        self._cache = {
+            **(self._cache or {}),
+            "_update_count": own,
+            "image_names": set_names_of(self),
+        }  # which unsync puts back
         if self.per_image:
             rows, ids, self.image_names = images_of_ranks(*self._joined(), names, dist_sync_fn, group)
             self.image_rows, self.image_ids = [rows], [ids]
@@ -197,7 +196,7 @@ class CountState(Metric):
         """Forgets all that was counted."""
         counts = self.counts
         if self.per_image:  # the base class would empty the lists in place, which others may hold
-            self.image_rows, self.image_ids = [], []
+            self.image_rows, self.image_ids, self.image_labels = [], [], []
         super().reset()
         self._epoch, self._was_shared, self._is_moved = self._epoch + self._was_shared, False, False
         if self._in_place:
@@ -222,7 +221,8 @@ class CountState(Metric):
         if reason := self._form.why_not(states, self._image_counts_of):
             raise ValueError(reason)
         if self.per_image:
-            self._add_images(states["image_rows"], states["image_ids"], states.get("image_names", {}))
+            self._add_images(ImageLists.of(states))
+            add_set_names(self, states.get("image_names", {}))
         self._update_count += states.get("update_count", 1)
         self._computed = None
         self._add(states["counts"].to(self.counts.device))

@@ -1,5 +1,6 @@
 """Rows, ids and names of images: lists in few parts, so that the cost of a batch does not grow with the batches."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 
 from meaniou._util import quoted
-from meaniou.metrics.image_ids import check_names
+from meaniou.metrics.image_ids import check_names, names_by_id
 
 PARTS = 64  # in a list; more are joined
 
@@ -19,16 +20,18 @@ class BatchImages(NamedTuple):
     ids: Tensor  # int64 [B]
     names: Mapping[int, str]  # by id, where ids are names
 
+    def lists(self) -> "ImageLists":
+        """The same as states."""
+        return ImageLists([self.rows], [self.ids], [encoded_names(self.names.values())] if self.names else [])
+
 
 def first_to_join(lengths: Sequence[int]) -> int:
-    """The number of the first part to be joined with all behind it; that of parts where none has to be.
+    """The number of the first part to be joined with all behind it.
 
     It is the first one that is at most twice as large as all that follow it. So each item is copied a logarithmic
     number of times, however many batches there are, and the parts that stay are few: each is larger than twice the sum
     of those behind it.
     """
-    if len(lengths) <= PARTS:
-        return len(lengths)
     after, first = 0, len(lengths) - 1
     for i in range(len(lengths) - 1, -1, -1):
         if lengths[i] <= 2 * after:
@@ -37,15 +40,36 @@ def first_to_join(lengths: Sequence[int]) -> int:
     return first
 
 
-def shortened(rows: Sequence[Tensor], ids: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """The same rows and ids in at most ``PARTS`` tensors, in the same order."""
-    first = first_to_join([len(part) for part in rows])
-    return _joined_from(first, rows), _joined_from(first, ids)
+class ImageLists(NamedTuple):
+    """Rows, ids and names of images, each in a list of some tensors."""
+
+    rows: list[Tensor]  # int64 [N, 4, C]
+    ids: list[Tensor]  # int64 [N]
+    labels: list[Tensor]  # uint8 [K]
+
+    @classmethod
+    def of(cls, states: Mapping[str, Any]) -> "ImageLists":
+        """Those among states, by their names."""
+        return cls(states["image_rows"], states["image_ids"], states.get("image_labels", []))
+
+    def plus(self, others: "ImageLists", device: torch.device) -> "ImageLists":
+        """New lists, with those of others behind, moved to a device."""
+        pairs = zip(self, others, strict=True)
+        more = ([*mine, *(part.to(device, non_blocking=True) for part in theirs)] for mine, theirs in pairs)
+        return ImageLists(*more).shortened()
+
+    def shortened(self) -> "ImageLists":
+        """New lists of at most ``PARTS`` tensors, in the same order."""
+        rows, ids, labels = list(self.rows), list(self.ids), list(self.labels)
+        if len(rows) > PARTS:  # only then, since a length of a tensor takes as long as adding to a list
+            first = first_to_join([len(part) for part in rows])
+            rows, ids = _joined_from(first, rows), _joined_from(first, ids)
+        if len(labels) > PARTS:
+            labels = _joined_from(first_to_join([len(part) for part in labels]), labels)
+        return ImageLists(rows, ids, labels)
 
 
 def _joined_from(first: int, parts: Sequence[Tensor]) -> list[Tensor]:
-    if first == len(parts):
-        return list(parts)
     device = parts[first].device  # with compute_on_cpu not that of the newest
     return [*parts[:first], torch.cat([part.to(device) for part in parts[first:]])]
 
@@ -58,38 +82,43 @@ def all_rows(rows: Sequence[Tensor], ids: Sequence[Tensor], empty: Tensor) -> tu
 
 
 class ImageNames:
-    """The attribute ``image_names`` of a metric: names by id, to which ``add`` adds those of a batch.
+    """The attribute ``image_names`` of a metric: names by id.
 
-    It is kept as a tuple of dicts, joined when it is read, since a dict that copies of the metric share must not change
-    and a new one for each batch would take the square of their number.
+    Names that ``update`` was given lie in a state of their own, as lines of JSON in ``image_labels``, so that they go
+    wherever the states go. Names that somebody set, for what is printed, come before these.
     """
 
     def __get__(self, metric: Any, owner: type | None = None) -> Any:
         if metric is None:
             return self
-        parts = metric.__dict__["_image_names"]
-        if len(parts) > 1:
-            parts = (_joined_names(parts),)
-            metric.__dict__["_image_names"] = parts
-        return parts[0]
+        labels, names = metric.__dict__.get("image_labels"), metric.__dict__["_set_names"]
+        return {**decoded_names(labels), **names} if labels and isinstance(names, Mapping) else names
 
     def __set__(self, metric: Any, names: Mapping[int, str]) -> None:
-        metric.__dict__["_image_names"] = (names,)
-
-    @staticmethod
-    def add(metric: Any, names: Mapping[int, str]) -> None:
-        """Adds names; raises ``ValueError`` if two names have the same id."""
-        parts = metric.__dict__["_image_names"]
-        if wrong := [part for part in (*parts, names) if not isinstance(part, Mapping)]:
-            raise TypeError(f"image_names is {quoted(wrong[0])}; expected names by id, so set a dict.")
-        check_names(names, parts)
-        parts = (*parts, names)
-        first = first_to_join([len(part) for part in parts])
-        metric.__dict__["_image_names"] = (*parts[:first], *([_joined_names(parts[first:])] if parts[first:] else []))
+        metric.__dict__["_set_names"] = names
 
 
-def _joined_names(parts: Iterable[Mapping[int, str]]) -> dict[int, str]:
-    names: dict[int, str] = {}
-    for part in parts:
-        names |= {**part}
-    return names
+def set_names_of(metric: Any) -> Any:
+    """The names by id that somebody set, without those that ``update`` was given."""
+    return metric.__dict__["_set_names"]
+
+
+def encoded_names(names: Iterable[str]) -> Tensor:
+    """Names of images as a line of JSON each, uint8 ``[K]``."""
+    text = "".join(f"{json.dumps(name)}\n" for name in names).encode()
+    return torch.frombuffer(bytearray(text), dtype=torch.uint8)
+
+
+def decoded_names(labels: Iterable[Tensor]) -> dict[int, str]:
+    """Names of images by id; raises ``ValueError`` if two have the same id."""
+    lines = b"".join(part.cpu().numpy().tobytes() for part in labels).splitlines()
+    return names_by_id(json.loads(line) for line in lines)
+
+
+def add_set_names(metric: Any, more: Any) -> None:
+    """Adds names by id to those that somebody set."""
+    names = set_names_of(metric)
+    if wrong := [part for part in (names, more) if not isinstance(part, Mapping)]:
+        raise TypeError(f"image_names is {quoted(wrong[0])}; expected names by id, so set a dict.")
+    check_names(more, [names])
+    metric.image_names = {**names, **more}

@@ -11,6 +11,10 @@ from torch import Tensor
 from torch._subclasses import FakeTensor
 from torchmetrics import Metric
 
+from meaniou.metrics.state.images import set_names_of
+
+CAPTURED = "A captured CUDA graph adds to these counts, so forward cannot set them aside; call update."
+SYNCED = "The metric holds the sum over ranks, and unsync() would drop new counts; call unsync() first."
 WHOLE = "expected the metric_state or state_dict of the same metric, so pass that."
 
 
@@ -42,7 +46,7 @@ class StateForm:
         settings = torch.tensor(list(self.settings.encode()), dtype=torch.int64, device=device)
         states: dict[str, Tensor | list[Any]] = {"settings": settings, "counts": settings.new_zeros(self.shape)}
         # Lists, since joining a tensor to all before it, batch after batch, would take the square of their number.
-        return states | ({"image_rows": [], "image_ids": []} if self.per_image else {})
+        return states | ({"image_rows": [], "image_ids": [], "image_labels": []} if self.per_image else {})
 
     def stamp(self, epoch: int) -> int:
         """A number below 2^24 that ranks in step share: they have the same settings, and were reset equally often."""
@@ -86,7 +90,8 @@ class StateForm:
 def states_of(incoming: Any, kind: type[Metric]) -> Mapping[str, Any]:
     """The states of a metric of a kind, and what is beside them; or such a dict itself."""
     if isinstance(incoming, kind):
-        return {name: getattr(incoming, name) for name in (*incoming.metric_state, "image_names", "update_count")}
+        states = {name: getattr(incoming, name) for name in (*incoming.metric_state, "update_count")}
+        return {**states, "image_names": set_names_of(incoming)}
     if isinstance(incoming, dict):
         return incoming
     raise TypeError(
@@ -122,6 +127,9 @@ def _why_not_rows(states: Mapping[str, Any], total: Tensor) -> str:
         return "The state holds negative rows; expected numbers of pixels, so pass a state that was counted."
     if not torch.equal(sum((part.sum(0).cpu() for part in rows), torch.zeros_like(total)), total):
         return f"The rows of images hold other pixels than the counts; {WHOLE}"
+    labels: Any = states.get("image_labels", [])
+    if not isinstance(labels, list) or any(not isinstance(p, Tensor) or p.dtype != torch.uint8 for p in labels):
+        return f"The state 'image_labels' is no list of uint8 tensors; {WHOLE}"
     return ""
 
 
