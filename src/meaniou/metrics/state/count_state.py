@@ -82,8 +82,9 @@ class CountState(Metric):
             self.counts = self.counts + counts
 
     def _add_images(self, images: ImageLists) -> None:
-        """Adds rows, their ids and names, in new lists."""
-        self.image_rows, self.image_ids, self.image_labels = ImageLists.of(vars(self)).plus(images, self.counts.device)
+        self.image_rows, self.image_ids, labels = ImageLists.of(vars(self)).plus(images, self.counts.device)
+        if images.labels:  # to set an attribute of a module takes 2 µs
+            self.image_labels = labels
 
     def _joined(self) -> tuple[Tensor, Tensor]:
         """All rows, int64 ``[N, 4, C]``, and ids, ``[N]``, on the device of the counts."""

@@ -54,13 +54,14 @@ class ImageLists(NamedTuple):
 
     def plus(self, others: "ImageLists", device: torch.device) -> "ImageLists":
         """New lists, with those of others behind, moved to a device."""
-        pairs = zip(self, others, strict=True)
-        more = ([*mine, *(part.to(device, non_blocking=True) for part in theirs)] for mine, theirs in pairs)
-        return ImageLists(*more).shortened()
+        rows = [*self.rows, *(part.to(device) for part in others.rows)]
+        ids = [*self.ids, *(part.to(device) for part in others.ids)]
+        labels = [*self.labels, *(part.to(device, non_blocking=True) for part in others.labels)]
+        return ImageLists(rows, ids, labels).shortened()
 
     def shortened(self) -> "ImageLists":
-        """New lists of at most ``PARTS`` tensors, in the same order."""
-        rows, ids, labels = list(self.rows), list(self.ids), list(self.labels)
+        """Lists of at most ``PARTS`` tensors, in the same order."""
+        rows, ids, labels = self
         if len(rows) > PARTS:  # only then, since a length of a tensor takes as long as adding to a list
             first = first_to_join([len(part) for part in rows])
             rows, ids = _joined_from(first, rows), _joined_from(first, ids)
