@@ -14,12 +14,12 @@ from PIL.WebPImagePlugin import WebPImageFile
 from tifffile import TiffFile
 
 from meaniou.masks.errors import MAX_PIXELS, ContentError, MaskError, check_pixels, reason
-from meaniou.masks.formats import MAGIC, SIGNATURE, strict
+from meaniou.masks.formats import PNG_SIGNATURE, TIFF_MAGIC, strict_tifffile
 from meaniou.plot import Light, grey
 
 PHOTOS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 # By how the content begins. No other decoder is asked: some run programs, such as that for PostScript.
-KINDS: dict[bytes, type[ImageFile]] = {SIGNATURE: PngImageFile, b"\xff\xd8\xff": JpegImageFile, b"BM": BmpImageFile}
+KINDS: dict[bytes, type[ImageFile]] = {PNG_SIGNATURE: PngImageFile, b"\xff\xd8\xff": JpegImageFile, b"BM": BmpImageFile}
 KINDS |= {b"RIFF": WebPImageFile}
 ORIENTATION = 274  # the tag; from 5 on the axes are swapped
 
@@ -34,7 +34,7 @@ def photo(path: Path, shape: tuple[int, int]) -> Light:
         with path.open("rb") as file:
             begin = file.read(8)
             file.seek(0)
-            if begin.startswith(MAGIC):
+            if begin.startswith(TIFF_MAGIC):
                 return _of_tiff(file, shape)
             for magic, kind in KINDS.items():
                 if begin.startswith(magic):
@@ -65,7 +65,7 @@ def _of_pillow(file: IO[bytes], kind: type[ImageFile], shape: tuple[int, int]) -
 
 def _of_tiff(file: IO[bytes], shape: tuple[int, int]) -> Light:
     """As tifffile reads it, which knows more bands and depths than Pillow, and prints nothing."""
-    with strict(), TiffFile(file, is_ome=False) as tiff:
+    with strict_tifffile(), TiffFile(file, is_ome=False) as tiff:
         page = tiff.pages.first
         orientation = int(page.tags.valueof(ORIENTATION, 1))
         _check_size((page.imagelength, page.imagewidth), orientation, shape)

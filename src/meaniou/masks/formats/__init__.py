@@ -1,13 +1,13 @@
 """The file formats of masks: a reader for each, and the registry by which any of them is read."""
 
-from meaniou.masks.formats.png import SIGNATURE
+from meaniou.masks.formats.png import PNG_SIGNATURE
 from meaniou.masks.formats.registry import SUFFIXES, read
-from meaniou.masks.formats.tiff import MAGIC, strict
+from meaniou.masks.formats.tiff import TIFF_MAGIC, strict_tifffile
 
 __all__ = [
-    "MAGIC",
-    "SIGNATURE",
+    "PNG_SIGNATURE",
     "SUFFIXES",
+    "TIFF_MAGIC",
     "read",
-    "strict",
+    "strict_tifffile",
 ]

@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from meaniou.masks.errors import ContentError, check_pixels
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: "L", 2: "R, G, B", 3: "P", 4: "L, A", 6: "R, G, B, A"}  # by the color type
 SPREAD = {(0, 2): 85, (0, 4): 17}  # Pillow spreads grey values of 2 and 4 bits over 8
 PIXELS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")  # the chunks that say what the pixels are
@@ -21,7 +21,7 @@ PIXELS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")  # the chunks that say what the pi
 def read_png(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
     """The labels in an open PNG file; raises ``ContentError`` or ``ValueError`` if it is damaged or holds none."""
     content = file.read()
-    plain = [memoryview(SIGNATURE)]
+    plain = [memoryview(PNG_SIGNATURE)]
     for kind, chunk in _chunks(memoryview(content)):
         if kind in PIXELS:
             plain.append(chunk)
@@ -45,7 +45,7 @@ def _chunks(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:
 
     Pillow compares no checksums of pixels, and would decode other labels.
     """
-    start, kind = len(SIGNATURE), b""
+    start, kind = len(PNG_SIGNATURE), b""
     while kind != b"IEND":
         end = start + 12 + int.from_bytes(content[start : start + 4])
         kind = bytes(content[start + 4 : start + 8])
@@ -53,7 +53,7 @@ def _chunks(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:
             raise ValueError("it ends early")
         if zlib.crc32(content[start + 4 : end - 4]) != int.from_bytes(content[end - 4 : end]):
             raise ValueError(f"its chunk {kind!r} is damaged: its checksum is wrong")
-        if (kind == b"IHDR") != (start == len(SIGNATURE)):
+        if (kind == b"IHDR") != (start == len(PNG_SIGNATURE)):
             raise ValueError("its header is not at the beginning")
         yield kind, content[start:end]
         start = end

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from meaniou.masks.errors import MAX_PIXELS, ContentError, MaskError, reason
 from meaniou.masks.formats.arrays import read_npy, read_npz
-from meaniou.masks.formats.png import SIGNATURE, read_png
-from meaniou.masks.formats.tiff import MAGIC, read_tiff
+from meaniou.masks.formats.png import PNG_SIGNATURE, read_png
+from meaniou.masks.formats.tiff import TIFF_MAGIC, read_tiff
 
 Labels = NDArray[np.generic]
 
@@ -35,8 +35,8 @@ class Format:
 
 IMAGE, ARRAY = "PNG or TIFF image", "array of NumPy"
 FORMATS = (
-    Format(IMAGE, (".png",), (SIGNATURE,), read_png),
-    Format(IMAGE, (".tif", ".tiff"), MAGIC, read_tiff),
+    Format(IMAGE, (".png",), (PNG_SIGNATURE,), read_png),
+    Format(IMAGE, (".tif", ".tiff"), TIFF_MAGIC, read_tiff),
     Format(ARRAY, (".npy",), (b"\x93NUMPY",), read_npy),
     Format(ARRAY, (".npz",), (b"PK\3\4", b"PK\5\6"), read_npz),
 )

@@ -15,7 +15,7 @@ from tifffile import TiffFile, TiffPage
 
 from meaniou.masks.errors import ContentError, check_labels, check_pixels
 
-MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how files begin
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how files begin
 # The compressions that give back what was written; JPEG and its like do not, and LERC may not.
 LOSSLESS = {1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 50000}  # none, CCITT, LZW, DEFLATE, PackBits, DEFLATE, LZMA, ZSTD
 PREDICTED = {5, 8, 32946, 34925, 50000}  # with differences of neighbours; in others readers disagree
@@ -33,7 +33,7 @@ def read_tiff(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
 
     It is read and not mapped: a file that another process shortens meanwhile would end this one.
     """
-    with strict(), TiffFile(file, is_ome=False) as tiff:
+    with strict_tifffile(), TiffFile(file, is_ome=False) as tiff:
         page = _only_page(tiff)
         check_pixels(page.shape, max_pixels)
         _check_kind(page)
@@ -65,7 +65,7 @@ logging.getLogger("tifffile").addFilter(COMPLAINTS)
 
 
 @contextmanager
-def strict() -> Iterator[None]:
+def strict_tifffile() -> Iterator[None]:
     """Raises ``ValueError`` for faults of a file that tifffile only logs, such as more strips than the size needs.
 
     Warnings are of what says nothing of the pixels here, such as a nodata value that the dtype cannot hold; tags that
