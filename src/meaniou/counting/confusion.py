@@ -34,12 +34,12 @@ def count(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inpu
 
 
 def count_images(
-    preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: InputSettings, *, several: bool = False
+    preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: InputSettings, *, batched: bool = False
 ) -> tuple[Tensor, Tensor]:
     """The same counts, and those of each image, int64 ``[B, 4, C]``: pixels in both maps, in the truth, in the
     prediction where the truth is a class, and pixels of the class with a void prediction.
 
-    ``several`` says that maps ``[B, N]`` are B images of N points, and not one image without a batch dimension.
+    ``batched`` says that there is a batch dimension, so that maps ``[B, N]`` are B images of N points.
 
     Raises:
         TypeError, ValueError: as ``count``, and if one map may be an image, or several of them.
@@ -48,7 +48,7 @@ def count_images(
     parts = []
     for batch in _batches(preds, target, valid, space, inputs):
         if batch.image is None:
-            _check_images(batch, several)
+            _check_batch_dimension(batch, batched)
         counts, image_counts = _run(ops.count_images, batch, space, inputs)
         total = counts if total is None else total.add_(counts)
         parts.append(image_counts)
@@ -91,14 +91,14 @@ def _batches_of_lists(
 ) -> Iterator[Batch]:
     for i in range(len(target)):
         try:
-            maps = _one(preds[i]), _one(target[i]), None if valid is None else _one(valid[i])
+            maps = _batch_of_one(preds[i]), _batch_of_one(target[i]), None if valid is None else _batch_of_one(valid[i])
             batch = prepare_batch(*maps, space.num_classes, inputs.input_format, i)
         except (TypeError, ValueError) as error:
             raise _naming_image(error, i) from None
         yield batch
 
 
-def _one(image: Any) -> Any:
+def _batch_of_one(image: Any) -> Any:
     return image[None] if isinstance(image, (Tensor, np.ndarray)) else image
 
 
@@ -140,18 +140,18 @@ def _naming_image(error: Exception, image: int) -> Exception:
     return type(error)(f"Image {image} of the sequence: {error}")
 
 
-def _check_images(batch: Batch, several: bool) -> None:
+def _check_batch_dimension(batch: Batch, batched: bool) -> None:
     """Refuses maps without a batch dimension, each row of which would count as an image."""
     classes = {batch.preds_form, batch.target_form} & {"scores", "one-hot"}
     shape = map_shape(batch.target, batch.target_form)
-    if len(shape) >= (2 if classes or several else 3):
+    if len(shape) >= (2 if classes or batched else 3):
         return
-    points = ""
+    cure = ""
     if len(shape) == 2:
-        points = f", preds[:, None] and target[:, None] (or image_ids=) for {shape[0]} images of {shape[1]} points"
+        cure = f", preds[:, None] and target[:, None] (or image_ids=) for {shape[0]} images of {shape[1]} points"
     raise ValueError(
         f"target is {list(shape)}, which does not tell where images begin, and scores are kept for each image; pass "
-        f"preds[None] and target[None] for one image{points}, or lists with one map per image."
+        f"preds[None] and target[None] for one image{cure}, or lists with one map per image."
     )
 
 

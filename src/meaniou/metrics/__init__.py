@@ -2,11 +2,9 @@
 
 from meaniou.metrics.checkpoint import to_bytes
 from meaniou.metrics.comparison import compare, compare_classes, comparison_report, first_difference
-from meaniou.metrics.image_ids import ImageIds
 from meaniou.metrics.mean_iou import MeanIoU
 
 __all__ = [
-    "ImageIds",
     "MeanIoU",
     "compare",
     "compare_classes",

@@ -193,10 +193,10 @@ class MeanIoU(IoUMetric):
         """
         images = None
         if self.per_image:
-            counts, rows = count_images(
-                preds, target, valid, self.label_space, self.input_settings, several=image_ids is not None
+            counts, image_counts = count_images(
+                preds, target, valid, self.label_space, self.input_settings, batched=image_ids is not None
             )
-            images = BatchImages(rows, *ids_of(image_ids, len(rows), self.counts.device))
+            images = BatchImages(image_counts, *ids_of(image_ids, len(image_counts), self.counts.device))
         elif image_ids is not None:
             raise ValueError("image_ids are kept with per_image=True only; make the metric with it, or leave them out.")
         else:

@@ -7,7 +7,6 @@ from meaniou.report.images import WORST, ImageTable, columns_of, image_table
 from meaniou.report.records import (
     COLUMNS,
     ClassReport,
-    Column,
     Confusion,
     GroupReport,
     ImagesReport,
@@ -19,7 +18,6 @@ __all__ = [
     "COLUMNS",
     "WORST",
     "ClassReport",
-    "Column",
     "Compared",
     "ComparisonReport",
     "Confusion",

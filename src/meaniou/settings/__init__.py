@@ -26,7 +26,6 @@ from meaniou.settings.label_space import (
     LabelSpace,
     resolve_class_groups,
 )
-from meaniou.settings.label_tables import LabelTables
 from meaniou.settings.policy import Policy
 
 __all__ = [
@@ -42,7 +41,6 @@ __all__ = [
     "InputFormat",
     "InputSettings",
     "LabelSpace",
-    "LabelTables",
     "Over",
     "Policy",
     "Present",

@@ -13,7 +13,7 @@ from torchmetrics import Metric
 from meaniou.metrics.state.atomic import all_or_nothing, whole_call
 from meaniou.metrics.state.devices import check_device, copied, device_after, is_captured, moved
 from meaniou.metrics.state.images import BatchImages, ImageLists, ImageNames, add_set_names, all_rows, set_names_of
-from meaniou.metrics.state.keywords import explained
+from meaniou.metrics.state.keywords import unknown_keywords_explained
 from meaniou.metrics.state.state_form import CAPTURED, SYNCED, StateForm, states_of, why_no_numbers
 from meaniou.metrics.state.sync import images_of_ranks, is_shared, sum_over_ranks
 from meaniou.metrics.state.update_count import UpdateCount, count_compiled
@@ -22,9 +22,8 @@ from meaniou.metrics.state.update_count import UpdateCount, count_compiled
 class CountState(Metric):
     """A metric whose state is one int64 tensor of counts, and beside it the settings under which they were counted.
 
-    It stays as it was if a call raises, and completes the base class where that would convert counts to another dtype,
-    merge or load counts of other settings, keep a cached value too long, or take the memory of ``to_empty`` for counts.
-    A counter ends its ``__init__`` by ``_add_counts`` and its ``update`` by ``_add_batch``.
+    It stays as it was if a call raises, and completes the base class where that would convert counts, merge or load those
+    of other settings, keep a cached value too long, or take the memory of ``to_empty`` for counts. A counter ends its ``__init__`` by ``_add_counts`` and its ``update`` by ``_add_batch``.
     """
 
     __jit_unused_properties__: ClassVar = [*Metric.__jit_unused_properties__, "update_called", "update_count"]
@@ -43,7 +42,7 @@ class CountState(Metric):
     _update_count = UpdateCount()
 
     def __init__(self, **kwargs: Any) -> None:
-        with explained(type(self), kwargs):
+        with unknown_keywords_explained(type(self), kwargs):
             super().__init__(**kwargs)
 
     def _add_counts(self, form: StateForm) -> None:

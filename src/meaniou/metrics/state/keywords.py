@@ -31,7 +31,7 @@ ELSEWHERE = {
 
 
 @contextmanager
-def explained(of_metric: type, keywords: Iterable[str]) -> Iterator[None]:
+def unknown_keywords_explained(of_metric: type, keywords: Iterable[str]) -> Iterator[None]:
     """Names what to write instead where ``torchmetrics.Metric`` refuses a keyword."""
     try:
         yield
