@@ -42,8 +42,8 @@ def prepare_batch(
     valid = None if valid is None else as_tensor(valid, "valid")
     _check_tensors(preds, target, valid)
     raw = RawBatch(preds, target, num_classes, input_format, arrays, image is not None)
-    preds, target, preds_form, target_form = _one_hot(raw) if input_format == "one-hot" else _index(raw)
-    mask = _valid(valid, raw.target, map_shape(target, target_form))
+    preds, target, preds_form, target_form = _read_one_hot(raw) if input_format == "one-hot" else _read_index(raw)
+    mask = _valid_mask(valid, raw.target, map_shape(target, target_form))
     return Batch(preds, target, mask, preds_form, target_form, arrays, image)
 
 
@@ -109,14 +109,14 @@ def _check_tensors(preds: Tensor, target: Tensor, valid: Tensor | None) -> None:
         )
 
 
-def _index(raw: RawBatch) -> Sides:
-    """Maps of labels, with scores or labels as predictions."""
+def _read_index(raw: RawBatch) -> Sides:
+    """The sides under ``"index"`` and ``"auto"``: a map of labels as truth, with scores or labels as predictions."""
     preds, target, classes = raw.preds, raw.target, raw.num_classes
     auto, scores = raw.input_format == "auto", preds.dtype in SCORES
     if auto:
         ambiguity.refuse_floating_truth(raw)
         ambiguity.refuse_planes(raw)
-    lone = _single(target) and (auto or classes > 1)
+    lone = _has_lone_channel(target) and (auto or classes > 1)
     if scores and lone and preds.dim() == target.dim() and preds.shape[1] == classes:
         target = target.squeeze(1)
     if scores and preds.dim() == target.dim() + 1 > 1 and preds.shape[1] == classes:
@@ -127,9 +127,9 @@ def _index(raw: RawBatch) -> Sides:
         elif auto:
             ambiguity.refuse_classes_last(raw)
         return preds, target, "scores", "labels"
-    preds, target = _drop_single(preds, target)
+    preds, target = _drop_lone_channel(preds, target)
     if preds.shape != target.shape:
-        raise ValueError(f"{raw}; {_advice(raw, preds, target)}.")
+        raise ValueError(f"{raw}; {_advice_on_shapes(raw, preds, target)}.")
     if scores and auto:
         if classes != 2:
             raise ValueError(f"{raw}; {ambiguity.advice_on_one_channel(raw)}.")
@@ -137,13 +137,16 @@ def _index(raw: RawBatch) -> Sides:
     return preds, target, "labels", "labels"
 
 
-def _one_hot(raw: RawBatch) -> Sides:
-    """Class planes on one side or both; floating predictions are scores, since their planes need not be 0 and 1."""
+def _read_one_hot(raw: RawBatch) -> Sides:
+    """The sides under ``"one-hot"``: class planes on one or both.
+
+    Floating predictions are scores, since their planes need not be 0 and 1.
+    """
     preds, target, num_classes = raw.preds, raw.target, raw.num_classes
     if preds.dim() == target.dim() > 1 and num_classes > 1:  # labels [B, 1, *] beside class planes [B, C, *]
-        if _single(target) and preds.shape[1] == num_classes:
+        if _has_lone_channel(target) and preds.shape[1] == num_classes:
             target = target.squeeze(1)
-        elif _single(preds) and target.shape[1] == num_classes:
+        elif _has_lone_channel(preds) and target.shape[1] == num_classes:
             preds = preds.squeeze(1)
     preds_form = "labels" if preds.dim() < target.dim() else "scores" if preds.dtype in SCORES else "one-hot"
     target_form = "labels" if target.dim() < preds.dim() else "one-hot"
@@ -164,7 +167,7 @@ def map_shape(side: Tensor, form: str) -> torch.Size:
     return side.shape[:1] + side.shape[2:] if form in ("scores", "one-hot") else side.shape
 
 
-def _valid(valid: Tensor | None, target: Tensor, shape: torch.Size) -> Tensor | None:
+def _valid_mask(valid: Tensor | None, target: Tensor, shape: torch.Size) -> Tensor | None:
     """The mask over the map, as a view: one value per pixel or one per image."""
     if valid is None:
         return None
@@ -180,16 +183,16 @@ def _valid(valid: Tensor | None, target: Tensor, shape: torch.Size) -> Tensor | 
     )
 
 
-def _single(side: Tensor) -> bool:
+def _has_lone_channel(side: Tensor) -> bool:
     """Whether dimension 1 is a lone channel, as in ``[B, 1, H, W]``."""
     return side.dim() > 1 and side.shape[1] == 1
 
 
-def _drop_single(preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def _drop_lone_channel(preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Takes the lone channel from the side that has one dimension more."""
-    if preds.dim() == target.dim() + 1 and _single(preds):
+    if preds.dim() == target.dim() + 1 and _has_lone_channel(preds):
         return preds.squeeze(1), target
-    if target.dim() == preds.dim() + 1 and _single(target):
+    if target.dim() == preds.dim() + 1 and _has_lone_channel(target):
         return preds, target.squeeze(1)
     return preds, target
 
@@ -203,7 +206,7 @@ def _advice_on_scores(raw: RawBatch) -> str:
     return f"expected scores at the resolution of the truth, so resize them first{resize}"
 
 
-def _advice(raw: RawBatch, preds: Tensor, target: Tensor) -> str:
+def _advice_on_shapes(raw: RawBatch, preds: Tensor, target: Tensor) -> str:
     num_classes = raw.num_classes
     if preds.dim() > 1 and preds.dim() == target.dim() + 1 and preds.shape[1] == num_classes:
         return (

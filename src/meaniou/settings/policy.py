@@ -16,7 +16,8 @@ class Policy:
 
     Attributes:
         average: ``"macro"``, ``"micro"``, ``"weighted"`` (by truth area) or ``"none"``.
-        void_preds: what a void prediction on a valid pixel is: a ``"miss"``, void (``"drop"``) or an ``"error"``.
+        void_preds: what a void prediction on a valid pixel does: it is a ``"miss"``, makes the pixel void (``"drop"``),
+            or is an ``"error"``.
         present: the classes that enter an average: those in truth or prediction (``"union"``) or in the truth
             (``"target"``).
         absent: what a class that is not present brings to macro and none: nothing, 0, 1 or NaN.

@@ -29,7 +29,7 @@ NOTHING = 1e-12
 
 @dataclass(frozen=True)
 class Resampling:
-    """How images are resampled; it checks itself, and raises ``ValueError`` or ``TypeError`` if a setting is off.
+    """How images are resampled; raises ``ValueError`` or ``TypeError`` for a setting that is out of range.
 
     Attributes:
         confidence: the share of resamples inside the interval.

@@ -1,1 +1,1 @@
-"""The state of a metric: exact counts that ranks share, in calls that change all or nothing."""
+"""The state of a metric: exact counts that ranks share, in calls that change all of it or nothing."""
