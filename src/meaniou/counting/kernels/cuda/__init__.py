@@ -6,6 +6,7 @@ What the programs do not take goes to the portable kernel, for a reason that ``w
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -93,6 +94,21 @@ def _count(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec,
     return counts.view(size, size)
 
 
+class _Truth(NamedTuple):
+    """The truth in the order in which the programs take it; ``None`` for what it does not have."""
+
+    labels: Tensor
+    strides: tuple[int, ...] | None
+    table: tuple[Tensor, int, int] | None
+    valid: Tensor | None
+    valid_strides: tuple[int, ...] | None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one piece of class numbers without a mask."""
+        return self.strides is None and self.table is None and self.valid is None
+
+
 class _Job:
     """One truth and what is counted beside it: chooses the programs, and how many of them."""
 
@@ -106,7 +122,7 @@ class _Job:
         gpu: GpuLimits,
     ) -> None:
         mask = (None, None) if valid is None else (_plain(valid), _strides(valid))
-        self.truth = (_plain(target), _strides(target), _table(target, spec, spec.target_ids), *mask)
+        self.truth = _Truth(_plain(target), _strides(target), _table(target, spec, spec.target_ids), *mask)
         self.target, self.counts, self.image_counts, self.gpu, self.spec = target, counts, image_counts, gpu, spec
         self.num_classes, self.bins = spec.num_classes, max(32, _power_of_two(counts.numel()))
         self.ignored = tuple(i for i in spec.ignore if 0 <= i < self.num_classes)  # among the classes of scores
@@ -114,12 +130,12 @@ class _Job:
 
     def add_labels(self, preds: Tensor, ignore: Sequence[int], ids: str = "") -> None:
         """Counts labels, by histograms if they fit, else by runs."""
-        table = _table(preds, self.spec, ids)
-        sides = (_plain(preds), _strides(preds), table, *self.truth)
+        strides, table = _strides(preds), _table(preds, self.spec, ids)
+        sides = (_plain(preds), strides, table, *self.truth)
         images = 1 if self.image_counts is None else len(self.target)
         settings = self.settings | {"PREDS_IGNORED": _storable(preds, ignore)}
         # Many bins leave no registers for counts of images, masks, strides and tables.
-        plain = self.image_counts is None and all(part is None for part in (*sides[1:3], *self.truth[1:]))
+        plain = self.image_counts is None and strides is None and table is None and self.truth.is_plain
         if self.bins <= (self.gpu.bins if plain else limits.FEW_BINS):
             tile, warps = limits.tile(self.bins, preds.element_size() + self.target.element_size())
             number, pixels = self._programs(images, tile, self.gpu.programs(self.bins))
