@@ -2,7 +2,16 @@
 
 import pytest
 import torch
-from support import LABEL_DTYPES, assert_same_counts, blobs, expected_counts, name_of, random_map, random_scores
+from support import (
+    LABEL_DTYPES,
+    assert_same_counts,
+    blobs,
+    expected_counts,
+    name_of,
+    random_map,
+    random_scores,
+    whole_matrix,
+)
 
 from meaniou import MeanIoU, confusion_matrix, reference
 
@@ -14,9 +23,8 @@ IMPLS = ["auto", "portable"]
 MEBIBYTE = 1 << 20
 
 
-def flow(preds, target, num_classes, **settings):
-    settings = {"include_void": True, "validate_args": False} | settings
-    return confusion_matrix(preds.cuda(), target.cuda(), num_classes, **settings).cpu()
+def matrix_on_gpu(preds, target, num_classes, **settings):
+    return whole_matrix(preds.cuda(), target.cuda(), num_classes, **settings).cpu()
 
 
 @pytest.mark.parametrize("impl", IMPLS)
@@ -28,16 +36,16 @@ def test_labels(rng, dtype, num_classes, impl):
             preds = random_map(rng, shape, dtype, num_classes, [255, -1])
             target = random_map(rng, shape, other, num_classes, [255, -1])
             expected = expected_counts(preds, target, num_classes, [255, -1])
-            assert_same_counts(flow(preds, target, num_classes, ignore_index=[255, -1], impl=impl), expected)
+            assert_same_counts(matrix_on_gpu(preds, target, num_classes, ignore_index=[255, -1], impl=impl), expected)
 
 
 @pytest.mark.parametrize("num_classes", [2, 19, 150])
 def test_maps_as_they_are(rng, num_classes):
     preds, target = blobs(rng, 1024, 2048, min(num_classes, 200))
     expected = expected_counts(preds, target, num_classes, [255])
-    assert_same_counts(flow(preds, target, num_classes, ignore_index=255), expected)
+    assert_same_counts(matrix_on_gpu(preds, target, num_classes, ignore_index=255), expected)
     same = torch.zeros_like(preds)
-    assert flow(same, same, num_classes)[0, 0] == same.numel()
+    assert matrix_on_gpu(same, same, num_classes)[0, 0] == same.numel()
 
 
 @pytest.mark.parametrize("impl", IMPLS)
@@ -49,7 +57,7 @@ def test_scores(rng, dtype, num_classes, layout, impl):
     answers = reference.labels_of_scores(scores.double().numpy(), num_classes)
     target = random_map(rng, (2, 65, 131), torch.int64, num_classes)
     expected = reference.counts(answers, target.numpy(), num_classes)
-    counts = flow(scores.to(memory_format=layout), target, num_classes, impl=impl, input_format="index")
+    counts = matrix_on_gpu(scores.to(memory_format=layout), target, num_classes, impl=impl, input_format="index")
     assert_same_counts(counts, expected)
 
 
@@ -121,7 +129,7 @@ def test_deterministic_algorithms(rng):
     torch.use_deterministic_algorithms(True)
     try:
         for impl in IMPLS:
-            assert_same_counts(flow(preds, target, 19, ignore_index=255, impl=impl), expected)
+            assert_same_counts(matrix_on_gpu(preds, target, 19, ignore_index=255, impl=impl), expected)
     finally:
         torch.use_deterministic_algorithms(False)
 

@@ -21,11 +21,14 @@ from support import (
     blobs,
     expected_counts,
     name_of,
+    planes_of,
     random_map,
     random_scores,
+    whole_matrix,
 )
 from support.grid import grid
 from support.kernels import CPU_KERNELS, count_all
+from support.layouts import LAYOUTS, channels_last, from_a_larger, sliced
 
 from meaniou import confusion_matrix, reference
 from meaniou.counting.dispatch import why_not
@@ -46,11 +49,6 @@ def by_kernel(kernel, preds, target, num_classes, ignore=(), valid=None, forms=(
         return kernel(preds, target, valid, spec)
     truth, prediction = readers.target_reader(target, spec), readers.preds_reader(preds, spec)
     return kernel(truth, prediction, valid, num_classes)
-
-
-def flow(preds, target, num_classes, **settings):
-    """Counts with flow bins by the public function, with nothing refused."""
-    return confusion_matrix(preds, target, num_classes, include_void=True, validate_args=False, **settings)
 
 
 @pytest.fixture
@@ -217,47 +215,13 @@ def test_all_pairs_of_8_bit_labels(kernel, dtype, num_classes):
     assert_same_counts(counts, expected)
 
 
-def sliced(x):
-    return torch.stack([x, x], -1)[..., 0]
-
-
-def from_a_larger(x):
-    larger = torch.zeros(*x.shape[:-1], x.shape[-1] + 3, dtype=x.dtype)
-    larger[..., 2:-1] = x
-    return larger[..., 2:-1]
-
-
-def transposed(x):
-    return x.transpose(-1, -2).contiguous().transpose(-1, -2)
-
-
-def channels_last(x):
-    return x.movedim(1, -1).contiguous().movedim(-1, 1)
-
-
-def batch_last(x):
-    return x.movedim(0, -1).contiguous().movedim(-1, 0)
-
-
-def unaligned(x):
-    """In one piece that begins one element after the start of its memory."""
-    room = torch.empty(x.numel() + 1, dtype=x.dtype)
-    room[1:] = x.reshape(-1)
-    return room[1:].view(x.shape)
-
-
-LAYOUTS = {f.__name__: f for f in (sliced, from_a_larger, transposed, channels_last, batch_last, unaligned)} | {
-    "contiguous": lambda x: x
-}
-
-
 @grid(preds_layout=LAYOUTS, target_layout=LAYOUTS, dtype=[torch.bool, torch.uint8, torch.uint16, torch.int64])
 def test_layouts_of_labels(rng, small_tiles, preds_layout, target_layout, dtype):
     small_tiles()
     preds, target = (random_map(rng, (3, 5, 7), dtype, 19, [255]) for _ in "pt")
     expected = expected_counts(preds, target, 19, [255])
     preds, target = preds_layout(preds), target_layout(target)
-    assert_same_counts(flow(preds, target, 19, ignore_index=255), expected)
+    assert_same_counts(whole_matrix(preds, target, 19, ignore_index=255), expected)
     for kernel in KERNELS.values():
         assert_same_counts(by_kernel(kernel, preds, target, 19, [255]), expected)
 
@@ -271,8 +235,8 @@ def test_expanded_labels(rng, small_tiles, kernel, which):
     assert 0 in preds.stride()
     expected = expected_counts(preds.contiguous(), target, 19)
     assert_same_counts(by_kernel(kernel, preds, target, 19), expected)
-    assert_same_counts(flow(preds, target, 19), expected)
-    assert_same_counts(flow(target, preds, 19), expected.T)
+    assert_same_counts(whole_matrix(preds, target, 19), expected)
+    assert_same_counts(whole_matrix(target, preds, 19), expected.T)
 
 
 IGNORED = [
@@ -302,7 +266,7 @@ def test_ignored_ids(rng, small_tiles, kernel, dtype, ignore):
     preds, target = (random_map(rng, (2, 60), dtype, 19, ids) for _ in "pt")
     expected = expected_counts(preds, target, 19, ids)
     assert_same_counts(by_kernel(kernel, preds, target, 19, sorted(ids)), expected)
-    assert_same_counts(flow(preds, target, 19, ignore_index=ignore), expected)
+    assert_same_counts(whole_matrix(preds, target, 19, ignore_index=ignore), expected)
 
 
 def test_ids_that_a_dtype_cannot_hold_are_no_ids(kernel):
@@ -320,7 +284,7 @@ OUTSIDE = [19, 20, 254, 255, 256, -1, -100, 2**31, 2**32 + 1, -(2**32) + 1, 2**6
 def test_outside_labels_are_counted_aside(label, large):
     rest = [7] * 1000 if large else []
     preds, target = torch.tensor([[label, 1, label, 2, *rest]]), torch.tensor([[1, label, label, 2, *rest]])
-    counts = flow(preds, target, 19)
+    counts = whole_matrix(preds, target, 19)
     expected = np.zeros((21, 21), dtype=np.int64)
     expected[1, 20] = expected[20, 1] = expected[20, 20] = expected[2, 2] = 1
     expected[7, 7] = len(rest)
@@ -346,12 +310,12 @@ def test_valid(rng, small_tiles, kernel, shape, dtype, layout):
     assert_same_counts(by_kernel(kernel, preds, target, 19, [255], full), expected)
     if shape == "map with a channel":
         valid, target = valid[:, None], target[:, None]
-    assert_same_counts(flow(preds, target, 19, ignore_index=255, valid=valid), expected)
+    assert_same_counts(whole_matrix(preds, target, 19, ignore_index=255, valid=valid), expected)
 
 
 def test_nothing_is_valid():
     preds = torch.tensor([[0, 1, 255, -1]])
-    counts = flow(preds, preds, 2, ignore_index=-1, valid=torch.zeros(1, dtype=torch.bool))
+    counts = whole_matrix(preds, preds, 2, ignore_index=-1, valid=torch.zeros(1, dtype=torch.bool))
     assert counts[2].tolist() == [1, 1, 1, 1]
     assert counts.sum() == 4
 
@@ -386,7 +350,7 @@ def test_scores(rng, small_tiles, kernel, dtype, num_classes, layout):
     )
     scores = scores_like(layout, scores)
     assert_same_counts(by_kernel(kernel, scores, target, num_classes, [255], forms=("scores", "labels")), expected)
-    assert_same_counts(flow(scores, target, num_classes, ignore_index=255), expected)
+    assert_same_counts(whole_matrix(scores, target, num_classes, ignore_index=255), expected)
 
 
 @pytest.mark.parametrize("dtype", SCORE_DTYPES, ids=name_of)
@@ -396,7 +360,8 @@ def test_scores_over_real_tiles(rng, dtype, layout):
     target = random_map(rng, (1, 301, 307), torch.int64, 19, [255])
     labels = reference.labels_of_scores(as_numpy(scores), 19)
     assert_same_counts(
-        flow(LAYOUTS[layout](scores), target, 19, ignore_index=255), reference.counts(labels, target.numpy(), 19, 255)
+        whole_matrix(LAYOUTS[layout](scores), target, 19, ignore_index=255),
+        reference.counts(labels, target.numpy(), 19, 255),
     )
 
 
@@ -438,7 +403,7 @@ def test_scores_that_are_nearly_equal():
         one = torch.ones((), dtype=dtype)
         higher = torch.nextafter(one, one * 2) if dtype.itemsize > 2 else one + torch.finfo(dtype).eps
         scores = torch.stack([one, higher]).view(1, 2, 1)
-        assert flow(scores, torch.ones(1, 1, dtype=torch.int64), 2)[1, 1] == 1
+        assert whole_matrix(scores, torch.ones(1, 1, dtype=torch.int64), 2)[1, 1] == 1
 
 
 @grid(threshold=[0.0, 0.5, -1.5, math.inf, -math.inf, 0.1, 1e6], dtype=SCORE_DTYPES, kernel=KERNELS)
@@ -452,14 +417,10 @@ def test_threshold(rng, small_tiles, kernel, dtype, threshold):
     expected = reference.counts(labels, target.numpy(), 2, 255)
     assert_same_counts(by_kernel(kernel, scores, target, 2, [255], None, ("threshold", "labels"), threshold), expected)
     for channel in (scores, scores[:, None]):
-        assert_same_counts(flow(channel, target, 2, ignore_index=255, threshold=threshold), expected)
+        assert_same_counts(whole_matrix(channel, target, 2, ignore_index=255, threshold=threshold), expected)
 
 
 # One-hot planes and floating labels.
-
-
-def planes_of(labels, num_classes, dtype):
-    return torch.nn.functional.one_hot(labels, num_classes).movedim(-1, 1).to(dtype)
 
 
 @grid(num_classes=[1, 2, 19, 150, 300], dtype=[*LABEL_DTYPES, *SCORE_DTYPES], kernel=KERNELS)
@@ -484,7 +445,7 @@ def test_one_hot_truth(rng, small_tiles, kernel, dtype, num_classes):
     for planes in (target, channels_last(target)):
         assert_same_counts(by_kernel(kernel, preds, planes, num_classes, forms=("labels", "one-hot")), expected)
         if num_classes > 1:
-            assert_same_counts(flow(preds, planes, num_classes, input_format="one-hot"), expected)
+            assert_same_counts(whole_matrix(preds, planes, num_classes, input_format="one-hot"), expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64], ids=name_of)
@@ -495,7 +456,7 @@ def test_one_hot_on_both_sides(rng, dtype):
     expected = reference.counts(
         reference.labels_of_one_hot(preds.numpy()), reference.labels_of_one_hot(target.numpy()), 5, 3
     )
-    assert_same_counts(flow(preds, target, 5, input_format="one-hot", ignore_index=3), expected)
+    assert_same_counts(whole_matrix(preds, target, 5, input_format="one-hot", ignore_index=3), expected)
 
 
 def test_scores_beside_one_hot_truth(rng):
@@ -503,7 +464,7 @@ def test_scores_beside_one_hot_truth(rng):
     target = torch.from_numpy(rng.integers(0, 5, size=(2, 60)))
     expected = reference.counts(reference.labels_of_scores(scores.numpy(), 5), target.numpy(), 5)
     for dtype in (torch.bool, torch.int64, torch.float32):
-        assert_same_counts(flow(scores, planes_of(target, 5, dtype), 5, input_format="one-hot"), expected)
+        assert_same_counts(whole_matrix(scores, planes_of(target, 5, dtype), 5, input_format="one-hot"), expected)
 
 
 @grid(ignore=[(), (255,), (2**40,), (-(2**40), 3), (70_000,)], dtype=SCORE_DTYPES, kernel=KERNELS)
@@ -539,7 +500,7 @@ def test_floating_labels(rng, small_tiles, kernel, dtype, ignore):
     preds = random_map(rng, target.shape, torch.int64, 5, ignore)
     expected = reference.counts(preds.numpy(), labels, 5, ignore)
     assert_same_counts(by_kernel(kernel, preds, target, 5, ignore), expected)
-    assert_same_counts(flow(preds, target, 5, ignore_index=ignore, input_format="index"), expected)
+    assert_same_counts(whole_matrix(preds, target, 5, ignore_index=ignore, input_format="index"), expected)
 
 
 # What must hold for any maps.
@@ -583,8 +544,8 @@ def test_any_maps_are_counted_as_the_reference_does(pair, num_classes, ignore, d
 def test_permuted_classes_permute_the_matrix(pair, order):
     preds, target = pair
     order = torch.tensor(order)
-    permuted = flow(order[preds.long()], order[target.long()], 7)
-    assert_same_counts(permuted[:7, :7][order][:, order], flow(preds, target, 7)[:7, :7])
+    permuted = whole_matrix(order[preds.long()], order[target.long()], 7)
+    assert_same_counts(permuted[:7, :7][order][:, order], whole_matrix(preds, target, 7)[:7, :7])
 
 
 @PROPERTY
@@ -593,7 +554,8 @@ def test_swapped_sides_transpose_the_matrix(pair, num_classes, ignore):
     # Void in the truth is no answer in the prediction, so the whole matrix is transposed.
     preds, target = pair
     assert_same_counts(
-        flow(target, preds, num_classes, ignore_index=ignore), flow(preds, target, num_classes, ignore_index=ignore).T
+        whole_matrix(target, preds, num_classes, ignore_index=ignore),
+        whole_matrix(preds, target, num_classes, ignore_index=ignore).T,
     )
 
 
@@ -632,8 +594,8 @@ def test_empty_maps(kernel, shape):
         by_kernel(kernel, empty, empty, 3),
         by_kernel(kernel, scores, empty, 3, forms=("scores", "labels")),
         by_kernel(kernel, empty, scores, 3, forms=("labels", "one-hot")),
-        flow(empty, empty, 3),
-        flow(scores, empty, 3),
+        whole_matrix(empty, empty, 3),
+        whole_matrix(scores, empty, 3),
         confusion_matrix(empty, empty, 3, include_void=True),
     ):
         assert_same_counts(counts, np.zeros((5, 5), dtype=np.int64))
@@ -675,7 +637,7 @@ def test_outside_labels_are_refused_by_name(side, label):
     assert sentence.startswith(f"{side} holds 3 pixels outside the classes 0 to 18")
     assert f"(the first at index (0, 2, 1): {label})" in sentence
     assert ("ignore_index=" if side == "target" else "pred_void=") in sentence
-    counts = flow(**sides, num_classes=19)
+    counts = whole_matrix(**sides, num_classes=19)
     assert counts[(0, 20) if side == "preds" else (20, 0)] == 3
     assert counts.sum() == good.numel()
     if not 0 <= label < 19:

@@ -12,9 +12,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import assert_same_counts, blobs, expected_counts, random_scores
+from support import assert_same_counts, blobs, expected_counts, random_scores, whole_matrix
 
-from meaniou import MeanIoU, confusion_matrix, reference
+from meaniou import MeanIoU, reference
 from meaniou.counting.kernels import cpu, portable
 from meaniou.counting.kernels.cpu import loops
 from meaniou.counting.kernels.image_counts import image_by_image, image_counts_of
@@ -24,8 +24,7 @@ NEEDS_FORK = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_meth
 BLOCKS = [0, 1, 7, 8, 9, 63, 64, 65, 127, 128, 129, 64 * 9 + 5]
 
 
-def flow(preds, target, num_classes, **settings):
-    return confusion_matrix(preds, target, num_classes, include_void=True, validate_args=False, impl="cpu", **settings)
+matrix_by_cpu = partial(whole_matrix, impl="cpu")
 
 
 @pytest.fixture
@@ -51,7 +50,7 @@ def patches(rng, number, dtype, num_classes=19):
 @pytest.mark.parametrize("number", BLOCKS)
 def test_runs_around_every_block(rng, number, dtypes):
     preds, target = (patches(rng, number, dtype) for dtype in dtypes)
-    assert_same_counts(flow(preds, target, 19, ignore_index=255), expected_counts(preds, target, 19, [255]))
+    assert_same_counts(matrix_by_cpu(preds, target, 19, ignore_index=255), expected_counts(preds, target, 19, [255]))
 
 
 @pytest.mark.parametrize("place", range(64))
@@ -60,7 +59,7 @@ def test_one_odd_pixel_anywhere_in_a_block(place):
         for side in range(2):
             maps = [torch.full((200,), 3, dtype=dtype) for _ in range(2)]
             maps[side][64 + place] = 4
-            assert_same_counts(flow(*maps, 19), expected_counts(*maps, 19))
+            assert_same_counts(matrix_by_cpu(*maps, 19), expected_counts(*maps, 19))
 
 
 def test_every_pair_of_bytes():
@@ -69,11 +68,11 @@ def test_every_pair_of_bytes():
         p, t = ((m.flatten().repeat_interleave(1 + shift)).to(torch.uint8) for m in (preds, target))
         for num_classes, ignore in ((256, []), (19, [255, 0]), (1, [7])):
             expected = expected_counts(p, t, num_classes, ignore)
-            assert_same_counts(flow(p, t, num_classes, ignore_index=ignore), expected)
+            assert_same_counts(matrix_by_cpu(p, t, num_classes, ignore_index=ignore), expected)
         signed = [m.view(torch.int8) for m in (p, t)]
-        assert_same_counts(flow(*signed, 100, ignore_index=-1), expected_counts(*signed, 100, [-1]))
+        assert_same_counts(matrix_by_cpu(*signed, 100, ignore_index=-1), expected_counts(*signed, 100, [-1]))
         mixed = (p.view(torch.int8), t)
-        assert_same_counts(flow(*mixed, 100, ignore_index=-1), expected_counts(*mixed, 100, [-1]))
+        assert_same_counts(matrix_by_cpu(*mixed, 100, ignore_index=-1), expected_counts(*mixed, 100, [-1]))
 
 
 @pytest.mark.parametrize("offsets", [(0, 0), (1, 0), (0, 3), (5, 5), (8, 8)])
@@ -81,7 +80,9 @@ def test_any_alignment(rng, offsets):
     for dtype in (torch.uint8, torch.int16):
         whole = [patches(rng, 300, dtype) for _ in range(2)]
         preds, target = (m[offset : offset + 290] for m, offset in zip(whole, offsets, strict=True))
-        assert_same_counts(flow(preds, target, 19, ignore_index=255), expected_counts(preds, target, 19, [255]))
+        assert_same_counts(
+            matrix_by_cpu(preds, target, 19, ignore_index=255), expected_counts(preds, target, 19, [255])
+        )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16], ids=str)
@@ -90,7 +91,7 @@ def test_scores_around_every_tile(rng, dtype, shape):
     scores = random_scores(rng, shape, dtype)
     target = torch.from_numpy(rng.integers(0, shape[1] + 1, size=(shape[0], *shape[2:])))
     expected = reference.counts(reference.labels_of_scores(scores.double().numpy(), shape[1]), target.numpy(), shape[1])
-    assert_same_counts(flow(scores, target, shape[1], input_format="index"), expected)
+    assert_same_counts(matrix_by_cpu(scores, target, shape[1], input_format="index"), expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
@@ -101,7 +102,7 @@ def test_every_half_is_ranked_as_its_value(dtype):
     scores = torch.stack([every, other])[None].view(dtype)
     target = torch.zeros(1, 2**16, dtype=torch.uint8)
     answer = reference.labels_of_scores(scores.double().numpy(), 2)
-    assert_same_counts(flow(scores, target, 2), reference.counts(answer, target.numpy(), 2))
+    assert_same_counts(matrix_by_cpu(scores, target, 2), reference.counts(answer, target.numpy(), 2))
 
 
 def test_strides_of_scores(rng):
@@ -116,7 +117,7 @@ def test_strides_of_scores(rng):
     ):
         truth, classes = target[: len(scores)], scores.shape[1]
         expected = reference.counts(reference.labels_of_scores(scores.numpy(), classes), truth.numpy(), classes)
-        assert_same_counts(flow(scores, truth, classes), expected)
+        assert_same_counts(matrix_by_cpu(scores, truth, classes), expected)
 
 
 LABEL = st.integers(-2, 21) | st.sampled_from([255, 2**40, -(2**63), 2**63 - 1])
@@ -128,15 +129,17 @@ def test_additivity_transposition_permutation_and_conservation(runs, cut):
     preds, target = (
         torch.tensor([run[side] for run in runs for _ in range(run[2])], dtype=torch.int64) for side in (0, 1)
     )
-    counts = flow(preds, target, 19)
+    counts = matrix_by_cpu(preds, target, 19)
     assert counts.sum() == len(preds)
-    assert_same_counts(flow(preds[:cut], target[:cut], 19) + flow(preds[cut:], target[cut:], 19), counts)
-    assert_same_counts(flow(target, preds, 19), counts.T)
+    assert_same_counts(
+        matrix_by_cpu(preds[:cut], target[:cut], 19) + matrix_by_cpu(preds[cut:], target[cut:], 19), counts
+    )
+    assert_same_counts(matrix_by_cpu(target, preds, 19), counts.T)
     order = torch.randperm(19, generator=torch.Generator().manual_seed(cut))
     inside = [(m >= 0) & (m < 19) for m in (preds, target)]
     other = [torch.where(i, order[m.clamp(0, 18)], m) for m, i in zip((preds, target), inside, strict=True)]
     permuted = torch.cat([order, torch.tensor([19, 20])])
-    assert_same_counts(flow(*other, 19)[permuted][:, permuted], counts)
+    assert_same_counts(matrix_by_cpu(*other, 19)[permuted][:, permuted], counts)
 
 
 @pytest.mark.parametrize("form", ["uint8", "int64", "scores"])
@@ -145,9 +148,11 @@ def test_two_threads_count_as_one(rng, two_threads, form):
     expected = expected_counts(preds, target, 19, [255])
     if form == "scores":
         planes = torch.nn.functional.one_hot(preds.long(), 19).movedim(-1, 1).float().contiguous()
-        assert_same_counts(flow(planes, target, 19, ignore_index=255), expected)
+        assert_same_counts(matrix_by_cpu(planes, target, 19, ignore_index=255), expected)
     else:
-        assert_same_counts(flow(*(m.to(getattr(torch, form)) for m in (preds, target)), 19, ignore_index=255), expected)
+        assert_same_counts(
+            matrix_by_cpu(*(m.to(getattr(torch, form)) for m in (preds, target)), 19, ignore_index=255), expected
+        )
     assert any(thread.name.startswith("meaniou") for thread in threading.enumerate())
 
 
@@ -218,7 +223,7 @@ def test_many_python_threads_at_once(rng, two_threads):
 
     def count():
         try:
-            matrices.extend(flow(preds, target, 19, ignore_index=255) for _ in range(20))
+            matrices.extend(matrix_by_cpu(preds, target, 19, ignore_index=255) for _ in range(20))
         except BaseException as error:
             errors.append(error)
 
@@ -246,7 +251,7 @@ def test_beside_the_threads_of_pytorch(rng, two_threads):
     thread.start()
     try:
         for _ in range(50):
-            assert_same_counts(flow(preds, target, 19, ignore_index=255), expected)
+            assert_same_counts(matrix_by_cpu(preds, target, 19, ignore_index=255), expected)
             assert int(numbers.sum()) == (1 << 19) * ((1 << 20) - 1)
     finally:
         stop.set()
@@ -270,7 +275,7 @@ def test_a_small_update_starts_no_thread():
 def counted_in_child(queue):
     torch.set_num_threads(2)
     target = torch.from_numpy(np.zeros((2, 1024, 1024), np.uint8))  # PyTorch's own threads do not survive a fork
-    queue.put(int(flow(target, target, 3)[0, 0]))
+    queue.put(int(matrix_by_cpu(target, target, 3)[0, 0]))
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")

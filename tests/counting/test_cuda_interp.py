@@ -21,6 +21,7 @@ from support import (
     random_scores,
 )
 from support.grid import grid, number_of_examples
+from support.layouts import batch_last, transposed
 
 from meaniou import LabelSpace, reference
 from meaniou.counting.kernels import portable
@@ -110,8 +111,8 @@ def test_maps_as_they_are(rng, num_classes):
 
 LAYOUTS = {
     "cropped": lambda x: torch.nn.functional.pad(x, (2, 1, 1, 3))[..., 1:-3, 2:-1],
-    "transposed": lambda x: x.transpose(-1, -2).contiguous().transpose(-1, -2),
-    "batch_last": lambda x: x.movedim(0, -1).contiguous().movedim(-1, 0),
+    "transposed": transposed,
+    "batch_last": batch_last,
     "every_second": lambda x: x.repeat_interleave(2, -1)[..., ::2],
     "expanded": lambda x: x[:1].expand(x.shape),
     "one_column": lambda x: x.flatten()[:9, None].repeat(1, 3)[:, 1],

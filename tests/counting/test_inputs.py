@@ -11,6 +11,7 @@ from support import (
     assert_sentence,
     expected_counts,
     name_of,
+    planes_of,
     random_map,
     random_scores,
 )
@@ -22,10 +23,6 @@ from meaniou.counting.batch import as_tensor, prepare_batch
 
 def labels_of(rng, *shape, classes=3):
     return torch.from_numpy(rng.integers(0, classes, size=shape))
-
-
-def planes_of(labels, classes=3):
-    return torch.nn.functional.one_hot(labels, classes).movedim(-1, 1)
 
 
 def same_memory(view, whole):
@@ -146,8 +143,8 @@ def test_one_hot(rng, shape, sides, dtype):
     preds, target = labels_of(rng, *MAPS[shape]), labels_of(rng, *MAPS[shape])
     expected = expected_counts(preds, target, 3)
     on_preds, on_truth = ONE_HOT[sides]
-    preds = planes_of(preds).to(dtype) if on_preds else preds
-    target = planes_of(target).to(dtype) if on_truth else target
+    preds = planes_of(preds, 3).to(dtype) if on_preds else preds
+    target = planes_of(target, 3).to(dtype) if on_truth else target
     batch = prepare_batch(preds, target, None, 3, "one-hot")
     assert batch.preds_form == ("one-hot" if on_preds else "labels")
     assert batch.target_form == ("one-hot" if on_truth else "labels")
@@ -158,7 +155,7 @@ def test_one_hot(rng, shape, sides, dtype):
 def test_floating_planes_are_scores_in_preds_and_one_hot_in_the_truth(rng):
     scores, target = random_scores(rng, (2, 3, 9), torch.float32), labels_of(rng, 2, 9)
     expected = reference.counts(reference.labels_of_scores(scores.numpy(), 3), target.numpy(), 3)
-    for truth in (planes_of(target), planes_of(target).float(), target, target[:, None]):
+    for truth in (planes_of(target, 3), planes_of(target, 3).float(), target, target[:, None]):
         batch = prepare_batch(scores, truth, None, 3, "one-hot")
         assert batch.preds_form == "scores"
         assert_same_counts(confusion_matrix(scores, truth, 3, include_void=True, input_format="one-hot"), expected)
@@ -168,10 +165,10 @@ def test_a_lone_channel_beside_planes(rng):
     labels, target = labels_of(rng, 2, 4, 5), labels_of(rng, 2, 4, 5)
     expected = expected_counts(labels, target, 3)
     assert_same_counts(
-        confusion_matrix(labels[:, None], planes_of(target), 3, include_void=True, input_format="one-hot"), expected
+        confusion_matrix(labels[:, None], planes_of(target, 3), 3, include_void=True, input_format="one-hot"), expected
     )
     assert_same_counts(
-        confusion_matrix(planes_of(labels), target[:, None], 3, include_void=True, input_format="one-hot"), expected
+        confusion_matrix(planes_of(labels, 3), target[:, None], 3, include_void=True, input_format="one-hot"), expected
     )
 
 
@@ -180,8 +177,8 @@ def test_a_lone_channel_beside_planes(rng):
 def test_valid(rng, shape, form):
     labels, target = labels_of(rng, *MAPS[shape]), labels_of(rng, *MAPS[shape])
     mask, image = torch.from_numpy(rng.random(MAPS[shape]) < 0.5), torch.from_numpy(rng.random(MAPS[shape][:1]) < 0.5)
-    preds = planes_of(labels).float() if form == "scores" else labels
-    truth = planes_of(target) if form == "one-hot truth" else target
+    preds = planes_of(labels, 3).float() if form == "scores" else labels
+    truth = planes_of(target, 3) if form == "one-hot truth" else target
     settings = {"include_void": True, "input_format": "one-hot" if form == "one-hot truth" else "auto"}
     cases = [(mask, truth), (image, truth)]
     if form != "one-hot truth" and shape != "images":

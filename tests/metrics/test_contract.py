@@ -10,6 +10,7 @@ from itertools import product
 import pytest
 import torch
 from sklearn.metrics import jaccard_score
+from support import update_all
 from torch import nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassJaccardIndex
@@ -60,12 +61,6 @@ def one_hot_batches(seed=0, count=4):
         return nn.functional.one_hot(labels, 3).movedim(-1, 1)
 
     return [(planes(preds), planes(target % 3)) for preds, target in label_batches(seed, count)]
-
-
-def fed(metric, batches):
-    for batch in batches:
-        metric.update(*batch)
-    return metric
 
 
 def assert_same_state(metric, other):
@@ -131,12 +126,12 @@ def check_metric_contract(make, batches):
     # Each step gives the value of its batch, and all together that of all.
     for batch in batches:
         value = metric(*batch)
-        assert_equal(value, fed(make(), [batch]).compute())
+        assert_equal(value, update_all(make(), [batch]).compute())
         assert not metric._is_synced
     total = metric.compute()
     assert metric.update_count == len(batches)
-    assert_same_state(metric, fed(make(), batches))
-    assert_equal(total, fed(make(), batches).compute())
+    assert_same_state(metric, update_all(make(), batches))
+    assert_equal(total, update_all(make(), batches).compute())
     assert_equal(metric.compute(), total)
     assert not total.requires_grad
 
@@ -146,15 +141,15 @@ def check_metric_contract(make, batches):
         assert type(twin) is type(metric)
         assert_same_state(twin, metric)
         assert_equal(twin.compute(), total)
-        fed(twin, batches[:1])
+        update_all(twin, batches[:1])
         assert twin.update_count == metric.update_count + 1
         assert_equal(metric.compute(), total)
-        assert_same_state(metric, fed(make(), batches))
+        assert_same_state(metric, update_all(make(), batches))
 
     # The parts add up, in any order.
-    merged = fed(make(), batches[2:])
+    merged = update_all(make(), batches[2:])
     merged.compute()
-    merged.merge_state(fed(make(), batches[:2]))
+    merged.merge_state(update_all(make(), batches[:2]))
     assert_same_state(merged, metric)
     assert_equal(merged.compute(), total)
 
@@ -175,7 +170,7 @@ def check_metric_contract(make, batches):
     assert not metric.update_called
     assert metric._computed is None
     assert metric._forward_cache is None
-    assert_equal(metric(*batches[0]), fed(make(), batches[:1]).compute())
+    assert_equal(metric(*batches[0]), update_all(make(), batches[:1]).compute())
 
 
 @pytest.mark.parametrize("average", ["macro", "micro", "weighted", None])
@@ -209,7 +204,7 @@ def test_as_torchmetrics_tests_its_own(average, on_step):
 
 @scripts
 def test_script_of_a_metric_that_has_counted():
-    metric = fed(MeanIoU(3, ignore_index=255), label_batches())
+    metric = update_all(MeanIoU(3, ignore_index=255), label_batches())
     value = metric.compute()
     torch.jit.script(metric)
     assert_equal(metric.compute(), value)
@@ -255,20 +250,20 @@ def test_forward_cache_and_value_are_dropped_by_reset():
 
 
 def saved(**settings):
-    metric = fed(made(settings), label_batches(2))
+    metric = update_all(made(settings), label_batches(2))
     metric.persistent(True)
     return metric.state_dict()
 
 
 def test_load_drops_the_value_that_was_computed():
-    metric = fed(made({}), label_batches(0))
+    metric = update_all(made({}), label_batches(0))
     before = metric.compute()
     metric.load_state_dict(saved())
-    expected = fed(made({}), label_batches(2))
+    expected = update_all(made({}), label_batches(2))
     assert not torch.equal(metric.compute(), before)
     assert_equal(metric.compute(), expected.compute())
-    fed(metric, label_batches(3))
-    assert torch.equal(metric.counts, fed(expected, label_batches(3)).counts)
+    update_all(metric, label_batches(3))
+    assert torch.equal(metric.counts, update_all(expected, label_batches(3)).counts)
 
 
 def test_load_gives_no_warning_and_marks_the_metric_as_updated():
@@ -281,13 +276,13 @@ def test_load_gives_no_warning_and_marks_the_metric_as_updated():
 
 
 def test_loaded_counts_are_not_shared_with_a_running_metric():
-    source = fed(made({}), label_batches(2))
+    source = update_all(made({}), label_batches(2))
     source.persistent(True)
     state = source.state_dict()
     kept = state["counts"].clone()
     metric = made({})
     metric.load_state_dict(state)
-    fed(metric, label_batches(3))
+    update_all(metric, label_batches(3))
     assert torch.equal(state["counts"], kept)
     assert torch.equal(source.counts, kept)
 
@@ -311,7 +306,7 @@ REFUSED_STATES = {
 
 @pytest.mark.parametrize("name", REFUSED_STATES)
 def test_load_refuses_what_was_counted_otherwise(name):
-    metric = fed(made({}), label_batches(0))
+    metric = update_all(made({}), label_batches(0))
     value = metric.compute()
     before = metric.clone()
     state = REFUSED_STATES[name]()
@@ -322,13 +317,13 @@ def test_load_refuses_what_was_counted_otherwise(name):
     assert_same_state(metric, before)
     assert torch.equal(metric.settings, before.settings)
     assert_equal(metric.compute(), value)
-    assert_same_state(fed(metric, label_batches(3)), fed(before, label_batches(3)))
+    assert_same_state(update_all(metric, label_batches(3)), update_all(before, label_batches(3)))
 
 
 @pytest.mark.parametrize("name", [name for name in REFUSED_STATES if name != "another metric"])
 @pytest.mark.parametrize("strict", [True, False])
 def test_load_refuses_within_a_model_too(name, strict):
-    model = nn.ModuleDict({"layer": nn.Linear(2, 2), "metric": fed(made({}), label_batches(0))})
+    model = nn.ModuleDict({"layer": nn.Linear(2, 2), "metric": update_all(made({}), label_batches(0))})
     before = model["metric"].clone()
     state = model.state_dict() | {f"metric.{key}": value for key, value in REFUSED_STATES[name]().items()}
     with pytest.raises(RuntimeError, match="expected"):
@@ -337,7 +332,7 @@ def test_load_refuses_within_a_model_too(name, strict):
 
 
 def test_checkpoint_of_a_model():
-    model = nn.ModuleDict({"layer": nn.Linear(2, 2), "metric": fed(made({}), label_batches(0))})
+    model = nn.ModuleDict({"layer": nn.Linear(2, 2), "metric": update_all(made({}), label_batches(0))})
     assert set(model.state_dict()) == {"layer.weight", "layer.bias"}
     model["metric"].persistent(True)
     buffer = io.BytesIO()
@@ -355,24 +350,24 @@ def test_checkpoint_of_a_model():
 
 @pytest.mark.parametrize("how", ["metric", "metric_state", "state_dict", "on step"])
 def test_merge(how):
-    first, second = (fed(made({"dist_sync_on_step": how == "on step"}), label_batches(seed)) for seed in (0, 1))
+    first, second = (update_all(made({"dist_sync_on_step": how == "on step"}), label_batches(seed)) for seed in (0, 1))
     before = first.compute()
     second.persistent(True)
     incoming = {"metric_state": second.metric_state, "state_dict": second.state_dict()}.get(how, second)
     kept = second.counts.clone()
     first.merge_state(incoming)
-    expected = fed(made({}), label_batches(0) + label_batches(1))
+    expected = update_all(made({}), label_batches(0) + label_batches(1))
     assert not torch.equal(first.compute(), before)
     assert_equal(first.compute(), expected.compute())
     assert torch.equal(first.counts, expected.counts)
     assert first.update_count == (8 if incoming is second else 5)
     assert torch.equal(second.counts, kept)
-    fed(first, label_batches(2))
+    update_all(first, label_batches(2))
     assert torch.equal(second.counts, kept)
 
 
 def test_merge_into_a_fresh_metric_gives_no_warning():
-    metric, other = made({}), fed(made({}), label_batches(1))
+    metric, other = made({}), update_all(made({}), label_batches(1))
     metric.merge_state(other)
     assert_equal(metric.compute(), other.compute())
     assert metric.update_count == 4
@@ -380,13 +375,15 @@ def test_merge_into_a_fresh_metric_gives_no_warning():
 
 def test_merge_takes_another_policy():
     metric = made({"average": "none"})
-    metric.merge_state(fed(made({"absent": "zero", "classes": [1], "class_names": ["a", "b", "c"]}), label_batches(1)))
-    assert_equal(metric.compute(), fed(made({"average": "none"}), label_batches(1)).compute())
+    metric.merge_state(
+        update_all(made({"absent": "zero", "classes": [1], "class_names": ["a", "b", "c"]}), label_batches(1))
+    )
+    assert_equal(metric.compute(), update_all(made({"average": "none"}), label_batches(1)).compute())
 
 
 @pytest.mark.parametrize("name", REFUSED_STATES)
 def test_merge_refuses_what_was_counted_otherwise(name):
-    metric = fed(made({}), label_batches(0))
+    metric = update_all(made({}), label_batches(0))
     value = metric.compute()
     before = metric.clone()
     with pytest.raises(ValueError, match="expected"):
@@ -399,7 +396,7 @@ def test_merge_refuses_what_was_counted_otherwise(name):
     "setting", [{"num_classes": 4}, {"ignore_index": 1}, {"validate_args": False}, {"threshold": 0.4}]
 )
 def test_merge_refuses_a_metric_with_other_settings(setting):
-    metric = fed(made({}), label_batches(0))
+    metric = update_all(made({}), label_batches(0))
     before = metric.clone()
     with pytest.raises(ValueError, match=next(iter(setting))):
         metric.merge_state(made(setting))
@@ -408,7 +405,7 @@ def test_merge_refuses_a_metric_with_other_settings(setting):
 
 @pytest.mark.parametrize("other", [MulticlassJaccardIndex(3), nn.Linear(1, 1), torch.zeros(5, 5), [], None, 3])
 def test_merge_refuses_other_types(other):
-    metric = fed(made({}), label_batches(0))
+    metric = update_all(made({}), label_batches(0))
     before = metric.clone()
     with pytest.raises(TypeError, match=type(other).__name__):
         metric.merge_state(other)
@@ -449,8 +446,8 @@ def test_counts_and_values_keep_their_dtype(name, in_a_model):
     assert_equal(metric._forward_cache, cached)
     assert_equal(metric.compute(), total)
     assert metric.dtype == torch.float32
-    fed(metric, batches[1:])
-    assert_equal(metric.compute(), fed(made({"average": "none"}), batches).compute())
+    update_all(metric, batches[1:])
+    assert_equal(metric.compute(), update_all(made({"average": "none"}), batches).compute())
     metric.reset()
     assert_equal(metric(*batches[0]), cached)
 
@@ -489,25 +486,25 @@ def test_inference_mode(made_in, updated_in, computed_in):
     with torch.inference_mode(computed_in):
         value = metric.compute()
         metric.report()
-    assert_equal(value, fed(made({}), batches[:2]).compute())
+    assert_equal(value, update_all(made({}), batches[:2]).compute())
     # and the other way round
     with torch.inference_mode(not updated_in):
         metric.update(*batches[2])
         metric(*batches[3])
     with torch.inference_mode(not computed_in):
         value = metric.compute()
-    assert_equal(value, fed(made({}), batches).compute())
+    assert_equal(value, update_all(made({}), batches).compute())
     for twin in copies(metric):
-        assert_same_state(fed(twin, batches[:1]), fed(made({}), [*batches, batches[0]]))
+        assert_same_state(update_all(twin, batches[:1]), update_all(made({}), [*batches, batches[0]]))
     metric.persistent(True)
     other = made({})
     other.load_state_dict(metric.state_dict())
     other.update(*batches[0])
     other.merge_state(metric)
-    assert torch.equal(other.counts, fed(made({}), [*batches, *batches, batches[0]]).counts)
+    assert torch.equal(other.counts, update_all(made({}), [*batches, *batches, batches[0]]).counts)
     metric.reset()
     metric.update(*batches[0])
-    assert_same_state(metric, fed(made({}), batches[:1]))
+    assert_same_state(metric, update_all(made({}), batches[:1]))
 
 
 def test_scores_that_need_a_gradient():
@@ -561,14 +558,14 @@ def test_metrics_with_the_same_counts_count_once(kernel_calls):
     assert len(kernel_calls) == len(SAME_COUNTS) + 4
     values = collection.compute()
     for name, settings in SAME_COUNTS.items():
-        assert_equal(values[name], fed(made(settings), batches).compute())
-        assert_same_state(collection[name], fed(made(settings), batches))
+        assert_equal(values[name], update_all(made(settings), batches).compute())
+        assert_same_state(collection[name], update_all(made(settings), batches))
 
     collection.reset()
-    fed(collection, batches[:2])
+    update_all(collection, batches[:2])
     values = collection.clone(prefix="val/").compute()
     for name, settings in SAME_COUNTS.items():
-        assert_equal(values[f"val/{name}"], fed(made(settings), batches[:2]).compute())
+        assert_equal(values[f"val/{name}"], update_all(made(settings), batches[:2]).compute())
 
 
 OTHER_COUNTS = {
@@ -596,9 +593,9 @@ def test_metrics_that_may_count_otherwise_are_never_merged(name, kernel_calls):
 def test_an_ignored_id_that_comes_late():
     batches = [(torch.zeros(1, 4, 5, dtype=torch.int64),) * 2, (label_batches()[0][0], label_batches()[1][0])]
     collection = MetricCollection({"all": made({}), "without 2": made({"ignore_index": (2, 255)})})
-    values = fed(collection, batches).compute()
-    assert_equal(values["all"], fed(made({}), batches).compute())
-    assert_equal(values["without 2"], fed(made({"ignore_index": (2, 255)}), batches).compute())
+    values = update_all(collection, batches).compute()
+    assert_equal(values["all"], update_all(made({}), batches).compute())
+    assert_equal(values["without 2"], update_all(made({"ignore_index": (2, 255)}), batches).compute())
 
 
 def test_collection_beside_metrics_of_torchmetrics():
@@ -639,10 +636,12 @@ def test_classwise(num_classes, labels):
     step = wrapper(*batches[0])
     keys = [f"iou/{name}" for name in names or range(num_classes)]
     assert list(step) == keys
-    fed(wrapper, batches[1:])
+    update_all(wrapper, batches[1:])
     values = wrapper.compute()
     assert list(values) == keys
-    assert_equal(torch.stack(list(values.values())), fed(MeanIoU(num_classes, average="none"), batches).compute())
+    assert_equal(
+        torch.stack(list(values.values())), update_all(MeanIoU(num_classes, average="none"), batches).compute()
+    )
 
 
 def test_classwise_in_a_collection():
@@ -652,7 +651,7 @@ def test_classwise_in_a_collection():
     for batch in batches:
         collection.update(*batch)
     values = collection.compute()
-    assert_equal(values["mean"], fed(made({}), batches).compute())
+    assert_equal(values["mean"], update_all(made({}), batches).compute())
     assert set(values) == {"mean", "iou_a", "iou_b", "iou_c"}
     collection.reset()
     assert collection["mean"].counts.sum() == 0
@@ -665,7 +664,7 @@ def test_tracker():
         tracker.increment()
         for batch in label_batches(seed):
             tracker.update(*batch)
-        values.append(fed(made({}), label_batches(seed)).compute())
+        values.append(update_all(made({}), label_batches(seed)).compute())
         assert_equal(tracker.compute(), values[-1])
     best, step = tracker.best_metric(return_step=True)
     assert best == max(values).item()
@@ -677,7 +676,7 @@ def test_tracker_of_a_collection():
     tracker = MetricTracker(MetricCollection({"mean": made({}), "micro": made({"average": "micro"})}))
     for seed in range(2):
         tracker.increment()
-        fed(tracker, label_batches(seed))
+        update_all(tracker, label_batches(seed))
     assert set(tracker.best_metric()) == {"mean", "micro"}
 
 
@@ -700,7 +699,7 @@ def test_min_max():
     for batch in label_batches():
         metric.update(*batch)
         seen.append(metric.compute()["raw"].clone())
-    assert_equal(seen[-1], fed(made({}), label_batches()).compute())
+    assert_equal(seen[-1], update_all(made({}), label_batches()).compute())
     assert metric.compute()["max"] == max(seen)
     assert metric.compute()["min"] == min(seen)
 
@@ -712,11 +711,11 @@ def test_running(call):
     for i, batch in enumerate(batches):
         value = (running if call == "forward" else running.update)(*batch)
         if call == "forward":
-            assert_equal(value, fed(made({}), [batch]).compute())
-        assert_equal(running.compute(), fed(made({}), batches[max(0, i - 1) : i + 1]).compute())
+            assert_equal(value, update_all(made({}), [batch]).compute())
+        assert_equal(running.compute(), update_all(made({}), batches[max(0, i - 1) : i + 1]).compute())
     running.reset()
     running.update(*batches[0])
-    assert_equal(running.compute(), fed(made({}), batches[:1]).compute())
+    assert_equal(running.compute(), update_all(made({}), batches[:1]).compute())
 
 
 def test_arithmetic():
@@ -768,9 +767,9 @@ def test_every_kind_of_input_through_the_metric():
     assert torch.equal(metric.counts, counts)
 
     batches = threshold_batches()
-    metric = fed(made({"num_classes": 2, "threshold": 0.3}), batches)
+    metric = update_all(made({"num_classes": 2, "threshold": 0.3}), batches)
     assert_same_state(
-        metric, fed(made({"num_classes": 2, "threshold": 0.3}), [((p > 0.3).long(), t) for p, t in batches])
+        metric, update_all(made({"num_classes": 2, "threshold": 0.3}), [((p > 0.3).long(), t) for p, t in batches])
     )
 
 

@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
-from support import assert_sentence
+from support import assert_sentence, void_batches
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from meaniou import MeanIoU, confusion_matrix, mean_iou, reference
@@ -22,13 +22,7 @@ WRONG = [3, 255, -1, 2**32 + 1]  # labels that are no class where num_classes is
 
 def maps(seed, *, batches=3, num_classes=3, void=255):
     """Batches of random label maps ``[2, 5, 7]``, with void pixels in the truth and ignored ids in the prediction."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def labels():
-        drawn = torch.randint(0, num_classes + 1, (2, 5, 7), generator=generator)
-        return drawn.masked_fill(drawn == num_classes, void)
-
-    return [(labels(), labels()) for _ in range(batches)]
+    return void_batches(seed, batches, (2, 5, 7), num_classes, void)
 
 
 def filled(**settings):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from meaniou import reference
+from meaniou import confusion_matrix, reference
 
 LABEL_DTYPES = (
     torch.bool,
@@ -70,6 +70,11 @@ def random_scores(rng: np.random.Generator, shape: Sequence[int], dtype: torch.d
     return torch.from_numpy(scores).to(dtype)
 
 
+def planes_of(labels: Tensor, num_classes: int, dtype: torch.dtype = torch.int64) -> Tensor:
+    """One-hot planes ``[B, C, *]`` of labels ``[B, *]``."""
+    return torch.nn.functional.one_hot(labels, num_classes).movedim(-1, 1).to(dtype)
+
+
 def as_numpy(side: Tensor) -> np.ndarray:
     """The same values in NumPy, which has no bfloat16."""
     return side.float().numpy() if side.dtype == torch.bfloat16 else side.numpy()
@@ -82,6 +87,32 @@ def expected_counts(
     return reference.counts(
         as_numpy(preds), as_numpy(target), num_classes, tuple(ignore), None if valid is None else valid.numpy()
     )
+
+
+def whole_matrix(preds: Any, target: Any, num_classes: int, **settings: Any) -> Tensor:
+    """Counts with those of void and of labels out of range by the public function, with nothing refused."""
+    settings = {"include_void": True, "validate_args": False} | settings
+    return confusion_matrix(preds, target, num_classes, **settings)
+
+
+def update_all(metric: Any, batches: Iterable[Sequence[Any]]) -> Any:
+    """The metric, after it was updated with each batch."""
+    for batch in batches:
+        metric.update(*batch)
+    return metric
+
+
+def void_batches(
+    seed: int, count: int, shape: Sequence[int], num_classes: int = 3, void: int = 255
+) -> list[tuple[Tensor, Tensor]]:
+    """Batches of random label maps with void on both sides."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def labels() -> Tensor:
+        classes = torch.randint(0, num_classes + 1, shape, generator=generator)
+        return classes.masked_fill(classes == num_classes, void)
+
+    return [(labels(), labels()) for _ in range(count)]
 
 
 def assert_same_counts(actual: Tensor, expected: Any) -> None:

@@ -22,6 +22,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from torchmetrics.utilities.exceptions import TorchMetricsUserError
 
 from meaniou import MeanIoU, Resampling, compare, compare_classes
+from support import update_all, void_batches
 
 SHARES = {2: (3, 2), 3: (3, 0, 2)}  # batches of each rank: not as many, and one rank with none
 STAMP = 24  # bytes beside the counts: the number of updates, and two that tell whether the ranks are in step
@@ -29,13 +30,7 @@ TIMEOUT = timedelta(seconds=300)
 
 
 def batches(seed=0):
-    generator = torch.Generator().manual_seed(seed)
-
-    def labels():
-        drawn = torch.randint(0, 4, (2, 6, 7), generator=generator)
-        return drawn.masked_fill(drawn == 3, 255)
-
-    return [(labels(), labels()) for _ in range(6)]
+    return void_batches(seed, 6, (2, 6, 7))
 
 
 def share(rank, world, seed=0):
@@ -48,15 +43,9 @@ def made(**settings):
     return MeanIoU(3, ignore_index=255, **settings)
 
 
-def fed(metric, pairs):
-    for pair in pairs:
-        metric.update(*pair)
-    return metric
-
-
 def alone(pairs, **settings):
     """The same, counted in this process without the others."""
-    return fed(made(sync_on_compute=False, **settings), pairs)
+    return update_all(made(sync_on_compute=False, **settings), pairs)
 
 
 def computed(metric):
@@ -85,13 +74,13 @@ def assert_own(metric, pairs):
 def check_shares_of_any_size(rank, world):
     for average in ("macro", "micro", "weighted", "none"):
         mine = share(rank, world)
-        metric = fed(made(average=average), mine)
+        metric = update_all(made(average=average), mine)
         assert_equal(computed(metric), alone(batches()[:5], average=average).compute())
         assert_own(metric, mine)
         assert_equal(computed(metric), alone(batches()[:5], average=average).compute())
         # One more batch on the last rank alone: every rank computes anew.
         extra = batches()[5:] if rank == world - 1 else []
-        fed(metric, extra)
+        update_all(metric, extra)
         assert_equal(computed(metric), alone(batches(), average=average).compute())
         assert_own(metric, mine + extra)
         metric.reset()
@@ -103,7 +92,7 @@ def check_a_running_value(rank, world):
     metric, shares = made(average="micro"), [share(r, world) for r in range(world)]
     for _ in range(2):
         for step in range(max(map(len, shares))):
-            fed(metric, shares[rank][step : step + 1])
+            update_all(metric, shares[rank][step : step + 1])
             assert_equal(computed(metric), alone([p for s in shares for p in s[: step + 1]], average="micro").compute())
         assert_equal(computed(metric), alone(batches()[:5], average="micro").compute())
         assert_own(metric, shares[rank])
@@ -114,7 +103,7 @@ def check_a_rank_without_a_batch_that_moves(rank, world):
     """As Lightning moves a model to its device before each loop; that is no reset of one rank alone."""
     metric, mine = made(per_image=True), share(rank, 3) if world == 3 else [[], batches()[:5]][rank]
     metric.to_empty(device="cpu")
-    fed(metric, mine)
+    update_all(metric, mine)
     for _ in range(2):
         assert_equal(computed(metric), alone(batches()[:5]).compute())
         assert_own(metric, mine)
@@ -148,10 +137,10 @@ def check_ranks_that_are_not_in_step(rank, world):
 
 def check_ranks_with_other_settings(rank, world):
     """As after a configuration that differs; and settings that change no count, such as the kernel."""
-    metric = fed(MeanIoU(3, ignore_index=(255, 7) if rank else 255), batches(rank)[:1])
+    metric = update_all(MeanIoU(3, ignore_index=(255, 7) if rank else 255), batches(rank)[:1])
     with pytest.raises(RuntimeError, match="settings differ"):
         metric.compute()
-    same = fed(MeanIoU(3, ignore_index=255, impl="portable" if rank else "auto"), batches(rank)[:1])
+    same = update_all(MeanIoU(3, ignore_index=255, impl="portable" if rank else "auto"), batches(rank)[:1])
     assert_equal(same.compute(), alone([batches(r)[0] for r in range(world)]).compute())
 
 
@@ -175,7 +164,7 @@ def check_forward_without_sync(rank, world):
 
 def check_no_sync_on_compute(rank, world):
     pairs = batches(rank)[: rank + 1]
-    metric = fed(made(sync_on_compute=False), pairs)
+    metric = update_all(made(sync_on_compute=False), pairs)
     with collectives() as calls:
         assert_equal(metric.compute(), alone(pairs).compute())
         metric.report()
@@ -192,7 +181,7 @@ def check_dist_sync_fn(rank, world):
         return parts
 
     mine = share(rank, world)
-    metric = fed(made(dist_sync_fn=gather, process_group=dist.group.WORLD), mine)
+    metric = update_all(made(dist_sync_fn=gather, process_group=dist.group.WORLD), mine)
     assert_equal(computed(metric), alone(batches()[:5]).compute())
     assert calls == [(torch.int64, dist.group.WORLD)]
     assert_own(metric, mine)
@@ -202,7 +191,7 @@ def check_process_group(rank, world):
     members = [0, world - 1]
     group = dist.new_group(members)  # every rank takes part in making it
     if rank in members:
-        metric = fed(made(process_group=group), batches(rank)[:2])
+        metric = update_all(made(process_group=group), batches(rank)[:2])
         expected = alone([pair for r in members for pair in batches(r)[:2]])
         assert_equal(metric.compute(), expected.compute())
         assert metric.report() == expected.report()
@@ -214,7 +203,7 @@ def check_process_group(rank, world):
 
 def check_sync_and_unsync(rank, world):
     mine, total = share(rank, world), alone(batches()[:5])
-    metric = fed(made(), mine)
+    metric = update_all(made(), mine)
     metric.persistent(True)
     metric.sync()
     assert metric._is_synced
@@ -251,20 +240,20 @@ def check_sync_and_unsync(rank, world):
 def check_compute_that_raises_on_all_ranks(rank, world):
     no_answer = (torch.full((1, 2), 255), torch.zeros(1, 2, dtype=torch.int64))
     mine = [no_answer] if rank == 0 else [(torch.zeros(1, 2, dtype=torch.int64),) * 2]
-    metric = fed(made(void_preds="error"), mine)
+    metric = update_all(made(void_preds="error"), mine)
     for call in (metric.compute, metric.report, metric.compute):
         with pytest.raises(ValueError, match=r"no answer .* on 2 valid pixels"):
             call()
         assert_own(metric, mine)
     metric.reset()
     right = [(target, target) for _, target in share(rank, world)]
-    fed(metric, right)
+    update_all(metric, right)
     assert_equal(computed(metric), torch.tensor(1 / 2).new_tensor(1.0))
     assert_own(metric, right)
 
 
 def check_outside_labels_of_one_rank(rank, world):
-    metric = fed(made(), batches(rank)[:1])
+    metric = update_all(made(), batches(rank)[:1])
     if rank == world - 1:
         counts = metric.counts.clone()
         counts[1, -1] = 6  # as an accelerator counts them, which does not wait
@@ -273,13 +262,16 @@ def check_outside_labels_of_one_rank(rank, world):
         metric.compute()
     assert not metric._is_synced
     metric.reset()
-    fed(metric, batches(rank)[:1])
+    update_all(metric, batches(rank)[:1])
     assert_equal(metric.compute(), alone([batches(r)[0] for r in range(world)]).compute())
 
 
 def check_report(rank, world):
     mine = share(rank, world)
-    metric, total = fed(made(class_names=["a", "b", "c"]), mine), alone(batches()[:5], class_names=["a", "b", "c"])
+    metric, total = (
+        update_all(made(class_names=["a", "b", "c"]), mine),
+        alone(batches()[:5], class_names=["a", "b", "c"]),
+    )
     assert metric.report() == total.report()
     assert metric.report().pixels["seen"] == 5 * 2 * 6 * 7
     rules = {"absent": "zero", "present": "target"}
@@ -298,7 +290,7 @@ def check_collection(rank, world):
         expected = of_all if upto > 1 else [batches(r)[0] for r in range(world)]
         for name, value in collection.compute().items():
             ours = {"ignore_index": 255} | settings[name] | {"sync_on_compute": False}
-            assert_equal(value, fed(MeanIoU(3, **ours), expected).compute())
+            assert_equal(value, update_all(MeanIoU(3, **ours), expected).compute())
     assert len(collection.compute_groups) == 2
     assert torch.equal(collection["none"].counts, alone(pairs).counts)
     assert collection["none"].update_count == len(pairs)
@@ -306,7 +298,7 @@ def check_collection(rank, world):
 
 def check_one_collective(rank, world):
     mine = share(rank, world)
-    metric = fed(made(), mine)
+    metric = update_all(made(), mine)
     with collectives() as calls:
         computed(metric)
     assert calls == [("all_reduce", (3 + 2) ** 2 * 8 + STAMP)]
@@ -317,7 +309,7 @@ def check_one_collective(rank, world):
         metric.report()
     assert calls == [("all_reduce", 200 + STAMP)]
     with collectives() as calls:
-        fed(metric, mine)
+        update_all(metric, mine)
         metric(*batches()[0])
     assert calls == []
     large = MeanIoU(150)
@@ -329,7 +321,7 @@ def check_one_collective(rank, world):
 
 def check_that_collectives_are_noticed(rank, world):
     metric = MulticlassConfusionMatrix(3, ignore_index=255, validate_args=False)
-    fed(metric, [(pair[1] % 3, pair[1]) for pair in batches(rank)[:1]])
+    update_all(metric, [(pair[1] % 3, pair[1]) for pair in batches(rank)[:1]])
     with collectives() as calls:
         metric.compute()
     names = [name for name, _ in calls]
@@ -368,7 +360,7 @@ def check_a_sync_that_fails(rank, world):
         raise RuntimeError("lost a rank")
 
     pairs = batches(rank)[:1]
-    metric = fed(made(), pairs)
+    metric = update_all(made(), pairs)
     for call in (
         lambda: metric.sync(dist_sync_fn=broken),
         lambda: metric.sync_context(dist_sync_fn=broken).__enter__(),
@@ -382,7 +374,7 @@ def check_a_sync_that_fails(rank, world):
 
 
 def check_report_while_synced(rank, world):
-    metric, total = fed(made(), share(rank, world)), alone(batches()[:5])
+    metric, total = update_all(made(), share(rank, world)), alone(batches()[:5])
     metric.sync()
     for _ in range(2):
         assert metric.report() == total.report()
@@ -517,7 +509,7 @@ def check_a_reduction_in_place(rank, world):
         return [tensor]
 
     mine = share(rank, world)
-    metric = fed(made(dist_sync_fn=reduced), mine)
+    metric = update_all(made(dist_sync_fn=reduced), mine)
     for _ in range(3):
         assert_equal(computed(metric), alone(batches()[:5]).compute())
         assert_own(metric, mine)
