@@ -15,15 +15,15 @@ pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reaso
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
-    """What each rank found, in a group of two and in one of three; the processes are started once."""
+def results(tmp_path_factory):
+    """The results of each rank, in a group of two and in one of three; the processes are started once."""
     return distributed_checks.start(tuple(distributed_checks.SHARES), tmp_path_factory.mktemp("ranks"))
 
 
 @pytest.mark.parametrize("world", distributed_checks.SHARES)
 @pytest.mark.parametrize("check", [*distributed_checks.CHECKS, distributed_checks.END])
-def test_in_several_processes(found, world, check):
-    assert_passed(found[world], check)
+def test_in_several_processes(results, world, check):
+    assert_passed(results[world], check)
 
 
 def assert_passed(results, check):

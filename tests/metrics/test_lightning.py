@@ -263,8 +263,8 @@ def test_two_processes_log_the_number_of_the_whole_set(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     expected = exact(IMAGES).item()
-    found = [(tmp_path / f"rank{rank}").read_text() for rank in range(2)]
-    assert found == [f"{expected!r} [3]", f"{expected!r} [2]"]
+    texts = [(tmp_path / f"rank{rank}").read_text() for rank in range(2)]
+    assert texts == [f"{expected!r} [3]", f"{expected!r} [2]"]
     for rank in range(2):
         scalars = json.loads((tmp_path / f"scalars{rank}").read_text())
         assert scalars == pytest.approx(scalars_of(IMAGES), rel=1e-6)

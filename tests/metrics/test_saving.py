@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 import torch
 from support import assert_sentence
+from support.images import VOID, C, metric_of
 
 from meaniou import MeanIoU
-
-C, VOID = 4, 255
 
 
 def scenes(rng, number=12):
@@ -23,13 +22,6 @@ def scenes(rng, number=12):
     target[3] = VOID
     preds = np.where(rng.random(target.shape) < 0.7, target, rng.integers(0, C, size=target.shape))
     return torch.from_numpy(preds), torch.from_numpy(target)
-
-
-def filled(maps, ids=None, **settings):
-    metric = MeanIoU(C, ignore_index=VOID, **({"per_image": True} | settings))
-    for part in (slice(0, 5), slice(5, None)):
-        metric.update(*(side[part] for side in maps), image_ids=None if ids is None else ids[part])
-    return metric
 
 
 def assert_same_rows(a, b):
@@ -41,7 +33,7 @@ def assert_same_rows(a, b):
 def test_save_and_load(rng, tmp_path):
     maps = scenes(rng)
     for settings in ({}, {"over": "class", "worst_percent": [5, 10], "present": "target"}, {"per_image": False}):
-        metric = filled(maps, **settings) if settings.get("per_image", True) else MeanIoU(C, ignore_index=VOID)
+        metric = metric_of(maps, **settings) if settings.get("per_image", True) else MeanIoU(C, ignore_index=VOID)
         path = tmp_path / "metric.pt"
         metric.save(path)
         assert [file.name for file in tmp_path.iterdir()] == ["metric.pt"]
@@ -75,7 +67,7 @@ def test_save_and_load_under_a_protocol(tmp_path):
 
 def test_odd_numbers_and_names_are_saved_plainly(rng, tmp_path):
     for worst in (np.float64(5), Fraction(1, 3), np.array(20), (share for share in (5, 10.5))):
-        metric = filled(scenes(rng), range(12), over="image", worst_percent=worst)
+        metric = metric_of(scenes(rng), range(12), over="image", worst_percent=worst)
         metric.image_names = {np.int64(0): "a", 1: Path("b"), 2: np.str_("c")}
         metric.save(tmp_path / "a")
         other = MeanIoU.load(tmp_path / "a")
@@ -87,7 +79,7 @@ def test_odd_numbers_and_names_are_saved_plainly(rng, tmp_path):
 
 def test_a_bit_that_is_wrong_is_noticed(rng, tmp_path):
     path, numbers = tmp_path / "x", np.random.default_rng(5)
-    metric = filled(scenes(rng), range(12))
+    metric = metric_of(scenes(rng), range(12))
     metric.save(path)
     whole = bytearray(path.read_bytes())
     for place in numbers.integers(0, len(whole), 300).tolist():
@@ -122,7 +114,7 @@ def test_loading_runs_no_code(tmp_path):
 
 
 def test_files_that_lack_a_part_or_hold_a_wrong_one(rng, tmp_path):
-    metric = filled(scenes(rng), list(range(12)))
+    metric = metric_of(scenes(rng), list(range(12)))
     metric.save(tmp_path / "good")
     good = torch.load(tmp_path / "good", weights_only=True)
     rows, ids = good["images"]
@@ -163,7 +155,7 @@ def refusal(parts, tmp_path):
 
 
 def test_a_file_of_another_version(rng, tmp_path):
-    good = parts_of(filled(scenes(rng), range(12)), tmp_path)
+    good = parts_of(metric_of(scenes(rng), range(12)), tmp_path)
     assert good["format"] == "meaniou metric 3"
     assert "has the format 4, and this version of meaniou reads format 3; update" in refusal(
         good | {"format": "meaniou metric 4", "more": 1}, tmp_path
@@ -179,7 +171,7 @@ def test_a_file_of_another_version(rng, tmp_path):
 
 @pytest.mark.parametrize("where", ["", "space", "policy", "counting"])
 def test_a_file_holds_what_is_known_and_nothing_else(where, rng, tmp_path):
-    good = parts_of(filled(scenes(rng), range(12)), tmp_path)
+    good = parts_of(metric_of(scenes(rng), range(12)), tmp_path)
     part = good[where] if where else good
     names = [name for name in part if name != "format"]
     for name in names:
@@ -205,7 +197,7 @@ def test_a_protocol_that_is_not_known_is_not_dropped(tmp_path):
 
 
 def test_rules_that_are_not_known_are_refused(rng, tmp_path):
-    good = parts_of(filled(scenes(rng), range(12)), tmp_path)
+    good = parts_of(metric_of(scenes(rng), range(12)), tmp_path)
     for name, value in (("absent", "half"), ("over", "video"), ("average", 3)):
         assert f"{name} is {value!r}" in refusal(good | {"policy": good["policy"] | {name: value}}, tmp_path)
 
@@ -226,7 +218,7 @@ def test_rules_that_are_not_known_are_refused(rng, tmp_path):
     ids=lambda settled: next(iter(settled)),
 )
 def test_what_the_counts_settle_is_not_overridden(settled, rng, tmp_path):
-    filled(scenes(rng), range(12)).save(tmp_path / "a")
+    metric_of(scenes(rng), range(12)).save(tmp_path / "a")
     with pytest.raises(TypeError) as error:
         MeanIoU.load(tmp_path / "a", **settled)
     assert_sentence(error, f"{next(iter(settled))} is settled by the counts in", "leave it out")
@@ -234,19 +226,19 @@ def test_what_the_counts_settle_is_not_overridden(settled, rng, tmp_path):
 
 def test_what_changes_no_count_is_taken(rng, tmp_path):
     maps = scenes(rng)
-    filled(maps, range(12)).save(tmp_path / "a")
+    metric_of(maps, range(12)).save(tmp_path / "a")
     rules = {"average": "none", "absent": "zero", "include_background": False}
     metric = MeanIoU.load(tmp_path / "a", **rules, impl="portable", dist_sync_on_step=True)
-    assert torch.equal(metric.compute().nan_to_num(-1), filled(maps, range(12), **rules).compute().nan_to_num(-1))
+    assert torch.equal(metric.compute().nan_to_num(-1), metric_of(maps, range(12), **rules).compute().nan_to_num(-1))
     assert metric.dist_sync_on_step
-    assert MeanIoU.load(tmp_path / "a", over="image").compute() == filled(maps, range(12), over="image").compute()
+    assert MeanIoU.load(tmp_path / "a", over="image").compute() == metric_of(maps, range(12), over="image").compute()
     for wrong, words in (({"no_such_rule": 1}, "^no_such_rule is no keyword"), ({"average": "x"}, "^average is 'x'")):
         with pytest.raises(ValueError, match=words):
             MeanIoU.load(tmp_path / "a", **wrong)
 
 
 def test_a_kernel_that_cannot_run_here_is_not_what_a_file_needs(rng, tmp_path, monkeypatch):
-    filled(scenes(rng), range(12), impl="cpu").save(tmp_path / "a")
+    metric_of(scenes(rng), range(12), impl="cpu").save(tmp_path / "a")
     for module in ("checkpoint", "mean_iou"):
         reason = "impl='cpu' cannot run, since Numba cannot be used (gone); install the extra 'cpu'."
         monkeypatch.setattr(
@@ -270,7 +262,7 @@ def archive_again(content, compression=zipfile.ZIP_STORED, more=()):
 
 
 def test_a_file_that_grows_in_memory_is_not_unpacked(rng, tmp_path, monkeypatch):
-    metric = filled(scenes(rng), range(12))
+    metric = metric_of(scenes(rng), range(12))
     metric.save(tmp_path / "good")
     content = (tmp_path / "good").read_bytes()
     (tmp_path / "stored").write_bytes(archive_again(content))
@@ -291,7 +283,7 @@ def test_a_file_that_grows_in_memory_is_not_unpacked(rng, tmp_path, monkeypatch)
 
 def test_a_tensor_that_is_larger_than_its_file_is_refused(rng, tmp_path):
     """A stride of 0 shows a few bytes as many."""
-    good = parts_of(filled(scenes(rng), range(12)), tmp_path)
+    good = parts_of(metric_of(scenes(rng), range(12)), tmp_path)
     rows, ids = good["images"]
     for parts in (
         good | {"images": [rows[:1].expand(1 << 20, -1, -1), ids[:1].expand(1 << 20)]},

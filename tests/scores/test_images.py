@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from support import assert_sentence, random_map
+from support.images import VOID, C, metric_of
 from torch.utils._python_dispatch import TorchDispatchMode
 from torchmetrics import MetricCollection
 
@@ -16,8 +17,6 @@ from meaniou import MeanIoU, Resampling, compare, mean_iou, reference
 from meaniou.metrics.image_ids import without_repeated_void
 from meaniou.metrics.state.images import ImageLists
 from meaniou.scores import lowest
-
-C, VOID = 4, 255
 
 
 def scenes(rng, number=12, empty=True):
@@ -32,15 +31,6 @@ def scenes(rng, number=12, empty=True):
         preds.append(answer)
         target.append(truth)
     return torch.from_numpy(np.stack(preds)), torch.from_numpy(np.stack(target))
-
-
-def filled(maps, ids=None, batch=5, **settings):
-    metric = MeanIoU(C, ignore_index=VOID, **({"per_image": True} | settings))
-    preds, target = maps
-    for start in range(0, len(preds), batch):
-        part = slice(start, start + batch)
-        metric.update(preds[part], target[part], image_ids=None if ids is None else ids[part])
-    return metric
 
 
 # The formulas, image by image.
@@ -90,7 +80,7 @@ def test_the_orders_of_averaging(rng, over, present, worst):
         for absent in ("skip", "zero", "one"):
             maps = scenes(rng)
             rules = {"present": present, "absent": absent, "void_preds": void_preds}
-            metric = filled(maps, over=over, worst_percent=worst, **rules)
+            metric = metric_of(maps, over=over, worst_percent=worst, **rules)
             shares = (100,) if worst is None else worst if isinstance(worst, tuple) else (worst,)
             expected = value_by_definition(table_by_definition(maps, **rules), over, shares)
             assert metric.compute().item() == pytest.approx(expected, rel=1e-6)
@@ -100,7 +90,7 @@ def test_the_orders_of_averaging(rng, over, present, worst):
 def test_each_class_over_its_images(rng):
     maps = scenes(rng)
     table = table_by_definition(maps)
-    found = filled(maps, over="class", average="none").compute()
+    found = metric_of(maps, over="class", average="none").compute()
     assert found.tolist() == pytest.approx([mean_by_definition(column) for column in table.T], rel=1e-6)
 
 
@@ -108,15 +98,15 @@ def test_a_case_by_hand():
     """Image 1: 1/2 and 1/2 for classes 0 and 1; image 2: 1 for class 0; image 3: void; class 3 only predicted in 4."""
     target = torch.tensor([[[0, 0, 1]], [[0, 0, 0]], [[255, 255, 255]], [[2, 2, 2]]])
     preds = torch.tensor([[[0, 1, 1]], [[0, 0, 0]], [[1, 1, 1]], [[2, 2, 3]]])
-    by_image = filled((preds, target), over="image")
+    by_image = metric_of((preds, target), over="image")
     # Image 4 has 2/3 for class 2, and 0 for class 3.
     assert by_image.compute().item() == pytest.approx((1 / 2 + 1 + 1 / 3) / 3)
-    assert filled((preds, target), over="image", present="target").compute().item() == pytest.approx(
+    assert metric_of((preds, target), over="image", present="target").compute().item() == pytest.approx(
         (1 / 2 + 1 + 2 / 3) / 3
     )
-    assert filled((preds, target), over="class").compute().item() == pytest.approx((3 / 4 + 1 / 2 + 2 / 3 + 0) / 4)
-    assert filled((preds, target), over="image", worst_percent=50).compute().item() == pytest.approx(1 / 3)
-    assert filled((preds, target), over="image", worst_percent=67).compute().item() == pytest.approx(
+    assert metric_of((preds, target), over="class").compute().item() == pytest.approx((3 / 4 + 1 / 2 + 2 / 3 + 0) / 4)
+    assert metric_of((preds, target), over="image", worst_percent=50).compute().item() == pytest.approx(1 / 3)
+    assert metric_of((preds, target), over="image", worst_percent=67).compute().item() == pytest.approx(
         (1 / 2 + 1 / 3) / 2
     )
     table = by_image.image_scores()
@@ -206,7 +196,7 @@ def test_a_map_without_images_is_refused(preds, target):
     ids=str,
 )
 def test_ids_that_are_off_change_nothing(ids, kind, part):
-    metric = filled((torch.zeros(2, 2, 2).long(),) * 2, [7, 8])
+    metric = metric_of((torch.zeros(2, 2, 2).long(),) * 2, [7, 8])
     with pytest.raises(kind) as error:
         metric.update(torch.zeros(2, 2, 2).long(), torch.zeros(2, 2, 2).long(), image_ids=ids)
     assert_sentence(error, part)
@@ -229,12 +219,12 @@ def test_an_image_that_is_counted_twice_is_said_and_changes_no_number():
     x = torch.zeros(3, 2, 2).long()
     y = x.clone()
     y[0] = 1
-    metric = filled((x, y), [5, 5, 7])
+    metric = metric_of((x, y), [5, 5, 7])
     for ask in (metric.compute, metric.report, metric.image_scores, metric.bootstrap):
         with pytest.warns(UserWarning, match=r"1 image was counted more than once .*the first is 5.*valid=False"):
             ask()
     assert mean_iou(x, y, C) == metric._computed
-    assert filled((x, y)).compute() == metric._computed  # without ids nothing is known
+    assert metric_of((x, y)).compute() == metric._computed  # without ids nothing is known
 
 
 @pytest.mark.parametrize(
@@ -269,17 +259,17 @@ def assert_same_rows(a, b):
 def test_forward_reset_merge_and_copies(rng):
     maps = scenes(rng)
     ids = list(range(len(maps[0])))
-    whole = filled(maps, ids)
+    whole = metric_of(maps, ids)
     by_forward = MeanIoU(C, ignore_index=VOID, per_image=True)
     for i in ids:
         one = [m[i : i + 1] for m in maps]
         value = by_forward(*one, image_ids=[i])
-        assert torch.equal(value.nan_to_num(-1), filled(one, over="dataset").compute().nan_to_num(-1))
+        assert torch.equal(value.nan_to_num(-1), metric_of(one, over="dataset").compute().nan_to_num(-1))
     assert_same_rows(by_forward, whole)
-    first, second = (filled([m[part] for m in maps], ids[part]) for part in (slice(0, 5), slice(5, None)))
+    first, second = (metric_of([m[part] for m in maps], ids[part]) for part in (slice(0, 5), slice(5, None)))
     first.merge_state(second)
     assert_same_rows(first, whole)
-    other = filled([m[:5] for m in maps], ids[:5])
+    other = metric_of([m[:5] for m in maps], ids[:5])
     other.merge_state(second.metric_state)
     assert_same_rows(other, whole)
     for copied in (copy.deepcopy(whole), pickle.loads(pickle.dumps(whole))):
@@ -294,7 +284,7 @@ def test_a_refused_forward_keeps_the_rows(rng):
     """The base class empties its lists in place, those of a copy too."""
     maps = scenes(rng)
     for settings in ({}, {"over": "image"}):
-        metric, same = (filled(maps, range(12), **settings) for _ in range(2))
+        metric, same = (metric_of(maps, range(12), **settings) for _ in range(2))
         pair = MetricCollection({"a": metric, "b": MeanIoU(C, ignore_index=VOID, per_image=True)})
         pair.update(*maps, image_ids=range(12, 24))
         same.update(*maps, image_ids=range(12, 24))
@@ -308,17 +298,17 @@ def test_a_refused_forward_keeps_the_rows(rng):
 
 def test_a_state_that_was_taken_outlives_the_metric(rng):
     maps = scenes(rng)
-    metric, other = filled(maps, range(12)), MeanIoU(C, ignore_index=VOID, per_image=True)
+    metric, other = metric_of(maps, range(12)), MeanIoU(C, ignore_index=VOID, per_image=True)
     state = metric.metric_state
     metric(*maps)
     metric.reset()
     other.merge_state(state)
-    assert_same_rows(other, filled(maps, range(12)))
+    assert_same_rows(other, metric_of(maps, range(12)))
 
 
 def test_repeated_images_that_are_not_valid_are_not_there(rng):
     maps = scenes(rng)
-    plain, padded = filled(maps, range(12)), filled(maps, range(12))
+    plain, padded = metric_of(maps, range(12)), metric_of(maps, range(12))
     padded.update(*maps, torch.zeros(12, dtype=torch.bool), image_ids=range(12))
     assert padded.image_scores().to_csv() == plain.image_scores().to_csv()  # and no warning, which would be an error
     assert padded.bootstrap() == plain.bootstrap()
@@ -327,7 +317,7 @@ def test_repeated_images_that_are_not_valid_are_not_there(rng):
 
 
 def test_names_do_not_hinder_a_merge(rng):
-    a, b = filled(scenes(rng)), filled(scenes(rng))
+    a, b = metric_of(scenes(rng)), metric_of(scenes(rng))
     a.image_names = ["x"]
     before = a.counts
     with pytest.raises(TypeError):
@@ -337,7 +327,7 @@ def test_names_do_not_hinder_a_merge(rng):
 
 def test_state_dict(rng):
     maps = scenes(rng)
-    metric = filled(maps, list(range(12)))
+    metric = metric_of(maps, list(range(12)))
     metric.persistent(True)
     other = MeanIoU(C, ignore_index=VOID, per_image=True)
     other.persistent(True)
@@ -367,7 +357,7 @@ def test_a_collection_counts_rows_once(rng):
     assert [sorted(group) for group in collection.compute_groups.values()] == [sorted(names)]
     found = collection.compute()
     for name in names:
-        alone = filled([torch.cat([m] * 3) for m in maps], over=name)
+        alone = metric_of([torch.cat([m] * 3) for m in maps], over=name)
         assert found[name] == alone.compute()
 
 
@@ -376,8 +366,8 @@ def test_the_order_of_images_does_not_matter(rng):
     ids = rng.permutation(12)
     shuffled = rng.permutation(12)
     for given in (ids, None):
-        a = filled(maps, given)
-        b = filled([m[shuffled] for m in maps], None if given is None else given[shuffled], batch=1)
+        a = metric_of(maps, given)
+        b = metric_of([m[shuffled] for m in maps], None if given is None else given[shuffled], batch=1)
         for of in ("mean", "accuracy"):
             assert a.bootstrap(of) == b.bootstrap(of)
         assert a.bootstrap_classes() == b.bootstrap_classes()
@@ -459,8 +449,8 @@ def test_rows_are_rid_of_repeated_ones_once_for_each_answer(rng, ask, monkeypatc
         "meaniou.metrics.iou_metric.without_repeated_void",
         lambda *args: calls.append(args) or without_repeated_void(*args),
     )
-    metric = filled(scenes(rng), range(12), over="image")
-    other = filled(scenes(rng), range(12), over="image")
+    metric = metric_of(scenes(rng), range(12), over="image")
+    other = metric_of(scenes(rng), range(12), over="image")
     other._joined = metric._joined
     answers = {name: getattr(metric, name) for name in ("compute", "report", "image_scores", "bootstrap")}
     answers["compare"] = lambda: compare(metric, other)
@@ -485,7 +475,7 @@ def test_a_collection_hands_ids_to_metrics_that_keep_rows(rng):
 
 def test_metrics_that_differ_in_the_kernel_are_alike(rng, tmp_path):
     maps = scenes(rng)
-    a, b = (filled(maps, range(12), impl=impl) for impl in ("auto", "portable"))
+    a, b = (metric_of(maps, range(12), impl=impl) for impl in ("auto", "portable"))
     assert compare(a, b).value == 0
     assert (a.input_settings, hash(a.input_settings)) == (b.input_settings, hash(b.input_settings))
     b.save(tmp_path / "b")
@@ -500,29 +490,29 @@ def test_metrics_that_differ_in_the_kernel_are_alike(rng, tmp_path):
 
 def test_images_without_ids_are_numbered_as_they_were_counted(rng):
     maps = scenes(rng)
-    named, unnamed = filled(maps, range(12)), filled(maps)
-    assert unnamed.image_scores().to_csv() == filled(maps, batch=1).image_scores().to_csv()
+    named, unnamed = metric_of(maps, range(12)), metric_of(maps)
+    assert unnamed.image_scores().to_csv() == metric_of(maps, batch=1).image_scores().to_csv()
     assert sorted(unnamed.image_scores().ids) == list(range(12))
     values = dict(zip(named.image_scores().ids, named.image_scores().mean_iou, strict=True))
     for number, value in zip(unnamed.image_scores().ids, unnamed.image_scores().mean_iou, strict=True):
         assert value == pytest.approx(values[number], nan_ok=True)
     worst = unnamed.report().images.worst
     assert [image for image, _ in worst] == list(unnamed.image_scores().images[:10])
-    assert unnamed.bootstrap() == filled([m.flip(0) for m in maps]).bootstrap()  # whatever the order
-    unnamed.merge_state(filled([m[:3] for m in maps]))
+    assert unnamed.bootstrap() == metric_of([m.flip(0) for m in maps]).bootstrap()  # whatever the order
+    unnamed.merge_state(metric_of([m[:3] for m in maps]))
     assert sorted(unnamed.image_scores().ids) == list(range(15))
 
 
 def test_images_of_which_some_have_ids_are_not_numbered(rng):
     maps = scenes(rng)
-    metric = filled(maps, range(100, 112))
-    metric.merge_state(filled([m[:2] for m in maps]))
+    metric = metric_of(maps, range(100, 112))
+    metric.merge_state(metric_of([m[:2] for m in maps]))
     assert sorted(metric.image_scores().ids) == [-1, -1, *range(100, 112)]
 
 
 def test_the_table_as_text_and_as_a_frame(rng):
     pandas = pytest.importorskip("pandas")
-    metric = filled(scenes(rng), list(range(12)))
+    metric = metric_of(scenes(rng), list(range(12)))
     table = metric.image_scores()
     assert len(table) == 12
     lines = table.to_csv().splitlines()
@@ -551,7 +541,7 @@ def test_a_class_that_is_named_like_another_column_is_refused(name):
 
 def test_a_report_of_images_with_intervals(rng):
     maps = scenes(rng)
-    metric = filled(maps, list(range(12)))
+    metric = metric_of(maps, list(range(12)))
     plain = metric.report()
     assert plain.intervals is None
     assert plain.images.number == 12
@@ -572,7 +562,7 @@ def test_a_report_of_images_with_intervals(rng):
     assert report.to_dict()["intervals"]["mean_iou"]["low"] == interval.low
     assert report.to_dict()["images"]["skipped"] == 1
     for settings in ({}, {"over": "image"}, {"average": "micro"}):
-        assert filled(maps, **settings).report(bootstrap=True).intervals.mean_iou.value == plain.mean_iou
+        assert metric_of(maps, **settings).report(bootstrap=True).intervals.mean_iou.value == plain.mean_iou
     with pytest.raises(ValueError, match="per_image=True"):
         MeanIoU(2).report(bootstrap=True)
     assert metric.report(bootstrap=Resampling()).intervals == metric.report(bootstrap=True).intervals
