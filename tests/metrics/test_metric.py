@@ -593,9 +593,9 @@ def test_plot(average):
     assert figure.axes == [axes]
     if average == "none":
         assert [text.get_text() for text in axes.get_legend().get_texts()] == ["Class 0", "Class 1", "Class 2"]
-    _, given = pyplot.subplots()
-    assert metric.plot([metric.compute(), metric(*maps(7)[0])], ax=given)[1] is given
-    assert metric.plot(metric.compute())[1] is not given
+    _, axes = pyplot.subplots()
+    assert metric.plot([metric.compute(), metric(*maps(7)[0])], ax=axes)[1] is axes
+    assert metric.plot(metric.compute())[1] is not axes
     pyplot.close("all")
 
 

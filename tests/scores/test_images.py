@@ -38,27 +38,27 @@ def scenes(rng, number=12, empty=True):
 
 def table_by_definition(maps, present="union", absent="skip", void_preds="miss"):
     """IoU of each class in each image, NaN where it is not active; rows of NaN for images without a valid pixel."""
-    found = []
+    rows = []
     for preds, target in zip(*(m.numpy() for m in maps), strict=True):
         if (target == VOID).all() or (void_preds == "drop" and not ((target != VOID) & (preds != VOID)).any()):
-            found.append([math.nan] * C)
+            rows.append([math.nan] * C)
             continue
         settings = {"present": present, "absent": absent, "void_preds": void_preds}
-        found.append(reference.class_iou(preds, target, C, VOID, **settings))
-    return np.array(found)
+        rows.append(reference.class_iou(preds, target, C, VOID, **settings))
+    return np.array(rows)
 
 
 def mean_by_definition(values):
-    known = [v for v in values if not math.isnan(v)]
-    return sum(known) / len(known) if known else math.nan
+    defined = [v for v in values if not math.isnan(v)]
+    return sum(defined) / len(defined) if defined else math.nan
 
 
 def lowest_by_definition(values, q):
-    known = sorted(v for v in values if not math.isnan(v))
-    if not known:
+    defined = sorted(v for v in values if not math.isnan(v))
+    if not defined:
         return math.nan
-    return sum(known[: max(1, math.floor(Fraction(q) * len(known) / 100))]) / max(
-        1, math.floor(Fraction(q) * len(known) / 100)
+    return sum(defined[: max(1, math.floor(Fraction(q) * len(defined) / 100))]) / max(
+        1, math.floor(Fraction(q) * len(defined) / 100)
     )
 
 
@@ -90,8 +90,8 @@ def test_the_orders_of_averaging(rng, over, present, worst):
 def test_each_class_over_its_images(rng):
     maps = scenes(rng)
     table = table_by_definition(maps)
-    found = metric_of(maps, over="class", average="none").compute()
-    assert found.tolist() == pytest.approx([mean_by_definition(column) for column in table.T], rel=1e-6)
+    by_class = metric_of(maps, over="class", average="none").compute()
+    assert by_class.tolist() == pytest.approx([mean_by_definition(column) for column in table.T], rel=1e-6)
 
 
 def test_a_case_by_hand():
@@ -138,8 +138,8 @@ def test_rows_are_those_of_the_definition(rng, impl, form):
         metric.update(preds, target)
     else:
         answers = torch.stack(preds)
-        given = torch.eye(C)[answers.long()].movedim(-1, 1) if form == "scores" else answers
-        metric.update(given, torch.stack(target), None if valid is None else torch.stack(valid))
+        preds_in_form = torch.eye(C)[answers.long()].movedim(-1, 1) if form == "scores" else answers
+        metric.update(preds_in_form, torch.stack(target), None if valid is None else torch.stack(valid))
     rows, ids = metric._joined()
     assert ids.tolist() == [-1] * 4
     for i, row in enumerate(rows.numpy()):
@@ -355,23 +355,23 @@ def test_a_collection_counts_rows_once(rng):
     for _ in range(3):
         collection.update(*maps)
     assert [sorted(group) for group in collection.compute_groups.values()] == [sorted(names)]
-    found = collection.compute()
+    values = collection.compute()
     for name in names:
         alone = metric_of([torch.cat([m] * 3) for m in maps], over=name)
-        assert found[name] == alone.compute()
+        assert values[name] == alone.compute()
 
 
 def test_the_order_of_images_does_not_matter(rng):
     maps = scenes(rng)
     ids = rng.permutation(12)
     shuffled = rng.permutation(12)
-    for given in (ids, None):
-        a = metric_of(maps, given)
-        b = metric_of([m[shuffled] for m in maps], None if given is None else given[shuffled], batch=1)
+    for image_ids in (ids, None):
+        a = metric_of(maps, image_ids)
+        b = metric_of([m[shuffled] for m in maps], None if image_ids is None else image_ids[shuffled], batch=1)
         for of in ("mean", "accuracy"):
             assert a.bootstrap(of) == b.bootstrap(of)
         assert a.bootstrap_classes() == b.bootstrap_classes()
-        if given is not None:
+        if image_ids is not None:
             assert a.image_scores().to_csv() == b.image_scores().to_csv()
 
 
@@ -386,10 +386,10 @@ class Meter(TorchDispatchMode):
         self.copied = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        found = func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
         if func is torch.ops.aten.cat.default:
-            self.copied += found.nbytes
-        return found
+            self.copied += result.nbytes
+        return result
 
 
 @pytest.mark.parametrize("order", ["equal", "falling", "rising", "one large among small", "some empty"])

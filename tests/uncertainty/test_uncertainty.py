@@ -52,14 +52,14 @@ SETTINGS = [
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_each_draw_is_a_metric_of_the_images_drawn(rng, settings):
     maps = scenes(rng)
-    found = filled(maps, **settings).bootstrap(resamples=40, seed=5)
+    interval = filled(maps, **settings).bootstrap(resamples=40, seed=5)
     values = []
     for drawn in drawn_by_definition(20, 40, 5):
         metric = filled([m[drawn] for m in maps], range(20), **settings)
         values.append(metric.bootstrap(resamples=2).value)
-    assert [found.low, found.high] == pytest.approx(list(np.quantile(values, [0.025, 0.975])), rel=1e-12)
-    assert found.std_error == pytest.approx(np.std(values, ddof=1), rel=1e-9)
-    assert found.value == pytest.approx(filled(maps, **settings).compute().item(), rel=1e-6)
+    assert [interval.low, interval.high] == pytest.approx(list(np.quantile(values, [0.025, 0.975])), rel=1e-12)
+    assert interval.std_error == pytest.approx(np.std(values, ddof=1), rel=1e-9)
+    assert interval.value == pytest.approx(filled(maps, **settings).compute().item(), rel=1e-6)
 
 
 def test_each_class_and_the_accuracy(rng):
@@ -74,8 +74,8 @@ def test_each_class_and_the_accuracy(rng):
         right.append(((preds == target) & valid).sum().item() / valid.sum().item())
         lost.append(not ((target == 3) & valid).any() and not ((preds == 3) & valid).any())
     for c, interval in enumerate(of_class):
-        known = [v[c] for v in values if not math.isnan(v[c])]
-        assert [interval.low, interval.high] == pytest.approx(list(np.quantile(known, [0.025, 0.975])), rel=1e-5)
+        defined = [v[c] for v in values if not math.isnan(v[c])]
+        assert [interval.low, interval.high] == pytest.approx(list(np.quantile(defined, [0.025, 0.975])), rel=1e-5)
         assert interval.undefined_share == pytest.approx(np.mean(lost) if c == 3 else 0)
     assert [accuracy.low, accuracy.high] == pytest.approx(list(np.quantile(right, [0.025, 0.975])), rel=1e-12)
 
@@ -84,11 +84,11 @@ def test_a_class_that_is_lost_is_said():
     """One class is in one image of four, the other in three: (3/4)^4 of the draws are without the one."""
     target = torch.zeros(4, 5, 5).long()
     target[1] = 3
-    found = filled((target, target)).bootstrap(resamples=4000)
-    assert found.undefined_share == pytest.approx((3 / 4) ** 4, abs=0.03)
-    assert (found.value, found.low, found.high, found.std_error) == (1, 1, 1, 0)
+    interval = filled((target, target)).bootstrap(resamples=4000)
+    assert interval.undefined_share == pytest.approx((3 / 4) ** 4, abs=0.03)
+    assert (interval.value, interval.low, interval.high, interval.std_error) == (1, 1, 1, 0)
     by_class = filled((target, target)).bootstrap_classes(resamples=4000)
-    assert by_class[3].undefined_share + by_class[0].undefined_share == pytest.approx(found.undefined_share)
+    assert by_class[3].undefined_share + by_class[0].undefined_share == pytest.approx(interval.undefined_share)
     assert by_class[0].undefined_share == pytest.approx((1 / 4) ** 4, abs=0.01)
     assert math.isnan(by_class[1].value)
     assert (by_class[1].undefined_share, math.isnan(by_class[1].low)) == (0, True)
@@ -97,10 +97,10 @@ def test_a_class_that_is_lost_is_said():
 @pytest.mark.parametrize("number", [0, 1])
 def test_of_one_image_nothing_is_known(number):
     x = torch.zeros(number, 3, 3).long()
-    found = filled((x, x)).bootstrap()
-    assert math.isnan(found.low)
-    assert math.isnan(found.std_error)
-    assert found.value == 1 or number == 0
+    interval = filled((x, x)).bootstrap()
+    assert math.isnan(interval.low)
+    assert math.isnan(interval.std_error)
+    assert interval.value == 1 or number == 0
 
 
 @pytest.mark.parametrize("as_function", [False, True])
@@ -109,14 +109,14 @@ def test_whole_groups_are_drawn(rng, as_function):
     ids = [i + 100 for i in range(20)]
     group = {i: "abcde"[(i * 7) % 5] for i in ids}
     metric = filled(maps, ids)
-    found = metric.bootstrap(resamples=50, clusters=group.get if as_function else group)
+    interval = metric.bootstrap(resamples=50, clusters=group.get if as_function else group)
     names = list(dict.fromkeys(group[i] for i in ids))
     values = []
     for drawn in drawn_by_definition(5, 50, 0):
         chosen = [k for g in drawn for k, i in enumerate(ids) if group[i] == names[g]]
         values.append(filled([m[chosen] for m in maps]).bootstrap(resamples=2).value)
-    assert [found.low, found.high] == pytest.approx(list(np.quantile(values, [0.025, 0.975])), rel=1e-12)
-    assert found.high - found.low != metric.bootstrap(resamples=50).high - metric.bootstrap(resamples=50).low
+    assert [interval.low, interval.high] == pytest.approx(list(np.quantile(values, [0.025, 0.975])), rel=1e-12)
+    assert interval.high - interval.low != metric.bootstrap(resamples=50).high - metric.bootstrap(resamples=50).low
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_numbers_of_arrays_are_groups_too(rng, form):
     """A tensor has the hash of its place in memory, so that each image would be a group of its own."""
     metric = filled(scenes(rng))
     plain = {i: i // 5 for i in range(20)}
-    found = metric.bootstrap(clusters={i: form(g) for i, g in plain.items()})
-    assert found == metric.bootstrap(clusters=plain) != metric.bootstrap()
+    interval = metric.bootstrap(clusters={i: form(g) for i, g in plain.items()})
+    assert interval == metric.bootstrap(clusters=plain) != metric.bootstrap()
 
 
 def test_the_seed_alone_decides(rng):
@@ -198,19 +198,19 @@ def test_a_comparison_draws_the_same_images_for_both(rng):
     a, b = (scenes(np.random.default_rng(s), right=r)[0] for s, r in ((1, 0.72), (2, 0.7)))
     order = rng.permutation(20)
     first, second = filled((a, target)), filled((b[order], target[order]), order)
-    found = compare(first, second, resamples=50, seed=9)
+    comparison = compare(first, second, resamples=50, seed=9)
     values = []
     for drawn in drawn_by_definition(20, 50, 9):
         values.append(
             filled((a[drawn], target[drawn])).bootstrap(resamples=2).value
             - filled((b[drawn], target[drawn])).bootstrap(resamples=2).value
         )
-    assert [found.low, found.high] == pytest.approx(list(np.quantile(values, [0.025, 0.975])), rel=1e-9)
-    assert found.value == pytest.approx(first.bootstrap().value - second.bootstrap().value)
+    assert [comparison.low, comparison.high] == pytest.approx(list(np.quantile(values, [0.025, 0.975])), rel=1e-9)
+    assert comparison.value == pytest.approx(first.bootstrap().value - second.bootstrap().value)
     below, above = sum(v <= 0 for v in values), sum(v >= 0 for v in values)
-    assert found.p_value == pytest.approx(min(1, 2 * (1 + min(below, above)) / 51))
+    assert comparison.p_value == pytest.approx(min(1, 2 * (1 + min(below, above)) / 51))
     back = compare(second, first, resamples=50, seed=9)
-    assert (back.value, back.low, back.high) == pytest.approx((-found.value, -found.high, -found.low))
+    assert (back.value, back.low, back.high) == pytest.approx((-comparison.value, -comparison.high, -comparison.low))
     by_class = compare_classes(first, second, resamples=50, seed=9)
     assert len(by_class) == C
     for both, one, other in zip(by_class, first.bootstrap_classes(), second.bootstrap_classes(), strict=True):
@@ -240,8 +240,14 @@ def test_what_differs_by_rounding_alone_is_no_difference(over):
     a.update(one.expand(5, 1, 40), target)
     b.update(other.expand(5, 1, 40), target)
     assert 0.1 + 0.2 != 0.15 + 0.15
-    found = compare(a, b)
-    assert (found.value, found.low, found.high, found.p_value, found.better) == (0, 0, 0, 1, None)
+    comparison = compare(a, b)
+    assert (comparison.value, comparison.low, comparison.high, comparison.p_value, comparison.better) == (
+        0,
+        0,
+        0,
+        1,
+        None,
+    )
 
 
 def test_images_without_ids_are_paired_in_order(rng):
