@@ -22,8 +22,8 @@ from meaniou.metrics.state.update_count import UpdateCount, count_compiled
 class CountState(Metric):
     """A metric whose state is one int64 tensor of counts, and beside it the settings under which they were counted.
 
-    It stays as it was if a call raises, and completes the base class where that would convert counts, merge or load those
-    of other settings, keep a cached value too long, or take the memory of ``to_empty`` for counts. A counter ends its ``__init__`` by ``_add_counts`` and its ``update`` by ``_add_batch``.
+    It stays as it was if a call raises, and completes the base class where that would convert counts, merge or load
+    others, or keep a value too long. A counter ends ``__init__`` by ``_add_counts`` and ``update`` by ``_add_batch``.
     """
 
     __jit_unused_properties__: ClassVar = [*Metric.__jit_unused_properties__, "update_called", "update_count"]
@@ -32,7 +32,7 @@ class CountState(Metric):
     settings: Tensor
     image_rows: list[Tensor]  # int64 [N, 4, C] of some batches, where scores are kept for each image
     image_ids: list[Tensor]  # int64 [N], -1 where none was given
-    image_labels: list[Tensor]  # uint8 [K], names of images, see ``ImageNames``
+    image_labels: list[Tensor]  # uint8 [K], see ``ImageNames``
     image_names = ImageNames()  # by ids, where somebody gave them
     _epoch: int = 0  # how often a sum over ranks was followed by a reset
     _was_shared: bool = False  # whether there was a sum over ranks since the last reset
