@@ -216,7 +216,7 @@ def test_confusions_with_what_is_no_class() -> None:
     metric = MeanIoU(2, ignore_index=255, validate_args=False, class_names=["a", "b"])
     metric.update(torch.tensor([0, 255, 255, 7, 1, 0, 9]), torch.tensor([0, 0, 0, 0, 1, 255, 255]))
     found = [(c.truth, c.predicted, c.pixels, c.share, c.iou_cost) for c in metric.report().confusions]
-    assert found == [("a", "(void)", 2, 0.5, 0.5), ("a", "(outside)", 1, 0.25, 0.25)]
+    assert found == [("a", "(void prediction)", 2, 0.5, 0.5), ("a", "(outside)", 1, 0.25, 0.25)]
     found = metric.report(void_preds="drop").confusions
     assert [(c.predicted, c.pixels, c.share) for c in found] == [("(outside)", 1, 0.5)]
 

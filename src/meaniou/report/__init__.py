@@ -6,6 +6,7 @@ from meaniou.report.exports import class_values, overall_numbers
 from meaniou.report.images import WORST, ImageTable, columns_of, image_table
 from meaniou.report.records import (
     COLUMNS,
+    NO_CLASS,
     ClassReport,
     Confusion,
     GroupReport,
@@ -16,6 +17,7 @@ from meaniou.report.report import Report
 
 __all__ = [
     "COLUMNS",
+    "NO_CLASS",
     "WORST",
     "ClassReport",
     "Compared",

@@ -9,7 +9,16 @@ import numpy as np
 
 from meaniou.protocols import Protocol
 from meaniou.report.images import WORST, image_table
-from meaniou.report.records import COLUMNS, ClassReport, Column, Confusion, GroupReport, ImagesReport, Intervals
+from meaniou.report.records import (
+    COLUMNS,
+    NO_CLASS,
+    ClassReport,
+    Column,
+    Confusion,
+    GroupReport,
+    ImagesReport,
+    Intervals,
+)
 from meaniou.report.report import Report
 from meaniou.scores import (
     Areas,
@@ -119,7 +128,7 @@ def class_group_reports(
 
 def confusion_records(matrix: Ints, areas: Areas, space: LabelSpace, policy: Policy) -> tuple[Confusion, ...]:
     """The costliest confusions, with the names of their classes."""
-    names = (*space.class_names, "(void)", "(outside)")
+    names = (*space.class_names, *NO_CLASS)
     return tuple(
         Confusion(names[truth], names[predicted], pixels, share, cost)
         for truth, predicted, pixels, share, cost in top_confusions(matrix, areas, policy, TOP)

@@ -10,6 +10,8 @@ from meaniou._util import EqualByValue
 from meaniou.scores import Areas, dice, iou, precision, recall
 from meaniou.uncertainty import Interval
 
+NO_CLASS = ("(void prediction)", "(outside)")  # predictions that are no class, as a report names them
+
 
 @dataclass(frozen=True)
 class Column:
@@ -67,7 +69,7 @@ class Confusion(EqualByValue):
     """Pixels of one class that were taken for another, or for none.
 
     Attributes:
-        truth, predicted: names; ``"(void)"`` and ``"(outside)"`` are predictions that are no class.
+        truth, predicted: names; ``"(void prediction)"`` and ``"(outside)"`` are predictions that are no class.
         pixels: how many.
         share: of the pixels of the true class, 0 .. 1.
         iou_cost: what the IoU of the true class would gain if these pixels were right, 0 .. 1.
