@@ -131,7 +131,7 @@ def test_undefined_classes_are_told() -> None:
 def test_the_matrix_by_its_definition(normalize: Any) -> None:
     report = two()
     found = matrix_view.select_classes(report, normalize)
-    assert found.columns == ("ground", "figure", "(void prediction)")
+    assert found.columns == ("ground", "figure", "(void)")
     pixels = np.array([[3500, 0, 0], [500, 900, 50]])
     assert (found.pixels == pixels).all()
     whole = {"truth": pixels.sum(1)[:, None], "prediction": pixels.sum(0)}.get(normalize, 1)

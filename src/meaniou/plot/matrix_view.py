@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meaniou._util import as_integer
-from meaniou.report import NO_CLASS, Report
+from meaniou.report import Report
 
 Normalize = Literal["truth", "prediction"]
 READABLE = 30  # classes whose names can be read along one side
@@ -53,7 +53,7 @@ def select_classes(report: Report, normalize: Normalize | None = "truth", most: 
         raise ValueError(f"most is {most}; expected 1 class or more.")
     pixels = report.counts[:-2]  # no truth, no row
     size = len(pixels)
-    names = [*(c.name for c in report.classes), *NO_CLASS]
+    names = [*(c.name for c in report.classes), "(void)", "(outside)"]  # a column is a prediction
     values = _normalized(pixels, normalize)
     if size <= most:
         columns = [*range(size), *(c for c in (size, size + 1) if pixels[:, c].any())]

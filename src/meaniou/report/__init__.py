@@ -6,7 +6,6 @@ from meaniou.report.exports import class_values, overall_numbers
 from meaniou.report.images import WORST, ImageTable, columns_of, image_table
 from meaniou.report.records import (
     COLUMNS,
-    NO_CLASS,
     ClassReport,
     Confusion,
     GroupReport,
@@ -17,7 +16,6 @@ from meaniou.report.report import Report
 
 __all__ = [
     "COLUMNS",
-    "NO_CLASS",
     "WORST",
     "ClassReport",
     "Compared",
