@@ -821,7 +821,7 @@ def memory_limit(num_classes):
     return 4 * MEBIBYTE + 2 * 8 * (num_classes + 2) ** 2
 
 
-FAST_MEMORY = {"uint8 C=19 in one row", "int64 C=19 transposed", "bfloat16 C=19 channels_last", "float16 C=300"}
+FAST_MEMORY = {"uint8 C=19 sliced", "int64 C=19 transposed", "bfloat16 C=19 channels_last", "float16 C=300"}
 MEMORY = {  # map, dtype of the truth, classes, dtype of the scores, layout
     "uint8 C=19": ((8, 1024, 1024), torch.uint8, 19, None, "contiguous"),
     "int64 C=19": ((8, 1024, 1024), torch.int64, 19, None, "contiguous"),
