@@ -75,7 +75,7 @@ def _metrics(classes: int, share: range) -> list[tuple[str, Any]]:
         ("meaniou per_image", MeanIoU(classes, per_image=True)),
         ("torchmetrics Jaccard", MulticlassJaccardIndex(classes, validate_args=False)),
     ):
-        metric.update(target, target, **({"ids": share} if "per_image" in name else {}))
+        metric.update(target, target, **({"image_ids": share} if "per_image" in name else {}))
         found.append((name, metric))
     return found
 
