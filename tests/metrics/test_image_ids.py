@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -202,4 +203,22 @@ def test_names_that_are_no_state_are_refused(labels):
     before = state(metric)
     with pytest.raises(ValueError, match="'image_labels' is no list of uint8 tensors"):
         metric.merge_state({**made(NAMES).metric_state, "image_labels": labels})
+    assert state(metric) == before
+
+
+@pytest.mark.parametrize("ids", [[b"a", b"b", b"c"], [None] * 3, [Path("a"), "b", "c"]], ids=str)
+def test_what_is_neither_a_number_nor_a_name_is_refused(ids):
+    metric = made()
+    with pytest.raises(TypeError, match="whole numbers or strings") as error:
+        metric.update(PREDS, TARGET, image_ids=ids)
+    assert_sentence(error, "image_ids holds")
+    assert metric.update_count == 0
+
+
+@pytest.mark.parametrize("count", [-1, "x", 0.5])
+def test_an_update_count_that_is_none_is_refused(count):
+    metric = made(NAMES)
+    before = state(metric)
+    with pytest.raises((TypeError, ValueError), match="update_count"):
+        metric.merge_state({**made(NAMES).metric_state, "update_count": count})
     assert state(metric) == before

@@ -11,7 +11,7 @@ import torch
 from support import assert_sentence, void_batches
 from torchmetrics.classification import MulticlassJaccardIndex
 
-from meaniou import MeanIoU, confusion_matrix, mean_iou, reference
+from meaniou import MeanIoU, confusion_matrix, mean_iou, protocols, reference
 from meaniou.counting import LabelRangeError, why_not
 from meaniou.settings.label_space import LabelSpace
 
@@ -634,3 +634,10 @@ def test_logits_under_a_threshold_for_probabilities_are_warned_of():
     ):
         MeanIoU(2, **settings).update(torch.tensor([scores]), target)
     MeanIoU(2).update(torch.zeros(0, 3), torch.zeros(0, 3, dtype=torch.long))
+
+
+@pytest.mark.parametrize("space", ["cityscapes", protocols.get("cityscapes")], ids=["name", "protocol"])
+def test_a_protocol_in_the_place_of_a_label_space_is_told(space):
+    with pytest.raises(TypeError, match="pass protocol= instead") as error:
+        MeanIoU(label_space=space)
+    assert_sentence(error, "label_space is a protocol or its name")

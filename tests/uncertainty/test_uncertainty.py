@@ -300,3 +300,17 @@ def test_pairing_narrows_the_interval(rng):
     alone = [m.bootstrap() for m in (first, second)]
     unpaired = math.hypot(*(i.high - i.low for i in alone))
     assert unpaired > 10 * (paired.high - paired.low)
+
+
+def test_whole_numbers_of_any_kind_become_ints():
+    resampling = Resampling(resamples=np.int64(20), seed=torch.tensor(3))
+    assert (resampling.resamples, resampling.seed) == (20, 3)
+    assert type(resampling.seed) is int
+
+
+def test_classes_have_a_method_of_their_own(rng):
+    metric = MeanIoU(2, per_image=True)
+    metric.update(*(torch.from_numpy(rng.integers(0, 2, (3, 4, 4))) for _ in range(2)), image_ids=[0, 1, 2])
+    for ask in (lambda: metric.bootstrap("class"), lambda: compare(metric, metric, "class")):
+        with pytest.raises(ValueError, match="call bootstrap_classes or compare_classes"):
+            ask()

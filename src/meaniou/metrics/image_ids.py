@@ -1,6 +1,7 @@
 """Ids of images, which pair the images of two metrics and show that one was counted twice."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,11 @@ def ids_of(image_ids: ImageIds | None, number: int, device: torch.device) -> tup
         if any(isinstance(value, str) for value in values):
             names = names_by_id(_checked_names(values))
             values = [id_of(name) for name in values]
+        elif others := [value for value in values if value is None or isinstance(value, bytes | PathLike)]:
+            raise TypeError(
+                f"image_ids holds {quoted(others[0])} ({type(others[0]).__name__}); expected whole numbers or "
+                "strings, so pass text for names."
+            )
         image_ids = _as_tensor([as_integer("image_ids", value) for value in values])
     if image_ids.dtype == torch.bool or image_ids.is_floating_point() or image_ids.is_complex():
         raise TypeError(

@@ -100,7 +100,7 @@ class IoUMetric(CountState):
         """
         rules = {"void_preds": void_preds, "present": present, "absent": absent, "classes": classes}
         changed = {name: value for name, value in rules.items() if value is not None}
-        policy = self.policy.under(self.label_space, {**changed, "include_background": include_background})
+        policy = self.policy.under(self.label_space, include_background=include_background, **changed)
         if not isinstance(bootstrap, bool | Resampling):
             raise TypeError(f"bootstrap is {bootstrap!r}; expected True, False or a Resampling, so pass Resampling().")
         resampling = (Resampling() if bootstrap else None) if isinstance(bootstrap, bool) else bootstrap

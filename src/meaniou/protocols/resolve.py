@@ -28,6 +28,8 @@ def resolve_label_space(
         raise ValueError(f"pred_ids is {pred_ids!r}; expected 'ids' or 'classes', what the predictions hold.")
     if isinstance(num_classes, LabelSpace):
         raise TypeError("num_classes is a LabelSpace; expected the number of classes, so pass label_space= instead.")
+    if isinstance(label_space, str | Protocol):
+        raise TypeError("label_space is a protocol or its name; expected a LabelSpace, so pass protocol= instead.")
     if not isinstance(label_space, LabelSpace | None):
         raise TypeError(
             f"label_space is {quoted(label_space)} ({type(label_space).__name__}); expected a LabelSpace, so pass "

@@ -17,6 +17,9 @@ from meaniou.scores.averages import (
     mean_over_images,
     under_policy,
     weighted_iou,
+    weighted_means,
+    weighted_sums,
+    weighted_worst_means,
     without_ignored,
 )
 from meaniou.scores.confusions import harmonic_mean, merged_iou, top_confusions
@@ -51,5 +54,8 @@ __all__ = [
     "top_confusions",
     "under_policy",
     "weighted_iou",
+    "weighted_means",
+    "weighted_sums",
+    "weighted_worst_means",
     "without_ignored",
 ]

@@ -5,10 +5,12 @@ The orders of averaging are those of Wang et al. (NeurIPS 2023, arXiv 2310.19252
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from meaniou.scores.areas import Areas, Bools, Floats
+from meaniou.scores.areas import Areas, Bools, Floats, Ints
 from meaniou.scores.ratios import iou, ratio
 from meaniou.settings import Policy
 
@@ -105,3 +107,31 @@ def worst_mean(scores: Floats, worst_percent: Sequence[float]) -> float:
 def lowest(number: int, percent: float) -> int:
     """How many of so many scores are the worst ``percent``: rounded down in whole numbers, and at least one."""
     return max(1, int(Fraction(str(percent)) * number / 100))
+
+
+def weighted_sums(weights: Ints, *parts: NDArray[Any]) -> list[Floats]:
+    """Sums of parts ``[N, C]`` under weights of images ``[R, N]``, exact below 2^53 pixels, in one product."""
+    product = weights.astype(np.float64) @ np.concatenate(parts, 1).astype(np.float64)
+    return list(np.split(product, len(parts), axis=1))
+
+
+def weighted_means(scores: Floats, weights: Ints) -> Floats:
+    """Means of the scores ``[N, C]`` that are defined, under weights of images ``[R, N]``."""
+    defined = ~np.isnan(scores)
+    return ratio(*weighted_sums(weights, np.where(defined, scores, 0), defined))
+
+
+def weighted_worst_means(scores: Floats, weights: Ints, worst_percent: Sequence[float]) -> Floats:
+    """As ``worst_mean`` of the scores ``[N]``, under weights of images ``[R, N]``."""
+    order = np.argsort(scores, kind="stable")[: np.count_nonzero(~np.isnan(scores))]
+    times, sorted_scores = weights[:, order], scores[order]
+    if not len(order):
+        return np.full(len(weights), np.nan)
+    before = np.cumsum(times, 1) - times
+    numbers = times.sum(1)
+    means = []
+    for share in worst_percent or (100,):
+        most = np.array([lowest(int(number), share) for number in numbers])
+        taken = np.clip(most[:, None] - before, 0, times)
+        means.append(ratio(taken @ sorted_scores, taken.sum(1)))
+    return np.asarray(np.mean(means, 0))

@@ -1,6 +1,6 @@
 """The policy: the settings that turn counts into scores, checked once and frozen."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, get_args
@@ -62,17 +62,8 @@ class Policy:
         in_mean = _classes_in_mean(space, classes, include_background)
         return cls(average, void_preds, present, absent, in_mean, over, percents)
 
-    def under(self, space: LabelSpace, rules: Mapping[str, Any]) -> "Policy":
-        """The same with other rules of a report; raises ``TypeError`` if one is no such rule, else as ``of``."""
-        rules_of_reports = ("void_preds", "present", "absent", "classes", "include_background")
-        if not isinstance(rules, Mapping):
-            raise TypeError(f"policy is a {type(rules).__name__}; expected {{rule: value}}, so pass a dict.")
-        if unknown := [name for name in rules if name not in rules_of_reports]:
-            raise TypeError(
-                f"policy holds {unknown[0]!r}, which is no rule of a report; expected some of "
-                f"{', '.join(rules_of_reports)}, since all else is settled when pixels are counted, or is in the "
-                "report anyway."
-            )
+    def under(self, space: LabelSpace, **rules: Any) -> "Policy":
+        """The same with other rules, by the keywords of ``of``; raises as that."""
         return Policy.of(space, **{**vars(self), **rules})
 
 

@@ -47,9 +47,11 @@ class Resampling:
     def __post_init__(self) -> None:
         if not isinstance(self.confidence, float) or not 0 < self.confidence < 1:
             raise ValueError(f"confidence is {self.confidence!r}; expected a share between 0 and 1, such as 0.95.")
-        if not 2 <= as_integer("resamples", self.resamples) <= MAX_RESAMPLES:
+        for name in ("resamples", "seed"):  # whole numbers of other types become ints
+            object.__setattr__(self, name, as_integer(name, getattr(self, name)))
+        if not 2 <= self.resamples <= MAX_RESAMPLES:
             raise ValueError(f"resamples is {self.resamples}; expected 2 to {MAX_RESAMPLES:,}, such as 1000.")
-        if as_integer("seed", self.seed) < 0:
+        if self.seed < 0:
             raise ValueError(f"seed is {self.seed}; expected a whole number from 0 on.")
         if self.clusters is not None and not callable(self.clusters) and not isinstance(self.clusters, Mapping):
             raise TypeError(

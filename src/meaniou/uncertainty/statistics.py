@@ -16,10 +16,11 @@ from meaniou.scores import (
     class_mean,
     image_iou,
     image_means,
-    lowest,
     mean_iou,
     pixel_accuracy,
-    ratio,
+    weighted_means,
+    weighted_sums,
+    weighted_worst_means,
 )
 from meaniou.settings import Policy
 
@@ -32,7 +33,9 @@ WeightedStatistic = Callable[[Ints], tuple[Floats, Bools]]
 def check_overall_statistic(of: str) -> None:
     """Raises ``ValueError`` unless ``of`` is a statistic over all classes."""
     if of not in get_args(OverallStatistic):
-        raise ValueError(f"of is {of!r}; expected 'mean' or 'accuracy'.")
+        raise ValueError(
+            f"of is {of!r}; expected 'mean' or 'accuracy'; for each class call bootstrap_classes or compare_classes."
+        )
 
 
 def statistic_of(areas: Areas, policy: Policy, of: Statistic) -> WeightedStatistic:
@@ -48,15 +51,9 @@ def statistic_of(areas: Areas, policy: Policy, of: Statistic) -> WeightedStatist
     return lambda weights: _over_classes(areas, policy, of, weights)
 
 
-def _weighted_sums(weights: Ints, *parts: NDArray[Any]) -> list[Floats]:
-    """Weighted sums of parts ``[N, C]``, exact below 2^53 pixels, in one product."""
-    product = weights.astype(np.float64) @ np.concatenate(parts, 1).astype(np.float64)
-    return list(np.split(product, len(parts), axis=1))
-
-
 def _weighted_areas(areas: Areas, weights: Ints) -> Areas:
     """The areas of each resample, ``[R, C]``."""
-    intersection, truth, predicted = _weighted_sums(weights, *_parts(areas))
+    intersection, truth, predicted = weighted_sums(weights, *_parts(areas))
     return Areas(intersection, truth, predicted, areas.ignored)
 
 
@@ -80,16 +77,17 @@ def _over_dataset(areas: Areas, policy: Policy, of: Statistic, weights: Ints) ->
 
 def _over_images(areas: Areas, policy: Policy, weights: Ints) -> tuple[Floats, Bools]:
     lost = _lost(areas.present(policy), weights)
-    return _worst_means(image_means(areas, policy), weights, policy)[:, None], _lost_in_mean(lost, policy)
+    return weighted_worst_means(image_means(areas, policy), weights, policy.worst_percent)[:, None], _lost_in_mean(
+        lost, policy
+    )
 
 
 def _over_classes(areas: Areas, policy: Policy, of: Statistic, weights: Ints) -> tuple[Floats, Bools]:
     iou, lost = image_iou(areas, policy), _lost(areas.present(policy), weights)
     if policy.worst_percent:
-        of_class = np.stack([_worst_means(values, weights, policy) for values in iou.T], 1)
+        of_class = np.stack([weighted_worst_means(values, weights, policy.worst_percent) for values in iou.T], 1)
     else:
-        defined = ~np.isnan(iou)
-        of_class = ratio(*_weighted_sums(weights, np.where(defined, iou, 0), defined))
+        of_class = weighted_means(iou, weights)
     if of == "class":
         return of_class, lost
     return class_mean(of_class, policy)[:, None], _lost_in_mean(lost, policy)
@@ -97,25 +95,9 @@ def _over_classes(areas: Areas, policy: Policy, of: Statistic, weights: Ints) ->
 
 def _lost(present: Bools, weights: Ints) -> Bools:
     """Whether a class that is present in some image is in none of a resample, ``[R, C]``."""
-    return np.asarray((_weighted_sums(weights, present)[0] == 0) & present.any(0))
+    return np.asarray((weighted_sums(weights, present)[0] == 0) & present.any(0))
 
 
 def _lost_in_mean(lost: Bools, policy: Policy) -> Bools:
     """Whether one of the policy's classes is lost, ``[R, 1]``."""
     return np.asarray(lost[:, list(policy.classes)].any(1, keepdims=True))
-
-
-def _worst_means(scores: Floats, weights: Ints, policy: Policy) -> Floats:
-    """Mean of the scores ``[N]`` in each resample, or of the lowest ones for each share, and then of these."""
-    order = np.argsort(scores, kind="stable")[: np.count_nonzero(~np.isnan(scores))]
-    times, sorted_scores = weights[:, order], scores[order]
-    if not len(order):
-        return np.full(len(weights), np.nan)
-    before = np.cumsum(times, 1) - times
-    numbers = times.sum(1)
-    means = []
-    for share in policy.worst_percent or (100,):
-        most = np.array([lowest(int(n), share) for n in numbers])
-        taken = np.clip(most[:, None] - before, 0, times)
-        means.append(ratio(taken @ sorted_scores, taken.sum(1)))
-    return np.asarray(np.mean(means, 0))

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch._subclasses import FakeTensor
 from torchmetrics import Metric
 
+from meaniou._util import as_integer
 from meaniou.metrics.state.images import set_names_of
 
 CAPTURED = "A captured CUDA graph adds to these counts, so forward cannot set them aside; call update."
@@ -93,6 +94,8 @@ def states_of(incoming: Any, kind: type[Metric]) -> Mapping[str, Any]:
         states = {name: getattr(incoming, name) for name in (*incoming.metric_state, "update_count")}
         return {**states, "image_names": set_names_of(incoming)}
     if isinstance(incoming, dict):
+        if as_integer("update_count", incoming.get("update_count", 1)) < 0:
+            raise ValueError("The state holds a negative update_count; expected how often was counted.")
         return incoming
     raise TypeError(
         f"Got a {type(incoming).__name__}; expected a {kind.__name__} or the metric_state of one, so pass that."
