@@ -2,7 +2,6 @@
 
 from meaniou.report.build import build_report, pixel_account
 from meaniou.report.comparison import Compared, ComparisonReport
-from meaniou.report.exports import class_values, overall_numbers
 from meaniou.report.images import WORST, ImageTable, columns_of, image_table
 from meaniou.report.records import (
     COLUMNS,
@@ -12,7 +11,7 @@ from meaniou.report.records import (
     ImagesReport,
     Intervals,
 )
-from meaniou.report.report import Report
+from meaniou.report.report import Report, class_values, overall_numbers
 
 __all__ = [
     "COLUMNS",
