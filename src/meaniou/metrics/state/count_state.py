@@ -229,7 +229,6 @@ class CountState(Metric):
 
     @all_or_nothing
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        counts = self.counts
         states = {name: state_dict[prefix + name] for name in self._defaults if prefix + name in state_dict}
         if states and (reason := SYNCED if self._is_synced else self._form.why_not(states, self._image_counts_of)):
             args[-1].append(reason)  # to the messages of errors
@@ -240,9 +239,10 @@ class CountState(Metric):
                 self._start_on(states["counts"].device)
             self._computed = None
             self._update_count = max(self._update_count, int(states["counts"].any()))
+        counts = self.counts
         super()._load_from_state_dict(state_dict, prefix, *args)
         for name in self._defaults:  # the tensors are still the ones of whoever loads them
-            setattr(self, name, copied(getattr(self, name), self.device))
+            setattr(self, name, copied(getattr(self, name), counts.device))
         if self._in_place:
             loaded, self.counts = self.counts, counts
             counts.copy_(loaded)
