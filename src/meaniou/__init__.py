@@ -4,7 +4,7 @@ Rows are truth, columns are predictions. Counts are int64 until they become floa
 NaN means "not defined", never zero.
 """
 
-from importlib.metadata import version
+from importlib.metadata import version as _version
 
 from meaniou import protocols
 from meaniou.counting import LabelRangeError
@@ -15,7 +15,7 @@ from meaniou.report import Report
 from meaniou.settings import LabelSpace, Policy
 from meaniou.uncertainty import Comparison, Interval, Resampling
 
-__version__ = version("meaniou")
+__version__ = _version("meaniou")
 
 __all__ = [
     "Comparison",

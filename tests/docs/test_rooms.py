@@ -189,7 +189,8 @@ def variables(text: str) -> set[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_variables_say_what_they_hold(path: Path) -> None:
-    assert variables(path.read_text("utf-8")) & EMPTY_NAMES == set()
+    empty = variables(path.read_text("utf-8")) & EMPTY_NAMES
+    assert not empty, f"{sorted(empty)} say how a value came, not what it is; rename them"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -11,7 +11,7 @@ import torch
 from torchmetrics import MetricCollection
 from torchmetrics.wrappers import ClasswiseWrapper, MinMaxMetric
 
-from meaniou import MeanIoU, Resampling, compare, confusion_matrix, mean_iou
+from meaniou import LabelSpace, MeanIoU, Resampling, compare, confusion_matrix, mean_iou
 
 matplotlib.use("Agg")
 
@@ -111,3 +111,18 @@ def test_logits_are_doubted_where_they_are_passed(call):
         "function": lambda: confusion_matrix(scores, target, 2),
     }
     assert_told_here(told(ways[call]), ways[call], 1)
+
+
+def test_ids_that_are_too_large_for_class_numbers_prove_that_predictions_hold_ids(recwarn):
+    """Many void predictions are then those of a bad model, and no warning sends anybody the wrong way."""
+    space = LabelSpace(2, ids=[7, (11, 12)], ignore_index=0)
+    metric = MeanIoU(label_space=space)
+    target = torch.tensor([7, 11, 12, 7] * 1000)
+    metric.update(torch.where(torch.arange(4000) % 5 < 2, 0, target), target)
+    assert metric.compute() == pytest.approx(0.6)
+    assert not recwarn.list
+    numbers = MeanIoU(protocol="cityscapes")
+    target = torch.tensor([7, 8, 11, 12] * 1000)
+    numbers.update(torch.tensor([0, 1, 2, 3] * 1000), target)
+    with pytest.warns(UserWarning, match="as if they held class numbers"):
+        numbers.compute()

@@ -38,14 +38,14 @@ def _class_numbers_in_preds(counts: Tensor, space: LabelSpace) -> str:
     """Class numbers in predictions that should hold ids, or the other way round."""
     classes = counts[:-2, :-2]
     valid, right, void_preds = int(counts[:-2].sum()), int(classes.diagonal().sum()), int(counts[:-2, -2].sum())
-    if space.pred_ids is not None:
+    if space.pred_ids is not None and not _hold_no_class_numbers(classes, space.pred_ids):
         if void_preds > valid / 4 or _fit_better(classes, _right_by_ids(classes, space.pred_ids)):
             return (
                 f"The predictions are right on {right:,} of {valid:,} valid pixels and give no answer (a void id, or a "
                 f"NaN score) on {void_preds:,}, as if they held class numbers (train ids) where ids are expected; if "
                 "they do, pass {pred_ids:classes}."
             )
-    elif space.ids is not None:
+    elif space.pred_ids is None and space.ids is not None:
         as_numbers = _right_by_ids(classes.T, space.ids)
         if _fit_better(classes, as_numbers):
             plain = f"take plain {{num_classes:{space.num_classes}}} and {{ignore_index:255}}"
@@ -56,6 +56,12 @@ def _class_numbers_in_preds(counts: Tensor, space: LabelSpace) -> str:
                 f"{cure}, and if predictions hold ids, pass {{pred_ids:ids}}."
             )
     return ""
+
+
+def _hold_no_class_numbers(classes: Tensor, ids: tuple[tuple[int, ...], ...]) -> bool:
+    """Whether there are predictions of a class all of whose ids are too large, or negative, for a class number."""
+    predicted = classes.sum(0)
+    return any(bool(predicted[c]) for c, labels in enumerate(ids) if not {*labels} & {*range(len(ids))})
 
 
 def _swapped_sides(counts: Tensor, space: LabelSpace, policy: Policy) -> str:
