@@ -314,3 +314,9 @@ def test_classes_have_a_method_of_their_own(rng):
     for ask in (lambda: metric.bootstrap("class"), lambda: compare(metric, metric, "class")):
         with pytest.raises(ValueError, match="call bootstrap_classes or compare_classes"):
             ask()
+
+
+def test_only_metrics_are_compared():
+    for pair in ((MeanIoU(2, per_image=True), 3), ([MeanIoU(2)], MeanIoU(2))):
+        with pytest.raises(TypeError, match=r"^[ab] is a (int|list); expected a metric"):
+            compare(*pair)

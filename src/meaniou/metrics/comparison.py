@@ -122,6 +122,9 @@ def first_difference(a: IoUMetric, b: IoUMetric) -> str:
 
 def _pairs(a: IoUMetric, b: IoUMetric) -> tuple[tuple[Areas, Areas], tuple[ImageAreas, ImageAreas]]:
     """The areas of both, and those of their images, in one order of the same images."""
+    for name, metric in (("a", a), ("b", b)):
+        if not isinstance(metric, IoUMetric):
+            raise TypeError(f"{name} is a {type(metric).__name__}; expected a metric, such as MeanIoU(per_image=True).")
     if reason := first_difference(a, b):
         raise ValueError(reason)
     for metric in (a, b):
