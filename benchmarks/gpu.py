@@ -94,9 +94,9 @@ def timed(buffers: list[Case], entered: list[Contender], rounds: int, device: to
     expected = None
     for contender in entered:
         if contender.metric is not None:
-            found = counted(contender, case)
-            expected = found if expected is None else expected
-            if not torch.equal(found, expected):
+            counts = counted(contender, case)
+            expected = counts if expected is None else expected
+            if not torch.equal(counts, expected):
                 sys.exit(f"{contender.name} and meaniou count differently on {case.name}; there is nothing to time.")
     turn = itertools.cycle(buffers)
     times: dict[str, list[float]] = {c.name: [] for c in entered}
@@ -123,9 +123,9 @@ def counted(contender: Contender, case: Case) -> Tensor:
     """The confusion matrix of a case by a metric."""
     contender.metric.reset()
     contender.run(case)
-    found: Tensor = contender.metric.confmat.clone()
+    counts: Tensor = contender.metric.confmat.clone()
     contender.metric.reset()
-    return found
+    return counts
 
 
 def seconds(run: Callable[[], Any], calls: int, device: torch.device) -> float:

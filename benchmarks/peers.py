@@ -77,9 +77,9 @@ def _jaccard(name: str, case: Case, validate: bool) -> Contender:
 def _counted(metric: Any, case: Case) -> Tensor:
     metric.reset()
     metric.update(case.preds, case.target)
-    found: Tensor = metric.confmat.clone()
+    counts: Tensor = metric.confmat.clone()
     metric.reset()
-    return found
+    return counts
 
 
 def _mean_over_images(case: Case) -> Contender:
@@ -94,12 +94,12 @@ def _mean_over_images(case: Case) -> Contender:
 
 def _optional(name: str, module: str, make: Callable[[Any, Case], tuple[Run, Run] | str], case: Case) -> Contender:
     try:
-        found = make(importlib.import_module(module), case)
+        made = make(importlib.import_module(module), case)
     except ImportError:
-        found = "not installed"
-    if isinstance(found, str):
-        return Contender(name, None, None, 0, found)
-    return Contender(name, *found, case.pixels)
+        made = "not installed"
+    if isinstance(made, str):
+        return Contender(name, None, None, 0, made)
+    return Contender(name, *made, case.pixels)
 
 
 def _torcheval(module: Any, case: Case) -> tuple[Run, Run] | str:
@@ -108,10 +108,10 @@ def _torcheval(module: Any, case: Case) -> tuple[Run, Run] | str:
 
     def run() -> Tensor:  # it knows no void
         valid = case.target != VOID
-        found: Tensor = module.multiclass_confusion_matrix(
+        counts: Tensor = module.multiclass_confusion_matrix(
             case.preds[valid].long(), case.target[valid].long(), case.num_classes
         )
-        return found
+        return counts
 
     return run, lambda: run().long()
 
@@ -132,10 +132,10 @@ def _kornia(module: Any, case: Case) -> tuple[Run, Run] | str:
 
     def run() -> Tensor:  # it knows no void
         valid = case.target != VOID
-        found: Tensor = module.confusion_matrix(
+        counts: Tensor = module.confusion_matrix(
             case.preds[valid].long()[None], case.target[valid].long()[None], case.num_classes
         )
-        return found
+        return counts
 
     return run, lambda: run()[0].long()
 
@@ -149,8 +149,8 @@ def _ignite(module: Any, case: Case) -> tuple[Run, Run] | str:
     def counts() -> Tensor:
         metric.reset()
         metric.update((case.preds, target))
-        found: Tensor = metric.confusion_matrix.clone()
-        return found
+        counts: Tensor = metric.confusion_matrix.clone()
+        return counts
 
     return lambda: metric.update((case.preds, target)), counts
 
