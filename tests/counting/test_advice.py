@@ -622,6 +622,7 @@ def test_soft_labels_were_not_divided():
         mean_iou(square(0), square(float("nan"), torch.float32), 2)
 
 
+@pytest.mark.slow
 def test_large_maps_are_explained_in_little_memory():
     mask = torch.zeros(3000, 3000, dtype=torch.uint8)
     mask[::2] = 254
@@ -631,6 +632,7 @@ def test_large_maps_are_explained_in_little_memory():
         assert peak_bytes(look) <= max(3 * mask.numel(), 40 * PIECE)
 
 
+@pytest.mark.slow
 def test_probabilities_of_two_classes_cost_no_memory():
     target = torch.zeros(4, 1024, 1024, dtype=torch.uint8)
     preds = torch.rand(target.shape, generator=torch.Generator().manual_seed(0))

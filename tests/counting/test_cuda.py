@@ -40,7 +40,8 @@ def maps(dtype, shape=(2, 64, 96), number=2):
     return [torch.zeros(shape, dtype=dtype) for _ in range(number)]
 
 
-@pytest.mark.parametrize("marks", ["not slow", pytest.param("slow", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("marks", ["not slow", "slow"])
 def test_numbers_in_the_interpreter(marks):
     """Its own process, since Triton decides on its import whether it interprets."""
     options = ["-q", "-x", "-p", "no:cacheprovider", "-m", marks]

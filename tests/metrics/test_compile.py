@@ -166,6 +166,7 @@ def test_compiled_confusion_matrix(graphs):
     assert graphs() <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [mean_iou, lambda preds, target, **settings: MeanIoU(**settings)(preds, target)])
 def test_a_metric_made_in_compiled_code(number, graphs):
     """The compiler leaves its making to the interpreter, as with any metric of torchmetrics; the number stays."""

@@ -191,7 +191,7 @@ def test_it_sorts_without_a_complaint(browser: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 900)], ids=["phone", "desk"])
-@pytest.mark.parametrize("classes", [9, 150])
+@pytest.mark.parametrize("classes", [9, pytest.param(150, marks=pytest.mark.slow)])
 def test_it_fits_its_window(browser: Any, tmp_path: Path, width: int, height: int, classes: int) -> None:
     text = text_of_page()
     if classes == 150:
