@@ -36,8 +36,8 @@ def pytest_collect_file() -> Generator[None, list[Any], list[Any]]:
     return [collector for collector in (yield) if type(collector) is pytest.Module]
 
 
-# Tests of more than two seconds are marked slow. A machine may be much slower than ours, and a first call may compile, so
-# that only what is far above fails; processor time, since a busy machine is slow, not wrong.
+# Tests of more than two seconds are marked slow. A machine may be much slower than ours, and a first call may compile,
+# so only what is far above fails. It is processor time, since a busy machine is slow, not wrong.
 MOST_SECONDS = 20.0
 
 
