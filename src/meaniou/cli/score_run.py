@@ -29,7 +29,6 @@ from meaniou.masks import (
 )
 from meaniou.metrics import MeanIoU, first_difference
 from meaniou.protocols import get
-from meaniou.scores import id_of
 from meaniou.settings import Absent, Present, VoidPreds, read_class_names, resolve_class_names
 
 
@@ -133,7 +132,6 @@ class ScoreRun:
         if pred.samefile(target) and pred_suffix == target_suffix and not workers.rank:
             warn(f"{pred} and {target} are the same folder, so each mask is its own truth.")
         self.pairs = {pair.name: pair for pair in pairs}
-        self.metric.image_names = {id_of(name): name for name in self.pairs}
 
     def find_photos(self, folder: Path, suffix: str) -> None:
         """Finds the photos of the masks; raises ``MaskError`` if a folder holds none."""
@@ -170,7 +168,7 @@ class ScoreRun:
     def _update(self, pair: Pair, preds: torch.Tensor, target: torch.Tensor) -> None:
         try:
             if self.metric.per_image:
-                self.metric.update([preds], [target], image_ids=[id_of(pair.name)])
+                self.metric.update([preds], [target], image_ids=[pair.name])
             else:
                 self.metric.update(preds, target)
         except LabelRangeError as error:

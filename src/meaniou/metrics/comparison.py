@@ -135,7 +135,7 @@ def _pairs(a: IoUMetric, b: IoUMetric) -> tuple[tuple[Areas, Areas], tuple[Image
     assert first.images is not None
     assert second.images is not None
     rows = first.images.numbered(), second.images.numbered()
-    _check_pairs(*rows, {**b.image_names, **a.image_names})
+    _check_pairs(*rows, {**rows[1].names, **rows[0].names})
     return areas, (rows[0].areas(a.label_space, a.policy), rows[1].areas(a.label_space, a.policy))
 
 

@@ -53,18 +53,6 @@ def ids_of(image_ids: ImageIds | None, number: int, device: torch.device) -> tup
     return image_ids.to(device=device, dtype=torch.int64, non_blocking=True), names
 
 
-def check_names(names: Mapping[int, str], others: Iterable[Mapping[int, str]]) -> None:
-    """Raises ``ValueError`` if an image has a name here and another one in ``others``, and both have its number."""
-    for by_id in others:
-        for number, name in names.items():
-            other = by_id.get(number, name)
-            if other != name and id_of(str(name)) == id_of(str(other)) == number:
-                raise ValueError(
-                    f"The image names {quoted(other)} and {quoted(name)} have the same number {number}; expected one "
-                    "for each, so rename one of the two images."
-                )
-
-
 def _values(image_ids: Any) -> list[Any]:
     if isinstance(image_ids, str):
         raise TypeError(f"image_ids is {quoted(image_ids)}; expected an id for each image, so pass a list of names.")
@@ -75,8 +63,13 @@ def names_by_id(names: Iterable[str]) -> dict[int, str]:
     """Names by their ids; raises ``ValueError`` if two have the same id."""
     by_id: dict[int, str] = {}
     for name in names:
-        check_names({id_of(name): name}, [by_id])
-        by_id[id_of(name)] = name
+        number = id_of(name)
+        other = by_id.setdefault(number, name)
+        if other != name:
+            raise ValueError(
+                f"The image names {quoted(other)} and {quoted(name)} have the same number {number}; expected one for "
+                "each, so rename one of the two images."
+            )
     return by_id
 
 

@@ -215,7 +215,7 @@ class IoUMetric(CountState):
             group = dist.is_available() and dist.is_initialized()
             of_one = not self._is_synced or (group and dist.get_world_size(self.process_group) == 1)
             images = ImageRows.in_order(rows, ids, self.image_names, as_counted=of_one)
-            if repeated := repeated_images(ids, self.image_names):
+            if repeated := repeated_images(ids, images.names):
                 doubts.append(repeated)
         return self._checked_as(self.label_space, counts.numpy(), images, tuple(doubts))
 

@@ -12,7 +12,7 @@ from torchmetrics import Metric
 
 from meaniou.metrics.state.atomic import all_or_nothing, whole_call
 from meaniou.metrics.state.devices import check_device, copied, device_after, is_captured, moved
-from meaniou.metrics.state.images import BatchImages, ImageLists, ImageNames, add_set_names, all_rows, set_names_of
+from meaniou.metrics.state.images import BatchImages, ImageLists, ImageNames, add_display_names, all_rows, joined_labels
 from meaniou.metrics.state.keywords import unknown_keywords_explained
 from meaniou.metrics.state.state_form import CAPTURED, SYNCED, StateForm, states_of, why_no_numbers
 from meaniou.metrics.state.sync import images_of_ranks, is_shared, sum_over_ranks
@@ -164,16 +164,13 @@ class CountState(Metric):
     def _sync_dist(self, dist_sync_fn: Callable[..., Any] | None = None, process_group: Any = None) -> None:
         self._refuse_foreign_states()
         group = process_group or self.process_group
-        stamp, own, names = self._form.stamp(self._epoch), self._update_count, self.image_names
+        stamp, own = self._form.stamp(self._epoch), self._update_count
         counts, self._update_count = sum_over_ranks(self.counts, dist_sync_fn, group, stamp, own)
-        self._cache = {
-            **(self._cache or {}),
-            "_update_count": own,
-            "image_names": set_names_of(self),
-        }  # which unsync puts back
+        self._cache = {**(self._cache or {}), "_update_count": own}  # which unsync puts back
         if self.per_image:
-            rows, ids, self.image_names = images_of_ranks(*self._joined(), names, dist_sync_fn, group)
-            self.image_rows, self.image_ids = [rows], [ids]
+            labels = joined_labels(self.image_labels, self.counts.device)
+            rows, ids, labels = images_of_ranks(*self._joined(), labels, dist_sync_fn, group)
+            self.image_rows, self.image_ids, self.image_labels = [rows], [ids], [labels]
         self.counts, self._was_shared = counts, True
 
     def snapshot(self) -> dict[str, Any]:
@@ -222,7 +219,7 @@ class CountState(Metric):
             raise ValueError(reason)
         if self.per_image:
             self._add_images(ImageLists.of(states))
-            add_set_names(self, states.get("image_names", {}))
+            add_display_names(self, states.get("image_names", {}))
         self._update_count += states.get("update_count", 1)
         self._computed = None
         self._add(states["counts"].to(self.counts.device))

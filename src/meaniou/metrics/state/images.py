@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from meaniou._util import quoted
-from meaniou.metrics.image_ids import check_names, names_by_id
+from meaniou.metrics.image_ids import names_by_id
 
 PARTS = 64  # in a list; more are joined
 
@@ -82,26 +82,31 @@ def all_rows(rows: Sequence[Tensor], ids: Sequence[Tensor], empty: Tensor) -> tu
     return whole, torch.cat([empty[:, 0, 0], *(part.to(device) for part in ids)])
 
 
+def joined_labels(labels: Sequence[Tensor], device: torch.device) -> Tensor:
+    """All names as one tensor, uint8 ``[K]``, on a device."""
+    return torch.cat([torch.zeros(0, dtype=torch.uint8, device=device), *(part.to(device) for part in labels)])
+
+
 class ImageNames:
     """The attribute ``image_names`` of a metric: names by id.
 
     Names that ``update`` was given lie in a state of their own, as lines of JSON in ``image_labels``, so that they go
-    wherever the states go. Names that somebody set, for what is printed, come before these.
+    wherever the states go. Display names, which somebody set, come before these.
     """
 
     def __get__(self, metric: Any, owner: type | None = None) -> Any:
         if metric is None:
             return self
-        labels, names = metric.__dict__.get("image_labels"), metric.__dict__["_set_names"]
+        labels, names = metric.__dict__.get("image_labels"), metric.__dict__["_display_names"]
         return {**decoded_names(labels), **names} if labels and isinstance(names, Mapping) else names
 
     def __set__(self, metric: Any, names: Mapping[int, str]) -> None:
-        metric.__dict__["_set_names"] = names
+        metric.__dict__["_display_names"] = names
 
 
-def set_names_of(metric: Any) -> Any:
-    """The names by id that somebody set, without those that ``update`` was given."""
-    return metric.__dict__["_set_names"]
+def display_names_of(metric: Any) -> Any:
+    """The names by id that somebody set for what is printed."""
+    return metric.__dict__["_display_names"]
 
 
 def encoded_names(names: Iterable[str]) -> Tensor:
@@ -116,10 +121,9 @@ def decoded_names(labels: Iterable[Tensor]) -> dict[int, str]:
     return names_by_id(json.loads(line) for line in lines)
 
 
-def add_set_names(metric: Any, more: Any) -> None:
-    """Adds names by id to those that somebody set."""
-    names = set_names_of(metric)
+def add_display_names(metric: Any, more: Any) -> None:
+    """Adds names by id to the display names."""
+    names = display_names_of(metric)
     if wrong := [part for part in (names, more) if not isinstance(part, Mapping)]:
         raise TypeError(f"image_names is {quoted(wrong[0])}; expected names by id, so set a dict.")
-    check_names(more, [names])
     metric.image_names = {**names, **more}

@@ -12,7 +12,7 @@ from torch._subclasses import FakeTensor
 from torchmetrics import Metric
 
 from meaniou._util import as_integer
-from meaniou.metrics.state.images import set_names_of
+from meaniou.metrics.state.images import display_names_of
 
 CAPTURED = "A captured CUDA graph adds to these counts, so forward cannot set them aside; call update."
 SYNCED = "The metric holds the sum over ranks, and unsync() would drop new counts; call unsync() first."
@@ -92,7 +92,7 @@ def states_of(incoming: Any, kind: type[Metric]) -> Mapping[str, Any]:
     """The states of a metric of a kind, and what is beside them; or such a dict itself."""
     if isinstance(incoming, kind):
         states = {name: getattr(incoming, name) for name in (*incoming.metric_state, "update_count")}
-        return {**states, "image_names": set_names_of(incoming)}
+        return {**states, "image_names": display_names_of(incoming)}
     if isinstance(incoming, dict):
         if as_integer("update_count", incoming.get("update_count", 1)) < 0:
             raise ValueError("The state holds a negative update_count; expected how often was counted.")

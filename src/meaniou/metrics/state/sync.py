@@ -1,7 +1,6 @@
 """Counts, and what was counted for each image, over all ranks of a process group."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeGuard
 
 import torch
@@ -51,13 +50,13 @@ def sum_over_ranks(
 
 
 def images_of_ranks(
-    rows: Tensor, ids: Tensor, names: Mapping[int, str], gather: Gather | None, group: Any
-) -> tuple[Tensor, Tensor, Mapping[int, str]]:
-    """Rows of images, int64 ``[N, 4, C]``, their ids, ``[N]``, and names by id, of all ranks of ``group``.
+    rows: Tensor, ids: Tensor, labels: Tensor, gather: Gather | None, group: Any
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows of images, int64 ``[N, 4, C]``, their ids, ``[N]``, and names, uint8 ``[K]``, of all ranks of ``group``.
 
-    All must call this; N may differ, and be 0. It is a gather of the numbers, one of the rows and ids, and one of the
-    names if a rank has any, padded to the longest. A ``gather`` of the user's own is called once, for rows and ids, and
-    has to take shapes that differ, as that of torchmetrics does; the names of other ranks are not known then.
+    All must call this; N and K may differ, and be 0. It is a gather of the numbers, one of the rows and ids, and one of
+    the names if a rank has any, padded to the longest. A ``gather`` of the user's own is called once, for rows and ids,
+    and has to take shapes that differ, as that of torchmetrics does; the names of other ranks are not known then.
 
     Raises:
         ValueError: if a ``gather`` does not give the rows of this rank back, as one that adds them up.
@@ -71,19 +70,15 @@ def images_of_ranks(
                 "per_image=True, so gather them, and do not reduce."
             )
     else:
-        text = json.dumps({int(i): str(name) for i, name in names.items()}).encode() if names else b""
-        number = torch.tensor([len(flat), len(text)], device=_device(flat, group))
+        number = torch.tensor([len(flat), len(labels)], device=_device(flat, group))
         numbers = [torch.zeros_like(number) for _ in range(dist.get_world_size(group))]
         dist.all_gather(numbers, number, group=group)
-        lengths = [[int(n) for n in of_rank] for of_rank in numbers]
-        parts = _gathered(flat, [rows_there for rows_there, _ in lengths], group)
-        if any(bytes_there for _, bytes_there in lengths):
-            content = torch.tensor([*text], dtype=torch.uint8, device=flat.device)[:, None]
-            texts = _gathered(content, [bytes_there for _, bytes_there in lengths], group)
-            by_id = [json.loads(bytes(part.flatten().tolist())) for part in texts if len(part)]
-            names = {int(i): name for of_rank in by_id for i, name in of_rank.items()}
+        of_rows, of_labels = zip(*(of_rank.tolist() for of_rank in numbers), strict=True)
+        parts = _gathered(flat, of_rows, group)
+        if any(of_labels):
+            labels = torch.cat(_gathered(labels[:, None], of_labels, group))[:, 0]
     whole = torch.cat(parts)
-    return whole[:, 1:].unflatten(1, (4, -1)), whole[:, 0], names
+    return whole[:, 1:].unflatten(1, (4, -1)), whole[:, 0], labels
 
 
 def _gathered(rows: Tensor, lengths: Sequence[int], group: Any) -> list[Tensor]:
