@@ -15,7 +15,7 @@ from meaniou import LabelSpace, MeanIoU, confusion_matrix, mean_iou, protocols, 
 from meaniou._util.dialect import Doubt, as_options, in_python
 from meaniou.counting.ambiguity import RawBatch, is_one_image, refuse_planes
 from meaniou.counting.contents import PIECE, cause_of_fractions, cause_of_mask, is_divided
-from meaniou.counting.errors import LabelRangeError
+from meaniou.counting.errors import LabelRangeError, explain
 
 SIDES = pytest.mark.parametrize("side", ["preds", "target"])
 KINDS = pytest.mark.parametrize("kind", [torch.as_tensor, np.asarray], ids=["tensor", "array"])
@@ -384,7 +384,7 @@ def test_advice_follows_the_classes_and_the_label(side, protocol, label, said, u
     assert_sentence(error, f"index (1,): {label}", *(part.replace("SIDE", side) for part in said))
     for part in unsaid:
         assert part not in str(error.value)
-    sentence = error.value.of_file("masks/a.png")
+    sentence = explain(error.value, "cli", "masks/a.png")
     assert sentence.startswith("masks/a.png holds 1 pixel")
     assert not {"preds", "target ", "num_classes=", "protocol=", "validate_args"} & set(sentence.split())
     for call in (lambda: MeanIoU(protocol=protocol, num_classes=space.num_classes + 1),):

@@ -215,7 +215,7 @@ def test_many_ignored_ids_are_a_reason(cuda):
 def test_ids_that_lie_far_apart_are_a_reason(cuda):
     preds, target = maps(torch.int64)
     far = LabelSpace(2, ids=[7, 2**40])
-    for ids in ({"target_ids": far.target_text}, {"preds_ids": far.preds_text}):
+    for ids in ({"target_ids": far.tables.target_ids}, {"preds_ids": far.tables.preds_ids}):
         spec = CountSpec("labels", "labels", 2, **ids)
         assert "too far apart for a table" in cuda.why_not(preds, target, None, spec)
         assert cuda.count(preds, target, None, spec).sum() == preds.numel()
@@ -228,7 +228,7 @@ def test_ids_that_lie_far_apart_are_a_reason(cuda):
 def spec_of(name):
     """Label maps of a protocol."""
     space = protocols.get(name).label_space
-    ids = {"target_ids": space.target_text, "preds_ids": space.target_text}
+    ids = {"target_ids": space.tables.target_ids, "preds_ids": space.tables.target_ids}
     return CountSpec("labels", "labels", space.num_classes, **ids)
 
 

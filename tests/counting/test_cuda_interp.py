@@ -26,6 +26,7 @@ from support.layouts import batch_last, transposed
 from meaniou import LabelSpace, reference
 from meaniou.counting.kernels import portable
 from meaniou.counting.kernels.image_counts import image_by_image
+from meaniou.counting.kernels.label_table import bins_of_ids
 from meaniou.counting.kernels.spec import CountSpec
 
 pytestmark = [
@@ -219,11 +220,23 @@ IDS = {
 def test_ids(rng, monkeypatch, space, version, dtype, case):
     """Against the portable kernel, which test_ids compares with the reference."""
     small_gpu(monkeypatch, space.num_classes, version)
-    candidates = {0, 1, 2, 3, -1, 20, 201, 255, 256, *space.target_bins[::2], *space.preds_bins[::2]}
+    candidates = {
+        0,
+        1,
+        2,
+        3,
+        -1,
+        20,
+        201,
+        255,
+        256,
+        *bins_of_ids(space.tables.target_ids),
+        *bins_of_ids(space.tables.preds_ids),
+    }
     ids = [i for i in candidates if torch.iinfo(dtype).min <= i <= torch.iinfo(dtype).max]
     preds, target = (torch.from_numpy(rng.choice(np.array(ids), size=(2, 9, 21))).to(dtype) for _ in "pt")
-    bins = {"target_ids": space.target_text, "preds_ids": space.preds_text}
-    labels = CountSpec("labels", "labels", space.num_classes, space.ignore, **bins)
+    bins = {"target_ids": space.tables.target_ids, "preds_ids": space.tables.preds_ids}
+    labels = CountSpec("labels", "labels", space.num_classes, space.tables.ignore, **bins)
     scores = random_scores(rng, (2, space.num_classes, 9, 21), torch.float32)
     valid = torch.from_numpy(rng.random((2, 9, 21)) < 0.7)
     args = {

@@ -59,8 +59,8 @@ EVERY = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 
 
 def spec_of(space, form="labels", target_form="labels"):
-    bins = {"target_ids": space.target_text, "preds_ids": space.preds_text}
-    return CountSpec(form, target_form, space.num_classes, space.ignore, **bins)
+    bins = {"target_ids": space.tables.target_ids, "preds_ids": space.tables.preds_ids}
+    return CountSpec(form, target_form, space.num_classes, space.tables.ignore, **bins)
 
 
 def count(kernel, preds, target, valid, spec):
@@ -318,7 +318,7 @@ def test_a_space_is_a_value():
     assert space.replace(pred_ids="classes").replace(class_names=["c", "d"]).pred_ids is None
     for same in SPACES.values():
         assert same.replace() == same.replace(class_names=None) == same
-        assert same.replace().preds_bins == same.preds_bins
+        assert same.replace().tables == same.tables
     assert SPACES["other preds"].replace(pred_ids="ids").pred_ids == ((5,), (6,), (7,))
     assert space != LabelSpace(2)
 

@@ -117,21 +117,21 @@ def test_files_that_lack_a_part_or_hold_a_wrong_one(rng, tmp_path):
     metric = metric_of(scenes(rng), list(range(12)))
     metric.save(tmp_path / "good")
     good = torch.load(tmp_path / "good", weights_only=True)
-    rows, ids = good["images"]
+    rows = good["image_rows"]
     wrong = {
         "lacks 'counts'": {name: value for name, value in good.items() if name != "counts"},
         "has the shape [3, 3]": good | {"counts": torch.zeros(3, 3, dtype=torch.int64)},
         "negative counts": good | {"counts": -good["counts"]},
-        "negative rows": good | {"images": [-rows, ids]},
-        "hold other pixels than the counts": good | {"images": [rows * 2, ids]},
-        "rows of images do not fit": good | {"images": [rows[1:], ids]},
-        "holds no lists": good | {"images": []},
+        "negative rows": good | {"image_rows": -rows},
+        "hold other pixels than the counts": good | {"image_rows": rows * 2},
+        "rows of images do not fit": good | {"image_rows": rows[1:]},
+        "holds no lists": good | {"image_rows": None},
         "no int64 tensor 'counts'": good | {"counts": good["counts"].double()},
         "lacks 'num_classes' in 'space'": good | {"space": {}},
         "holds a metric that is damaged": good | {"space": good["space"] | {"num_classes": 0}},
         "lacks 'pred_void' in 'space'": good | {"space": {k: v for k, v in good["space"].items() if k != "pred_void"}},
         "that is damaged or cannot be built here": good | {"image_names": [1]},
-        "cannot be built here": good | {"images": [rows, rows]},
+        "cannot be built here": good | {"image_ids": rows},
     }
     for part, state in wrong.items():
         torch.save(state, tmp_path / "wrong")
@@ -169,7 +169,7 @@ def test_a_file_of_another_version(rng, tmp_path):
     assert "lacks 'image_names'" in refusal(first, tmp_path)
 
 
-@pytest.mark.parametrize("where", ["", "space", "policy", "counting"])
+@pytest.mark.parametrize("where", ["", "space", "policy", "input_settings"])
 def test_a_file_holds_what_is_known_and_nothing_else(where, rng, tmp_path):
     good = parts_of(metric_of(scenes(rng), range(12)), tmp_path)
     part = good[where] if where else good
@@ -284,9 +284,9 @@ def test_a_file_that_grows_in_memory_is_not_unpacked(rng, tmp_path, monkeypatch)
 def test_a_tensor_that_is_larger_than_its_file_is_refused(rng, tmp_path):
     """A stride of 0 shows a few bytes as many."""
     good = parts_of(metric_of(scenes(rng), range(12)), tmp_path)
-    rows, ids = good["images"]
+    rows, ids = good["image_rows"], good["image_ids"]
     for parts in (
-        good | {"images": [rows[:1].expand(1 << 20, -1, -1), ids[:1].expand(1 << 20)]},
+        good | {"image_rows": rows[:1].expand(1 << 20, -1, -1), "image_ids": ids[:1].expand(1 << 20)},
         good | {"counts": torch.zeros(1, dtype=torch.int64).expand(1 << 12, 1 << 12)},
     ):
         assert "holds a tensor [" in refusal(parts, tmp_path)

@@ -62,16 +62,15 @@ def test_what_follows_from_other_settings_changes_with_them():
 
 def test_the_tables_of_a_kernel():
     plain = LabelSpace(3, ignore_index=[1, 255]).tables
-    assert plain == LabelTables(frozenset({1}), (1, 255), (), (), "", "")
+    assert plain == LabelTables(frozenset({1}), (1, 255), "", "")
     ids = LabelSpace(2, ids=[(9, 7), 8], ignore_index=[0, 8]).tables
     assert ids.ignored_classes == {1}
-    assert ids.target_bins == ids.preds_bins == (0, 2, 7, 0, 8, 2, 9, 0)
-    assert ids.target_text == "0 2 7 0 8 2 9 0"
+    assert ids.target_ids == ids.preds_ids == "0 2 7 0 8 2 9 0"
     classes = LabelSpace(2, ids=[7, 8], ignore_index=0, pred_ids="classes").tables
-    assert (classes.ignore, classes.target_bins, classes.preds_bins) == ((255,), (0, 2, 7, 0, 8, 1), ())
+    assert (classes.ignore, classes.target_ids, classes.preds_ids) == ((255,), "0 2 7 0 8 1", "")
     # Class numbers on both sides share the ignored ids, so that another void of predictions takes a table.
     apart = LabelSpace(2, ignore_index=255, pred_void=9).tables
-    assert (apart.ignore, apart.target_bins, apart.preds_bins) == ((255,), (), (0, 0, 1, 1, 9, 2))
+    assert (apart.ignore, apart.target_ids, apart.preds_ids) == ((255,), "", "0 0 1 1 9 2")
 
 
 @pytest.mark.parametrize(

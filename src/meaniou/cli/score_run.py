@@ -16,7 +16,7 @@ from meaniou.cli.output import warn
 from meaniou.cli.overlays import Gallery
 from meaniou.cli.paths import Source
 from meaniou.cli.workers import Workers, default_reader_threads
-from meaniou.counting import LabelRangeError
+from meaniou.counting import LabelRangeError, explain
 from meaniou.masks import (
     MAX_PIXELS,
     SUFFIXES,
@@ -174,7 +174,9 @@ class ScoreRun:
         except LabelRangeError as error:
             path = pair.pred if error.side == "preds" else pair.target
             names = self.options.class_names
-            raise MaskError(error.of_file(path, f"name all classes in {names}" if names else "")) from error
+            raise MaskError(
+                explain(error, "cli", str(path), f"name all classes in {names}" if names else "")
+            ) from error
         except (TypeError, ValueError) as error:
             raise MaskError(f"{pair.pred} against {pair.target}: {error}") from error
 

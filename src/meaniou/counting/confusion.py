@@ -111,12 +111,12 @@ def _spec(batch: Batch, space: LabelSpace, inputs: InputSettings) -> CountSpec:
         preds_form=batch.preds_form,
         target_form=batch.target_form,
         num_classes=space.num_classes,
-        ignore=space.ignore,
+        ignore=space.tables.ignore,
         threshold=inputs.threshold,
         validate=inputs.validate_args,
         impl=inputs.impl,
-        target_ids=space.target_text,
-        preds_ids=space.preds_text,
+        target_ids=space.tables.target_ids,
+        preds_ids=space.tables.preds_ids,
     )
 
 

@@ -90,10 +90,6 @@ class LabelRangeError(ValueError):
     def __str__(self) -> str:
         return explain(self, "python")
 
-    def of_file(self, path: object, all_classes: str = "") -> str:
-        """The same for a file and the command line; ``all_classes`` says how all classes are named there."""
-        return explain(self, "cli", str(path), all_classes)
-
 
 def explain(error: LabelRangeError, dialect: Dialect, path: str = "", all_classes: str = "") -> str:
     """One sentence: what a map holds, and what can be done, in the words of Python or of the command line.

@@ -19,7 +19,10 @@ from meaniou.settings import InputSettings, Policy
 
 FORMAT = "meaniou metric "  # and the version
 VERSION = 3
-PARTS = ("space", "policy", "counting", "per_image", "protocol", "updates", "counts", "images", "image_names")
+PARTS = (
+    "space", "policy", "input_settings", "per_image", "protocol", "update_count", "counts", "image_rows", "image_ids",
+    "image_names",
+)  # fmt: skip
 POLICY = tuple(field.name for field in fields(Policy))
 INPUT_SETTINGS = tuple(field.name for field in fields(InputSettings))
 
@@ -74,22 +77,26 @@ def to_bytes(metric: Counter) -> bytes:
         RuntimeError: if the metric holds no numbers, as on the meta device.
     """
     state = metric.snapshot()
-    images = [part for name in ("image_rows", "image_ids") for part in state.get(name, ())]
-    order = images[-1].argsort(stable=True) if images else None
+    rows = ids = None
+    if metric.per_image:
+        (rows,), (ids,) = state["image_rows"], state["image_ids"]
+        order = ids.argsort(stable=True)
+        rows, ids = rows[order].cpu(), ids[order].cpu()
     names = {int(number): str(name) for number, name in state.get("image_names", {}).items()}
-    values = (
-        metric.saved_space().values(metric),
-        vars(metric.policy),
-        vars(metric.input_settings),
-        metric.per_image,
-        None if metric.protocol is None else metric.protocol.name,
-        state["update_count"],
-        state["counts"].cpu(),
-        [part[order].cpu() for part in images],
-        dict(sorted(names.items())),
-    )
+    parts = {
+        "space": metric.saved_space().values(metric),
+        "policy": vars(metric.policy),
+        "input_settings": vars(metric.input_settings),
+        "per_image": metric.per_image,
+        "protocol": None if metric.protocol is None else metric.protocol.name,
+        "update_count": state["update_count"],
+        "counts": state["counts"].cpu(),
+        "image_rows": rows,
+        "image_ids": ids,
+        "image_names": dict(sorted(names.items())),
+    }
     file = io.BytesIO()
-    torch.save({"format": f"{FORMAT}{VERSION}", **dict(zip(PARTS, values, strict=True))}, file)
+    torch.save({"format": f"{FORMAT}{VERSION}", **parts}, file)
     return file.getvalue()
 
 
@@ -109,7 +116,7 @@ def load(counter: type[AnyCounter], path: str | PathLike[str], **kwargs: Any) ->
             "out, or count again under the other setting."
         )
     parts = _read(Path(path), space.names)
-    impl = {"impl": kwargs.get("impl", parts["counting"]["impl"])}
+    impl = {"impl": kwargs.get("impl", parts["input_settings"]["impl"])}
     if "impl" not in kwargs and (reason := why_not(str(impl["impl"]))):
         raise ValueError(f"{path} asks for a kernel, and {reason.rstrip('.')}, or pass impl='auto' to load().")
     try:
@@ -124,18 +131,15 @@ def load(counter: type[AnyCounter], path: str | PathLike[str], **kwargs: Any) ->
 
 def _made_of(counter: type[AnyCounter], parts: Mapping[str, Any], **kwargs: Any) -> AnyCounter:
     """The metric of the parts of a file, with other keywords."""
-    settings = {**parts["policy"], **parts["counting"], "per_image": parts["per_image"], **kwargs}
+    settings = {**parts["policy"], **parts["input_settings"], "per_image": parts["per_image"], **kwargs}
     with torch.device("cpu"):
         metric = counter(**counter.saved_space().keywords(parts["space"]), **settings)
     if parts["protocol"] is not None:
         metric.protocol = protocols.get(parts["protocol"])
-    state = {
-        "settings": metric.snapshot()["settings"],
-        "counts": parts["counts"],
-        "update_count": int(parts["updates"]),
-        "image_names": parts["image_names"],
-    }
-    state |= {f"image_{name}": [part] for name, part in zip(("rows", "ids"), parts["images"], strict=False)}
+    state = {name: parts[name] for name in ("update_count", "counts", "image_names")}
+    state["settings"] = metric.snapshot()["settings"]
+    if metric.per_image:
+        state |= {name: [parts[name]] for name in ("image_rows", "image_ids")}
     metric.merge_state(state)
     return metric
 
@@ -181,13 +185,13 @@ def _refuse_bomb(members: Iterable[zipfile.ZipInfo], size: int) -> None:
 def _why_not_whole(parts: Mapping[str, Any], space: tuple[str, ...], size: int) -> Iterator[str]:
     """The reasons why the parts of a file are not those that ``save`` writes."""
     yield from _why_not_exactly("", parts, PARTS)
-    for name, expected in (("space", space), ("policy", POLICY), ("counting", INPUT_SETTINGS)):
+    for name, expected in (("space", space), ("policy", POLICY), ("input_settings", INPUT_SETTINGS)):
         yield from _why_not_exactly(f" in {name!r}", parts.get(name), expected)
     protocol = parts.get("protocol")
     if protocol is not None and protocol not in protocols.names():
         yield f"was counted under the protocol {protocol!r}, which this version does not know; update meaniou"
-    images = parts["images"] if isinstance(parts.get("images"), list) else []
-    for tensor in (part for part in (parts.get("counts"), *images) if isinstance(part, torch.Tensor)):
+    tensors = (parts.get(name) for name in ("counts", "image_rows", "image_ids"))
+    for tensor in (part for part in tensors if isinstance(part, torch.Tensor)):
         if tensor.numel() * tensor.element_size() > size:
             yield f"holds a tensor {list(tensor.shape)} in {size:,} bytes; expected a file of save()"
 

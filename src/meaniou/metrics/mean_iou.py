@@ -31,10 +31,7 @@ from meaniou.settings import (
 )
 
 # The values of a label space in a saved file, and the keywords that they settle.
-SPACE = (
-    "num_classes", "ids", "ignore_index", "class_names", "pred_ids", "pred_void", "class_groups", "colors",
-    "hint", "instances", "protocol",
-)  # fmt: skip
+SPACE = tuple(field.name for field in fields(LabelSpace) if field.name != "tables")
 SETTLED = ("num_classes", "label_space", "ignore_index", "pred_ids", "pred_void", "class_names")
 
 
@@ -222,10 +219,10 @@ class MeanIoU(IoUMetric):
             "average": self.policy.average,
             "ignore_index": self.label_space.ignore_index,
         }
-        if self.label_space.target_bins and self.protocol is None:
+        if self.label_space.ids is not None and self.protocol is None:
             always["ids"] = "..."
-        if self.label_space.pred_ids != self.label_space.ids:
-            always["pred_ids"] = "classes" if self.label_space.pred_ids is None else "..."
+        if self.label_space.preds_hold != "ids":
+            always["pred_ids"] = "classes" if self.label_space.preds_hold == "classes" else "..."
         defaults = vars(Policy.of(self.label_space)) | vars(InputSettings())
         others = {
             name: value
@@ -271,7 +268,7 @@ class MeanIoU(IoUMetric):
 def _state_form(space: LabelSpace, inputs: InputSettings, per_image: bool) -> StateForm:
     """What the counts of a metric look like, and the settings that make them comparable."""
     settings: dict[str, Any] = {"num_classes": space.num_classes, "ignore_index": space.ignore_index}
-    if space.target_bins or space.preds_bins:
+    if space.tables.target_ids or space.tables.preds_ids:
         settings |= {"ids": space.ids, "pred_ids": space.pred_ids, "pred_void": space.pred_void}
     settings |= {field.name: getattr(inputs, field.name) for field in fields(inputs) if field.compare}
     size = space.num_classes + 2
@@ -285,8 +282,7 @@ def _values(space: LabelSpace) -> dict[str, Any]:
 
 def _space(values: Mapping[str, Any]) -> LabelSpace:
     """The label space of plain values."""
-    pred_ids = "classes" if values["pred_ids"] is None else values["pred_ids"]
-    return LabelSpace(**{**values, "class_groups": dict(values["class_groups"]), "pred_ids": pred_ids})
+    return LabelSpace(**{**values, "class_groups": dict(values["class_groups"])})
 
 
 SAVED_SPACE = SavedSpace(

@@ -174,31 +174,6 @@ class LabelSpace:
         """Classes all of whose ids are void: they are in no mean, and NaN."""
         return self.tables.ignored_classes
 
-    @property
-    def ignore(self) -> tuple[int, ...]:
-        """As in ``tables``."""
-        return self.tables.ignore
-
-    @property
-    def target_bins(self) -> tuple[int, ...]:
-        """As in ``tables``."""
-        return self.tables.target_bins
-
-    @property
-    def preds_bins(self) -> tuple[int, ...]:
-        """As in ``tables``."""
-        return self.tables.preds_bins
-
-    @property
-    def target_text(self) -> str:
-        """As in ``tables``."""
-        return self.tables.target_text
-
-    @property
-    def preds_text(self) -> str:
-        """As in ``tables``."""
-        return self.tables.preds_text
-
 
 def resolve_class_groups(space: LabelSpace, groups: Groups | None) -> dict[str, tuple[int, ...]]:
     """Groups of classes by name, each as sorted ids without the ignored ones; raises as ``check_groups``."""
