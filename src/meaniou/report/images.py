@@ -80,7 +80,8 @@ def columns_of(names: Sequence[str]) -> tuple[str, ...]:
 
 def image_table(images: ImageAreas, space: LabelSpace, policy: Policy) -> ImageTable:
     """The table of all images."""
-    means, iou = image_means(images.areas, policy), image_iou(images.areas, policy)
+    iou = image_iou(images.areas, policy)
+    means = image_means(iou, policy)
     order = np.argsort(means, kind="stable")
     ids = (images.ids if images.numbers is None else images.numbers)[order].tolist()
     names = tuple(images.names.get(i, i) for i in ids)

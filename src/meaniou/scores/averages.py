@@ -80,9 +80,9 @@ def _in_the_mean(areas: Areas, policy: Policy) -> Bools:
     return members & areas.present(policy)
 
 
-def image_means(areas: Areas, policy: Policy) -> Floats:
-    """Mean over the policy's classes that are defined in each image, ``[N]``; NaN where none is."""
-    return mean(image_iou(areas, policy)[..., list(policy.classes)])
+def image_means(iou: Floats, policy: Policy) -> Floats:
+    """Mean of ``image_iou`` over the policy's classes that are defined in each image, ``[N]``; NaN where none is."""
+    return mean(iou[..., list(policy.classes)])
 
 
 def mean_over_images(areas: Areas, policy: Policy) -> Floats:
@@ -90,9 +90,10 @@ def mean_over_images(areas: Areas, policy: Policy) -> Floats:
 
     A class that is active in no image is left out of the mean over classes, or makes it NaN with ``absent="nan"``.
     """
+    iou = image_iou(areas, policy)
     if policy.over == "image":
-        return np.asarray(worst_mean(image_means(areas, policy), policy.worst_percent))
-    of_class = np.array([worst_mean(values, policy.worst_percent) for values in image_iou(areas, policy).T])
+        return np.asarray(worst_mean(image_means(iou, policy), policy.worst_percent))
+    of_class = np.array([worst_mean(values, policy.worst_percent) for values in iou.T])
     return of_class if policy.average == "none" else class_mean(of_class, policy)
 
 

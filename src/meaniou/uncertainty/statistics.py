@@ -46,9 +46,11 @@ def statistic_of(areas: Areas, policy: Policy, of: Statistic) -> WeightedStatist
         return lambda weights: _accuracy(total, weights)
     if policy.over == "dataset":
         return lambda weights: _over_dataset(areas, policy, of, weights)
+    iou, present = image_iou(areas, policy), areas.present(policy)
     if policy.over == "image" and of == "mean":
-        return lambda weights: _over_images(areas, policy, weights)
-    return lambda weights: _over_classes(areas, policy, of, weights)
+        means = image_means(iou, policy)
+        return lambda weights: _over_images(means, present, policy, weights)
+    return lambda weights: _over_classes(iou, present, policy, of, weights)
 
 
 def _weighted_areas(areas: Areas, weights: Ints) -> Areas:
@@ -75,15 +77,13 @@ def _over_dataset(areas: Areas, policy: Policy, of: Statistic, weights: Ints) ->
     return mean_iou(resampled, rules)[:, None], _lost_in_mean(lost, policy)
 
 
-def _over_images(areas: Areas, policy: Policy, weights: Ints) -> tuple[Floats, Bools]:
-    lost = _lost(areas.present(policy), weights)
-    return weighted_worst_means(image_means(areas, policy), weights, policy.worst_percent)[:, None], _lost_in_mean(
-        lost, policy
-    )
+def _over_images(means: Floats, present: Bools, policy: Policy, weights: Ints) -> tuple[Floats, Bools]:
+    numbers = weighted_worst_means(means, weights, policy.worst_percent)
+    return numbers[:, None], _lost_in_mean(_lost(present, weights), policy)
 
 
-def _over_classes(areas: Areas, policy: Policy, of: Statistic, weights: Ints) -> tuple[Floats, Bools]:
-    iou, lost = image_iou(areas, policy), _lost(areas.present(policy), weights)
+def _over_classes(iou: Floats, present: Bools, policy: Policy, of: Statistic, weights: Ints) -> tuple[Floats, Bools]:
+    lost = _lost(present, weights)
     if policy.worst_percent:
         of_class = np.stack([weighted_worst_means(values, weights, policy.worst_percent) for values in iou.T], 1)
     else:
