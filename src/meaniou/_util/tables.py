@@ -31,7 +31,7 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as they are shown. The first ``words`` columns hold words, the others numbers, which are aligned right.
+    """A table of text cells. The first ``words`` columns hold words, the others numbers, which are aligned right.
 
     Attributes:
         header: one title per column.

@@ -211,7 +211,7 @@ def compare(
     """
     check_clusters(options.clusters)
     preds = [pred_a, pred_b]
-    if target is None and rank():  # the first of several processes has all that is in the files
+    if target is None and rank():  # saved files hold all counts, so one process compares them
         return
     with init_workers() if target is not None else nullcontext(Workers()) as workers:
         if target is None:

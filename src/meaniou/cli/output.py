@@ -32,7 +32,7 @@ ADVICE = "expected a terminal, a pipe that is read, or a file with room, so redi
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """The options that say what is written; each is described where it is an option."""
+    """The options about outputs; ``options`` has the help text of each."""
 
     class_group: tuple[str, ...] = ()
     ci: bool = False
@@ -80,7 +80,7 @@ class OutputOptions:
 
 
 def report_metric(metric: MeanIoU, options: OutputOptions, gallery: Gallery | None = None, title: str = "") -> None:
-    """Writes and prints all that is asked for of a metric; if anything fails, none of the files.
+    """Writes and prints the requested outputs of a metric; if anything fails, no file is written.
 
     Raises:
         MaskError: if a file or the standard output cannot be written, or a picture not be drawn.
@@ -113,7 +113,7 @@ def render(
     gallery: Gallery | None,
     title: str,
 ) -> dict[Path, bytes]:
-    """The contents of all files that are asked for."""
+    """The contents of all requested files."""
     contents = render_report(report, options)
     if options.image_scores and images:
         contents[options.image_scores] += (images.to_csv() + "\n").encode()
@@ -132,7 +132,7 @@ def render(
 
 
 def render_report(report: Report | ComparisonReport, options: OutputOptions) -> defaultdict[Path, bytes]:
-    """The content of ``--output``, if it is asked for; several outputs add to it if it is a pipe or device."""
+    """The content of ``--output``, if requested; a pipe or device may take other outputs too."""
     contents: defaultdict[Path, bytes] = defaultdict(bytes)
     if options.output:
         contents[options.output] += (format_report(report, options) + "\n").encode()
@@ -140,7 +140,7 @@ def render_report(report: Report | ComparisonReport, options: OutputOptions) -> 
 
 
 def format_report(report: Report | ComparisonReport, options: OutputOptions) -> str:
-    """A report in the format that is asked for, or that the name of the file ends in."""
+    """A report in the requested format, by default that of the suffix of ``--output``."""
     suffix = options.output.suffix.lower() if options.output else ""
     return FORMATS[options.form or FORMATS_BY_SUFFIX.get(suffix, "text")](report)
 

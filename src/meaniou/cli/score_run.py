@@ -34,7 +34,7 @@ from meaniou.settings import Absent, Present, VoidPreds, read_class_names, resol
 
 @dataclass(frozen=True)
 class MaskOptions:
-    """The options that say what masks hold and how they are found; each is described where it is an option."""
+    """The options about masks: labels, file names and reading; ``options`` has the help text of each."""
 
     num_classes: int | None = None
     protocol: str | None = None
@@ -192,7 +192,7 @@ def load_saved(path: Path) -> MeanIoU:
 
 
 def load_for_comparison(path: Path) -> MeanIoU:
-    """As ``load_saved``; raises ``ValueError`` for folders, and for options of masks, which a file brings itself."""
+    """As ``load_saved``; raises ``ValueError`` for folders, and for options about masks, which the file settles."""
     if path.is_dir():
         raise ValueError(f"{path} is a folder and there is no TARGET; pass the folder of the truth, or saved files.")
     if option := first_option_passed(MaskOptions):

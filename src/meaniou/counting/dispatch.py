@@ -1,4 +1,4 @@
-"""Chooses the kernel that counts on a device, from the table of those that there are."""
+"""Chooses the kernel that counts on a device, from the table of all kernels."""
 
 import functools
 import importlib
@@ -117,7 +117,7 @@ def _is_installed(module: str) -> bool:
 
 
 def _fault(name: str, device: torch.device) -> str:
-    """What a first program on a GPU met; nothing where there is no GPU, or none can be tried now."""
+    """The error of a first program on a GPU; empty where there is no GPU, or none can be tried now."""
     if device.type != "cuda" or not torch.cuda.is_available() or torch.cuda.is_current_stream_capturing():
         return ""
     find_fault = getattr(_import(name), "fault", None)

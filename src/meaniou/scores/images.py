@@ -1,4 +1,4 @@
-"""Rows of pixels that are kept for each image, in one order, and the areas that they have under a policy."""
+"""Counts of each image, as rows in an order that does not depend on batches or ranks, and their areas."""
 
 import hashlib
 from collections.abc import Mapping

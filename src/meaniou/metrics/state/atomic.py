@@ -1,4 +1,4 @@
-"""Methods that change all of their object or nothing."""
+"""Atomic methods: if one raises, its object stays as it was."""
 
 import functools
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def all_or_nothing(
 
 
 def whole_call(owner: Any, before: Callable[[], None], call: Callable[Params, Result]) -> Callable[Params, Result]:
-    """A call that restores all attributes of its owner if it raises, or if ``before`` does, which it makes first."""
+    """Wraps ``call`` so that it runs ``before`` first, and restores all attributes of ``owner`` if either raises."""
 
     @all_or_nothing
     def whole(_: Any, /, *args: Any, **kwargs: Any) -> Result:

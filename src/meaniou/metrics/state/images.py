@@ -21,12 +21,12 @@ class BatchImages(NamedTuple):
     names: Mapping[int, str]  # by id, where ids are names
 
     def lists(self) -> "ImageLists":
-        """The same as states."""
+        """As lists, in which the metric keeps them."""
         return ImageLists([self.rows], [self.ids], [encoded_names(self.names.values())] if self.names else [])
 
 
 def first_to_join(lengths: Sequence[int]) -> int:
-    """The number of the first part to be joined with all behind it.
+    """The index of the first part to join with all later ones.
 
     It is the first one that is at most twice as large as all that follow it. So each item is copied a logarithmic
     number of times, however many batches there are, and the parts that stay are few: each is larger than twice the sum

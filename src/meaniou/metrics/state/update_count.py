@@ -8,8 +8,8 @@ import torch
 class UpdateCount:
     """The attribute ``_update_count`` of a metric: the eager updates and the compiled ones.
 
-    The base class counts updates in an int attribute, whose value a compiled step would guard, so that each step were
-    compiled anew. Compiled updates are therefore counted in a tensor, which is read only if there were any, since a
+    The base class counts updates in an int attribute, whose value a compiled step would guard, and so compile
+    each step anew. Compiled updates are therefore counted in a tensor, which is read only if there were any, since a
     fake tensor cannot be read. (Leaving update to the interpreter would forbid fullgraph.)
     """
 

@@ -222,12 +222,12 @@ def _void_undefined(scores, first, class_stride, num_classes, nan_above, answers
 
 
 def rank(score):
-    """What compares as the score does."""
+    """A number in the order of the scores. Numba takes ``_rank``, which overloads it; Python has no use for it."""
     raise NotImplementedError
 
 
 def is_nan(score, nan_above):
-    """Whether a score is NaN."""
+    """Whether a score is NaN. Numba takes ``_is_nan``, which overloads it; Python has no use for it."""
     raise NotImplementedError
 
 
