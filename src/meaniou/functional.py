@@ -51,7 +51,7 @@ def mean_iou(
     impl: Impl = "auto",
     **kwargs: Any,
 ) -> Tensor:
-    """Mean IoU of all that is passed, as ``MeanIoU`` with the same keywords gives it after one update.
+    """Mean IoU of one batch: the value of ``MeanIoU`` with the same keywords after one update.
 
     Args:
         preds: as in ``MeanIoU.update``, or a NumPy array or an object with DLPack, or a list or tuple of these.

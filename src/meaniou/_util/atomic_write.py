@@ -182,7 +182,7 @@ class _File:
 
 @contextmanager
 def _errors_name(path: Path) -> Iterator[None]:
-    """Puts the path that was asked for into errors."""
+    """Puts the requested path into errors."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a command writes and prints: reports, files that are written all or none, and warnings."""
+"""The outputs of a command: reports, files (written all or none), and warnings."""
 
 import io
 import os
@@ -58,7 +58,7 @@ class OutputOptions:
 
     @property
     def outputs(self) -> paths.Outputs:
-        """Where all that is written goes."""
+        """The paths of all outputs."""
         files = tuple(path for path in (self.image_scores, self.save, self.html, self.output) if path is not None)
         return paths.Outputs(files, {self.plot: tuple(PLOTS)} if self.plot else {}, self.overlay)
 

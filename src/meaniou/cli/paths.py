@@ -44,7 +44,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What is written.
+    """The outputs of a command.
 
     Attributes:
         files: paths of files.

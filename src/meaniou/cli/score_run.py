@@ -93,7 +93,7 @@ class ScoreRun:
     Attributes:
         metric: the metric.
         pairs: the masks by the names of their images.
-        photos: the photos by the same names; none if there is no folder of them.
+        photos: the photos by the same names; empty without a folder of photos.
     """
 
     def __init__(self, options: MaskOptions, *, per_image: bool) -> None:

@@ -24,7 +24,7 @@ class Workers:
     """The processes of a command, as one of them sees them.
 
     Attributes:
-        rank: number of this process; the first one, 0, writes what there is to write.
+        rank: number of this process; process 0 writes all outputs.
         size: how many there are.
         store: by which several processes exchange messages.
     """

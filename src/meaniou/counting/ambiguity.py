@@ -26,7 +26,7 @@ PLANES = "pass input_format='index' if they are labels, 'one-hot' if they are cl
 
 
 class RawBatch(NamedTuple):
-    """What was passed, as tensors, and what a sentence about it needs to know."""
+    """The arguments of a batch as tensors, and the facts that an error about them needs."""
 
     preds: Tensor
     target: Tensor
@@ -59,7 +59,7 @@ class RawBatch(NamedTuple):
         return f"make a MeanIoU(2) for each channel, as with preds{part} and target{part}"
 
     def lone_channel(self) -> str:
-        """How a volume is told from channels."""
+        """The cure for a volume that looks like channels."""
         return "preds[None] and target[None]" if self.of_list else "preds[:, None] and target[:, None]"
 
 

@@ -1,4 +1,4 @@
-"""Prepares what was passed for the kernels, as views without a copy, or says in one sentence why it cannot."""
+"""Prepares the arguments of a batch for the kernels, as views without a copy, or raises an error of one sentence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

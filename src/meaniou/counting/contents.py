@@ -1,4 +1,4 @@
-"""What a map on the CPU seems to hold, told from its values: class planes, probabilities, fractions, a decoded JPEG.
+"""Guesses the contents of a map on the CPU from its values: class planes, probabilities, fractions, a decoded JPEG.
 
 It decides between readings of a shape, and explains labels that are out of range.
 """
@@ -92,7 +92,7 @@ def is_whole(values: Tensor) -> bool:
 
 
 def cause_of_fractions(values: Tensor) -> str:
-    """What a floating map of labels holds: ``""`` for whole numbers, else ``"divided"`` or ``"fractions"``.
+    """The contents of a floating map of labels: ``""`` for whole numbers, else ``"divided"`` or ``"fractions"``.
 
     ``"divided"`` are steps of 1/255, which torchvision's ``ToTensor`` makes of 8-bit labels.
     """
@@ -108,7 +108,7 @@ def cause_of_fractions(values: Tensor) -> str:
 
 
 def first_fraction(values: Tensor) -> float:
-    """The first value that is no whole number, NaN if all others are."""
+    """The first finite fraction or infinity of a map; NaN if there is none."""
     for piece in _pieces(values):
         fractions = piece[((piece != piece.floor()) | piece.isinf()) & ~piece.isnan()]
         if fractions.numel():
@@ -117,7 +117,7 @@ def first_fraction(values: Tensor) -> float:
 
 
 def cause_of_mask(labels: Tensor) -> str:
-    """What a mask of two classes with labels out of range is: ``"binary"`` (0 and one label), ``"jpeg"``, or ``""``."""
+    """The kind of a two-class mask with labels out of range: ``"binary"`` (0 and one label), ``"jpeg"``, or ``""``."""
     pieces = [piece.double() for piece in _pieces(labels)] if labels.numel() <= PIECE else _sampled(labels)
     values = torch.cat(pieces)
     others = values[(values != 0) & (values != 1)]
@@ -137,7 +137,7 @@ def _sampled(labels: Tensor) -> list[Tensor]:
 
 
 def _pieces(values: Tensor) -> Iterator[Tensor]:
-    """The values, flat, so many at a time; of what does not lie flat, an image at a time."""
+    """The values as flat pieces of at most ``PIECE`` pixels; a map that does not lie flat is copied image by image."""
     values = values.detach()
     for part in [values] if values.is_contiguous() else values.split(1):
         yield from part.reshape(-1).split(PIECE)

@@ -30,7 +30,7 @@ class Kernel(typing.Protocol):
 
 @dataclass(frozen=True)
 class Needs:
-    """What a kernel needs: a type of device, and a package, by its module, its name and where it comes from."""
+    """The requirements of a kernel: a type of device, and a package (its module, its name, and how to install it)."""
 
     device: str
     module: str
@@ -112,7 +112,7 @@ def _for_device(device: str) -> tuple[str, ...]:
 
 @functools.cache
 def _is_installed(module: str) -> bool:
-    """Whether a module is installed; looked up once, since what is not there is looked for in all folders."""
+    """Whether a module is installed; cached, since a search for a missing module scans all folders."""
     return importlib.util.find_spec(module) is not None
 
 

@@ -56,7 +56,7 @@ class LabelRangeError(ValueError):
         number: how many pixels.
         label_space: the classes that the labels are no part of.
         index: of the first one, on the CPU; else ``None``.
-        stored: what is stored there: one label, or the values of a pixel of class planes.
+        stored: the value there: one label, or the values of a pixel of class planes.
         cause: what the map seems to hold, a key of ``CAUSES``, or empty.
         image: place in the sequence that was passed, ``None`` for a batch.
         operand: the expression that a cure computes with, such as ``preds.long()`` for uint16, which has few operators
@@ -82,7 +82,7 @@ class LabelRangeError(ValueError):
 
     @property
     def label(self) -> int | None:
-        """The first label that is outside; ``None`` on an accelerator, and for what is no whole number."""
+        """The first label out of range; ``None`` on an accelerator, and where the value is no whole number."""
         if len(self.stored) != 1 or self.stored[0] != self.stored[0] or self.stored[0] % 1:
             return None
         return int(self.stored[0])
@@ -92,7 +92,7 @@ class LabelRangeError(ValueError):
 
 
 def explain(error: LabelRangeError, dialect: Dialect, path: str = "", all_classes: str = "") -> str:
-    """One sentence: what a map holds, and what can be done, in the words of Python or of the command line.
+    """The sentence of an error: the fact and the cures, in the words of Python or of the command line.
 
     Args:
         error: the error.
@@ -141,7 +141,7 @@ def refuse_labels(counts: Tensor, preds: Tensor, target: Tensor, valid: Tensor |
 def _first_outside(
     truth: PixelReader, prediction: PixelReader, valid: Tensor | None, on_truth: bool
 ) -> tuple[tuple[int, ...], list[float]]:
-    """Index of the first pixel outside the classes, and what is stored there."""
+    """Index of the first pixel outside the classes, and the values stored there."""
     num_classes = truth.num_classes
     rows, columns, outside = truth.bins(), prediction.bins(), num_classes + 1
     for block in blocks(truth.shape, max(1, CPU_TILE // num_classes)):

@@ -18,11 +18,11 @@ class MaskError(ValueError):
 
 
 class ContentError(ValueError):
-    """What is wrong with the content of a file: the rest of a sentence that begins with the file's name."""
+    """An error about the content of a file: the rest of a sentence that begins with the file's name."""
 
 
 def reason(error: BaseException) -> str:
-    """What another library or the system says of an error: its first line, without its number."""
+    """The message of an error of another library or of the system: its first line, without its number."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     lines = text.strip().splitlines()
     return shorten(lines[0].rstrip(".")) if lines else type(error).__name__

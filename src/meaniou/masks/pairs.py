@@ -25,7 +25,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Kind:
-    """What is looked for in a folder: the word for it in errors, the suffixes of its files, and a cure."""
+    """A kind of file that is searched for: the word for it in errors, the suffixes of its files, and a cure."""
 
     word: str
     suffixes: tuple[str, ...]
@@ -171,7 +171,7 @@ def _check_folder(folder: Path, kind: Kind) -> None:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """All files below a folder, with their paths in it, through links too, by name, but for what is hidden.
+    """All files below a folder except hidden ones, sorted, with their paths in it; links are followed.
 
     Raises:
         MaskError: if a folder cannot be listed, or a link leads back.

@@ -1,4 +1,4 @@
-"""What a metric has counted over all ranks, once it was checked, and the areas that follow from it."""
+"""The counts of all ranks after a check, and the areas that follow from them."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ NO_ROWS = "No rows are kept for images; make the metric with per_image=True."
 
 @dataclass(frozen=True)
 class CheckedCounts:
-    """What a metric has counted over all ranks, on the CPU, after a check that raises for what must be a mistake.
+    """The counts of all ranks, on the CPU, after a check that raises for certain mistakes.
 
     The counts are a confusion matrix with void and outside; a metric of other counts has a subclass of this.
 
@@ -19,7 +19,7 @@ class CheckedCounts:
         space: the classes.
         counts: of the dataset.
         images: rows of each image; ``None`` where none are kept.
-        doubts: warnings of what may be a mistake.
+        doubts: warnings about possible mistakes.
     """
 
     space: LabelSpace

@@ -29,7 +29,7 @@ INPUT_SETTINGS = tuple(field.name for field in fields(InputSettings))
 
 @dataclass(frozen=True)
 class SavedSpace:
-    """How a counter saves what it counts, such as a label space: the part of its settings that is its own.
+    """How a counter saves the settings that other counters do not share, such as a label space.
 
     Attributes:
         names: of the values, all of which a file must hold.
@@ -71,7 +71,7 @@ def save(metric: Counter, path: str | PathLike[str]) -> None:
 
 
 def to_bytes(metric: Counter) -> bytes:
-    """What ``save`` writes; rows are in the order of their ids, whatever the number of ranks.
+    """The bytes that ``save`` writes; rows are in the order of their ids, for any number of ranks.
 
     Raises:
         RuntimeError: if the metric holds no numbers, as on the meta device.

@@ -16,7 +16,7 @@ ImageIds = Sequence[int] | Sequence[str] | Tensor
 
 
 def ids_of(image_ids: ImageIds | None, number: int, device: torch.device) -> tuple[Tensor, dict[int, str]]:
-    """Ids of a batch of so many images, int64 ``[B]``, and the names of images by id, where the ids are names.
+    """Ids of a batch, int64 ``[B]`` (``number`` is B), and the names of images by id, where the ids are names.
 
     Without ids, each is -1; a name has the number ``id_of``.
 

@@ -194,7 +194,7 @@ class IoUMetric(CountState):
         return self._checked_counts().image_areas(self.policy)
 
     def _checked_counts(self, warns: bool = True) -> CheckedCounts:
-        """What was counted on all ranks, checked; every result starts here, with a warning for each doubt."""
+        """The checked counts of all ranks, with a warning for each doubt; every result starts here."""
         alone = not self._is_synced
         with self.sync_context(
             dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and alone, should_unsync=alone
@@ -205,7 +205,7 @@ class IoUMetric(CountState):
         return checked
 
     def _check(self) -> CheckedCounts:
-        """What the states hold; raises ``RuntimeError`` or ``ValueError`` for what must be a mistake."""
+        """The counts in the states; raises ``RuntimeError`` or ``ValueError`` for certain mistakes."""
         self._restart_if_moved()
         self._refuse_foreign_states()
         counts, images = self.counts.cpu(), None
@@ -220,7 +220,7 @@ class IoUMetric(CountState):
         return self._checked_as(self.label_space, counts.numpy(), images, tuple(doubts))
 
     def _doubts(self, counts: Tensor) -> list[str | Warning]:
-        """What may be a mistake in a confusion matrix; raises ``ValueError`` for labels outside the classes."""
+        """Warnings about a confusion matrix that may be wrong; raises ``ValueError`` for labels outside the classes."""
         refuse_outside(counts, self.label_space)
         if self._holds_batch:  # much that is plausible of a batch would be doubtful of a dataset
             return []
@@ -239,7 +239,7 @@ class IoUMetric(CountState):
 
 
 def checked_counts(metric: IoUMetric) -> CheckedCounts:
-    """What a metric has counted on all ranks, checked; every rank must call it, and ``warn_of`` its doubts later."""
+    """The checked counts of all ranks, without warnings, for which ``warn_of`` is; every rank must call it."""
     return metric._checked_counts(warns=False)
 
 

@@ -54,11 +54,11 @@ class MeanIoU(IoUMetric):
         pred_ids: what predictions hold where the truth holds ids of its own: the same ``"ids"``, or ``"classes"``,
             ``0 .. C-1`` as an argmax gives them. Scores are in the order of the classes in any case.
         pred_void: id or ids that are void in predictions, instead of those of ``ignore_index`` or the protocol.
-        void_preds: what a void prediction (a void id, or a NaN score) on a valid pixel does: it is a ``"miss"`` of the
-            true class (the default without a protocol), makes the pixel void (``"drop"``), or is an ``"error"``.
+        void_preds: the effect of a void prediction (a void id, or a NaN score) on a valid pixel: a ``"miss"`` of the
+            true class (the default without a protocol), a void pixel (``"drop"``), or an ``"error"``.
         present: the classes that enter an average: those in truth or prediction (``"union"``, the default), or in the
             truth (``"target"``).
-        absent: what a class that is not present brings to macro and none: ``"skip"`` (the default), ``"zero"``,
+        absent: the value of a class that is not present, for macro and none: ``"skip"`` (the default), ``"zero"``,
             ``"one"`` or ``"nan"``.
         classes: only these classes enter the averages; all pixels still count. ``average="none"`` still gives all C.
         include_background: ``False`` leaves class 0 out of the averages.

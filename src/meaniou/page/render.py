@@ -25,7 +25,7 @@ def html(
 
     Args:
         report: what ``MeanIoU.report`` gives.
-        title: what was scored.
+        title: a text for the data that were scored.
         label_space: the classes, for their colours (``metric.label_space``).
         worst: name, mean IoU and picture (a URI, such as ``"data:image/png;base64,..."``) of images to show; with
             ``""`` as picture, only the name is view.

@@ -22,7 +22,7 @@ class MatrixView:
     Attributes:
         rows, columns: names; the columns begin with the classes of the rows.
         pixels: int64 ``[R, K]``.
-        values: what is shown, shares 0 .. 1 or pixels, ``[R, K]``; NaN where nothing is known.
+        values: shares 0 .. 1 or pixels, ``[R, K]``; NaN where nothing is known.
         of: how many classes there are.
     """
 

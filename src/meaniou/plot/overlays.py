@@ -64,7 +64,7 @@ def errors(image: Any, preds: Classes, target: Classes, num_classes: int, of: in
 
 
 def legend(names: Mapping[str, Color] = OF_ALL) -> dict[str, Color]:
-    """What ``errors`` draws, in the colours that it has where there is no image; at last void."""
+    """The labels and colours of what ``errors`` draws without an image; void comes last."""
     red_green_blue = [(int(r), int(g), int(b)) for r, g, b in _shades()[1:, MIDDLE]]
     return dict(zip((*names, "void"), red_green_blue, strict=True))
 

@@ -1,4 +1,4 @@
-"""The rules of each benchmark, a function for each; its text names the source, and what is not reproduced."""
+"""The rules of each benchmark as a function, whose docstring names the source and the parts not reproduced."""
 
 import csv
 from collections.abc import Callable

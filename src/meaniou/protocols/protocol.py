@@ -1,4 +1,4 @@
-"""What a protocol is: a label space and the rules of a benchmark."""
+"""A protocol: the label space and the rules of a benchmark."""
 
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict

@@ -68,7 +68,7 @@ def build_report(
         class_groups: by default those of the label space.
         protocol: whose rules these are, perhaps with changes.
         images: areas of each image, where they are kept.
-        resampling: of the images, where intervals are asked for.
+        resampling: of the images, for intervals; ``None`` for no intervals.
     """
     members = dict(space.class_groups) if class_groups is None else resolve_class_groups(space, class_groups)
     values = {name: column_values(column, areas, policy) for name, column in COLUMNS.items()}

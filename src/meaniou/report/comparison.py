@@ -1,4 +1,4 @@
-"""All that two metrics over the same images are compared in, as a frozen record with its forms."""
+"""The comparison of two metrics over the same images, as a frozen record with its forms."""
 
 import math
 from dataclasses import asdict, dataclass, fields
@@ -25,7 +25,7 @@ COLUMNS = (*(part.name for part in fields(Compared)), *OF_DIFFERENCE[1:])  # of 
 
 @dataclass(frozen=True, eq=False)
 class ComparisonReport(EqualByValue):
-    """All that two metrics over the same images are compared in.
+    """The comparison of two metrics over the same images.
 
     Attributes:
         classes: a comparison for each class, in the order of the ids.

@@ -15,7 +15,7 @@ NO_CLASS = ("(void prediction)", "(outside)")  # predictions that are no class, 
 
 @dataclass(frozen=True)
 class Column:
-    """What a field of ``ClassReport`` is made of, and where it is shown; the one place that a new ratio is entered.
+    """The function and the places of a field of ``ClassReport``; a new ratio is entered here alone.
 
     Every field is in ``to_dict`` and a column of CSV.
 
@@ -39,7 +39,7 @@ class Column:
 
 @dataclass(frozen=True, eq=False)
 class ClassReport(EqualByValue):
-    """What is known of one class: ratios 0 .. 1 (NaN where undefined) and pixels on valid ground."""
+    """The numbers of one class: ratios 0 .. 1 (NaN where undefined) and valid pixels."""
 
     name: str
     iou: float = field(metadata=Column(iou, "IoU", "mean_iou", by_presence=True).entry)

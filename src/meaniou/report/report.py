@@ -30,7 +30,7 @@ class Report(EqualByValue):
         frequency_weighted_iou: mean IoU by truth area, as ``average="weighted"``.
         kappa: Cohen's, -1 .. 1.
         classes: one entry per class, in the order of the ids.
-        class_groups: one entry per group that was asked for.
+        class_groups: one entry per group.
         mean_merged_iou: of the merged IoU of all groups, NaN if there are none, or if they overlap.
         harmonic_mean: of the mean IoU of two groups; NaN unless there are two.
         confusions: the mistakes that cost most IoU, the costliest first; ``None`` where no confusion matrix is counted.
@@ -192,7 +192,7 @@ def class_table(report: Report) -> Table:
 
 
 def group_table(report: Report) -> Table:
-    """A row for each group of classes, and what is made of all groups."""
+    """A row for each group of classes, and the means over groups."""
     rows = [(g.name, percent(g.mean_iou), percent(g.merged_iou)) for g in report.class_groups]
     if not math.isnan(report.mean_merged_iou):
         rows.append(("mean", "", percent(report.mean_merged_iou)))

@@ -106,7 +106,7 @@ def worst_mean(scores: Floats, worst_percent: Sequence[float]) -> float:
 
 
 def lowest(number: int, percent: float) -> int:
-    """How many of so many scores are the worst ``percent``: rounded down in whole numbers, and at least one."""
+    """``percent`` of a number of scores, rounded down in whole numbers, and at least one."""
     return max(1, int(Fraction(str(percent)) * number / 100))
 
 

@@ -15,7 +15,7 @@ class InputSettings:
         input_format: how shapes that can be read in two ways are read.
         threshold: class 1 of two is where a single floating channel is above it.
         validate_args: whether labels outside the classes raise.
-        impl: the kernel asked for; all count alike, so that it makes no difference between metrics.
+        impl: the requested kernel; all kernels give the same counts, so metrics that differ in it alone are equal.
     """
 
     input_format: InputFormat = "auto"

@@ -38,7 +38,7 @@ class LabelSpace:
         hint: what an error says of labels that are no class, as pairs of a label (``None`` for any) and a text.
         instances: how labels that hold the number of an instance too hold the class, such as ``"// 1000"``, or empty.
         protocol: name of the benchmark whose classes these are, or empty.
-        tables: what a kernel reads of all this.
+        tables: the part that kernels read, derived from the others.
 
     Example:
         >>> import numpy as np
@@ -191,7 +191,7 @@ def _preds_hold(pred_ids: str | ClassIds | None, target_ids: IdsByClass | None, 
 
 
 def _usual_pred_void(preds_hold: PredsHold, ignore_index: tuple[int, ...], num_classes: int) -> tuple[int, ...]:
-    """The ids that are void in predictions unless ``pred_void`` says so."""
+    """The default of ``pred_void``."""
     if preds_hold == "ids":
         return ignore_index
     return (TRAIN_VOID,) if preds_hold == "classes" and num_classes <= TRAIN_VOID else ()

@@ -7,7 +7,7 @@ from meaniou.settings.label_ids import IdsByClass
 
 @dataclass(frozen=True)
 class LabelTables:
-    """What a kernel reads of a label space.
+    """The part of a label space that kernels read.
 
     Attributes:
         ignored_classes: classes all of whose ids are void; they are in no mean, and NaN.

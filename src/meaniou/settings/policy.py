@@ -16,11 +16,11 @@ class Policy:
 
     Attributes:
         average: ``"macro"``, ``"micro"``, ``"weighted"`` (by truth area) or ``"none"``.
-        void_preds: what a void prediction on a valid pixel does: it is a ``"miss"``, makes the pixel void (``"drop"``),
-            or is an ``"error"``.
+        void_preds: the effect of a void prediction on a valid pixel: a ``"miss"``, a void pixel (``"drop"``), or an
+            ``"error"``.
         present: the classes that enter an average: those in truth or prediction (``"union"``) or in the truth
             (``"target"``).
-        absent: what a class that is not present brings to macro and none: nothing, 0, 1 or NaN.
+        absent: the value of a class that is not present, for macro and none: nothing, 0, 1 or NaN.
         classes: the classes that enter an average, sorted.
         over: the order of averaging: pixels of the ``"dataset"`` first, or means over each ``"image"`` or ``"class"``.
         worst_percent: percent of the lowest scores that are averaged, of images or of each class's

@@ -8,7 +8,7 @@ from meaniou._util import EqualByValue
 
 @dataclass(frozen=True, eq=False)
 class Interval(EqualByValue):
-    """A value and what it might have been with other images of the same kind.
+    """A value with its bootstrap confidence interval over images.
 
     Attributes:
         value: the number itself, a ratio 0 .. 1; NaN where it is undefined.

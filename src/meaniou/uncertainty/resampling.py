@@ -146,7 +146,7 @@ def _comparisons(a: Resampled, b: Resampled, resampling: Resampling) -> tuple[Co
 
 
 def _multinomial(generator: np.random.Generator, number: int, resamples: int) -> Ints:
-    """How often each of so many is drawn, ``[resamples, number]``, by counting the draws."""
+    """How often each of ``number`` clusters is drawn, ``[resamples, number]``, by counting the draws."""
     places = generator.integers(0, number, size=(resamples, number))
     places += np.arange(resamples)[:, None] * number
     return np.bincount(places.ravel(), minlength=resamples * number).reshape(resamples, number)

@@ -61,7 +61,7 @@ def _reader(data: Tensor, form: str, ids: str, spec: CountSpec) -> PixelReader:
 
 
 class LabelReader:
-    """A map of labels. Code 0 is the lowest label of its table; what lies beyond the table is clamped to its ends.
+    """A map of labels. Code 0 is the lowest label of its table; labels beyond the table are clamped to its ends.
 
     Each sparse label has a code of its own after the dense ones.
     """

@@ -60,7 +60,7 @@ def _chunks(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:
 
 
 def _colors(image: NDArray[np.generic], channels: str, depth: int) -> str:
-    """Why an image with several channels is no mask."""
+    """The reason why an image with several channels is refused."""
     if depth == 8 and image.ndim == 3 and (image[..., :3] == image[..., :1]).all() and image.shape[2] > 2:
         alike, cure = ", of which R, G and B are alike", "one of these channels alone, if its values are the ids"
     else:

@@ -21,7 +21,7 @@ class Format:
     """A file format of masks.
 
     Attributes:
-        kind: what a file of it is, in an error.
+        kind: the noun for such a file in an error.
         suffixes: how names of its files end, in lower case.
         magic: how its files begin; empty for a format that has only its suffix.
         read: gives the labels of an open file, or raises ``ContentError`` beyond a number of pixels.

@@ -64,7 +64,7 @@ class CountState(Metric):
         """What the rows of all images add up to, int64 ``[4, C]``, from the counts."""
 
     def _add_batch(self, counts: Tensor, images: BatchImages | None = None) -> None:
-        """Adds the counts of a batch, and what was counted for each of its images; to be called last."""
+        """Adds the counts of a batch, and those of its images; to be called last."""
         check_device(counts, self.counts.device)
         if is_captured(self.counts, self.per_image):
             # The graph adds to the tensor that it knows, and a replay runs no Python that would drop the value.
@@ -174,7 +174,7 @@ class CountState(Metric):
         self.counts, self._was_shared = counts, True
 
     def snapshot(self) -> dict[str, Any]:
-        """What ``merge_state`` adds: the states, of all ranks between ``sync`` and ``unsync``, and what is beside them.
+        """A dict that ``merge_state`` takes: the states, names and update count; of all ranks after ``sync``.
 
         Raises:
             RuntimeError: if the states hold no numbers, as on the meta device.

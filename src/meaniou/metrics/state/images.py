@@ -14,7 +14,7 @@ PARTS = 64  # in a list; more are joined
 
 
 class BatchImages(NamedTuple):
-    """What was counted for each image of a batch."""
+    """The counts of each image of a batch."""
 
     rows: Tensor  # int64 [B, 4, C]
     ids: Tensor  # int64 [B]

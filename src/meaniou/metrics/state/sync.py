@@ -1,4 +1,4 @@
-"""Counts, and what was counted for each image, over all ranks of a process group."""
+"""Synchronises counts, and the rows of images, over the ranks of a process group."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeGuard

@@ -86,7 +86,7 @@ def count_images(preds: Tensor, target: Tensor, valid: Tensor | None, spec: Coun
 def _in_loops(
     truth: PixelReader, prediction: PixelReader, spec: CountSpec, valid: Tensor | None
 ) -> TypeGuard[LabelReader]:
-    """Whether the compiled loops read both sides; whatever else there is becomes codes first."""
+    """Whether the compiled loops read both sides; other maps become codes first."""
     if valid is not None or not isinstance(truth, LabelReader) or truth.data.is_floating_point():
         return False
     labels = isinstance(prediction, LabelReader) and not prediction.data.is_floating_point()
@@ -184,7 +184,7 @@ def _add_scores_last(
 
 
 def _count_codes(truth: PixelReader, prediction: PixelReader, valid: Tensor | None, counts: Array) -> None:
-    """Counts whatever has a reader, by way of its codes."""
+    """Counts any maps by the codes of their readers."""
     rows, cols = truth.bins().numpy() * (truth.num_classes + 2), prediction.bins().numpy()
     for row, column in tiles(truth, prediction, valid, max(1, portable.CPU_TILE // 2), portable.CPU_SCORES):
         codes = column.numpy(), row.numpy()
