@@ -28,7 +28,7 @@ def html(
         title: a text for the data that were scored.
         label_space: the classes, for their colours (``metric.label_space``).
         worst: name, mean IoU and picture (a URI, such as ``"data:image/png;base64,..."``) of images to show; with
-            ``""`` as picture, only the name is view.
+            ``""`` as picture, only the name is shown.
 
     Raises:
         ValueError: if ``label_space`` has another number of classes.
