@@ -1,0 +1,183 @@
+"""Every block of the README and the guides runs and prints what the text says; every link leads somewhere."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from support.documents import (
+    DOCUMENTS,
+    GUIDES,
+    MEANIOU,
+    README,
+    ROOT,
+    Block,
+    Document,
+    blocks,
+    run_command,
+    run_on_processes,
+    run_scripts,
+)
+
+from meaniou.cli.commands import main
+
+TEXTS = {path.stem: Document(path) for path in DOCUMENTS}
+
+# Documents whose libraries take seconds to import.
+SLOW = {"distributed", "huggingface", "lightning", "logging", "migrating"}
+
+# Blocks of Python that no test runs, by their note after the fence, with the reason.
+NOT_RUN = {
+    "not-on-pypi": "the tool that it shows is not on PyPI",
+}
+# Commands that other tests or the gate run, by how they begin.
+ELSEWHERE = ("python3 -m venv .venv && ", "pip install ", "python benchmarks/", "python -W error .ci/pages.py ")
+# Languages of blocks that show a file or a formula.
+SHOWN = {"text", "json", "yaml", "toml", "csv", "markdown"}
+
+marks = {name: [pytest.mark.slow] * (name in SLOW) for name in TEXTS}
+SCRIPTS = [
+    pytest.param(name, i, marks=marks[name], id=f"{name}-{block.line}")
+    for name, document in TEXTS.items()
+    for i, block in enumerate(document.scripts)
+]
+LAUNCHED = [
+    pytest.param(block, id=f"{name}-{block.line}")
+    for name, document in TEXTS.items()
+    for block in document.blocks
+    if block.processes
+]
+SHELL = [name for name, document in TEXTS.items() if any(block.commands for block in document.blocks)]
+
+
+@pytest.fixture(scope="module")
+def outputs() -> dict[str, list[tuple[str, str]]]:
+    """What the blocks of each document printed, and their tracebacks; the first test of a document fills it in."""
+    return {}
+
+
+@pytest.mark.parametrize(("name", "i"), SCRIPTS)
+def test_example_prints_what_the_text_says(
+    name: str, i: int, outputs: dict[str, list[tuple[str, str]]], tmp_path: Path
+) -> None:
+    scripts = TEXTS[name].scripts
+    if name not in outputs:
+        # A block of the README stands for itself; those of a guide are read in order.
+        outputs[name] = run_scripts([block.text for block in scripts], tmp_path, shared=name != "README")
+    printed, error = outputs[name][i]
+    assert not error
+    assert printed == (scripts[i].output or "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", LAUNCHED)
+def test_example_on_several_processes_prints_what_the_text_says(block: Block, tmp_path: Path) -> None:
+    assert run_on_processes(block, tmp_path) == block.output
+
+
+@pytest.mark.parametrize("name", SHELL)
+def test_commands_on_the_folders_of_the_demo(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    assert CliRunner().invoke(main, ["demo", "sample"]).exit_code == 0
+    for block in filter(lambda block: block.commands, TEXTS[name].blocks):
+        commands = [command for command in block.commands if MEANIOU.match(command)]
+        ended = [run_command(command) for command in commands]
+        if block.output is not None:
+            assert "".join(printed for _, printed in ended) == block.output
+        fails = block.output is not None and "Error: " in block.output
+        assert [status for status, _ in ended] == [2 if fails else 0] * len(ended), ended
+
+
+def test_every_block_is_run_or_named() -> None:
+    for name, document in TEXTS.items():
+        for block in document.blocks:
+            where = f"{name}, line {block.line}"
+            assert block.language in SHOWN | {"python", "bash"}, where
+            assert block.language != "python" or not block.note or block.note in NOT_RUN, where
+            for command in block.commands:
+                assert MEANIOU.match(command) or command.startswith(ELSEWHERE), f"{where}: {command}"
+            if block.language == "json":
+                json.loads(block.text)
+
+
+def slug(heading: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", re.sub(r"[`*]", "", heading).lower()).replace(" ", "-")
+
+
+def without_blocks(text: str) -> str:
+    """The text without its fenced blocks."""
+    return re.sub(r"^```.*?^```\n", "", text, flags=re.M | re.S)
+
+
+def dead_links(path: Path, text: str) -> list[str]:
+    """The relative links of a text that lead to no file, or to no heading of it."""
+    dead = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", without_blocks(text)):
+        if re.match(r"\w+:", link):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        if not target.exists():
+            dead.append(link)
+        elif anchor:
+            linked = text if target == path else target.read_text(encoding="utf-8")
+            if anchor not in map(slug, re.findall(r"^#+ (.+)$", without_blocks(linked), re.M)):
+                dead.append(link)
+    return dead
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / ".github" / "CONTRIBUTING.md"], ids=lambda path: path.stem)
+def test_links_lead_somewhere(path: Path) -> None:
+    assert dead_links(path, path.read_text(encoding="utf-8")) == []
+
+
+def test_a_dead_link_is_noticed() -> None:
+    text = "# A b\n[x](nowhere.md) [y](#a-b) [z](#b) [w](https://example.com)\n```text\n# B\n```\n"
+    assert dead_links(README, text) == ["nowhere.md", "#b"]
+
+
+def test_blocks_are_read_as_they_stand() -> None:
+    text = (
+        "```python\na\n```\n\n```text\nb\n```\n\n```text\nc\n```\nx\n```python x y\n# d\n```\nwords\n```text\ne\n```\n"
+    )
+    read = blocks(text)
+    assert [(b.language, b.note, b.output) for b in read] == [
+        ("python", "", "b\n"),
+        ("text", "", None),
+        ("python", "x y", None),
+        ("text", "", None),
+    ]
+
+
+def test_a_wrong_example_is_noticed(tmp_path: Path) -> None:
+    printed = run_scripts(["x = 1\nprint(x)", "print(x)", "1 / 0"], tmp_path, shared=True)
+    assert [output for output, _ in printed] == ["1\n", "1\n", ""]
+    assert "ZeroDivisionError" in printed[2][1]
+    assert "NameError" in run_scripts(["x = 1", "print(x)"], tmp_path, shared=False)[1][1]
+
+
+def test_the_readme_links_every_guide() -> None:
+    linked = set(re.findall(r"\]\(src/meaniou/guides/([\w-]+\.md)", TEXTS["README"].text))
+    assert linked == {path.name for path in GUIDES}
+
+
+def test_demo_command_scores_and_can_be_run_again(tmp_path: Path) -> None:
+    ran = CliRunner().invoke(main, ["demo", str(tmp_path / "sample")])
+    assert ran.exit_code == 0, ran.stderr
+    command, table = ran.stdout.split("\n\n", 1)
+    words = shlex.split(command.removeprefix("$ "))
+    assert words[1:3] == ["-m", "meaniou"]
+    assert CliRunner().invoke(main, words[3:]).stdout == table
+    assert "mIoU" in table
+
+
+def test_every_quoted_message_is_in_the_code() -> None:
+    quoted = re.findall(r"^\| `([^`]+)` \|", TEXTS["errors"].text, re.M)
+    code = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    code = re.sub(r'"\s+f?"', "", code)  # joins the parts of a sentence that stands in several lines
+    assert len(quoted) > 10
+    assert [words for words in quoted if words not in code] == []
