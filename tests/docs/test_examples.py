@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,14 @@ from meaniou.cli.commands import main
 
 TEXTS = {path.stem: Document(path) for path in DOCUMENTS}
 
-# Documents whose libraries take seconds to import.
-SLOW = {"distributed", "huggingface", "lightning", "logging", "migrating"}
+# Documents whose libraries take seconds to import, and those that only the extra ``guides`` installs.
+SLOW: dict[str, tuple[str, ...]] = {
+    "distributed": (),
+    "huggingface": ("transformers",),
+    "lightning": (),
+    "logging": ("mlflow", "tensorboard", "wandb"),
+    "migrating": ("monai", "mmseg"),
+}
 
 # Blocks of Python that no test runs, by their note after the fence, with the reason.
 NOT_RUN = {
@@ -37,9 +44,16 @@ ELSEWHERE = ("python3 -m venv .venv && ", "pip install ", "python benchmarks/", 
 # Languages of blocks that show a file or a formula.
 SHOWN = {"text", "json", "yaml", "toml", "csv", "markdown"}
 
-marks = {name: [pytest.mark.slow] * (name in SLOW) for name in TEXTS}
+
+def marks_of(name: str) -> list[pytest.MarkDecorator]:
+    """The marks of the examples of a document; the gate installs all libraries and allows no skip."""
+    missing = [library for library in SLOW.get(name, ()) if find_spec(library) is None]
+    skip = pytest.mark.skipif(bool(missing), reason=f"{', '.join(missing)} not installed; see the extra 'guides'")
+    return [pytest.mark.slow, skip] if name in SLOW else []
+
+
 SCRIPTS = [
-    pytest.param(name, i, marks=marks[name], id=f"{name}-{block.line}")
+    pytest.param(name, i, marks=marks_of(name), id=f"{name}-{block.line}")
     for name, document in TEXTS.items()
     for i, block in enumerate(document.scripts)
 ]
