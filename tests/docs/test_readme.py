@@ -3,7 +3,7 @@
 import csv
 import re
 
-from support.documents import README, ROOT, Document
+from support.documents import DOCUMENTS, README, ROOT, Document
 
 from meaniou import protocols
 from meaniou._util import tables
@@ -41,9 +41,16 @@ def test_the_table_of_processes_comes_from_the_results_file() -> None:
             assert int(row["received_bytes"]) < 8 * (152**2 + 2000 * 601) * 1.01
 
 
-def test_the_table_of_protocols_is_that_of_the_code() -> None:
-    assert tables.markdown([protocols.table()]) in TEXT.text
-    assert f"| rules of named benchmarks | {len(protocols.names())} |" in TEXT.text
+def test_the_guide_to_protocols_has_the_table_of_the_code_and_an_example_of_each() -> None:
+    guide = Document(ROOT / "src" / "meaniou" / "guides" / "protocols.md")
+    assert tables.markdown([protocols.table()]) + "\n\n" in guide.text
+    examples = "".join(block.text for block in guide.scripts)
+    assert [name for name in protocols.names() if f"protocol=\"{name}\"" not in examples] == []
+
+
+def test_each_number_of_protocols_is_that_of_the_code() -> None:
+    texts = "".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
+    assert set(re.findall(r"\| rules of named benchmarks \| (\d+) \|", texts)) <= {str(len(protocols.names()))}
 
 
 def test_the_workflow_runs_each_python_that_the_package_names() -> None:
