@@ -45,7 +45,7 @@ def test_the_guide_to_protocols_has_the_table_of_the_code_and_an_example_of_each
     guide = Document(ROOT / "src" / "meaniou" / "guides" / "protocols.md")
     assert tables.markdown([protocols.table()]) + "\n\n" in guide.text
     examples = "".join(block.text for block in guide.scripts)
-    assert [name for name in protocols.names() if f"protocol=\"{name}\"" not in examples] == []
+    assert [name for name in protocols.names() if f'protocol="{name}"' not in examples] == []
 
 
 def test_each_number_of_protocols_is_that_of_the_code() -> None:
