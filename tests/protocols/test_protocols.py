@@ -1,4 +1,4 @@
-"""The rules of benchmarks: against official code where it can be had, else against its rules, written once more."""
+"""The rules of benchmarks, written once more; ``docs/test_parity.py`` runs the official code that is on PyPI."""
 
 import itertools
 import json
@@ -192,42 +192,6 @@ def test_the_rules_of_the_official_tool(rng, name, everywhere):
         assert report.mean_iou == pytest.approx(float(mean), rel=1e-12, nan_ok=True)
         assert found == pytest.approx(np.array(of_class), rel=1e-6, abs=1e-12, nan_ok=True)
         assert math.isnan(report.mean_iou) == (protocol.absent == "nan" and not everywhere)
-
-
-@pytest.fixture(scope="module")
-def cityscapes_scripts():
-    return pytest.importorskip("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling")
-
-
-def official_cityscapes(scripts, folder, maps):
-    """What the official script gives for pairs of maps in files."""
-    files = []
-    for i, (preds, target) in enumerate(maps):
-        files.append((folder / f"{i}_pred.png", folder / f"{i}_gt.png"))
-        for path, labels in zip(files[-1], (preds, target), strict=True):
-            Image.fromarray(labels.astype(np.uint8)).save(path)
-    scripts.args.evalInstLevelScore = scripts.args.JSONOutput = False
-    scripts.args.quiet = True
-    return scripts.evaluateImgLists([str(p) for p, _ in files], [str(t) for _, t in files], scripts.args)
-
-
-@pytest.mark.parametrize("everywhere", [False, True], ids=["special", "every class"])
-@pytest.mark.filterwarnings("default")
-def test_cityscapes_scripts(rng, tmp_path, cityscapes_scripts, everywhere):
-    maps = [special_maps(rng, "cityscapes", everywhere) for _ in range(3)]
-    official = official_cityscapes(cityscapes_scripts, tmp_path, maps)
-    metric = MeanIoU(protocol="cityscapes")
-    for preds, target in maps:
-        metric.update(torch.from_numpy(preds), torch.from_numpy(target))
-    report = metric.report()
-    scores = [official["classScores"][c.name] for c in report.classes]
-    assert [c.iou for c in report.classes] == pytest.approx(scores, rel=1e-12, nan_ok=True)
-    assert sum(map(math.isnan, scores)) == (0 if everywhere else 1)
-    assert report.mean_iou == pytest.approx(official["averageScoreClasses"], rel=1e-12)
-    groups = [official["categoryScores"][g.name] for g in report.class_groups]
-    assert [g.merged_iou for g in report.class_groups] == pytest.approx(groups, rel=1e-12)
-    assert len(groups) == 7
-    assert report.mean_merged_iou == pytest.approx(official["averageScoreCategories"], rel=1e-12)
 
 
 def test_the_table_of_cityscapes_is_that_of_its_scripts():
