@@ -21,6 +21,7 @@ from support.documents import (
     run_on_processes,
     run_scripts,
 )
+from support.stand_ins import write_stand_ins
 
 from meaniou.cli.commands import main
 
@@ -35,8 +36,13 @@ SLOW: dict[str, tuple[str, ...]] = {
     "migrating": ("monai", "mmseg"),
 }
 
+# Documents with a tool that imports modules which it does not need; their folder has empty ones.
+NEED_STAND_INS = {"migrating"}
+
 # Blocks of Python that no test runs, by their note after the fence, with the reason.
 NOT_RUN = {
+    "needs-network": "the tool downloads a script at each call",
+    "needs-torchvision": "the tool imports torchvision, which must be of the same build as PyTorch",
     "not-on-pypi": "the tool that it shows is not on PyPI",
 }
 # Commands that other tests or the gate run, by how they begin.
@@ -78,6 +84,8 @@ def test_example_prints_what_the_text_says(
 ) -> None:
     scripts = TEXTS[name].scripts
     if name not in outputs:
+        if name in NEED_STAND_INS:
+            write_stand_ins(tmp_path)
         # A block of the README stands for itself; those of a guide are read in order.
         outputs[name] = run_scripts([block.text for block in scripts], tmp_path, shared=name != "README")
     printed, error = outputs[name][i]

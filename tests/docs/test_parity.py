@@ -344,6 +344,11 @@ def test_the_sum_of_the_numbers() -> None:
     assert all(re.fullmatch(r"0|\de-\d+( of 100)?", row[5]) for row in table())
 
 
+def test_the_guide_on_migrating_counts_the_protocols() -> None:
+    migrating = next(path for path in GUIDES if path.stem == "migrating").read_text(encoding="utf-8")
+    assert f"| rules of named benchmarks | {len(protocols.names())} |" in migrating
+
+
 def test_a_wrong_number_is_noticed() -> None:
     """One that is off by 1e-6, one that is undefined on one side only, and one that is missing."""
     right = np.array([0.5, np.nan])
