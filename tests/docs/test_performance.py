@@ -1,0 +1,118 @@
+"""Every number in a table of times or memory stands in the file that a benchmark wrote."""
+
+import csv
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from support.documents import GUIDES, README, ROOT, Document
+
+RESULTS = ROOT / "benchmarks" / "results"
+GUIDE = Document(next(path for path in GUIDES if path.stem == "performance"))
+
+# Headings of columns, and the contenders of cpu.csv; of several the first that has a row for the case.
+CONTENDERS = {
+    "meaniou": ["meaniou"],
+    "portable kernel": ["meaniou, portable"],
+    "torchmetrics": ["torchmetrics"],
+    "… unvalidated": ["torchmetrics, unvalidated"],
+    "torcheval": ["torcheval"],
+    "scikit-learn": ["scikit-learn"],
+    "kornia": ["kornia"],
+    "ignite": ["ignite"],
+    "`np.bincount` recipe": ["numpy bincount"],
+    "`argmax(1)` alone": ["argmax(1) alone"],
+    "limit": ["limit: read both", "limit: amax(1)"],
+}
+Row = dict[str, str]
+
+
+def results(name: str) -> list[Row]:
+    """The rows of a results file."""
+    lines = (RESULTS / name).read_text(encoding="utf-8").splitlines()
+    return list(csv.DictReader(line for line in lines if not line.startswith("#")))
+
+
+def rows_of(section: str) -> list[Row]:
+    """The rows of the first table of a section, by the headings of its columns."""
+    lines = re.search(r"(?:^\|.*\n)+", section + "\n", re.M)
+    assert lines, "there is no table"
+    header, _, *rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[0].splitlines()]
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def case_of(label: str) -> str:
+    """The name of a case in cpu.csv: "uint8 maps, 19 classes" is "uint8 scenes, C=19" there."""
+    label = re.sub(r", (\d+) classes$", r", C=\1", label)
+    return re.sub(r"\bmaps of one class\b", "one class", label).replace(" maps,", " scenes,")
+
+
+def result_of(case: str, heading: str) -> Row:
+    """The row of cpu.csv for a column, on one thread, or on as many as the heading says."""
+    name, _, threads = heading.partition(", ")
+    for contender in CONTENDERS[name]:
+        for row in results("cpu.csv"):
+            if (row["case"], row["contender"], row["threads"]) == (case, contender, threads[:1] or "1"):
+                return row
+    return {}
+
+
+def time_of(row: Row) -> str:
+    """Nanoseconds per pixel, or a dash where nothing was measured."""
+    return row.get("ns_per_pixel") or "-"
+
+
+def memory_of(row: Row) -> str:
+    """Bytes per pixel beyond the inputs."""
+    return f"{int(row['peak_extra_bytes']) / int(row['pixels']):.1f}" if row.get("ns_per_pixel") else "-"
+
+
+def call_of(row: Row) -> str:
+    """Microseconds per call."""
+    return row.get("p50_us") or "-"
+
+
+def wrong_cells(section: str, number_of: Callable[[Row], str] = time_of) -> Iterator[str]:
+    """The cells of the table of a section that are not what cpu.csv has."""
+    for row in rows_of(section):
+        (_, label), *cells = row.items()
+        for heading, cell in cells:
+            expected = number_of(result_of(case_of(label), heading))
+            if cell != expected:
+                yield f"{label}, {heading}: {cell}, and {expected} in the file"
+
+
+@pytest.mark.parametrize(
+    ("document", "heading", "number_of"),
+    [
+        pytest.param(Document(README), "Speed", time_of, id="README"),
+        pytest.param(GUIDE, "Time of an update on a CPU", time_of, id="time"),
+        pytest.param(GUIDE, "Threads", time_of, id="threads"),
+        pytest.param(GUIDE, "Small updates", call_of, id="small"),
+        pytest.param(GUIDE, "Memory", memory_of, id="memory"),
+    ],
+)
+def test_a_table_comes_from_the_results_file(document: Document, heading: str, number_of: Callable[[Row], str]) -> None:
+    assert list(wrong_cells(document.section(heading), number_of)) == []
+
+
+def test_the_guide_has_all_cases() -> None:
+    labels = [row["input"] for row in rows_of(GUIDE.section("Time of an update on a CPU"))]
+    assert [case_of(label) for label in labels] == list(dict.fromkeys(row["case"] for row in results("cpu.csv")))
+
+
+def test_the_table_of_growth_comes_from_the_results_file() -> None:
+    rows = rows_of(GUIDE.section("Growth"))
+    measured = [(r["grows"], f"{int(r['value']):,}", r["median_us"], r["ns_per_pixel"]) for r in results("scaling.csv")]
+    assert len(rows) > 10
+    assert [tuple(row.values()) for row in rows if tuple(row.values()) not in measured] == []
+
+
+def test_a_wrong_cell_is_noticed() -> None:
+    right = result_of("uint8 scenes, C=19", "meaniou")["ns_per_pixel"]
+    table = f"| input | meaniou | limit |\n| --- | --- | --- |\n| uint8 maps, 19 classes | {right} | 0.075 |\n"
+    assert list(wrong_cells(table)) == []
+    other = result_of("uint8 scenes, C=2", "meaniou")["ns_per_pixel"]  # a number of the file, in another place
+    assert len(list(wrong_cells(table.replace(right, other)))) == 1
+    with pytest.raises(KeyError):
+        list(wrong_cells(table.replace("limit", "of nobody")))
