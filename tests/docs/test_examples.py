@@ -20,6 +20,7 @@ from support.documents import (
     run_command,
     run_on_processes,
     run_scripts,
+    without_blocks,
 )
 from support.stand_ins import write_stand_ins
 
@@ -128,11 +129,6 @@ def test_every_block_is_run_or_named() -> None:
 def slug(heading: str) -> str:
     """The anchor that GitHub gives a heading."""
     return re.sub(r"[^\w\- ]", "", re.sub(r"[`*]", "", heading).lower()).replace(" ", "-")
-
-
-def without_blocks(text: str) -> str:
-    """The text without its fenced blocks."""
-    return re.sub(r"^```.*?^```\n", "", text, flags=re.M | re.S)
 
 
 def dead_links(path: Path, text: str) -> list[str]:

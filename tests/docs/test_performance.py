@@ -1,65 +1,12 @@
 """Every number in a table of times or memory stands in the file that a benchmark wrote."""
 
-import csv
-import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from support.documents import GUIDES, README, ROOT, Document
+from support.documents import README, Document, guide
+from support.results import Row, case_of, result_of, results, rows_of, time_of
 
-RESULTS = ROOT / "benchmarks" / "results"
-GUIDE = Document(next(path for path in GUIDES if path.stem == "performance"))
-
-# Headings of columns, and the contenders of cpu.csv; of several the first that has a row for the case.
-CONTENDERS = {
-    "meaniou": ["meaniou"],
-    "portable kernel": ["meaniou, portable"],
-    "torchmetrics": ["torchmetrics"],
-    "… unvalidated": ["torchmetrics, unvalidated"],
-    "torcheval": ["torcheval"],
-    "scikit-learn": ["scikit-learn"],
-    "kornia": ["kornia"],
-    "ignite": ["ignite"],
-    "`np.bincount` recipe": ["numpy bincount"],
-    "`argmax(1)` alone": ["argmax(1) alone"],
-    "limit": ["limit: read both", "limit: amax(1)"],
-}
-Row = dict[str, str]
-
-
-def results(name: str) -> list[Row]:
-    """The rows of a results file."""
-    lines = (RESULTS / name).read_text(encoding="utf-8").splitlines()
-    return list(csv.DictReader(line for line in lines if not line.startswith("#")))
-
-
-def rows_of(section: str) -> list[Row]:
-    """The rows of the first table of a section, by the headings of its columns."""
-    lines = re.search(r"(?:^\|.*\n)+", section + "\n", re.M)
-    assert lines, "there is no table"
-    header, _, *rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[0].splitlines()]
-    return [dict(zip(header, row, strict=True)) for row in rows]
-
-
-def case_of(label: str) -> str:
-    """The name of a case in cpu.csv: "uint8 maps, 19 classes" is "uint8 scenes, C=19" there."""
-    label = re.sub(r", (\d+) classes$", r", C=\1", label)
-    return re.sub(r"\bmaps of one class\b", "one class", label).replace(" maps,", " scenes,")
-
-
-def result_of(case: str, heading: str) -> Row:
-    """The row of cpu.csv for a column, on one thread, or on as many as the heading says."""
-    name, _, threads = heading.partition(", ")
-    for contender in CONTENDERS[name]:
-        for row in results("cpu.csv"):
-            if (row["case"], row["contender"], row["threads"]) == (case, contender, threads[:1] or "1"):
-                return row
-    return {}
-
-
-def time_of(row: Row) -> str:
-    """Nanoseconds per pixel, or a dash where nothing was measured."""
-    return row.get("ns_per_pixel") or "-"
+GUIDE = guide("performance")
 
 
 def memory_of(row: Row) -> str:
@@ -85,7 +32,7 @@ def wrong_cells(section: str, number_of: Callable[[Row], str] = time_of) -> Iter
 @pytest.mark.parametrize(
     ("document", "heading", "number_of"),
     [
-        pytest.param(Document(README), "Speed", time_of, id="README"),
+        pytest.param(Document(README), "Performance", time_of, id="README"),
         pytest.param(GUIDE, "Time of an update on a CPU", time_of, id="time"),
         pytest.param(GUIDE, "Threads", time_of, id="threads"),
         pytest.param(GUIDE, "Small updates", call_of, id="small"),

@@ -1,9 +1,9 @@
 """The first screen of the README, and the tables of the documents, which come from the code and from result files."""
 
-import csv
 import re
 
-from support.documents import DOCUMENTS, README, ROOT, Document
+from support.documents import DOCUMENTS, README, ROOT, Document, guide, without_blocks
+from support.results import result_of, results, time_of
 
 from meaniou import protocols
 from meaniou._util import tables
@@ -12,22 +12,19 @@ TEXT = Document(README)
 
 
 def test_the_table_of_intervals_comes_from_the_results_file() -> None:
-    guide = Document(ROOT / "src" / "meaniou" / "guides" / "uncertainty.md").text
-    lines = (ROOT / "benchmarks" / "results" / "intervals.csv").read_text(encoding="utf-8").splitlines()
-    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    text = guide("uncertainty").text
+    rows = results("intervals.csv")
     assert len(rows) == 11
     for row in rows:
         cells = [row[name] or "-" for name in ("what", "over", "images", "covered", "mean_width", "lost")]
-        assert "| " + " | ".join(cells) + " |" in guide
+        assert "| " + " | ".join(cells) + " |" in text
         assert 0.9 <= float(row["covered"]) <= 0.97 or "unpaired" in row["what"]
     widths = [float(row["mean_width"]) for row in rows if row["what"].startswith("difference")]
-    assert guide.count(f" {widths[1] / widths[0]:.0f} times ") == 2
+    assert text.count(f" {widths[1] / widths[0]:.0f} times ") == 2
 
 
 def test_the_table_of_processes_comes_from_the_results_file() -> None:
-    lines = (ROOT / "benchmarks" / "results" / "processes.csv").read_text(encoding="utf-8").splitlines()
-    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
-    rows = [row for row in rows if row["num_classes"] == "150" and row["processes"] != "1"]
+    rows = [row for row in results("processes.csv") if row["num_classes"] == "150" and row["processes"] != "1"]
     assert len(rows) == 9
     names = ("processes", "metric", "collectives", "put_in_bytes", "received_bytes", "sent_bytes", "ms")
     table = [f"| {' | '.join(row[name] for name in names)} |" for row in rows]
@@ -42,9 +39,9 @@ def test_the_table_of_processes_comes_from_the_results_file() -> None:
 
 
 def test_the_guide_to_protocols_has_the_table_of_the_code_and_an_example_of_each() -> None:
-    guide = Document(ROOT / "src" / "meaniou" / "guides" / "protocols.md")
-    assert tables.markdown([protocols.table()]) + "\n\n" in guide.text
-    examples = "".join(block.text for block in guide.scripts)
+    document = guide("protocols")
+    assert tables.markdown([protocols.table()]) + "\n\n" in document.text
+    examples = "".join(block.text for block in document.scripts)
     assert [name for name in protocols.names() if f'protocol="{name}"' not in examples] == []
 
 
@@ -64,3 +61,31 @@ def test_first_screen() -> None:
     lines = TEXT.text.splitlines()
     assert lines[4] == "```python"
     assert lines.index("```", 5) - 5 == 8
+    screen = lines[: lines.index("## Install")]
+    assert len(screen) <= 45
+    assert sum(line.startswith("- **") for line in screen) == 8
+    assert sum(line.startswith("![") for line in screen) == 1
+
+
+def test_the_readme_is_short() -> None:
+    assert len(TEXT.text.splitlines()) <= 250
+
+
+def test_the_contents_are_the_headings() -> None:
+    contents = TEXT.text.split("**Contents:**")[1].split("\n## ")[0]
+    assert re.findall(r"\[([^]]+)\]\(#", contents) == re.findall(r"^## (.+)$", without_blocks(TEXT.text), re.M)
+
+
+def test_the_numbers_of_the_features_come_from_results_and_guides() -> None:
+    features = TEXT.text.split("**Contents:**")[0]
+    pixel = re.search(r"([\d.]+) ns per pixel where torchmetrics takes ([\d.]+) ", features)
+    case = "uint8 scenes, C=19"
+    times = [time_of(result_of(case, heading)) for heading in ("meaniou", "torchmetrics")]
+    assert pixel
+    assert pixel.groups() == (times[0], f"{float(times[1]):.1f}")
+    parity = guide("parity").text
+    total = re.search(r"about ([\d,]+) numbers", features)
+    exact = re.search(r"([\d,]+) numbers", parity)
+    assert total
+    assert exact
+    assert round(int(exact[1].replace(",", "")), -3) == int(total[1].replace(",", ""))

@@ -90,6 +90,16 @@ class Document:
         return self.text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
 
 
+def guide(name: str) -> Document:
+    """The guide of this name."""
+    return Document(README.parent / "src" / "meaniou" / "guides" / f"{name}.md")
+
+
+def without_blocks(text: str) -> str:
+    """The text without its fenced blocks."""
+    return re.sub(r"^```.*?^```\n", "", text, flags=re.M | re.S)
+
+
 def blocks(text: str) -> list[Block]:
     """The fenced blocks of a Markdown text; a ``text`` block right after another is the output of that one."""
     result: list[Block] = []
