@@ -116,8 +116,21 @@ def blocks(text: str) -> list[Block]:
 
 
 def run(command: list[str], folder: Path, typed: str = "") -> subprocess.CompletedProcess[str]:
-    """Runs a command in a folder, without threads that would fight for the cores."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default"}
+    """Runs a command in a folder, without threads that would fight for the cores, a screen or a network.
+
+    Libraries that keep files in the home folder keep them in ``folder`` / ``.home`` instead.
+    """
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONWARNINGS": "default",
+        "MPLBACKEND": "agg",
+        "DO_NOT_TRACK": "true",  # mlflow
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(folder / ".home"),
+        "WANDB_CACHE_DIR": str(folder / ".home"),
+        "WANDB_CONFIG_DIR": str(folder / ".home"),
+        "WANDB_DATA_DIR": str(folder / ".home"),
+    }
     return subprocess.run(
         command, cwd=folder, env=environment, input=typed, capture_output=True, text=True, timeout=600, check=False
     )
