@@ -3,8 +3,10 @@
 import json
 import re
 import shlex
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -59,11 +61,16 @@ def marks_of(name: str) -> list[pytest.MarkDecorator]:
     return [pytest.mark.slow, skip] if name in SLOW else []
 
 
-SCRIPTS = [
-    pytest.param(name, i, marks=marks_of(name), id=f"{name}-{block.line}")
-    for name, document in TEXTS.items()
-    for i, block in enumerate(document.scripts)
-]
+def scripts_of(names: Iterable[str]) -> list[Any]:
+    """Parameters of tests: each example of the documents, by name and number."""
+    return [
+        pytest.param(name, i, marks=marks_of(name), id=f"{name}-{block.line}")
+        for name in names
+        for i, block in enumerate(TEXTS[name].scripts)
+    ]
+
+
+FAST = [name for name in TEXTS if name not in SLOW]
 LAUNCHED = [
     pytest.param(block, id=f"{name}-{block.line}")
     for name, document in TEXTS.items()
@@ -73,25 +80,48 @@ LAUNCHED = [
 SHELL = [name for name, document in TEXTS.items() if any(block.commands for block in document.blocks)]
 
 
+Outputs = dict[tuple[str, int], tuple[str, str]]
+
+
+def run_documents(names: list[str], folder: Path) -> Outputs:
+    """What each example of some documents prints, and its traceback, by document and number, in one interpreter."""
+    if NEED_STAND_INS & set(names):
+        write_stand_ins(folder)
+    namespaces = []
+    for name in names:
+        codes = [block.text for block in TEXTS[name].scripts]
+        # A block of the README stands for itself; those of a guide are read in order.
+        namespaces += [[code] for code in codes] if name == "README" else [codes]
+    keys = [(name, i) for name in names for i in range(len(TEXTS[name].scripts))]
+    return dict(zip(keys, run_scripts(namespaces, folder), strict=True))
+
+
 @pytest.fixture(scope="module")
-def outputs() -> dict[str, list[tuple[str, str]]]:
-    """What the blocks of each document printed, and their tracebacks; the first test of a document fills it in."""
+def fast_outputs(tmp_path_factory: pytest.TempPathFactory) -> Outputs:
+    """Of all documents that need no slow library."""
+    return run_documents(FAST, tmp_path_factory.mktemp("fast"))
+
+
+@pytest.fixture(scope="module")
+def slow_outputs() -> Outputs:
+    """Of the others; the first test of a document fills it in."""
     return {}
 
 
-@pytest.mark.parametrize(("name", "i"), SCRIPTS)
-def test_example_prints_what_the_text_says(
-    name: str, i: int, outputs: dict[str, list[tuple[str, str]]], tmp_path: Path
-) -> None:
-    scripts = TEXTS[name].scripts
-    if name not in outputs:
-        if name in NEED_STAND_INS:
-            write_stand_ins(tmp_path)
-        # A block of the README stands for itself; those of a guide are read in order.
-        outputs[name] = run_scripts([block.text for block in scripts], tmp_path, shared=name != "README")
-    printed, error = outputs[name][i]
+@pytest.mark.parametrize(("name", "i"), scripts_of(FAST))
+def test_example_prints_what_the_text_says(name: str, i: int, fast_outputs: Outputs) -> None:
+    printed, error = fast_outputs[name, i]
     assert not error
-    assert printed == (scripts[i].output or "")
+    assert printed == (TEXTS[name].scripts[i].output or "")
+
+
+@pytest.mark.parametrize(("name", "i"), scripts_of(SLOW))
+def test_slow_example_prints_what_the_text_says(name: str, i: int, slow_outputs: Outputs, tmp_path: Path) -> None:
+    if (name, i) not in slow_outputs:
+        slow_outputs.update(run_documents([name], tmp_path))
+    printed, error = slow_outputs[name, i]
+    assert not error
+    assert printed == (TEXTS[name].scripts[i].output or "")
 
 
 @pytest.mark.slow
@@ -172,10 +202,10 @@ def test_blocks_are_read_as_they_stand() -> None:
 
 
 def test_a_wrong_example_is_noticed(tmp_path: Path) -> None:
-    printed = run_scripts(["x = 1\nprint(x)", "print(x)", "1 / 0"], tmp_path, shared=True)
-    assert [output for output, _ in printed] == ["1\n", "1\n", ""]
+    printed = run_scripts([["x = 1\nprint(x)", "print(x)", "1 / 0"], ["x"]], tmp_path)
+    assert [output for output, _ in printed] == ["1\n", "1\n", "", ""]
     assert "ZeroDivisionError" in printed[2][1]
-    assert "NameError" in run_scripts(["x = 1", "print(x)"], tmp_path, shared=False)[1][1]
+    assert "NameError" in printed[3][1]
 
 
 def test_the_readme_links_every_guide() -> None:

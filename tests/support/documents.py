@@ -19,20 +19,21 @@ README = ROOT / "README.md"
 GUIDES = sorted((ROOT / "src" / "meaniou" / "guides").glob("*.md"))
 DOCUMENTS = [README, *GUIDES]
 
-# Runs blocks of code one after the other, in one namespace or each in its own, and prints what each printed as JSON.
+# Runs lists of blocks of code, each list in a namespace of its own, and prints as JSON what each block printed.
 RUNNER = """
 import contextlib, io, json, sys, traceback
 
-blocks, shared = json.load(sys.stdin)
-outputs, names = [], {"__name__": "__main__"}
-for code in blocks:
-    printed, error = io.StringIO(), ""
-    with contextlib.redirect_stdout(printed):
-        try:
-            exec(compile(code, "example", "exec"), names if shared else {"__name__": "__main__"})
-        except BaseException:
-            error = traceback.format_exc()
-    outputs.append([printed.getvalue(), error])
+outputs = []
+for blocks in json.load(sys.stdin):
+    names = {"__name__": "__main__"}
+    for code in blocks:
+        printed, error = io.StringIO(), ""
+        with contextlib.redirect_stdout(printed):
+            try:
+                exec(compile(code, "example", "exec"), names)
+            except BaseException:
+                error = traceback.format_exc()
+        outputs.append([printed.getvalue(), error])
 print(json.dumps(outputs))
 """
 MEANIOU = re.compile(r"(\.venv/bin/python -m )?meaniou ")
@@ -136,9 +137,9 @@ def run(command: list[str], folder: Path, typed: str = "") -> subprocess.Complet
     )
 
 
-def run_scripts(codes: list[str], folder: Path, shared: bool) -> list[tuple[str, str]]:
-    """What each block of code prints, and its traceback if it fails; ``shared`` blocks see the names before them."""
-    ended = run([sys.executable, "-c", RUNNER], folder, json.dumps([codes, shared]))
+def run_scripts(namespaces: list[list[str]], folder: Path) -> list[tuple[str, str]]:
+    """What each block of code prints, and its traceback if it fails; the blocks of one list share their names."""
+    ended = run([sys.executable, "-c", RUNNER], folder, json.dumps(namespaces))
     assert ended.returncode == 0, ended.stderr
     return [(printed, error) for printed, error in json.loads(ended.stdout.splitlines()[-1])]
 
