@@ -146,10 +146,10 @@ def test_a_comparison_of_saved_files(folders: dict[str, Path], tmp_path: Path) -
     assert invoke(*of_folders, "--output", output).stdout.startswith(f"a ({folders['good']}) is better than b (")
     assert output.read_text().startswith("|  | a | b | difference | 95 % interval | p |")
     for words, part in (
-        ((*files, *SETTINGS), "--num-classes is for folders of masks"),
-        ((*files, "--jobs", 2), "--jobs is for folders of masks"),
-        ((*files, "--pred-suffix", ""), "--pred-suffix is for folders of masks"),
-        ((folders["good"], folders["bad"]), "is a folder and there is no TARGET"),
+        ((*files, *SETTINGS), "--num-classes"),
+        ((*files, "--jobs", 2), "--jobs"),
+        ((*files, "--pred-suffix", ""), "--pred-suffix"),
+        ((folders["good"], folders["bad"]), "TARGET"),
     ):
         refused = invoke("compare", *words)
         assert refused.exit_code == 2
@@ -171,9 +171,9 @@ def test_groups_of_images(folders: dict[str, Path]) -> None:
     difference = json.loads(invoke(*of_both, "--clusters", pattern).stdout)["mean_iou"]["difference"]
     assert difference == vars(compare(*(counted(folders, kind) for kind in ("good", "bad")), clusters=even))
     for more, part in (
-        (("--ci", "--clusters", "("), "is no regular expression"),
-        (("--ci", "--clusters", "[024]$"), "finds nothing in the name of the image city/scene_1"),
-        (("--clusters", "x"), "pass --ci with it"),
+        (("--ci", "--clusters", "("), "regular expression"),
+        (("--ci", "--clusters", "[024]$"), "city/scene_1"),
+        (("--clusters", "x"), "--ci"),
     ):
         ran = invoke(folders["good"], folders["target"], *SETTINGS, *more)
         assert ran.exit_code == 2
@@ -190,21 +190,17 @@ def test_what_cannot_be_merged_or_compared(folders: dict[str, Path], tmp_path: P
     assert invoke(folders["bad"], folders["target"], *SETTINGS, *with_names).exit_code == 0
     zero = ["--absent", "zero", "--save", tmp_path / "z.pt"]
     assert invoke(folders["bad"], folders["target"], *SETTINGS, *zero).exit_code == 0
-    for words, part in (
-        ((tmp_path / "a.pt", tmp_path / "b.pt"), "b.pt cannot be added to"),
-        ((tmp_path / "a.pt", tmp_path / "n.pt"), "n.pt cannot be added to"),
-        ((tmp_path / "a.pt", tmp_path / "n.pt"), "differ in class_names"),
-        ((tmp_path / "a.pt", tmp_path / "z.pt"), "differ in absent: 'skip' and 'zero'"),
-        ((tmp_path / "a.pt", tmp_path / "c.pt"), "c.pt holds no saved metric"),
-        ((tmp_path / "a.pt", "--output", tmp_path / "x/../a.pt"), "a.pt is read, and also named as an output"),
-        (
-            (tmp_path / "d.pt",),
-            "d.pt cannot be read (No such file or directory); expected a file of meaniou score --save",
-        ),
+    for words, parts in (
+        ((tmp_path / "a.pt", tmp_path / "b.pt"), ("b.pt", "num_classes")),
+        ((tmp_path / "a.pt", tmp_path / "n.pt"), ("n.pt", "class_names")),
+        ((tmp_path / "a.pt", tmp_path / "z.pt"), ("z.pt", "absent", "skip", "zero")),
+        ((tmp_path / "a.pt", tmp_path / "c.pt"), ("c.pt",)),
+        ((tmp_path / "a.pt", "--output", tmp_path / "x/../a.pt"), ("a.pt", "output")),
+        ((tmp_path / "d.pt",), ("d.pt", "No such file or directory", "meaniou score --save")),
     ):
         ran = invoke("merge", *words)
         assert ran.exit_code == 2
-        assert part in ran.stderr
+        assert [part for part in parts if part not in ran.stderr] == []
         assert "Traceback" not in ran.stderr
     (folders["good"] / "city/scene_0.npy").unlink()
     ran = invoke("compare", folders["good"], folders["bad"], folders["target"], *SETTINGS)

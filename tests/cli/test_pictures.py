@@ -190,13 +190,13 @@ def test_pictures_that_cannot_be_drawn(folders: tuple[Path, Path, Path], tmp_pat
         (tmp_path / f"broken/{name}.png").write_bytes(b"\x89PNG no")
     over = ["--overlay", tmp_path / "over"]
     for words, part in (
-        ((*over, "--photos", folders[2]), "There is no image for 3 of 3 masks: a/other, a/scene, b/scene"),
-        ((*over, "--photos", tmp_path / "few"), "There is no image for 2 of 3 masks"),
-        ((*over, "--photos", tmp_path / "none"), "none does not exist; expected a folder of images"),
-        ((*over, "--photos", tmp_path / "small"), "is 8 x 8 and its masks are 32 x 48"),
-        ((*over, "--photos", tmp_path / "broken"), "is no image of a kind that is drawn"),
-        (("--photos", folders[2]), "pass --overlay or --html with it"),
-        (("--overlay", folders[0] / "a/scene.png"), "cannot be written"),
+        ((*over, "--photos", folders[2]), "3 of 3 masks: a/other, a/scene, b/scene"),
+        ((*over, "--photos", tmp_path / "few"), "2 of 3 masks"),
+        ((*over, "--photos", tmp_path / "none"), "none does not exist"),
+        ((*over, "--photos", tmp_path / "small"), "is 8 x 8, but its masks are 32 x 48"),
+        ((*over, "--photos", tmp_path / "broken"), "is not a PNG, JPEG"),
+        (("--photos", folders[2]), "--overlay or --html"),
+        (("--overlay", folders[0] / "a/scene.png"), "scene.png: Not a directory"),
     ):
         ran = invoke(*folders[:2], *OPTIONS, *words)
         assert (ran.exit_code, ran.stdout) == (2, ""), words
@@ -208,7 +208,7 @@ def test_pictures_that_cannot_be_drawn(folders: tuple[Path, Path, Path], tmp_pat
 def test_images_are_looked_for_before_masks_are_read(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
     ran = invoke(tmp_path / "none", folders[1], *OPTIONS, "--overlay", tmp_path / "o", "--photos", tmp_path / "nowhere")
     assert ran.exit_code == 2
-    assert "nowhere does not exist; expected a folder of images" in ran.stderr
+    assert "nowhere does not exist" in ran.stderr
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 4), (0, 4), (100,)])
@@ -236,4 +236,5 @@ def test_what_is_missing_is_said_before_files_are_read(
     monkeypatch.setattr("meaniou.cli.output.find_spec", lambda name: None if name == module else find(name))
     ran = invoke(tmp_path / "none", folders[1], *OPTIONS, option, tmp_path / "out")
     assert ran.exit_code == 2
-    assert f"{option} needs {module}, which is not there; install the extra" in ran.stderr
+    assert f"{option} needs {module}" in ran.stderr
+    assert "pip install 'meaniou[" in ran.stderr

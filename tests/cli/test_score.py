@@ -241,37 +241,37 @@ def outside(pred: Path, _: Path) -> None:
     [
         (missing, ["pred does not exist"]),
         (a_file, ["pred is a file"]),
-        (no_masks, ["pred holds no file; expected one mask"]),
-        (photographs, ["target holds no mask but 3 .jpg", ".png"]),
-        (alone, ["1 of 3 truth masks have no prediction", "scene_001.png"]),
+        (no_masks, ["pred contains no masks", ".png"]),
+        (photographs, ["target contains no masks", "3 .jpg", ".png"]),
+        (alone, ["No prediction for 1 of 3", "target/scene_001.png"]),
         (
             both_alone,
-            ["1 of 1 prediction masks", "scene_000.png", "2 of 2 truth masks", "scene_001.png, ", "scene_002"],
+            ["1 of 1", "pred/scene_000.png", "2 of 2", "target/scene_001.png, ", "scene_002", "--pred-suffix"],
         ),
         (a_loop, ["again", "the same folder"]),
-        (a_pipe, ["scene_001.png is no file that can be read"]),
-        (a_link_to_nothing, ["scene_001.png is no file that can be read"]),
-        (same_name, ["scene_001.PNG", "scene_001.png", "of one image by their names"]),
-        (other_size, ["scene_001.png is 5 x 7", "256 x 512", "resize"]),
-        (turned, ["scene_001.png is 512 x 256", "axes are swapped"]),
-        (another_dimension, ["scene_001.npy is 1 x 256 x 512", "without dimensions of size 1"]),
-        (another_folder, ["3 of 3 prediction masks", "their subfolders do not"]),
+        (a_pipe, ["scene_001.png is not a regular file"]),
+        (a_link_to_nothing, ["scene_001.png", "broken link"]),
+        (same_name, ["scene_001.PNG", "scene_001.png", "--pred-suffix"]),
+        (other_size, ["scene_001.png", "5 x 7", "256 x 512", "(height x width)", "nearest"]),
+        (turned, ["scene_001.png", "512 x 256", "axes are swapped"]),
+        (another_dimension, ["scene_001.npy", "1 x 256 x 512", "dimensions of size 1"]),
+        (another_folder, ["3 of 3 predictions", "subfolders"]),
         (colours, ["scene_001.png", "R, G, B", "class ids"]),
         (colours_of_a_palette_with_alpha, ["scene_001.png", "L, A", "class ids"]),
-        (bomb, ["scene_001.png has 400,000,000 pixels; expected at most 268,435,456", "--max-pixels 400000000"]),
+        (bomb, ["scene_001.png has 400,000,000 pixels", "268,435,456", "--max-pixels 400000000"]),
         (frames, ["scene_001.tif holds more than one image"]),
-        (inverted, ["scene_001.tif stores inverted values (0 is white)"]),
-        (truncated, ["scene_001.png cannot be read"]),
-        (empty, ["scene_002.png is no PNG or TIFF image, or an empty one"]),
-        (text, ["scene_002.png is no PNG or TIFF image"]),
-        (jpeg_by_another_name, ["scene_002.png is no PNG or TIFF image"]),
-        (array_of_scores, ["scene_001.npy holds float32 4 x 4", "argmax"]),
-        (array_of_objects, ["scene_001.npy holds object 1 x 2", "save integers"]),
-        (array_cut_off, ["scene_001.npy cannot be read"]),
-        (array_without_room, ["scene_001.npy cannot be read"]),
+        (inverted, ["scene_001.tif stores inverted values"]),
+        (truncated, ["Cannot read", "scene_001.png: "]),
+        (empty, ["scene_002.png is empty"]),
+        (text, ["scene_002.png is not a PNG or TIFF image"]),
+        (jpeg_by_another_name, ["scene_002.png is a JPEG image", "PNG"]),
+        (array_of_scores, ["scene_001.npy holds", "float32", "4 x 4", "argmax"]),
+        (array_of_objects, ["scene_001.npy holds", "object", "1 x 2"]),
+        (array_cut_off, ["Cannot read", "scene_001.npy: "]),
+        (array_without_room, ["Cannot read", "scene_001.npy: "]),
         (several_arrays, ["scene_001.npz holds 2 arrays (a, b)"]),
-        (archive_cut_off, ["scene_001.npz cannot be read"]),
-        (wide_labels, ["scene_001.npy", "uint64"]),
+        (archive_cut_off, ["Cannot read", "scene_001.npz: "]),
+        (wide_labels, ["scene_001.npy", "uint64", "int64"]),
         (outside, ["scene_001.png holds 122,170 pixels outside the classes 0 to 8", "(4, 4): 77", "--pred-void 77"]),
         (outside_truth, ["target/scene_002.png holds", "--num-classes"]),
     ],
@@ -297,12 +297,12 @@ def test_settings_that_are_off_end_with_one_sentence(folders: tuple[Path, Path],
         (["--num-classes", "5000"], "5000 is not in the range 1<=x<=4096"),
         (
             ["--num-classes", "2", "--class-names", tmp_path / "names.txt"],
-            "names.txt holds 9 names and there are 2 classes",
+            "names.txt has 9 names, but there are 2 classes",
         ),
-        (["--num-classes", "2", "--class-names", tmp_path / "none.txt"], "cannot be read"),
-        ([], "pass --num-classes, --class-names with one name per line, or --protocol"),
-        (["--num-classes", "9", "--class-group", "flat"], "expected NAME=CLASS,CLASS"),
-        (["--num-classes", "9", "--class-group", "flat=0", "--class-group", "flat=1"], "each name once"),
+        (["--num-classes", "2", "--class-names", tmp_path / "none.txt"], "none.txt: No such file"),
+        ([], "--num-classes, --class-names or --protocol"),
+        (["--num-classes", "9", "--class-group", "flat"], "NAME=CLASS"),
+        (["--num-classes", "9", "--class-group", "flat=0", "--class-group", "flat=1"], "twice"),
         (["--num-classes", "9", "--class-group", "flat=0,9"], "The group 'flat' holds 9"),
         (["--num-classes", "9", "--ignore-index", str(2**63)], "fit into int64"),
         (["--num-classes", "1", "--ignore-index", "0"], "No class is left"),
@@ -316,7 +316,7 @@ def test_demo_that_cannot_write(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     ran = invoke("demo", tmp_path / "file" / "below")
     assert ran.exit_code == 2
-    assert "cannot be written" in ran.stderr
+    assert "Not a directory" in ran.stderr
 
 
 def test_demo_has_what_it_promises() -> None:
@@ -392,7 +392,8 @@ def test_a_switch_for_large_masks(folders: tuple[Path, Path], tmp_path: Path) ->
     for words in ((*folders,), ("compare", folders[0], *folders)):
         ran = invoke(*words, *OPTIONS, "--max-pixels", pixels - 1)
         assert (ran.exit_code, ran.stdout) == (2, "")
-        assert "has 131,072 pixels; expected at most 131,071, since a small file may unpack" in ran.stderr
+        assert "131,072 pixels" in ran.stderr
+        assert "131,071" in ran.stderr
         assert "pass --max-pixels 131072" in ran.stderr
         assert invoke(*words, *OPTIONS, "--max-pixels", pixels).exit_code == 0
     scored = ScoreRun(MaskOptions(num_classes=9, max_pixels=pixels), per_image=True)
@@ -413,7 +414,8 @@ def test_names_that_differ_by_a_suffix(tmp_path: Path) -> None:
         assert json.loads(ran.stdout)["pixels"]["seen"] == 4
     ran = invoke(*words, "--pred-suffix", "_answer", "--target-suffix", "_gtFine_labelTrainIds")
     assert ran.exit_code == 2
-    assert "holds no mask but 4 .png; expected files that end in _answer" in ran.stderr
+    assert "4 .png" in ran.stderr
+    assert "_answer" in ran.stderr
 
 
 def test_masks_behind_a_link_are_found(folders: tuple[Path, Path], tmp_path: Path) -> None:
@@ -549,10 +551,10 @@ def test_ids_out_of_range_are_explained_by_options(tmp_path: Path) -> None:
 def test_a_report_that_cannot_be_written(folders: tuple[Path, Path], tmp_path: Path) -> None:
     ran = invoke(*folders, *OPTIONS, "--output", tmp_path / "none" / "report")
     assert (ran.exit_code, ran.stdout) == (2, "")
-    assert "none/report cannot be written (No such file or directory)" in ran.stderr
+    assert "none/report: No such file or directory" in ran.stderr
     ran = invoke(*folders, *OPTIONS, "--output", tmp_path / "pred")
     assert (ran.exit_code, ran.stdout) == (2, "")
-    assert "pred cannot be written (Is a directory)" in ran.stderr
+    assert "pred: Is a directory" in ran.stderr
 
 
 def test_what_is_half_written_leaves_no_file(
@@ -577,7 +579,7 @@ def test_what_is_half_written_leaves_no_file(
     monkeypatch.undo()
     assert (ran.exit_code, ran.stdout) == (2, "")
     assert len(written) == 4
-    assert "cannot be written (No space left on device)" in ran.stderr
+    assert ": No space left on device" in ran.stderr
     assert (tmp_path / "report").read_text() == "of before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["names.txt", "pred", "report", "target"]
 
@@ -585,7 +587,7 @@ def test_what_is_half_written_leaves_no_file(
 def test_two_outputs_of_one_name_are_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:
     ran = invoke(*folders, *OPTIONS, "--output", tmp_path / "a", "--save", tmp_path / "pred/../a")
     assert (ran.exit_code, ran.stdout) == (2, "")
-    assert "is named for two outputs" in ran.stderr
+    assert "Two outputs" in ran.stderr
 
 
 @pytest.mark.slow
@@ -596,7 +598,7 @@ def test_the_interpreter_adds_nothing_about_a_full_disk(folders: tuple[Path, Pat
     with Path("/dev/full").open("w") as full:
         ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert ran.returncode == 2
-    assert "cannot be written (No space left on device)" in ran.stderr
+    assert ": No space left on device" in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
 
 
@@ -611,7 +613,7 @@ def test_a_full_disk(
             main([*map(str, folders), *OPTIONS, *words])
     printed = capsys.readouterr().err
     assert ended.value.code == 2
-    assert "cannot be written (No space left on device)" in printed
+    assert ": No space left on device" in printed
     assert len(printed.splitlines()) == 1
     assert not Path("/dev/full").is_file()
 
@@ -632,7 +634,7 @@ def test_a_device_that_is_full_leaves_nothing_of_the_others(folders: tuple[Path,
     for output in ("/dev/full", tmp_path / "no/file"):
         ran = invoke(*folders, *OPTIONS, *others, "--output", output)
         assert (ran.exit_code, ran.stdout) == (2, "")
-        assert f"{output} cannot be written" in ran.stderr
+        assert f"Cannot write {output}: " in ran.stderr
         assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -657,10 +659,9 @@ def test_a_terminal_that_lacks_letters(
             main([*map(str, folders), "--ignore-index", "255", "--class-names", str(tmp_path / "names")])
     printed = [stream.buffer.getvalue().decode("latin-1") for stream in (out, err)]  # type: ignore[attr-defined]
     assert (ended.value.code, printed[0]) == (2, "")
-    assert printed[1] == (
-        "Error: The standard output is latin-1, which lacks '\\u9053'; expected UTF-8, so set "
-        "PYTHONIOENCODING=utf-8, or pass --output.\n"
-    )
+    assert len(printed[1].splitlines()) == 1
+    for part in ("Error: ", "latin-1", "'\\u9053'", "PYTHONIOENCODING=utf-8", "--output"):
+        assert part in printed[1]
 
 
 @pytest.mark.parametrize(("name", "begin"), [("r.json", "{"), ("r.CSV", "kind,"), ("r.md", "| class"), ("r", "class")])
@@ -701,7 +702,8 @@ def test_demo_replaces_scenes_and_nothing_else(tmp_path: Path) -> None:
         save(mine, np.zeros((2, 2), np.uint8))
         ran = invoke("demo", tmp_path / "sample")
         assert ran.exit_code == 2
-        assert "mine.png is there" in ran.stderr
+        assert "already contains" in ran.stderr
+        assert "mine.png" in ran.stderr
         mine.unlink()
     assert len(list((tmp_path / "sample" / "pred").iterdir())) == 2
     (tmp_path / "sample" / "names.txt").write_text("mine")
@@ -710,5 +712,5 @@ def test_demo_replaces_scenes_and_nothing_else(tmp_path: Path) -> None:
         before = (tmp_path / kept).read_bytes()
         ran = invoke("demo", tmp_path / folder)
         assert ran.exit_code == 2
-        assert "is there" in ran.stderr
+        assert "already contains" in ran.stderr
         assert (tmp_path / kept).read_bytes() == before

@@ -114,7 +114,8 @@ def test_files_are_not_left_where_the_standard_output_fails(
             main([str(word) for word in words])
     printed = capsys.readouterr().err
     assert ended.value.code == 2
-    assert printed.startswith("Error: The standard output ")
+    assert printed.startswith("Error: ")
+    assert "standard output: " in printed
     assert len(printed.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["saved.pt"]
     assert (tmp_path / "saved.pt").read_text() == "before"
@@ -239,6 +240,6 @@ def test_paths_that_no_system_takes_are_one_sentence(folder: Path) -> None:
     ):
         ran = invoke(*words)
         assert ran.exit_code == 2, words
-        assert "(File name too long); expected" in ran.stderr
+        assert ": File name too long." in ran.stderr
         assert "Errno" not in ran.stderr
         assert len(ran.stderr.splitlines()) == 1

@@ -75,7 +75,7 @@ def read_or_refused(path: Path) -> None:
         labels = read(path)
     except MaskError as error:
         text = str(error)
-        assert text.startswith(str(path)), text
+        assert str(path) in text, text
         assert text.endswith("."), text
     else:
         assert labels.dtype.kind in "biu"
@@ -159,9 +159,9 @@ def test_hostile_files(tmp_path: Path) -> None:
     for name, content in cases.items():
         path = tmp_path / name
         path.write_bytes(content)
-        with pytest.raises(MaskError, match=r"expected|save") as error:
+        with pytest.raises(MaskError) as error:
             read(path)
-        assert str(error.value).startswith(str(path))
+        assert str(path) in str(error.value)
         assert len(str(error.value)) < 400
         assert not ran.exists()
 

@@ -50,7 +50,7 @@ def test_a_hidden_folder_that_is_named_is_read(tmp_path: Path) -> None:
     touch(tmp_path / ".cache/pred/x.png", tmp_path / "target/x.png")
     assert len(pair_masks(tmp_path / ".cache/pred", tmp_path / "target")) == 1
     touch(tmp_path / "pred/.x.png")
-    with pytest.raises(MaskError, match="pred holds no file; expected one mask"):
+    with pytest.raises(MaskError, match="pred contains no masks"):
         find_masks(tmp_path / "pred")
 
 
@@ -59,8 +59,8 @@ def test_ten_names_are_told(sides: tuple[Path, Path]) -> None:
         (sides[0] / f"{i:02d}.png").touch()
         (sides[1] / f"{'n' * 200}{i:02d}.png").touch()
     sentence = refused(*sides)
-    assert "11 of 12 prediction masks have no truth of the same name: " in sentence
-    assert f"{sides[0] / '09.png'}, ...; 11 of 12 truth masks" in sentence
+    assert sentence.count("11 of 12 ") == 2
+    assert f"{sides[0] / '09.png'}, ..." in sentence
     assert str(sides[0] / "10.png") not in sentence
     assert len(sentence) < 6000
 
@@ -69,7 +69,7 @@ def test_names_in_two_forms_of_unicode(sides: tuple[Path, Path]) -> None:
     names = [unicodedata.normalize(form, "Zürich") for form in ("NFC", "NFD")]
     for side, name in zip(sides, names, strict=True):
         (side / f"{name}.png").touch()
-    assert "different Unicode forms (composed, NFC, and decomposed, NFD" in refused(*sides)
+    assert "Unicode form (composed, NFC, or decomposed, NFD" in refused(*sides)
     (sides[1] / f"{names[1]}.png").unlink()
     assert "Unicode" not in refused(*sides)
 
@@ -84,10 +84,10 @@ def test_names_of_several_lines(sides: tuple[Path, Path]) -> None:
 
 def test_links(sides: tuple[Path, Path], tmp_path: Path) -> None:
     (sides[0] / "c").symlink_to(sides[0] / "b")
-    assert "are the same folder; expected each once, so remove the link" in refused(*sides)
+    assert "the same folder" in refused(*sides)
     (sides[0] / "c").unlink()
     (sides[0] / "c.png").symlink_to(sides[0] / "c.png")
-    assert "c.png is no file that can be read" in refused(*sides)
+    assert "c.png is not a regular file, or is a broken link" in refused(*sides)
     (sides[0] / "c.png").unlink()
     (sides[0] / "c").symlink_to(sides[0] / "c")  # leads nowhere, and is no mask
     assert len(pair_masks(*sides)) == 1

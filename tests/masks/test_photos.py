@@ -109,7 +109,7 @@ def test_photos_are_turned_upright(tmp_path: Path, kind: str, orientation: int) 
     }[orientation]
     assert np.abs(light_of(tmp_path / "a", content, shown.shape) - shown).max() <= 3
     if orientation > 4:
-        with pytest.raises(MaskError, match="is 48 x 32 and its masks are 32 x 48"):
+        with pytest.raises(MaskError, match="is 48 x 32, but its masks are 32 x 48"):
             photo(tmp_path / "a", RAMP.shape)
 
 
@@ -118,22 +118,22 @@ def test_what_is_not_drawn(tmp_path: Path) -> None:
     header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
     chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
     for content, part in (
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 4\n", "is no image of a kind that is drawn"),
-        (encoded(Image.fromarray(RAMP), "TGA"), "is no image of a kind that is drawn"),
-        (encoded(Image.fromarray(RAMP), "PCX"), "is no image of a kind that is drawn"),
-        (b"", "is no image of a kind that is drawn"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 4\n", "is not a PNG, JPEG, TIFF, WebP or BMP image"),
+        (encoded(Image.fromarray(RAMP), "TGA"), "is not a PNG, JPEG, TIFF, WebP or BMP image"),
+        (encoded(Image.fromarray(RAMP), "PCX"), "is not a PNG, JPEG, TIFF, WebP or BMP image"),
+        (b"", "is not a PNG, JPEG, TIFF, WebP or BMP image"),
         (
             b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\4IDAT" + bytes(8),
-            "is 50000 x 50000 and its masks are 32 x 48",
+            "is 50000 x 50000, but its masks are 32 x 48",
         ),  # not decoded
-        (encoded(Image.fromarray(RAMP), "PNG")[:60], "cannot be read"),
-        (encoded(Image.fromarray(RAMP.astype(np.float32)), "TIFF"), "stores float32 of 32 bits; expected 8 or 16"),
+        (encoded(Image.fromarray(RAMP), "PNG")[:60], "Cannot read"),
+        (encoded(Image.fromarray(RAMP.astype(np.float32)), "TIFF"), "float32 values of 32 bits"),
     ):
         path.write_bytes(content)
         with pytest.raises(MaskError) as error:
             photo(path, RAMP.shape)
         assert part in str(error.value)
-        assert str(error.value).startswith(str(path))
+        assert str(path) in str(error.value)
         assert str(error.value).endswith(".")
 
 

@@ -1,6 +1,8 @@
-"""The commands of the command line, and how they end on bad input, Ctrl-C and closed pipes."""
+"""The commands of the command line, and their exit status after bad input, Ctrl-C and closed pipes."""
 
+import difflib
 import functools
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -11,22 +13,25 @@ from typing import IO, Any
 import click
 
 from meaniou import __version__
-from meaniou._util import printable, tables
+from meaniou._util import printable, quoted, tables
 from meaniou.cli import demo
 from meaniou.cli.options import (
-    CLASS_GROUP,
-    CLUSTERS,
+    CI,
     DEBUG,
-    FOLDER,
     FORM,
-    IMAGES,
-    JOBS,
-    PICTURES,
+    OVERLAYS,
+    PATH,
+    PLOTS,
+    REPORT,
+    RESAMPLING,
     SETTINGS,
+    SectionCommand,
+    SectionGroup,
     check_clusters,
     check_clusters_match,
     cluster_by_name,
     collect,
+    options_of,
 )
 from meaniou.cli.output import (
     PROGRESS,
@@ -38,30 +43,31 @@ from meaniou.cli.output import (
     warnings_to_stderr,
 )
 from meaniou.cli.overlays import Gallery
-from meaniou.cli.paths import Source
-from meaniou.cli.score_run import MaskOptions, ScoreRun, load_for_comparison, merge_saved
+from meaniou.cli.paths import Source, unwritable
+from meaniou.cli.score_run import MaskOptions, ScoreRun, count_all, load_for_comparison, merge_saved
 from meaniou.cli.workers import Workers, init_workers, is_refusal, rank, sentence_of
 from meaniou.masks import PHOTOS
-from meaniou.metrics import MeanIoU, comparison_report
+from meaniou.metrics import comparison_report
 from meaniou.protocols import table
 from meaniou.synthetic import VOID
-from meaniou.uncertainty import MAX_RESAMPLES, RESAMPLES, Resampling
+from meaniou.uncertainty import Resampling
 
-INTERRUPTED = 130  # as the shell reports a command that was ended by Ctrl-C
+HELP_OPTIONS = ["-h", "--help"]
+INTERRUPTED = 130  # the exit status of a shell for a command that Ctrl-C has ended
 
 
 class BadInput(click.ClickException):
-    """Ends a command with one sentence and status 2, since its input is refused."""
+    """Ends a command with a one-line error and status 2."""
 
     exit_code = 2
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Prints the sentence as one line on the standard error."""
+        """Prints the error as one line on the standard error."""
         echo(f"Error: {printable(self.message)}", err=True)
 
 
 def refusing(command: Callable[..., None]) -> Callable[..., None]:
-    """Turns bad input into one sentence and status 2, and Ctrl-C into status 130; with ``--debug`` both raise."""
+    """Turns bad input into a one-line error and status 2, and Ctrl-C into status 130; with ``--debug`` both raise."""
 
     @functools.wraps(command)
     def refused(debug: bool, **values: Any) -> None:
@@ -72,7 +78,7 @@ def refusing(command: Callable[..., None]) -> Callable[..., None]:
             if debug or not is_refusal(error):
                 raise
             discard_pending()
-            if rank():  # the first of several processes says it, since all agree
+            if rank():  # all processes have the same error, and the first one prints it
                 context.exit(BadInput.exit_code)
             raise BadInput(sentence_of(error)) from error
         except KeyboardInterrupt:
@@ -87,7 +93,7 @@ def refusing(command: Callable[..., None]) -> Callable[..., None]:
     return refused
 
 
-class Commands(click.Group):
+class Commands(SectionGroup):
     """A group whose first word may be left out when it is ``score``."""
 
     def make_context(
@@ -104,7 +110,10 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Adds ``score`` where the first argument is no command."""
-        if args and args[0] not in self.commands and args[0] not in ("--help", "--version"):
+        if args and args[0] not in (*self.commands, *HELP_OPTIONS, "--version"):
+            similar = difflib.get_close_matches(args[0], self.commands)
+            if similar and not os.path.exists(args[0]):  # noqa: PTH110, which is also for names that are too long
+                ctx.fail(f"There is no command or folder {quoted(args[0])}. Did you mean {similar[0]!r}?")
             args = ["score", *args]
         return super().parse_args(ctx, args)
 
@@ -117,46 +126,55 @@ def _piped() -> Iterator[None]:
     except BrokenPipeError as error:
         discard_pending()
         raise click.exceptions.Exit(0) from error
+    except click.exceptions.NoArgsIsHelpError:
+        raise
     except click.UsageError as error:
         raise click.UsageError(printable(error.format_message(), kept="\n"), error.ctx) from error
 
 
-@click.group(cls=Commands)
+@click.group("meaniou", cls=Commands, context_settings={"help_option_names": HELP_OPTIONS})
 @click.version_option(__version__)
 def main() -> None:
-    """Mean Intersection over Union of folders of masks.
+    """Compute the exact mean IoU of folders of segmentation masks.
 
-    meaniou PRED TARGET --num-classes 21 --ignore-index 255 is short for meaniou score PRED TARGET ...; see
-    meaniou score --help. If a folder has the name of a command, write it as ./score.
+    Score the predictions in the folder PRED against the ground truth in the folder TARGET:
+
+    \b
+      meaniou PRED TARGET --num-classes 21 --ignore-index 255
+
+    This is short for "meaniou score PRED TARGET ...". Write ./merge for a folder that has the name of a command.
     """
 
 
-@main.command()
-@click.argument("pred", type=FOLDER)
-@click.argument("target", type=FOLDER)
+@main.command(cls=SectionCommand)
+@click.argument("pred", type=PATH)
+@click.argument("target", type=PATH)
 @SETTINGS
-@CLASS_GROUP
-@IMAGES
-@PICTURES
-@FORM
-@JOBS
+@REPORT
+@CI
+@PLOTS
+@OVERLAYS
 @DEBUG
 @refusing
 @collect(masks=MaskOptions, options=OutputOptions)
 def score(
     pred: Path, target: Path, photos: Path | None, photo_suffix: str, masks: MaskOptions, options: OutputOptions
 ) -> None:
-    """Score the masks in the folder PRED against those in the folder TARGET, paired by path and name.
+    """Score a folder of predictions against the ground truth.
 
-    Masks are PNG or TIFF images of one channel that store class ids (palettes too), .npy or .npz. Under torchrun each
-    process reads its share of the files.
+    \b
+    PRED    folder of predicted masks
+    TARGET  folder of ground-truth masks
+
+    Masks are paired by relative path and name. A mask stores class ids in one channel: PNG (greyscale or palette),
+    TIFF, .npy or .npz. Under torchrun, each process reads a share of the files.
     """
     if photos is not None and not options.draws_errors:
-        raise ValueError("--photos is the folder of photos to draw errors on; pass --overlay or --html with it.")
+        raise ValueError("--photos has no effect without --overlay or --html. Add one of them.")
 
     def prepare(workers: Workers) -> tuple[ScoreRun, Gallery | None]:
-        """Refuses bad options and paths before the first mask is read."""
-        if not workers.rank:  # other machines need not have the folders of outputs
+        """Checks options and paths before the first mask is read."""
+        if not workers.rank:  # other machines need not have the output folders
             folders = [Source(photos, PHOTOS, photo_suffix)] if photos else []
             options.check(masks.files, [*masks.sources([pred], target), *folders])
         run = ScoreRun(masks, per_image=options.needs_images)
@@ -176,22 +194,13 @@ def score(
             report_metric(metric, options, gallery, printable(f"{pred} against {target}"))
 
 
-@main.command()
-@click.argument("pred_a", type=FOLDER)
-@click.argument("pred_b", type=FOLDER)
-@click.argument("target", type=FOLDER, required=False)
+@main.command(cls=SectionCommand)
+@click.argument("pred_a", type=PATH)
+@click.argument("pred_b", type=PATH)
+@click.argument("target", type=PATH, required=False)
 @SETTINGS
-@click.option(
-    "--resamples",
-    type=click.IntRange(2, MAX_RESAMPLES),
-    default=RESAMPLES,
-    show_default=True,
-    help="How often the images are resampled.",
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the resampling.")
-@CLUSTERS
+@RESAMPLING
 @FORM
-@JOBS
 @DEBUG
 @refusing
 @collect(masks=MaskOptions, options=OutputOptions)
@@ -204,10 +213,15 @@ def compare(
     masks: MaskOptions,
     options: OutputOptions,
 ) -> None:
-    """Tell whether the predictions in PRED_A are better than those in PRED_B, on the same images and truth.
+    """Test which of two models is better on the same images.
 
-    Images are resampled, and both are scored on the same resamples, so that images that are hard for both cancel.
-    Without TARGET, PRED_A and PRED_B are files that meaniou score --save wrote.
+    \b
+    PRED_A  folder of predicted masks, or a file of "meaniou score --save"
+    PRED_B  the same for the second model
+    TARGET  folder of ground-truth masks; left out with saved files
+
+    A paired bootstrap test over images: both models are scored on the same resamples, so that images that are hard for
+    both cancel out.
     """
     check_clusters(options.clusters)
     preds = [pred_a, pred_b]
@@ -218,7 +232,7 @@ def compare(
             options.outputs.check(preds)
             a, b = (load_for_comparison(path) for path in preds)
         else:
-            a, b = _count_all(preds, target, masks, options, workers)
+            a, b = count_all(preds, target, masks, options, workers)
         if workers.rank:
             return
         with warnings_to_stderr():
@@ -229,57 +243,52 @@ def compare(
         report_comparison(report, options)
 
 
-def _count_all(
-    preds: list[Path], target: Path, masks: MaskOptions, options: OutputOptions, workers: Workers
-) -> list[MeanIoU]:
-    """A metric for each folder of predictions; bad options and paths are refused before the first mask is read."""
-
-    def prepare() -> list[ScoreRun]:
-        if not workers.rank:
-            options.outputs.check(masks.files, masks.sources(preds, target))
-        runs = [ScoreRun(masks, per_image=True) for _ in preds]
-        for run, pred in zip(runs, preds, strict=True):
-            run.find_masks(pred, target, workers)
-            check_clusters_match(options.clusters, run.pairs)
-            if not workers.rank:
-                options.outputs.check_inputs(run.inputs)
-        return runs
-
-    return [run.count(workers) for run in workers.run_on_all_or_fail(prepare)]
-
-
-@main.command()
-@click.argument("saved", type=FOLDER, nargs=-1, required=True)
-@CLASS_GROUP
-@IMAGES
-@FORM
+@main.command(cls=SectionCommand)
+@click.argument("saved", type=PATH, nargs=-1, required=True)
+@REPORT
+@CI
+@PLOTS
 @DEBUG
 @refusing
 @collect(options=OutputOptions)
 def merge(saved: tuple[Path, ...], options: OutputOptions) -> None:
-    """Add the counts in files of meaniou score --save, such as shards of a job array, and report the sum."""
+    """Add up the saved counts of several runs and report on the total.
+
+    \b
+    SAVED  files of "meaniou score --save", for example one per job of an array
+
+    All runs must have the same classes and rules.
+    """
     if not rank():
         options.check(saved)
         report_metric(merge_saved(saved), options, title=printable(", ".join(map(str, saved))))
 
 
-@main.command(name="protocols")
+@main.command("protocols", cls=SectionCommand)
 def list_protocols() -> None:
-    """List the benchmarks whose rules --protocol takes."""
+    """List the benchmark protocols for --protocol."""
     echo(tables.text([table()]))
 
 
-@main.command(name="demo")
-@click.argument("folder", type=FOLDER)
-@click.option("--images", type=click.IntRange(1), default=8, show_default=True, help="Number of street scenes.")
+@main.command("demo", cls=SectionCommand)
+@click.argument("folder", type=PATH)
+@options_of("Other")(
+    "--images", type=click.IntRange(1), default=8, show_default=True, metavar="N", help="Number of street scenes."
+)
 def demonstrate(folder: Path, images: int) -> None:
-    """Draw street scenes with imperfect predictions into FOLDER, score them, and print the command that did it."""
+    """Draw example masks and score them.
+
+    \b
+    FOLDER  new or empty folder for pred, target (masks) and names.txt (classes)
+
+    Also prints the command that scores them.
+    """
     try:
         pred, target = demo.write(folder, images)
+    except FileExistsError as error:
+        raise BadInput(f"{folder} already contains {error.filename2}. Choose an empty or new folder.") from error
     except OSError as error:
-        raise BadInput(
-            f"{folder} cannot be written ({error.strerror}); expected a folder that can, so name another."
-        ) from error
+        raise BadInput(str(unwritable(error))) from error
     names = folder / "names.txt"
     words = [str(pred), str(target), "--ignore-index", str(VOID), "--class-names", str(names)]
     echo("$ " + shlex.join([sys.executable, "-m", "meaniou", *words]) + "\n")

@@ -1,21 +1,27 @@
-"""The masks of ``meaniou demo``: synthetic scenes as PNG files."""
+"""The masks of ``meaniou demo``: synthetic street scenes as PNG files."""
 
 import errno
 import io
+import os
 from pathlib import Path
 
 from meaniou._util import write_all
 from meaniou.synthetic import NAMES, scene
 
-TEXT = "\n".join(NAMES) + "\n"  # of names.txt
+TEXT = "\n".join(NAMES) + "\n"  # the content of names.txt
 
 
 def write(folder: Path, images: int, seed: int = 0) -> tuple[Path, Path]:
-    """Writes PNG masks to ``folder/pred`` and ``folder/target``, the two it returns, and ``folder/names.txt``.
+    """Writes PNG masks to ``folder/pred`` and ``folder/target``, and ``folder/names.txt``.
+
+    Scenes of an earlier demo are replaced.
+
+    Returns:
+        The folders of predictions and of ground truth.
 
     Raises:
-        FileExistsError: if something else lies there, which would be scored too; scenes of before are replaced.
-        OSError: if it cannot be written; then all is as it was before.
+        FileExistsError: if the folder holds other files, one of which is its ``filename2``; they would be scored too.
+        OSError: if a file cannot be written; then all files stay as they were.
     """
     from PIL import Image
 
@@ -40,10 +46,11 @@ def _earlier_scenes(folder: Path) -> set[Path]:
     others = [path for path in (folder.iterdir() if folder.is_dir() else ()) if path not in (pred, target, names)]
     others += [path for path in (pred, target, names, *scenes) if path.is_symlink()]
     others += [path for path in scenes if not path.match("scene_*.png")]
-    # Without our names beside them, scenes are someone else's, and so are names with another content.
+    # Scenes without names.txt beside them, and a names.txt of other content, are the user's own.
     if not others and (scenes or names.exists()):
         ours = names.is_file() and names.read_text(encoding="utf-8") == TEXT
         others = [] if ours else (scenes or [names])
     if others:
-        raise FileExistsError(errno.EEXIST, f"{others[0]} is there", str(folder))
+        message = os.strerror(errno.EEXIST)
+        raise FileExistsError(errno.EEXIST, message, str(folder), None, str(others[0].relative_to(folder)))
     return {*scenes}

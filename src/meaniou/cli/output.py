@@ -1,4 +1,4 @@
-"""The outputs of a command: reports, files (written all or none), and warnings."""
+"""The outputs of a command: the report, files (all or none are written), and warnings."""
 
 import io
 import os
@@ -15,7 +15,14 @@ import click
 
 from meaniou._util import Doubt, as_options, is_stream, printable, written
 from meaniou.cli import paths
-from meaniou.cli.options import FORMATS, FORMATS_BY_SUFFIX, check_clusters, cluster_by_name, parse_class_groups
+from meaniou.cli.options import (
+    FORMATS,
+    FORMATS_BY_SUFFIX,
+    check_clusters,
+    cluster_by_name,
+    naming_options,
+    parse_class_groups,
+)
 from meaniou.cli.overlays import Gallery
 from meaniou.masks import MaskError
 from meaniou.metrics import MeanIoU, to_bytes
@@ -27,12 +34,11 @@ from meaniou.uncertainty import Resampling
 
 PROGRESS = "meaniou.progress"  # the key of the ``Progress`` of files in a command's context
 PLOTS = {"confusion.png": figures.confusion, "classes.png": figures.classes}
-ADVICE = "expected a terminal, a pipe that is read, or a file with room, so redirect it there"
 
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """The options about outputs; ``options`` has the help text of each."""
+    """The options about outputs. The help texts are in ``cli.options``."""
 
     class_group: tuple[str, ...] = ()
     ci: bool = False
@@ -48,12 +54,12 @@ class OutputOptions:
 
     @property
     def draws_errors(self) -> bool:
-        """Whether errors in images are drawn."""
+        """Whether pictures of errors are drawn."""
         return bool(self.overlay or self.html)
 
     @property
     def needs_images(self) -> bool:
-        """Whether the metric has to keep rows of images."""
+        """Whether the metric must keep the counts of each image."""
         return bool(self.ci or self.list_worst or self.image_scores or self.save or self.draws_errors)
 
     @property
@@ -63,18 +69,19 @@ class OutputOptions:
         return paths.Outputs(files, {self.plot: tuple(PLOTS)} if self.plot else {}, self.overlay)
 
     def check(self, inputs: Iterable[Path] = (), sources: Iterable[paths.Source] = ()) -> None:
-        """Raises ``ValueError`` for outputs that would fail after all masks are read, or overwrite an input."""
+        """Raises ``ValueError`` for outputs that would fail once all masks are read, or overwrite an input."""
         if self.clusters is not None and not self.ci:
-            raise ValueError("--clusters is for the intervals of --ci, which is not there; pass --ci with it.")
+            raise ValueError("--clusters has no effect without --ci. Add --ci.")
         check_clusters(self.clusters)
         for option, module, extra in (("plot", "matplotlib", "plot"), ("html", "jinja2", "cli")):
             if getattr(self, option) and find_spec(module) is None:
-                raise ValueError(f"--{option} needs {module}, which is not there; install the extra {extra!r}.")
+                raise ValueError(f"--{option} needs {module}. Install it with: pip install 'meaniou[{extra}]'.")
         self.outputs.check(inputs, sources)
 
     def check_classes(self, metric: MeanIoU) -> None:
         """Raises ``ValueError`` if options do not fit the classes."""
-        resolve_class_groups(metric.label_space, parse_class_groups(self.class_group))
+        with naming_options():
+            resolve_class_groups(metric.label_space, parse_class_groups(self.class_group))
         if self.image_scores:
             columns_of(metric.label_space.class_names)
 
@@ -83,9 +90,10 @@ def report_metric(metric: MeanIoU, options: OutputOptions, gallery: Gallery | No
     """Writes and prints the requested outputs of a metric; if anything fails, no file is written.
 
     Raises:
-        MaskError: if a file or the standard output cannot be written, or a picture not be drawn.
+        MaskError: if a file or the standard output cannot be written, or a picture cannot be drawn.
+        ValueError: if the metric refuses its counts.
     """
-    with warnings_to_stderr():
+    with warnings_to_stderr(), naming_options():
         bootstrap = options.ci and Resampling(clusters=cluster_by_name(options.clusters))
         report = metric.report(class_groups=parse_class_groups(options.class_group), bootstrap=bootstrap)
         images = metric.image_scores() if options.needs_images else None
@@ -132,7 +140,7 @@ def render(
 
 
 def render_report(report: Report | ComparisonReport, options: OutputOptions) -> defaultdict[Path, bytes]:
-    """The content of ``--output``, if requested; a pipe or device may take other outputs too."""
+    """The content of ``--output``, if requested; several outputs may go to one pipe or device."""
     contents: defaultdict[Path, bytes] = defaultdict(bytes)
     if options.output:
         contents[options.output] += (format_report(report, options) + "\n").encode()
@@ -161,12 +169,13 @@ def overlay_files(names: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def warn_of_others(folder: Path, contents: Iterable[Path]) -> None:
-    """Warns if a folder holds pictures of an earlier run that are not replaced."""
+    """Warns if a folder holds pictures of an earlier run that this run does not replace."""
     pictures = [path for path in folder.iterdir() if paths.PICTURE.fullmatch(path.name)] if folder.is_dir() else []
     if others := sorted({*pictures}.difference(contents)):
         number = f"{len(others)} picture{'s' * (len(others) > 1)}"
         warn(
-            f"{folder} holds {number} of an earlier run, such as {others[0].name}; remove them, or name another folder."
+            f"{folder} holds {number} of an earlier run, such as {others[0].name}. Remove them, or choose another "
+            "folder."
         )
 
 
@@ -191,7 +200,11 @@ def plots(report: Report) -> dict[str, bytes]:
 
 @contextmanager
 def write_outputs(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> Iterator[None]:
-    """Makes folders and writes files once the block has succeeded, all or none; raises ``MaskError`` if one cannot."""
+    """Creates folders and writes files once the block has succeeded, all or none.
+
+    Raises:
+        MaskError: if one of them cannot be written.
+    """
     try:
         with written(contents, folders) as progress:
             click.get_current_context().meta[PROGRESS] = progress
@@ -203,7 +216,7 @@ def write_outputs(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) 
 def echo(text: str, err: bool = False) -> None:
     """Writes a text and a line break to the standard output, or error.
 
-    A pipe that closes early, as after ``| head``, is no failure. Faults of the standard error are ignored.
+    A pipe that closes early, as after ``| head``, is no failure. Failures of the standard error are ignored.
 
     Raises:
         MaskError: if the standard output cannot be written.
@@ -212,19 +225,21 @@ def echo(text: str, err: bool = False) -> None:
     if stream is None:  # closed by the shell
         if err:
             return
-        raise MaskError(f"The standard output is closed; {ADVICE}, or pass --output.")
+        raise MaskError("Cannot write to the standard output: it is closed. Redirect it to a file, or pass --output.")
     try:
         click.echo(printable(text, kept="\n\t") if stream.isatty() else text, err=err)
     except BrokenPipeError:
         discard_pending()
     except UnicodeEncodeError as error:
         raise MaskError(
-            f"The standard output is {error.encoding}, which lacks {error.object[error.start]!r}; expected UTF-8, so "
-            "set PYTHONIOENCODING=utf-8, or pass --output."
+            f"The standard output has the encoding {error.encoding}, which lacks {error.object[error.start]!r}. Set "
+            "PYTHONIOENCODING=utf-8, or pass --output."
         ) from error
     except OSError as error:
         if not err:
-            raise MaskError(f"The standard output cannot be written ({error.strerror}); {ADVICE}.") from error
+            raise MaskError(
+                f"Cannot write to the standard output: {error.strerror}. Redirect it to a file, or pass --output."
+            ) from error
         discard_pending()
 
 
@@ -245,7 +260,7 @@ def warnings_to_stderr() -> Iterator[None]:
 
 
 def discard_pending() -> None:
-    """Drops output that cannot be written, or the interpreter would try again when it ends, and complain."""
+    """Drops output that cannot be written; otherwise the interpreter would try again at its end, and print an error."""
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()

@@ -14,22 +14,22 @@ from meaniou.masks import MaskError
 
 PICTURE = re.compile(r"\d{3,}_.*\.png")
 CURES = {
-    errno.EISDIR: "expected a file, so name one in it",
-    errno.EACCES: "expected what may be written to, so allow it or name another",
-    errno.EPERM: "expected what may be written to, so allow it or name another",
-    errno.ENOSPC: "expected room on the device, so make some or name another",
-    errno.ENAMETOOLONG: "expected a name that the file system takes, so name a shorter one",
+    errno.ENOENT: "Create its folder, or choose another path.",
+    errno.ENOTDIR: "A file stands where a folder is needed; choose another path.",
+    errno.EISDIR: "Pass the path of a file.",
+    errno.ENOSPC: "Free some space, or choose another path.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
 }
 
 
 @dataclass(frozen=True)
 class Source:
-    """A folder that is read.
+    """An input folder.
 
     Attributes:
         folder: its path.
-        kinds: the suffixes of the files that are read there.
-        suffix: how the names of these files end.
+        kinds: the suffixes of the files that are read in it.
+        suffix: the ending of their names.
     """
 
     folder: Path
@@ -48,7 +48,7 @@ class Outputs:
 
     Attributes:
         files: paths of files.
-        plots: names of PNG files by the folder that they are put into.
+        plots: names of PNG files, by the folder that they are written to.
         pictures: a folder for PNG files whose names begin with a number.
     """
 
@@ -58,20 +58,20 @@ class Outputs:
 
     @property
     def folders(self) -> list[Path]:
-        """Folders that are made."""
+        """Folders that are created."""
         return [*self.plots, *([self.pictures] if self.pictures else [])]
 
     @property
     def paths(self) -> list[Path]:
-        """All files whose names do not depend on the masks."""
+        """All output files whose names do not depend on the masks."""
         return [*self.files, *(folder / name for folder, names in self.plots.items() for name in names)]
 
     def check(self, inputs: Iterable[Path] = (), sources: Iterable[Source] = ()) -> None:
-        """Checks the paths of outputs against each other, against files that are read, and against folders of masks.
+        """Checks the paths of outputs against each other, against input files, and against input folders.
 
         Raises:
-            MaskError: if something cannot be written.
-            ValueError: if two outputs are one file, or one would replace what is read, or be read in the next run.
+            MaskError: if an output cannot be written.
+            ValueError: if two outputs are one file, or an output would replace an input or be one of the next run.
         """
         made = {part for folder in map(real_path, self.folders) for part in (folder, *folder.parents)}
         self._check_apart(made)
@@ -88,7 +88,7 @@ class Outputs:
             self._check_beside(source)
 
     def check_inputs(self, inputs: Iterable[Path]) -> None:
-        """Raises ``ValueError`` if a file that is read, by whatever path or link, would be replaced."""
+        """Raises ``ValueError`` if an output would replace an input file, by whatever path or link."""
         pictures = self.pictures.iterdir() if self.pictures and self.pictures.is_dir() else ()
         outputs = [*self.paths, *(path for path in pictures if PICTURE.fullmatch(path.name))]
         files = {_identity(path): path for path in outputs if _identity(path)}
@@ -103,7 +103,7 @@ class Outputs:
             twice = real in taken and not is_stream(path)  # a device may be named more than once
             picture = self.pictures and real.parent == real_path(self.pictures) and PICTURE.fullmatch(path.name)
             if twice or picture or (real in made and not os.path.lexists(real)):
-                raise ValueError(f"{path} is named for two outputs; expected a file for each, so name another.")
+                raise ValueError(f"Two outputs share the path {path}. Choose a path of its own for each.")
             taken.add(real)
 
     def _check_beside(self, source: Source) -> None:
@@ -118,19 +118,19 @@ class Outputs:
                 shown = path.parent if path.parent == self.pictures else path
                 relation = "is" if real_path(shown) == real_path(source.folder) else "is inside"
                 raise ValueError(
-                    f"{shown} {relation} {source.folder}, which is read, and the next run would read what is "
-                    "written there; expected an output outside of it, so name another place."
+                    f"The output {shown} {relation} the input folder {source.folder}, and the next run would read it "
+                    "as input. Choose a path outside of the input folders."
                 )
 
 
 def unwritable(error: OSError) -> MaskError:
     """The error about a file or folder that cannot be written."""
-    cure = CURES.get(error.errno or 0, "expected a folder that is there, so make it or name another")
-    return MaskError(f"{error.filename} cannot be written ({error.strerror}); {cure}.")
+    cure = CURES.get(error.errno or 0, "Choose another path.")
+    return MaskError(f"Cannot write {error.filename}: {error.strerror}.", cure)
 
 
 def _is_read(path: Path) -> ValueError:
-    return ValueError(f"{path} is read, and also named as an output; expected another file, so name one.")
+    return ValueError(f"{path} is both an input and an output. Choose another output path.")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -149,6 +149,6 @@ def _real_folders(folder: Path) -> set[Path]:
         path = pending.pop()
         if path not in folders:
             folders.add(path)
-            with suppress(OSError), os.scandir(path) as entries:  # the listing of masks says what is wrong
+            with suppress(OSError), os.scandir(path) as entries:  # listing the masks raises an error for it
                 pending += [real_path(Path(entry.path)) for entry in entries if entry.is_dir()]
     return folders

@@ -1,4 +1,4 @@
-"""Runs over folders of masks, which count them into a metric, and metrics that such runs have saved."""
+"""Counts folders of masks into a metric, and reads the metrics that such runs have saved."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,9 +10,9 @@ from typing import Literal
 import click
 import torch
 
-from meaniou._util import join_names
-from meaniou.cli.options import first_option_passed
-from meaniou.cli.output import warn
+from meaniou._util import join_names, printable
+from meaniou.cli.options import check_clusters_match, first_option_passed, naming_options
+from meaniou.cli.output import OutputOptions, warn
 from meaniou.cli.overlays import Gallery
 from meaniou.cli.paths import Source
 from meaniou.cli.workers import Workers, default_reader_threads
@@ -26,6 +26,7 @@ from meaniou.masks import (
     has_files_ending_in,
     pair_masks,
     read_pairs,
+    reason,
 )
 from meaniou.metrics import MeanIoU, first_difference
 from meaniou.protocols import get
@@ -34,7 +35,7 @@ from meaniou.settings import Absent, Present, VoidPreds, read_class_names, resol
 
 @dataclass(frozen=True)
 class MaskOptions:
-    """The options about masks: labels, file names and reading; ``options`` has the help text of each."""
+    """The options about masks: labels, file names and reading. The help texts are in ``cli.options``."""
 
     num_classes: int | None = None
     protocol: str | None = None
@@ -52,39 +53,38 @@ class MaskOptions:
 
     @property
     def files(self) -> list[Path]:
-        """The files that are read beside the masks."""
+        """The input files beside the masks."""
         return [] if self.class_names is None else [self.class_names]
 
     def sources(self, preds: Iterable[Path], target: Path) -> list[Source]:
-        """The folders of masks that are read."""
+        """The input folders of masks."""
         return [
             *(Source(pred, SUFFIXES, self.pred_suffix) for pred in preds),
             Source(target, SUFFIXES, self.target_suffix),
         ]
 
     def metric(self, per_image: bool) -> MeanIoU:
-        """A metric that counts such masks; raises ``ValueError`` if the options do not fit."""
-        protocol = None if self.protocol is None else get(self.protocol)
+        """A metric for such masks; raises ``ValueError`` if the options do not fit together."""
+        with naming_options():
+            protocol = None if self.protocol is None else get(self.protocol)
         num_classes = self.num_classes or (protocol.label_space.num_classes if protocol else None)
-        names = None if self.class_names is None else _names(self.class_names, num_classes)
+        names = None if self.class_names is None else _names(self.class_names, num_classes, self.protocol is not None)
         if num_classes is None and names is None:
-            raise ValueError(
-                "The number of classes is not known; pass --num-classes, --class-names with one name per line, or "
-                "--protocol."
+            raise ValueError("The number of classes is missing. Pass --num-classes, --class-names or --protocol.")
+        with naming_options():
+            return MeanIoU(
+                self.num_classes or (None if protocol else len(names or ())),
+                protocol=protocol,
+                pred_ids=self.pred_ids,
+                ignore_index=self.ignore_index or None,
+                pred_void=self.pred_void or None,
+                class_names=names,
+                void_preds=self.void_preds,
+                present=self.present,
+                absent=self.absent,
+                input_format="index",
+                per_image=per_image,
             )
-        return MeanIoU(
-            self.num_classes or (None if protocol else len(names or ())),
-            protocol=protocol,
-            pred_ids=self.pred_ids,
-            ignore_index=self.ignore_index or None,
-            pred_void=self.pred_void or None,
-            class_names=names,
-            void_preds=self.void_preds,
-            present=self.present,
-            absent=self.absent,
-            input_format="index",
-            per_image=per_image,
-        )
 
 
 class ScoreRun:
@@ -93,11 +93,11 @@ class ScoreRun:
     Attributes:
         metric: the metric.
         pairs: the masks by the names of their images.
-        photos: the photos by the same names; empty without a folder of photos.
+        photos: the photos by the same names; empty without ``--photos``.
     """
 
     def __init__(self, options: MaskOptions, *, per_image: bool) -> None:
-        """Raises ``ValueError`` if the options do not fit."""
+        """Raises ``ValueError`` if the options do not fit together."""
         self.options = options
         self.metric = options.metric(per_image)
         self.pairs: Mapping[str, Pair] = {}
@@ -105,12 +105,12 @@ class ScoreRun:
 
     @property
     def max_pixels(self) -> int:
-        """How large a mask may be."""
+        """The largest mask that is read."""
         return self.options.max_pixels or MAX_PIXELS
 
     @property
     def inputs(self) -> list[Path]:
-        """All files that are read."""
+        """All input files."""
         masks = (path for pair in self.pairs.values() for path in (pair.pred, pair.target))
         return [*masks, *self.photos.values(), *self.options.files]
 
@@ -130,7 +130,7 @@ class ScoreRun:
             target_suffix = protocol.target_suffix
         pairs = pair_masks(pred, target, pred_suffix, target_suffix, protocol.file_key if protocol else "")
         if pred.samefile(target) and pred_suffix == target_suffix and not workers.rank:
-            warn(f"{pred} and {target} are the same folder, so each mask is its own truth.")
+            warn(f"PRED and TARGET are the same folder ({pred}), so each mask is compared with itself.")
         self.pairs = {pair.name: pair for pair in pairs}
 
     def find_photos(self, folder: Path, suffix: str) -> None:
@@ -138,16 +138,16 @@ class ScoreRun:
         self.photos = find_photos(folder, suffix, self.metric.protocol.file_key if self.metric.protocol else "")
 
     def gallery(self) -> Gallery:
-        """The pictures of the run; raises ``MaskError`` if there are photos, but none for one of the masks."""
+        """The pictures of the run; raises ``MaskError`` if there are photos, but not for every mask."""
         if self.photos and (missing := sorted(self.pairs.keys() - self.photos.keys())):
             raise MaskError(
-                f"There is no image for {len(missing)} of {len(self.pairs)} masks: {join_names(missing)}; expected the "
-                "same names in --photos, so add them, or name the end that differs by --photo-suffix."
+                f"No photo for {len(missing)} of {len(self.pairs)} masks: {join_names(missing)}.",
+                "Add the missing photos. If their names only end differently, pass {photo_suffix:}.",
             )
         return Gallery(self.metric.label_space, self.metric.input_settings, self.pairs, self.photos, self.max_pixels)
 
     def count(self, workers: Workers) -> MeanIoU:
-        """Counts the masks, each worker its share, and gives the metric, which then holds the sum of all.
+        """Counts the masks, each process its share, and returns the metric, which then holds the total.
 
         Raises:
             MaskError: if a file cannot be scored.
@@ -178,63 +178,78 @@ class ScoreRun:
                 explain(error, "cli", str(path), f"name all classes in {names}" if names else "")
             ) from error
         except (TypeError, ValueError) as error:
-            raise MaskError(f"{pair.pred} against {pair.target}: {error}") from error
+            raise MaskError(f"Cannot compare {pair.pred} with {pair.target}: {error}") from error
+
+
+def count_all(
+    preds: list[Path], target: Path, masks: MaskOptions, options: OutputOptions, workers: Workers
+) -> list[MeanIoU]:
+    """A metric for each folder of predictions; options and paths are checked before the first mask is read."""
+
+    def prepare() -> list[ScoreRun]:
+        if not workers.rank:
+            options.outputs.check(masks.files, masks.sources(preds, target))
+        runs = [ScoreRun(masks, per_image=True) for _ in preds]
+        for run, pred in zip(runs, preds, strict=True):
+            run.find_masks(pred, target, workers)
+            check_clusters_match(options.clusters, run.pairs)
+            if not workers.rank:
+                options.outputs.check_inputs(run.inputs)
+        return runs
+
+    return [run.count(workers) for run in workers.run_on_all_or_fail(prepare)]
 
 
 def load_saved(path: Path) -> MeanIoU:
-    """The metric that a run has saved; raises ``ValueError`` if a file holds none."""
+    """The metric that a run has saved; raises ``ValueError`` if the file holds none."""
     try:
         return MeanIoU.load(path)
     except OSError as error:
         raise MaskError(
-            f"{path} cannot be read ({error.strerror}); expected a file of meaniou score --save, so check the path."
+            f"Cannot read {path}: {reason(error)}.", 'Pass a file that "meaniou score --save" has written.'
         ) from error
 
 
 def load_for_comparison(path: Path) -> MeanIoU:
     """As ``load_saved``; raises ``ValueError`` for folders, and for options about masks, which the file settles."""
     if path.is_dir():
-        raise ValueError(f"{path} is a folder and there is no TARGET; pass the folder of the truth, or saved files.")
-    if option := first_option_passed(MaskOptions):
         raise ValueError(
-            f"{option} is for folders of masks, and {path} was counted with settings of its own; leave it out."
+            f'{path} is a folder. Pass two folders and TARGET, or two files that "meaniou score --save" has written.'
         )
+    if option := first_option_passed(MaskOptions):
+        raise ValueError(f"{option} does not apply to saved files, which keep the settings of their run. Leave it out.")
     return load_saved(path)
 
 
 def merge_saved(paths: Sequence[Path]) -> MeanIoU:
-    """The sum of saved metrics; raises ``ValueError`` if a file holds none, or one that counted otherwise."""
+    """The sum of saved metrics; raises ``ValueError`` if a file holds none, or one with other classes or rules."""
     metric = load_saved(paths[0])
     for path in paths[1:]:
         other = load_saved(path)
         try:
-            if reason := first_difference(metric, other):
-                raise ValueError(reason)
+            if difference := first_difference(metric, other):
+                raise ValueError(difference)
             metric.merge_state(other)
         except ValueError as error:
-            raise ValueError(f"{path} cannot be added to {paths[0]}: {error}") from error
+            raise ValueError(f"Cannot merge {paths[0]} and {path}: {error}") from error
     return metric
 
 
-def _names(path: Path, num_classes: int | None) -> tuple[str, ...]:
+def _names(path: Path, num_classes: int | None, of_protocol: bool) -> tuple[str, ...]:
+    """The class names in a file; raises ``ValueError`` if they are not as many as the classes."""
     try:
         names = read_class_names(path)
     except OSError as error:
-        raise MaskError(
-            f"{path} cannot be read ({error.strerror}); expected a text file with one class name per line, so check "
-            "the path."
-        ) from error
+        raise MaskError(f"Cannot read {path}: {reason(error)}.", "Pass a text or JSON file of class names.") from error
     if num_classes not in (None, len(names)):
-        raise ValueError(
-            f"{path} holds {len(names)} names and there are {num_classes} classes; expected one name per class, so "
-            "correct the file, or leave out what says the number."
-        )
-    return resolve_class_names(names, len(names))
+        cure = "Correct the file, or leave out --class-names." if of_protocol else "Correct the file or --num-classes."
+        raise ValueError(f"{path} has {len(names)} names, but there are {num_classes} classes. {cure}")
+    return resolve_class_names(names, len(names), printable(str(path)))
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """PyTorch's own threads would take the cores from those that decode."""
+    """Limits PyTorch to one thread, since its threads would take the cores from those that decode."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -245,7 +260,7 @@ def _one_thread() -> Iterator[None]:
 
 @contextmanager
 def _progress(pairs: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal; nothing in a pipe, or where there is nothing to do."""
+    """A progress bar on a terminal; nothing in a pipe, or without work."""
     hidden = not sys.stderr.isatty() or not pairs
     with click.progressbar(length=pairs, label="masks", file=sys.stderr, hidden=hidden) as bar:
         yield bar.update

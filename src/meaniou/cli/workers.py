@@ -1,4 +1,4 @@
-"""The processes that share the work of a command: one alone, or several that torchrun started."""
+"""The processes that share the work of a command: a single one, or several that torchrun started."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -10,23 +10,25 @@ import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
+from meaniou.masks import MaskError
+
 T = TypeVar("T")
 FAILED = "meaniou/failed"
 MOST_THREADS = 8
 
 
 class StoppedError(ValueError):
-    """Another process has met bad input."""
+    """Another process was given bad input, so this one stops."""
 
 
 @dataclass(frozen=True)
 class Workers:
-    """The processes of a command, as one of them sees them.
+    """The processes of a command, from the view of one of them.
 
     Attributes:
         rank: number of this process; process 0 writes all outputs.
-        size: how many there are.
-        store: by which several processes exchange messages.
+        size: number of processes.
+        store: the key-value store that several processes share.
     """
 
     rank: int = 0
@@ -34,16 +36,16 @@ class Workers:
     store: Any = None
 
     def share(self, items: Sequence[T]) -> Sequence[T]:
-        """The items for this process; every item is in one share, and a share may be empty."""
+        """The items for this process. Every item is in exactly one share; a share may be empty."""
         return items[self.rank :: self.size]
 
     def stop_if_one_failed(self) -> None:
-        """Raises ``StoppedError`` if another process has met bad input, so that this one stops early."""
+        """Raises ``StoppedError`` if another process was given bad input."""
         if self.store is not None and self.store.check([FAILED]):
-            raise StoppedError("Another process has met bad input.")
+            raise StoppedError("Another process was given bad input.")
 
     def run_on_all_or_fail(self, work: Callable[[], T]) -> T:
-        """Runs work that may meet bad input; if one process does, all raise its error. All must call it."""
+        """Runs work that may raise for bad input. If it does in one process, all raise that error; all must call it."""
         error: Exception | None = None
         result: list[T] = []
         try:
@@ -68,7 +70,7 @@ class Workers:
 
 @contextmanager
 def init_workers() -> Iterator[Workers]:
-    """The workers that this process belongs to, connected until the block ends."""
+    """The processes of this command, connected until the block ends."""
     if not _is_launched() or int(os.environ["WORLD_SIZE"]) == 1:
         yield Workers()
         return
@@ -87,7 +89,7 @@ def rank() -> int:
 
 
 def default_reader_threads() -> int:
-    """The cores for each process of this machine, up to 8."""
+    """Number of cores for each process of this machine, at most 8."""
     neighbours = int(os.environ["LOCAL_WORLD_SIZE"]) if _is_launched() else 1
     return max(1, min(MOST_THREADS, (os.cpu_count() or 1) // neighbours))
 
@@ -97,22 +99,21 @@ def _is_launched() -> bool:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether an error comes from bad input or too little memory; all others are faults of the code."""
+    """Whether an error comes from bad input or too little memory; all others are bugs."""
     return isinstance(error, ValueError | TypeError | OSError | RecursionError) or _lacks_memory(error)
 
 
 def sentence_of(error: Exception) -> str:
-    """The sentence that a command prints for an error."""
+    """The message that a command prints for an error."""
+    if isinstance(error, MaskError):
+        return error.as_options
     if _lacks_memory(error):
         reason = f" ({error})" if str(error) else ""
-        return (
-            f"There is not enough memory{reason}; expected maps that fit in it, so pass a smaller --jobs or "
-            "--resamples, or crop the maps."
-        )
+        return f"Not enough memory{reason}. Pass a smaller --jobs or --resamples, or split the masks into tiles."
     if isinstance(error, RecursionError):
-        return f"Something is nested too deeply ({error}); expected fewer levels, so move the folders up or flatten it."
+        return f"Folders or JSON are nested too deeply ({error}). Flatten them."
     if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename} cannot be used ({error.strerror}); expected a path that can be used, so check it."
+        return f"Cannot use {error.filename}: {error.strerror}."
     return str(error)
 
 

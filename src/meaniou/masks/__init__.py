@@ -1,6 +1,6 @@
-"""Files of masks are found, paired and read into label maps, in the dtype in which they are stored."""
+"""Finds mask files in folders, pairs them by name, and reads them into label maps of the stored dtype."""
 
-from meaniou.masks.errors import MAX_PIXELS, MaskError
+from meaniou.masks.errors import MAX_PIXELS, MaskError, reason
 from meaniou.masks.formats import SUFFIXES, read
 from meaniou.masks.pairs import (
     Pair,
@@ -26,4 +26,5 @@ __all__ = [
     "read",
     "read_pair",
     "read_pairs",
+    "reason",
 ]

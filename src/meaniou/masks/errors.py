@@ -1,24 +1,40 @@
-"""The errors of mask files, and the checks that several file formats share."""
+"""Errors of mask files, and checks that several file formats share."""
 
 import math
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
-from meaniou._util import printable, shorten
+from meaniou._util import as_options, in_python, printable, shorten
 
-MAX_PIXELS = 1 << 28  # of a mask by default: 16,384 x 16,384
+MAX_PIXELS = 1 << 28  # default limit of a mask: 16,384 x 16,384
 
 
 class MaskError(ValueError):
-    """A folder or file that cannot be scored; the message names it, and is one line."""
+    """A folder or file that cannot be scored. The message is one line and names it.
 
-    def __init__(self, message: str) -> None:
-        super().__init__(printable(message))
+    Attributes:
+        as_options: the message with options of the command line in place of arguments.
+    """
+
+    def __init__(self, fact: str, cure: str = "") -> None:
+        """Settings in the cure are marked as in ``meaniou._util.dialect``."""
+        super().__init__(printable(f"{fact} {in_python(cure)}".rstrip()))
+        self.as_options = printable(f"{fact} {as_options(cure)}".rstrip())
 
 
 class ContentError(ValueError):
-    """An error about the content of a file: the rest of a sentence that begins with the file's name."""
+    """An error about the content of a file.
+
+    Attributes:
+        fact: a sentence without its subject, the file.
+        cure: a sentence about what to do; settings in it are marked as for ``MaskError``.
+    """
+
+    def __init__(self, fact: str, cure: str) -> None:
+        super().__init__(fact, cure)
+        self.fact, self.cure = fact, cure
 
 
 def reason(error: BaseException) -> str:
@@ -28,28 +44,41 @@ def reason(error: BaseException) -> str:
     return shorten(lines[0].rstrip(".")) if lines else type(error).__name__
 
 
+def unreadable(path: Path, error: BaseException) -> MaskError:
+    """The error about a file that cannot be read: by the system, or because its content is damaged."""
+    by_system = isinstance(error, OSError) and error.errno
+    return MaskError(
+        f"Cannot read {path}: {reason(error)}.",
+        "" if by_system else "The file is damaged or incomplete; save it again.",
+    )
+
+
 def check_pixels(shape: Iterable[int], max_pixels: int) -> None:
-    """Raises ``ContentError`` for a map that a small file may unpack to, and that fills the memory."""
+    """Raises ``ContentError`` for a map of more pixels than allowed; a small file can unpack to a huge map."""
     if (pixels := math.prod(shape)) > max_pixels:
         raise ContentError(
-            f"has {pixels:,} pixels; expected at most {max_pixels:,}, since a small file may unpack to more than the "
-            f"memory holds, so pass --max-pixels {pixels} if the mask is to be that large."
+            f"has {pixels:,} pixels, more than the limit of {max_pixels:,}.",
+            f"If the mask is really that large, pass {{max_pixels:{pixels}}}.",
         )
 
 
 def check_labels(dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> None:
-    """Raises ``ContentError`` if an array of this dtype and shape is no map of labels."""
-    if dtype.kind not in "biu" or not shape:
+    """Raises ``ContentError`` if an array of this dtype and shape is not a map of labels."""
+    array = f"an array of shape {size(shape)} and dtype {shorten(str(dtype))}"
+    if not shape:
+        raise ContentError("holds a single number; expected a map of class ids.", "Save the whole map.")
+    if dtype.kind not in "biu":
         raise ContentError(
-            f"holds {shorten(str(dtype))} {size(shape)}; expected a map of labels, so save integers: the argmax of "
-            "scores, whole numbers by astype(int), or labels as they were before they became fractions."
+            f"holds {array}; expected integer class ids.",
+            "Save the argmax of scores, or convert whole numbers with astype(int). If the ids were divided by 255, "
+            "save the original ids.",
         )
     if dtype.kind == "u" and dtype.itemsize == 8:
         raise ContentError(
-            f"holds uint64 {size(shape)}; expected labels that fit into int64, so convert it, as by astype('int64')."
+            f"holds {array}; expected labels that fit in int64.", "Convert the array with astype('int64')."
         )
 
 
 def size(shape: tuple[int, ...]) -> str:
-    """A shape in words."""
-    return " x ".join(map(str, shape)) or "(one number)"
+    """A shape as in ``3 x 4``."""
+    return " x ".join(map(str, shape)) or "()"

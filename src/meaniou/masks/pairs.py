@@ -1,4 +1,4 @@
-"""The masks and photos in folders, and the pairs of masks that belong to one image by their names."""
+"""Finds the masks and photos in folders, and pairs the masks of one image by their names."""
 
 import os
 import re
@@ -16,7 +16,13 @@ from meaniou.masks.photos import PHOTOS
 
 @dataclass(frozen=True)
 class Pair:
-    """The two files of one image, and the name that they share: the path below the folder, without the suffix."""
+    """The two masks of one image.
+
+    Attributes:
+        name: the name that they share: the path in the folder, without the suffix.
+        pred: file of the prediction.
+        target: file of the ground truth.
+    """
 
     name: str
     pred: Path
@@ -25,71 +31,85 @@ class Pair:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file that is searched for: the word for it in errors, the suffixes of its files, and a cure."""
+    """A kind of file to search for.
+
+    Attributes:
+        word: the noun for such a file in errors.
+        suffixes: the endings of such files.
+        cure: what else to do where two files have the name of one image.
+    """
 
     word: str
     suffixes: tuple[str, ...]
-    cure: str  # where two files have the name of one image
+    cure: str
 
 
 MASKS = Kind(
     "mask",
     SUFFIXES,
-    "name the end that counts by --pred-suffix or --target-suffix, or swap the folders, if the prediction does not "
-    "come first",
+    "or select the files by {pred_suffix:} or {target_suffix:}. If the folders are swapped, pass the predictions first",
 )
-IMAGES = Kind("image", PHOTOS, "or name the end that counts by --photo-suffix")
+IMAGES = Kind("photo", PHOTOS, "or select the files by {photo_suffix:}")
 
 
 def pair_masks(pred: Path, target: Path, pred_suffix: str = "", target_suffix: str = "", key: str = "") -> list[Pair]:
-    """Pairs the masks of two folders by relative path and stem, in the order of their names.
+    """Pairs the masks of two folders by relative path and name, in the order of their names.
 
-    A suffix is the end of the file names that count, such as ``"_gtFine_labelIds.png"`` or ``"_pred"``; it is no part
-    of the name, and other files are left out. A ``key`` is a pattern for the part of a file name that names the image,
-    whatever its folder; a name without it is taken whole.
+    Args:
+        pred: folder of predictions, searched recursively; hidden files and folders are skipped.
+        target: folder of ground truth.
+        pred_suffix: ending of the names of predictions, such as ``"_pred.png"`` or ``"_pred"``. It is removed from the
+            name; files with other endings are skipped.
+        target_suffix: the same for the ground truth, such as ``"_gtFine_labelIds.png"``.
+        key: a regular expression for the part of a file name that names the image, in whatever folder the file is. A
+            name that it does not match is taken whole.
 
     Raises:
-        MaskError: if a folder is missing, cannot be listed, holds no masks, holds a name twice, or holds a mask without
-            a partner.
+        MaskError: if a folder is missing, cannot be listed, holds no masks, two masks of one name, or a mask without a
+            partner.
     """
-    masks = {"prediction": find_masks(pred, pred_suffix, key), "truth": find_masks(target, target_suffix, key)}
-    preds, targets = masks.values()
-    unpaired = {"prediction": sorted(preds.keys() - targets.keys()), "truth": sorted(targets.keys() - preds.keys())}
+    preds, targets = find_masks(pred, pred_suffix, key), find_masks(target, target_suffix, key)
+    unpaired = [sorted(preds.keys() - targets.keys()), sorted(targets.keys() - preds.keys())]
     facts = [
-        f"{len(names)} of {len(masks[kind])} {kind} masks have no {other} of the same name: "
-        + join_names(masks[kind][name] for name in names)
-        for (kind, names), other in zip(unpaired.items(), reversed(masks), strict=True)
+        f"No {missing} for {len(names)} of {len(others)} {kind}: {join_names(others[name] for name in names)}."
+        for missing, kind, names, others in (
+            ("ground truth", "predictions", unpaired[0], preds),
+            ("prediction", "ground-truth masks", unpaired[1], targets),
+        )
         if names
     ]
     if facts:
-        raise MaskError(f"{'; '.join(facts)}; {_cure(preds, targets, unpaired.values())}.")
+        raise MaskError(" ".join(facts), _cure(preds, targets, unpaired))
     return [Pair(name, path, targets[name]) for name, path in sorted(preds.items())]
 
 
-def _cure(preds: Iterable[str], targets: Iterable[str], unpaired: Iterable[Iterable[str]]) -> str:
-    """What to do about names that are in one folder alone."""
+def _cure(preds: Iterable[str], targets: Iterable[str], unpaired: list[list[str]]) -> str:
+    """What to do about names that are in one folder only."""
     if {Path(name).name for name in preds} == {Path(name).name for name in targets}:
-        return "the file names agree but their subfolders do not, so put both into the same subfolders"
+        return "The file names match but their subfolders differ: use the same subfolders in both folders."
     of_preds, of_targets = ({unicodedata.normalize("NFC", name) for name in names} for names in unpaired)
     if of_preds & of_targets:
         return (
-            "names that look alike are in different Unicode forms (composed, NFC, and decomposed, NFD, as macOS writes "
-            "them), so rename those of one folder"
+            "Names that look alike differ in their Unicode form (composed, NFC, or decomposed, NFD, as macOS writes "
+            "them): rename those of one folder."
         )
-    return "add the partners, remove these, or name the ends that differ by --pred-suffix and --target-suffix"
+    return (
+        "Add the missing files or remove the others. If the names only end differently, pass {pred_suffix:} and "
+        "{target_suffix:}."
+    )
 
 
 def find_masks(folder: Path, suffix: str = "", key: str = "") -> dict[str, Path]:
     """The masks in a folder by the names of their images; ``suffix`` and ``key`` as for ``pair_masks``.
 
     Raises:
-        MaskError: if the folder is missing, cannot be listed, holds no masks, or one name twice.
+        MaskError: if the folder is missing, cannot be listed, holds no masks, or two masks of one name.
     """
     return _find(folder, suffix, key, MASKS)
 
 
 def find_photos(folder: Path, suffix: str = "", key: str = "") -> dict[str, Path]:
-    """The photos in a folder by the same names as the masks of ``find_masks``, which says what it raises."""
+    """The photos in a folder by the names of their images; raises ``MaskError`` as ``find_masks``."""
     return _find(folder, suffix, key, IMAGES)
 
 
@@ -101,16 +121,14 @@ def _find(folder: Path, suffix: str, key: str, kind: Kind) -> dict[str, Path]:
         path = Path(entry.path)
         name = image_name(relative, suffix, key) if path.suffix.lower() in kind.suffixes else None
         if name is None:
-            skipped[path.suffix or path.name] += 1
+            skipped[path.suffix or "other"] += 1
             continue
         if not _is(entry.is_file):
-            raise MaskError(
-                f"{path} is no file that can be read; expected one {kind.word}, so remove it or fix the link."
-            )
+            raise MaskError(f"{path} is not a regular file, or is a broken link. Remove it or fix the link.")
         if name in paths:
             raise MaskError(
-                f"{paths[name]} and {path} are of one image by their names; expected one {kind.word} for each, so "
-                f"remove one, {kind.cure}."
+                f"{paths[name]} and {path} both have the name of the image {name}; expected one {kind.word} per image.",
+                f"Remove one of them, {kind.cure}.",
             )
         paths[name] = path
     if not paths:
@@ -119,7 +137,7 @@ def _find(folder: Path, suffix: str, key: str, kind: Kind) -> dict[str, Path]:
 
 
 def image_name(relative: str, suffix: str = "", key: str = "") -> str | None:
-    """The name of the image that a file belongs to, by its path in the folder; ``None`` if it ends otherwise.
+    """The name of the image that a file belongs to, by its path in the folder; ``None`` if it has another ending.
 
     >>> image_name("bonn/b_1_pred.png")
     'bonn/b_1_pred'
@@ -145,36 +163,34 @@ def image_name(relative: str, suffix: str = "", key: str = "") -> str | None:
 
 
 def _why_none(folder: Path, suffix: str, kind: Kind, skipped: Counter[str]) -> str:
-    """The sentence about a folder that holds nothing of a kind."""
-    others = join_names(f"{number} {ending}" for ending, number in skipped.most_common(3))
-    state = f"holds no {kind.word} but {others}" if others else "holds no file"
+    """The error about a folder that holds nothing of a kind."""
+    files = join_names(f"{n} {ending} file{'s' * (n > 1)}" for ending, n in skipped.most_common(3))
+    others = f", only {files}" if files else " and no other files"
     if suffix:
-        return f"{folder} {state}; expected files that end in {suffix}, so check the path and the suffix."
-    return (
-        f"{folder} {state}; expected one {kind.word} for each image ({', '.join(kind.suffixes)}), so check the path "
-        "and the format."
-    )
+        return f"{folder} contains no {kind.word}s whose names end in {suffix}{others}. Check the path and the suffix."
+    jpeg = kind is MASKS and any(ending.lower() in (".jpg", ".jpeg") for ending in skipped)
+    cure = "JPEG changes labels: save the masks as PNG." if jpeg else "Check the path and the format."
+    return f"{folder} contains no {kind.word}s ({', '.join(kind.suffixes)}){others}. {cure}"
 
 
 def has_files_ending_in(folder: Path, suffix: str) -> bool:
-    """Whether the names of files in a folder, or below it, end so; raises ``MaskError`` if it cannot be listed."""
+    """Whether any file in a folder, or below it, has this ending; raises ``MaskError`` if it cannot be listed."""
     _check_folder(folder, MASKS)
     return any(relative.endswith(suffix) for relative, _ in _files(folder))
 
 
 def _check_folder(folder: Path, kind: Kind) -> None:
     if not folder.is_dir():
-        state = "is a file" if folder.exists() else "does not exist"
-        raise MaskError(
-            f"{folder} {state}; expected a folder of {kind.word}s ({', '.join(kind.suffixes)}), so check the path."
-        )
+        if folder.exists():
+            raise MaskError(f"{folder} is a file. Pass the folder that contains the {kind.word}s.")
+        raise MaskError(f"The folder {folder} does not exist. Check the path.")
 
 
 def _files(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """All files below a folder except hidden ones, sorted, with their paths in it; links are followed.
 
     Raises:
-        MaskError: if a folder cannot be listed, or a link leads back.
+        MaskError: if a folder cannot be listed, or is reached twice through a link.
     """
     seen: dict[tuple[int, int], str] = {}
     pending = [""]
@@ -186,11 +202,9 @@ def _files(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
             with os.scandir(path) as listing:
                 entries = sorted((e for e in listing if not e.name.startswith(".")), key=lambda e: e.name)
         except OSError as error:
-            raise MaskError(
-                f"{path} cannot be listed ({reason(error)}); expected a folder that can be read."
-            ) from error
+            raise MaskError(f"Cannot list the folder {path}: {reason(error)}.") from error
         if (real := (status.st_dev, status.st_ino)) in seen:
-            raise MaskError(f"{path} and {seen[real]} are the same folder; expected each once, so remove the link.")
+            raise MaskError(f"{path} and {seen[real]} are the same folder, reached through a link. Remove the link.")
         seen[real] = path
         folders = []
         for entry in entries:
@@ -202,7 +216,7 @@ def _files(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
 
 
 def _is(kind: Callable[[], bool]) -> bool:
-    """Whether an entry of a folder is of a kind; not if it is a link in a circle."""
+    """Whether an entry of a folder is of a kind; ``False`` for a link to itself."""
     try:
         return kind()
     except OSError:

@@ -1,4 +1,4 @@
-"""The luminance of photos, on which errors are drawn."""
+"""The reader of photos: their luminance, on which errors are drawn."""
 
 import warnings
 from pathlib import Path
@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 from tifffile import TiffFile
 
-from meaniou.masks.errors import MAX_PIXELS, ContentError, MaskError, check_pixels, reason
+from meaniou.masks.errors import MAX_PIXELS, ContentError, MaskError, unreadable
 from meaniou.masks.formats import PNG_SIGNATURE, TIFF_MAGIC, strict_tifffile
 from meaniou.plot import Light, grey
 
@@ -25,10 +25,10 @@ ORIENTATION = 274  # the tag; from 5 on the axes are swapped
 
 
 def photo(path: Path, shape: tuple[int, int]) -> Light:
-    """The luminance of the image in a file, upright, uint8 ``[H, W]``.
+    """The luminance of the photo in a file, upright, uint8 ``[H, W]``.
 
     Raises:
-        MaskError: if it cannot be read, or is not of this shape.
+        MaskError: if it cannot be read, or has another shape than its masks.
     """
     try:
         with path.open("rb") as file:
@@ -39,13 +39,11 @@ def photo(path: Path, shape: tuple[int, int]) -> Light:
             for magic, kind in KINDS.items():
                 if begin.startswith(magic):
                     return _of_pillow(file, kind, shape)
-        raise ContentError(f"is no image of a kind that is drawn; expected one ({', '.join(PHOTOS)}), so convert it.")
+        raise ContentError("is not a PNG, JPEG, TIFF, WebP or BMP image.", "Convert the photo.")
     except ContentError as error:
-        raise MaskError(f"{path} {error}") from error
+        raise MaskError(f"{path} {error.fact}", error.cure) from error
     except Exception as error:  # decoders raise anything, as for masks
-        raise MaskError(
-            f"{path} cannot be read ({reason(error)}); expected a whole image, so save it again."
-        ) from error
+        raise unreadable(path, error) from error
 
 
 def _of_pillow(file: IO[bytes], kind: type[ImageFile], shape: tuple[int, int]) -> Light:
@@ -69,7 +67,8 @@ def _of_tiff(file: IO[bytes], shape: tuple[int, int]) -> Light:
         page = tiff.pages.first
         orientation = int(page.tags.valueof(ORIENTATION, 1))
         _check_size((page.imagelength, page.imagewidth), orientation, shape)
-        check_pixels((page.tilelength, page.tilewidth), MAX_PIXELS)
+        if page.tilelength * page.tilewidth > MAX_PIXELS:
+            raise ContentError(f"has tiles of more than {MAX_PIXELS:,} pixels.", "Save the photo with smaller tiles.")
         values = page.asarray(maxworkers=1)
         if page.samplesperpixel > 1 and page.planarconfig == 2:
             values = np.moveaxis(values, 0, -1)
@@ -77,7 +76,9 @@ def _of_tiff(file: IO[bytes], shape: tuple[int, int]) -> Light:
         if page.photometric == 3 and page.colormap is not None:
             values, bits = page.colormap.T[values], 16
     if values.dtype.kind not in "bu" or bits > 16 or values.ndim not in (2, 3):
-        raise ContentError(f"stores {values.dtype} of {bits} bits; expected 8 or 16 bits a channel, so convert it.")
+        raise ContentError(
+            f"stores {values.dtype} values of {bits} bits; expected 8 or 16 bits per channel.", "Convert the photo."
+        )
     if values.ndim == 3:
         values = values[..., :3] if values.shape[2] >= 3 else values[..., 0]
     scaled = (values >> (bits - 8) if bits >= 8 else values * (255 // (2**bits - 1))).astype(np.uint8)
@@ -89,8 +90,8 @@ def _check_size(stored: tuple[int, ...], orientation: int, shape: tuple[int, int
     height, width = stored[::-1] if orientation > 4 else stored
     if (height, width) != shape:
         raise ContentError(
-            f"is {height} x {width} and its masks are {shape[0]} x {shape[1]} (height x width); expected one size, so "
-            "resize it."
+            f"is {height} x {width}, but its masks are {shape[0]} x {shape[1]} (height x width).",
+            "Resize the photo to the size of its masks.",
         )
 
 

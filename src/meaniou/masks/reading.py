@@ -1,4 +1,4 @@
-"""Pairs of files are read into pairs of label maps, in several threads, with a few in memory at a time."""
+"""Reads pairs of files into pairs of label maps, in several threads, with a few pairs in memory at a time."""
 
 import itertools
 from collections import deque
@@ -41,20 +41,22 @@ def read_pairs(
 
 
 def read_pair(pair: Pair, max_pixels: int = MAX_PIXELS) -> tuple[Tensor, Tensor]:
-    """The label maps of prediction and truth, in the dtype in which they are stored.
+    """The label maps of prediction and ground truth, in the dtype in which they are stored.
 
     Raises:
         MaskError: if a file cannot be read or holds no labels, or if the shapes differ.
     """
     pred, target = read(pair.pred, max_pixels), read(pair.target, max_pixels)
     if pred.shape != target.shape:
-        cure = "resize the prediction to that of the truth, with nearest neighbours"
+        cure = "Resize the prediction to the ground truth with nearest-neighbour interpolation."
         if pred.squeeze().shape == target.squeeze().shape:
-            cure = "save both without dimensions of size 1"
+            cure = "Save both without dimensions of size 1."
         elif pred.shape == target.shape[::-1]:
-            cure = "turn one of them, if its axes are swapped, or resize it with nearest neighbours"
+            cure = "Transpose the prediction if its axes are swapped; otherwise resize it (nearest neighbour)."
+        unit = " (height x width)" if pred.ndim == target.ndim == 2 else ""
         raise MaskError(
-            f"{pair.pred} is {size(pred.shape)} and {pair.target} is {size(target.shape)} (height x width); expected "
-            f"one size, so {cure}."
+            f"{pair.pred} has the shape {size(pred.shape)} and {pair.target} {size(target.shape)}{unit}; expected the "
+            "same shape.",
+            cure,
         )
     return as_tensor(pred, str(pair.pred)), as_tensor(target, str(pair.target))

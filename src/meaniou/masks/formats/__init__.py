@@ -1,4 +1,4 @@
-"""The file formats of masks: a reader for each, and the registry by which any of them is read."""
+"""Readers of the file formats of masks, and the function that reads any of them."""
 
 from meaniou.masks.formats.png import PNG_SIGNATURE
 from meaniou.masks.formats.registry import SUFFIXES, read

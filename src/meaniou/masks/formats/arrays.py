@@ -1,4 +1,4 @@
-"""Labels of NumPy files (``.npy`` and ``.npz``), held in memory once."""
+"""Readers of NumPy files (``.npy`` and ``.npz``), which hold the array in memory once."""
 
 import io
 import math
@@ -56,21 +56,21 @@ def read_npz(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
         members = archive.infolist()
         if len(members) != 1:
             names = join_names(member.filename.removesuffix(".npy") for member in members)
-            raise ContentError(f"holds {len(members)} arrays ({names}); expected one, so save the labels alone.")
+            raise ContentError(f"holds {len(members)} arrays ({names}); expected one.", "Save the labels alone.")
         with archive.open(members[0]) as stream:
             header = _header(stream)
             _check_length(header, members[0].file_size - stream.tell())
             check_pixels(header.shape, max_pixels)
             values = _values(stream, header)
             if stream.read(1):  # at the end its checksum is compared
-                raise ValueError("it holds more than its directory says")
+                raise ValueError("its array is larger than the archive declares")
             return values
 
 
 def _header(file: IO[bytes]) -> Header:
     version = npy.read_magic(file)
     if version not in PARSERS:
-        raise ValueError(f"its format is {version}, which is not for plain numbers")
+        raise ValueError(f"its .npy format version is {version}; expected (1, 0) or (2, 0)")
     width, parse = PARSERS[version]
     length = file.read(width)
     # Python 2 wrote 5L for a long 5, of which NumPy would warn.
@@ -78,7 +78,7 @@ def _header(file: IO[bytes]) -> Header:
     with ONE_HEADER:
         shape, fortran, dtype = parse(io.BytesIO(length + text))
     if any(side < 0 for side in shape):
-        raise ValueError(f"its shape is {shape}")
+        raise ValueError(f"its header declares the shape {shape}")
     check_labels(dtype, shape)
     return Header(shape, fortran, dtype)
 
@@ -86,7 +86,8 @@ def _header(file: IO[bytes]) -> Header:
 def _check_length(header: Header, held: int) -> None:
     if header.nbytes != held:
         raise ValueError(
-            f"{size(header.shape)} of {header.dtype} take {header.nbytes:,} bytes, and {held:,} follow its header"
+            f"its header declares {size(header.shape)} values of {header.dtype} ({header.nbytes:,} bytes), but "
+            f"{held:,} bytes follow"
         )
 
 
@@ -99,5 +100,5 @@ def _values(file: IO[bytes], header: Header) -> NDArray[np.generic]:
             raise ValueError("it ends early")
         rest = rest[read:]
     if header.dtype.kind == "b" and values.view(np.uint8).max(initial=0) > 1:
-        raise ValueError("it is of bool and holds other bytes than 0 and 1")
+        raise ValueError("its dtype is bool, but it holds other bytes than 0 and 1")
     return values.reshape(header.shape, order="F" if header.fortran else "C")

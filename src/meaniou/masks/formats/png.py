@@ -1,4 +1,4 @@
-"""The numbers that PNG files store: grey values, or indices into a palette."""
+"""The reader of PNG files: grey values, or indices into a palette, as they are stored."""
 
 import io
 import struct
@@ -26,9 +26,9 @@ def read_png(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
         if kind in PIXELS:
             plain.append(chunk)
         elif kind == b"acTL" and (frames := int.from_bytes(chunk[8:12])) != 1:
-            raise ContentError(f"holds {frames} images; expected one mask per file, so save them one by one.")
+            raise ContentError(f"holds {frames} images; expected one.", "Save each mask in a file of its own.")
         elif kind[:1].isupper():
-            raise ValueError(f"its chunk {kind!r} is not of the standard")
+            raise ValueError(f"its chunk {kind!r} is unknown")
     width, height, depth, color = struct.unpack(">IIBB", plain[1][8:18])
     check_pixels((height, width), max_pixels)
     # Decoded from the chunks of the pixels alone, so that nothing else in the file can matter, or be warned of; and
@@ -36,14 +36,14 @@ def read_png(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
     with PngImageFile(io.BytesIO(b"".join(plain))) as image:
         pixels = np.asarray(image)
     if color not in (0, 3):
-        raise ContentError(_colors(pixels, CHANNELS[color], depth))
+        raise _colors(pixels, CHANNELS[color], depth)
     return pixels // np.uint8(SPREAD[color, depth]) if (color, depth) in SPREAD else pixels
 
 
 def _chunks(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """Kind and bytes of each chunk up to the end of the image; raises ``ValueError`` where one is not what was written.
+    """Kind and bytes of each chunk up to the end of the image; raises ``ValueError`` for a damaged chunk.
 
-    Pillow compares no checksums of pixels, and would decode other labels.
+    Pillow does not compare the checksums of pixels, and would decode other labels.
     """
     start, kind = len(PNG_SIGNATURE), b""
     while kind != b"IEND":
@@ -52,20 +52,18 @@ def _chunks(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:
         if end > len(content):
             raise ValueError("it ends early")
         if zlib.crc32(content[start + 4 : end - 4]) != int.from_bytes(content[end - 4 : end]):
-            raise ValueError(f"its chunk {kind!r} is damaged: its checksum is wrong")
+            raise ValueError(f"the checksum of its chunk {kind!r} is wrong")
         if (kind == b"IHDR") != (start == len(PNG_SIGNATURE)):
             raise ValueError("its header is not at the beginning")
         yield kind, content[start:end]
         start = end
 
 
-def _colors(image: NDArray[np.generic], channels: str, depth: int) -> str:
-    """The reason why an image with several channels is refused."""
+def _colors(image: NDArray[np.generic], channels: str, depth: int) -> ContentError:
+    """The error about an image with several channels."""
+    equal, cure = "", "Save the class ids, not their colours."
     if depth == 8 and image.ndim == 3 and (image[..., :3] == image[..., :1]).all() and image.shape[2] > 2:
-        alike, cure = ", of which R, G and B are alike", "one of these channels alone, if its values are the ids"
-    else:
-        alike, cure = "", "the ids, not their colours"
-    return (
-        f"is an image with the channels {channels}{alike}; expected one channel that stores class ids (8-bit, palette, "
-        f"1-bit or 16-bit), so save {cure}."
+        equal, cure = " (R, G and B are equal)", "If the values are the ids, save one of these channels."
+    return ContentError(
+        f"has the channels {channels}{equal}; expected one channel of class ids (greyscale or palette).", cure
     )

@@ -1,4 +1,4 @@
-"""The file formats of masks, and the one way to read a file of any of them."""
+"""The table of the file formats of masks, and the function that reads a file of any of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from meaniou.masks.errors import MAX_PIXELS, ContentError, MaskError, reason
+from meaniou.masks.errors import MAX_PIXELS, ContentError, MaskError, unreadable
 from meaniou.masks.formats.arrays import read_npy, read_npz
 from meaniou.masks.formats.png import PNG_SIGNATURE, read_png
 from meaniou.masks.formats.tiff import TIFF_MAGIC, read_tiff
@@ -22,9 +22,9 @@ class Format:
 
     Attributes:
         kind: the noun for such a file in an error.
-        suffixes: how names of its files end, in lower case.
-        magic: how its files begin; empty for a format that has only its suffix.
-        read: gives the labels of an open file, or raises ``ContentError`` beyond a number of pixels.
+        suffixes: endings of its file names, in lower case.
+        magic: the first bytes of its files; empty for a format that is known by its suffix alone.
+        read: returns the labels of an open file; raises ``ContentError`` beyond a number of pixels.
     """
 
     kind: str
@@ -33,7 +33,8 @@ class Format:
     read: Callable[[IO[bytes], int], Labels]
 
 
-IMAGE, ARRAY = "PNG or TIFF image", "array of NumPy"
+IMAGE, ARRAY = "PNG or TIFF image", "NumPy array"
+JPEG_MAGIC = b"\xff\xd8\xff"
 FORMATS = (
     Format(IMAGE, (".png",), (PNG_SIGNATURE,), read_png),
     Format(IMAGE, (".tif", ".tiff"), TIFF_MAGIC, read_tiff),
@@ -45,16 +46,19 @@ LONGEST_MAGIC = max(len(magic) for form in FORMATS for magic in form.magic)
 
 
 def read(path: Path | str, max_pixels: int = MAX_PIXELS) -> Labels:
-    """Reads the label map in a file, in the dtype in which it is stored.
+    """The label map in a file, in the dtype in which it is stored.
 
-    The content decides the format, whatever the file is called.
+    The content decides the format, not the name of the file.
 
     Args:
-        path: a PNG, TIFF, ``.npy`` or ``.npz`` file.
-        max_pixels: the largest map that is read, since a small file may unpack to more than the memory holds.
+        path: a PNG (greyscale or palette), TIFF, ``.npy`` or ``.npz`` file.
+        max_pixels: the largest map that is read; a small compressed file can unpack to more than fits in memory.
+
+    Returns:
+        The integers as stored, usually ``[H, W]``; the indices of a palette, not its colours.
 
     Raises:
-        MaskError: if the file cannot be read, holds no labels, or more than so many.
+        MaskError: if the file cannot be read, holds no integer labels, or has more pixels than ``max_pixels``.
     """
     path = Path(path)
     try:
@@ -63,11 +67,11 @@ def read(path: Path | str, max_pixels: int = MAX_PIXELS) -> Labels:
             file.seek(0)
             return _format_of(path, beginning).read(file, max_pixels)
     except ContentError as error:
-        raise MaskError(f"{path} {error}") from error
+        raise MaskError(f"{path} {error.fact}", error.cure) from error
     except MemoryError as error:
-        raise MaskError(f"{path} does not fit into memory; expected a smaller mask, so save it in tiles.") from error
+        raise MaskError(f"Cannot read {path}: it does not fit in memory. Save the mask in tiles.") from error
     except Exception as error:  # decoders raise whatever a broken file leads them to, such as a tokenizer's error
-        raise MaskError(f"{path} cannot be read ({reason(error)}); expected a whole mask, so save it again.") from error
+        raise unreadable(path, error) from error
 
 
 def _format_of(path: Path, beginning: bytes) -> Format:
@@ -75,5 +79,9 @@ def _format_of(path: Path, beginning: bytes) -> Format:
     for form in FORMATS:
         if beginning.startswith(form.magic) or (not form.magic and suffix in form.suffixes):
             return form
+    if not beginning:
+        raise ContentError("is empty.", "Save the mask again.")
+    if beginning.startswith(JPEG_MAGIC):
+        raise ContentError("is a JPEG image, and JPEG changes labels.", "Save the mask as PNG.")
     kind = next((form.kind for form in FORMATS if suffix in form.suffixes), IMAGE)
-    raise ContentError(f"is no {kind}, or an empty one; expected a whole mask, so save it again.")
+    raise ContentError(f"is not a {kind}.", f"Save the mask in one of the formats {', '.join(SUFFIXES)}.")

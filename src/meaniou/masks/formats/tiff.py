@@ -1,4 +1,4 @@
-"""The numbers that TIFF files store, read by tifffile, which neither inverts, turns nor widens them."""
+"""The reader of TIFF files: integers as they are stored, by tifffile, which does not invert, rotate or widen them."""
 
 import itertools
 import logging
@@ -91,7 +91,7 @@ def _only_page(tiff: TiffFile) -> TiffPage:
     stacks = [shaped["shape"] for shaped in tiff.shaped_metadata or () if shaped.get("truncated")]
     more |= any(math.prod(shape) != math.prod(first.shape) for shape in stacks)
     if more or (tiff.imagej_metadata or {}).get("images", 1) != 1:
-        raise ContentError("holds more than one image; expected one mask per file, so save them one by one.")
+        raise ContentError("holds more than one image; expected one.", "Save each mask in a file of its own.")
     return first
 
 
@@ -111,25 +111,29 @@ def _check_kind(page: TiffPage) -> None:
     """Raises ``ContentError`` if a page does not hold one channel of labels as they are."""
     if page.samplesperpixel != 1 or page.photometric not in (INVERTED, GREY, PALETTE):
         same = _alike(page)
-        cure = "one of them, if its values are the ids" if same else "the ids, not their colours"
+        equal = ", which are equal" if same else ""
         raise ContentError(
-            f"is an image with {page.samplesperpixel}{' alike' if same else ''} channels ({_name(page.photometric)}); "
-            f"expected one channel that stores class ids, so save {cure}."
+            f"has {page.samplesperpixel} channels ({_name(page.photometric)}){equal}; expected one channel of class "
+            "ids (greyscale or palette).",
+            "If the values are the ids, save one of these channels."
+            if same
+            else "Save the class ids, not their colours.",
         )
     if page.photometric == INVERTED:
         raise ContentError(
-            "stores inverted values (0 is white), which programs read in two ways; expected one channel that stores "
-            "class ids (0 is black), so save it so (tifffile: photometric='minisblack')."
+            "stores inverted values (0 is white), which programs read in different ways; expected 0 as black.",
+            "Save it again, with tifffile as photometric='minisblack'.",
         )
     if page.compression not in LOSSLESS:
         raise ContentError(
-            f"is compressed by {_name(page.compression)}; expected none, or one that never changes ids (LZW, DEFLATE, "
-            "PackBits, ZSTD, LZMA, CCITT), so save it again from the source."
+            f"is compressed with {_name(page.compression)}, which can change ids.",
+            "Save the original with a lossless compression (LZW, DEFLATE, PackBits, ZSTD, LZMA, CCITT) or with none.",
         )
     if (orientation := page.tags.valueof(274, 1)) != 1:
         raise ContentError(
-            f"has the orientation {int(orientation)}, which programs undo or do not; expected 1, the first row at the "
-            "top, so turn the map itself."
+            f"has the orientation tag {int(orientation)}, which some programs apply and others ignore; expected 1 (the "
+            "first row at the top).",
+            "Rotate or flip the map itself, and save it without the tag.",
         )
     if page.dtype is not None:
         check_labels(page.dtype, page.shape)
@@ -137,7 +141,8 @@ def _check_kind(page: TiffPage) -> None:
     if page.dtype is None or len(page.shape) != 2 or page.predictor not in predictors:
         raise ContentError(
             f"stores values of {page.bitspersample} bits ({_name(page.sampleformat)}, predictor {int(page.predictor)}) "
-            f"in {len(page.shape)} dimensions; expected a map of integers, so save it again."
+            f"in {len(page.shape)} dimensions; expected a map of integers.",
+            "Save it again as a map of integers.",
         )
 
 
@@ -163,16 +168,16 @@ def _check_segments(page: TiffPage, size: int) -> bool:
     """
     number = math.prod(page.chunked)
     if not len(page.dataoffsets) == len(page.databytecounts) == number:
-        raise ValueError(f"its size needs {number} strips or tiles, and {len(page.dataoffsets)} are there")
+        raise ValueError(f"its size needs {number} strips or tiles, but it has {len(page.dataoffsets)}")
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     width, rows = (page.tilewidth, page.tilelength) if page.is_tiled else (page.imagewidth, page.rowsperstrip)
     for i, (offset, length) in enumerate(segments):
         if offset == length == 0:
             if page.nodata != float(page.tags.valueof(42113, 0)):
-                raise ValueError("its nodata value, which parts that are left out hold, is none of its labels")
+                raise ValueError("it leaves out parts, and their nodata value does not fit its dtype")
             continue
         if offset < HEADER or not length or offset + length > size:
-            raise ValueError("it ends early, or its strips or tiles lie elsewhere")
+            raise ValueError("it ends early, or a strip or tile lies outside of it")
         last = 0 if page.is_tiled else max(0, (i + 1) * rows - page.imagelength)
         needed = {n * math.ceil(width * page.bitspersample / 8) for n in (rows, rows - last)}
         # A longer one in the middle would shift those after it, which are read in one go.

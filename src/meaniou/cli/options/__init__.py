@@ -1,0 +1,49 @@
+"""The options of the commands, in the sections of their help, and the values that they take."""
+
+from meaniou.cli.options.definitions import (
+    CI,
+    DEBUG,
+    FORM,
+    FORMATS,
+    FORMATS_BY_SUFFIX,
+    OVERLAYS,
+    PATH,
+    PLOTS,
+    REPORT,
+    RESAMPLING,
+    SETTINGS,
+    collect,
+    first_option_passed,
+)
+from meaniou.cli.options.help import SectionCommand, SectionGroup, options_of
+from meaniou.cli.options.values import (
+    check_clusters,
+    check_clusters_match,
+    cluster_by_name,
+    naming_options,
+    parse_class_groups,
+)
+
+__all__ = [
+    "CI",
+    "DEBUG",
+    "FORM",
+    "FORMATS",
+    "FORMATS_BY_SUFFIX",
+    "OVERLAYS",
+    "PATH",
+    "PLOTS",
+    "REPORT",
+    "RESAMPLING",
+    "SETTINGS",
+    "SectionCommand",
+    "SectionGroup",
+    "check_clusters",
+    "check_clusters_match",
+    "cluster_by_name",
+    "collect",
+    "first_option_passed",
+    "naming_options",
+    "options_of",
+    "parse_class_groups",
+]

@@ -1,0 +1,90 @@
+"""Values of options: groups of classes, clusters of images, and the settings that errors of the library name."""
+
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from meaniou._util import quoted
+from meaniou.settings import check_text
+
+LONGEST_LABEL = 18  # digits; more do not fit into int64
+# Settings in an error of the library, such as ignore_index=255, which are options here.
+SETTING = re.compile(
+    r"(?:\b(num_classes|class_names|ignore_index|pred_void|pred_ids|void_preds)|^(protocol))\b"
+    r"(?:='?(-?\w+)'?(?: or '(\w+)')?)?"
+)
+
+
+@contextmanager
+def naming_options() -> Iterator[None]:
+    """Has errors of the library about settings name options instead of keywords."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise ValueError(SETTING.sub(_option, str(error))) from error
+
+
+def _option(setting: re.Match[str]) -> str:
+    name = (setting[1] or setting[2]).replace("_", "-")
+    value = " or ".join(filter(None, (setting[3], setting[4])))
+    return f"--{name} {value}".rstrip()
+
+
+def parse_class_groups(texts: Iterable[str]) -> dict[str, list[int | str]] | None:
+    """Groups of classes from ``NAME=CLASS,...``; ``None`` without any.
+
+    Raises:
+        ValueError: if a text has another form, or a name comes twice.
+    """
+    groups: dict[str, list[int | str]] = {}
+    for text in texts:
+        check_text("--class-group", text)
+        name, equals, classes = text.partition("=")
+        if not equals:
+            raise ValueError(f'--class-group {quoted(text)} has no "=". Write NAME=CLASS,..., for example flat=0,1.')
+        if name in groups:
+            raise ValueError(
+                f"--class-group defines the group {quoted(name)} twice. List all its classes in one option."
+            )
+        members = [member.strip() for member in classes.split(",") if member.strip()]
+        groups[name] = [int(m) if m.isdecimal() and len(m) <= LONGEST_LABEL else m for m in members]
+    return groups or None
+
+
+def check_clusters(pattern: str | None) -> None:
+    """Raises ``ValueError`` if the pattern of ``--clusters`` is not a regular expression."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # about syntax that another version may read differently
+            re.compile(pattern or "")
+    except (re.error, RecursionError, OverflowError, MemoryError) as error:
+        raise ValueError(
+            f"--clusters {quoted(pattern)} is not a regular expression: {error}. For example, '^[^/]+' matches the "
+            "first folder of a name."
+        ) from error
+
+
+def check_clusters_match(pattern: str | None, names: Iterable[str]) -> None:
+    """Raises ``ValueError`` if a pattern matches no part of one of the names of images."""
+    if pattern is not None:
+        for name in names:
+            _cluster(name, pattern)
+
+
+def cluster_by_name(pattern: str | None) -> Callable[[int | str], str] | None:
+    """A function from the name of an image to the part that a pattern matches; ``None`` without a pattern."""
+    return None if pattern is None else lambda name: _cluster(str(name), pattern)
+
+
+def _cluster(name: str, pattern: str) -> str:
+    try:
+        if match := re.search(pattern, name):
+            return match[0]
+    except (RecursionError, MemoryError) as error:
+        raise ValueError(
+            f"--clusters {quoted(pattern)} is too complex to match with the image name {name}. Use a simpler pattern."
+        ) from error
+    raise ValueError(
+        f"--clusters {quoted(pattern)} matches no part of the image name {name}. Use a pattern that matches every name."
+    )
