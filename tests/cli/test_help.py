@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from PIL import Image
 from support.command import invoke
 
-from meaniou.cli import demo, main
+from meaniou.cli import main
+from meaniou.cli.commands import demo
 from meaniou.cli.options import naming_options
 
 COMMANDS = ["", *main.commands]

@@ -19,7 +19,8 @@ from support import launch
 from support.command import invoke
 
 from meaniou import MeanIoU
-from meaniou.cli import demo, workers
+from meaniou.cli import workers
+from meaniou.cli.commands import demo
 from meaniou.cli.workers import FAILED, StoppedError, Workers, default_reader_threads
 
 OPTIONS = ["--num-classes", "9", "--ignore-index", "255"]

@@ -1,20 +1,16 @@
-"""The commands of the command line, and their exit status after bad input, Ctrl-C and closed pipes."""
+"""The commands of the command line."""
 
-import difflib
-import functools
-import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
-from typing import IO, Any
 
 import click
 
 from meaniou import __version__
-from meaniou._util import printable, quoted, tables
-from meaniou.cli import demo
+from meaniou._util import printable, tables
+from meaniou.cli.commands import demo
+from meaniou.cli.commands.group import HELP_OPTIONS, BadInput, Commands, refusing
 from meaniou.cli.options import (
     CI,
     DEBUG,
@@ -26,7 +22,6 @@ from meaniou.cli.options import (
     RESAMPLING,
     SETTINGS,
     SectionCommand,
-    SectionGroup,
     check_clusters,
     check_clusters_match,
     cluster_by_name,
@@ -34,9 +29,7 @@ from meaniou.cli.options import (
     options_of,
 )
 from meaniou.cli.output import (
-    PROGRESS,
     OutputOptions,
-    discard_pending,
     echo,
     report_comparison,
     report_metric,
@@ -45,91 +38,12 @@ from meaniou.cli.output import (
 from meaniou.cli.overlays import Gallery
 from meaniou.cli.paths import Source, unwritable
 from meaniou.cli.score_run import MaskOptions, ScoreRun, count_all, load_for_comparison, merge_saved
-from meaniou.cli.workers import Workers, init_workers, is_refusal, rank, sentence_of
+from meaniou.cli.workers import Workers, init_workers, rank
 from meaniou.masks import PHOTOS
 from meaniou.metrics import comparison_report
 from meaniou.protocols import table
 from meaniou.synthetic import VOID
 from meaniou.uncertainty import Resampling
-
-HELP_OPTIONS = ["-h", "--help"]
-INTERRUPTED = 130  # the exit status of a shell for a command that Ctrl-C has ended
-
-
-class BadInput(click.ClickException):
-    """Ends a command with a one-line error and status 2."""
-
-    exit_code = 2
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Prints the error as one line on the standard error."""
-        echo(f"Error: {printable(self.message)}", err=True)
-
-
-def refusing(command: Callable[..., None]) -> Callable[..., None]:
-    """Turns bad input into a one-line error and status 2, and Ctrl-C into status 130; with ``--debug`` both raise."""
-
-    @functools.wraps(command)
-    def refused(debug: bool, **values: Any) -> None:
-        context = click.get_current_context()
-        try:
-            command(**values)
-        except Exception as error:
-            if debug or not is_refusal(error):
-                raise
-            discard_pending()
-            if rank():  # all processes have the same error, and the first one prints it
-                context.exit(BadInput.exit_code)
-            raise BadInput(sentence_of(error)) from error
-        except KeyboardInterrupt:
-            if debug:
-                raise
-            progress = context.meta.get(PROGRESS)
-            if not rank():
-                done = "all was written" if progress and progress.complete else "nothing was written"
-                echo(f"Interrupted; {done}.", err=True)
-            context.exit(INTERRUPTED)
-
-    return refused
-
-
-class Commands(SectionGroup):
-    """A group whose first word may be left out when it is ``score``."""
-
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
-    ) -> click.Context:
-        """As in click, but a pipe that closes early is no error."""
-        with _piped():
-            return super().make_context(info_name, args, parent, **extra)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """As in click, but a pipe that closes early is no error."""
-        with _piped():
-            return super().invoke(ctx)
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Adds ``score`` where the first argument is no command."""
-        if args and args[0] not in (*self.commands, *HELP_OPTIONS, "--version"):
-            similar = difflib.get_close_matches(args[0], self.commands)
-            if similar and not os.path.exists(args[0]):  # noqa: PTH110, which is also for names that are too long
-                ctx.fail(f"There is no command or folder {quoted(args[0])}. Did you mean {similar[0]!r}?")
-            args = ["score", *args]
-        return super().parse_args(ctx, args)
-
-
-@contextmanager
-def _piped() -> Iterator[None]:
-    """Ends with status 0 if a pipe closes early, as after ``| head``; escapes control characters in usage errors."""
-    try:
-        yield
-    except BrokenPipeError as error:
-        discard_pending()
-        raise click.exceptions.Exit(0) from error
-    except click.exceptions.NoArgsIsHelpError:
-        raise
-    except click.UsageError as error:
-        raise click.UsageError(printable(error.format_message(), kept="\n"), error.ctx) from error
 
 
 @click.group("meaniou", cls=Commands, context_settings={"help_option_names": HELP_OPTIONS})
