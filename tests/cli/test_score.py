@@ -315,6 +315,15 @@ def test_settings_that_are_off_end_with_one_sentence(folders: tuple[Path, Path],
 
 def test_demo_that_cannot_write(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
+    (tmp_path / "pred").write_text("")
+    ran = invoke("demo", tmp_path)
+    assert ran.exit_code == 2
+    assert "already contains file" in ran.stderr
+    (tmp_path / "file").rename(tmp_path / "target")
+    ran = invoke("demo", tmp_path)
+    assert ran.exit_code == 2
+    assert f"Cannot write {tmp_path / 'pred'}: " in ran.stderr
+    (tmp_path / "target").rename(tmp_path / "file")
     ran = invoke("demo", tmp_path / "file" / "below")
     assert ran.exit_code == 2
     assert "Not a directory" in ran.stderr

@@ -1,4 +1,4 @@
-"""The command ``meaniou``: options, runs over folders of masks, and what they write."""
+"""The command ``meaniou``: its options, its runs over folders of masks, and its outputs."""
 
 from meaniou.cli.commands import main
 

@@ -88,7 +88,7 @@ class Outputs:
             self._check_beside(source)
 
     def check_inputs(self, inputs: Iterable[Path]) -> None:
-        """Raises ``ValueError`` if an output would replace an input file, by whatever path or link."""
+        """Raises ``ValueError`` if an output would replace an input file, also through links or another path."""
         pictures = self.pictures.iterdir() if self.pictures and self.pictures.is_dir() else ()
         outputs = [*self.paths, *(path for path in pictures if PICTURE.fullmatch(path.name))]
         files = {_identity(path): path for path in outputs if _identity(path)}
@@ -134,7 +134,7 @@ def _is_read(path: Path) -> ValueError:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and inode of a file, the same whatever links lead to it; ``None`` for devices and missing files."""
+    """Device and inode of a file, which are the same for all links to it; ``None`` for devices and missing files."""
     with suppress(OSError):
         if (status := stat_of(path)) and stat.S_ISREG(status.st_mode):
             return status.st_dev, status.st_ino
@@ -142,7 +142,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _real_folders(folder: Path) -> set[Path]:
-    """A folder and all folders below it, through links too, without the links."""
+    """The real paths of a folder and of all folders below it, through links too."""
     folders: set[Path] = set()
     pending = [real_path(folder)]
     while pending:

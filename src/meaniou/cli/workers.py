@@ -75,7 +75,7 @@ def init_workers() -> Iterator[Workers]:
         yield Workers()
         return
     store, number, size = next(rendezvous("env://"))
-    # Counts are on the CPU, whatever else the machine has.
+    # Counts are on the CPU, also on machines with GPUs.
     dist.init_process_group("gloo", store=PrefixStore("group", store), rank=number, world_size=size)
     try:
         yield Workers(number, size, store)

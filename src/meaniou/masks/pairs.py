@@ -61,8 +61,8 @@ def pair_masks(pred: Path, target: Path, pred_suffix: str = "", target_suffix: s
         pred_suffix: ending of the names of predictions, such as ``"_pred.png"`` or ``"_pred"``. It is removed from the
             name; files with other endings are skipped.
         target_suffix: the same for the ground truth, such as ``"_gtFine_labelIds.png"``.
-        key: a regular expression for the part of a file name that names the image, in whatever folder the file is. A
-            name that it does not match is taken whole.
+        key: a regular expression for the part of a file name that names the image; the folder does not matter then. A
+            file name that it does not match is taken whole, with its folder.
 
     Raises:
         MaskError: if a folder is missing, cannot be listed, holds no masks, two masks of one name, or a mask without a
@@ -196,7 +196,7 @@ def _files(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
     pending = [""]
     while pending:
         below = pending.pop()
-        path = os.path.join(folder, below)  # noqa: PTH118, whose parts would be taken apart once for each level
+        path = os.path.join(folder, below)  # noqa: PTH118, since pathlib would parse a deep path once for each level
         try:
             status = os.stat(path)  # noqa: PTH116
             with os.scandir(path) as listing:

@@ -18,10 +18,10 @@ from meaniou.masks.formats import PNG_SIGNATURE, TIFF_MAGIC, strict_tifffile
 from meaniou.plot import Light, grey
 
 PHOTOS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
-# By how the content begins. No other decoder is asked: some run programs, such as that for PostScript.
+# By the first bytes. No other decoders are tried, since some of them run programs, such as that for PostScript.
 KINDS: dict[bytes, type[ImageFile]] = {PNG_SIGNATURE: PngImageFile, b"\xff\xd8\xff": JpegImageFile, b"BM": BmpImageFile}
 KINDS |= {b"RIFF": WebPImageFile}
-ORIENTATION = 274  # the tag; from 5 on the axes are swapped
+ORIENTATION = 274  # the tag; values from 5 on swap the axes
 
 
 def photo(path: Path, shape: tuple[int, int]) -> Light:
@@ -47,22 +47,22 @@ def photo(path: Path, shape: tuple[int, int]) -> Light:
 
 
 def _of_pillow(file: IO[bytes], kind: type[ImageFile], shape: tuple[int, int]) -> Light:
-    # The command reads one photo at a time, so that the filter of warnings is no other thread's.
+    # The filter of warnings is that of all threads, but the command reads one photo at a time.
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of metadata that is not shown
+        warnings.simplefilter("ignore")  # they are about metadata
         image: Any = kind(file)
-        # Decoded, as a PNG is for its orientation, only if it may fit, so that none is larger than its masks.
+        # Reading the orientation of a PNG decodes it, so the size is checked first.
         orientation = image.getexif().get(ORIENTATION, 1) if sorted(image.size) == sorted(shape) else 1
         _check_size(image.size[::-1], orientation, shape)
-        if image.mode.startswith("I"):  # 16 bits, which Pillow would clip
+        if image.mode.startswith("I"):  # 16 bits, which convert("L") would clip
             return _upright((np.asarray(image) >> 8).astype(np.uint8), orientation)
-        if image.mode not in ("L", "RGB"):  # RGBA takes up what is transparent in a palette
+        if image.mode not in ("L", "RGB"):  # RGBA applies the transparency of a palette
             image = image.convert("RGBA" if image.mode == "P" else "RGB")
         return _upright(np.asarray(image.convert("L")), orientation)
 
 
 def _of_tiff(file: IO[bytes], shape: tuple[int, int]) -> Light:
-    """As tifffile reads it, which knows more bands and depths than Pillow, and prints nothing."""
+    """A TIFF photo, read by tifffile, which supports more bands and depths than Pillow and prints nothing."""
     with strict_tifffile(), TiffFile(file, is_ome=False) as tiff:
         page = tiff.pages.first
         orientation = int(page.tags.valueof(ORIENTATION, 1))
@@ -96,7 +96,7 @@ def _check_size(stored: tuple[int, ...], orientation: int, shape: tuple[int, int
 
 
 def _upright(values: NDArray[np.uint8], orientation: int) -> Light:
-    """An image as it is to be seen, by the orientation of TIFF and EXIF."""
+    """An image turned upright, by the orientation tag of TIFF and EXIF."""
     values = values.T if orientation > 4 else values
     values = values[:, ::-1] if orientation in (2, 3, 6, 7) else values
     return values[::-1] if orientation in (3, 4, 7, 8) else values

@@ -199,9 +199,9 @@ def demonstrate(folder: Path, images: int) -> None:
     """
     try:
         pred, target = demo.write(folder, images)
-    except FileExistsError as error:
-        raise BadInput(f"{folder} already contains {error.filename2}. Choose an empty or new folder.") from error
     except OSError as error:
+        if error.filename2:
+            raise BadInput(f"{folder} already contains {error.filename2}. Choose an empty or new folder.") from error
         raise BadInput(str(unwritable(error))) from error
     names = folder / "names.txt"
     words = [str(pred), str(target), "--ignore-index", str(VOID), "--class-names", str(names)]

@@ -56,22 +56,22 @@ def refusing(command: Callable[..., None]) -> Callable[..., None]:
 
 
 class Commands(SectionGroup):
-    """A group whose first word may be left out when it is ``score``."""
+    """A group whose default command is ``score``."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """As in click, but a pipe that closes early is no error."""
+        """As in click, but a pipe that closes early is not an error."""
         with _piped():
             return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """As in click, but a pipe that closes early is no error."""
+        """As in click, but a pipe that closes early is not an error."""
         with _piped():
             return super().invoke(ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Adds ``score`` where the first argument is no command."""
+        """Adds ``score`` if the first argument is not a command."""
         if args and args[0] not in (*self.commands, *HELP_OPTIONS, "--version"):
             similar = difflib.get_close_matches(args[0], self.commands)
             if similar and not os.path.exists(args[0]):  # noqa: PTH110, which is also for names that are too long

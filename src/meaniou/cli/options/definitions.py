@@ -37,7 +37,7 @@ def options(*several: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def collect(**records: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Passes the options that are fields of a dataclass to a command as one argument, by its name here."""
+    """Passes options to a command as dataclasses: ``collect(name=Record)`` collects the options that ``Record`` has."""
 
     def add(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
@@ -53,7 +53,7 @@ def collect(**records: type[Any]) -> Callable[[Callable[..., None]], Callable[..
 
 
 def first_option_passed(record: type[Any]) -> str:
-    """The first option of the running command that was passed and is a field of a dataclass, or nothing."""
+    """The first option of the command line that is a field of a dataclass; empty if none is."""
     context = click.get_current_context()
     names = {field.name for field in fields(record)}
     for option in context.command.params:

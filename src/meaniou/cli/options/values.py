@@ -1,4 +1,4 @@
-"""Values of options: groups of classes, clusters of images, and the settings that errors of the library name."""
+"""Values of options (groups of classes, clusters of images), and options in errors of the library."""
 
 import re
 import warnings
@@ -18,7 +18,7 @@ SETTING = re.compile(
 
 @contextmanager
 def naming_options() -> Iterator[None]:
-    """Has errors of the library about settings name options instead of keywords."""
+    """Rewrites errors of the library in the block so that they name options instead of keywords."""
     try:
         yield
     except (TypeError, ValueError) as error:

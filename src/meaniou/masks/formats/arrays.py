@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 from meaniou._util import join_names
 from meaniou.masks.errors import ContentError, check_labels, check_pixels, size
 
-PIECE = 1 << 22  # bytes that are unpacked at once
-PARSERS = {(1, 0): (2, npy.read_array_header_1_0), (2, 0): (4, npy.read_array_header_2_0)}  # with the bytes of a length
-# NumPy has Python parse the header, which in 3.11.7 fails at times in two threads at once ("AST constructor recursion
-# depth mismatch", cpython issue 106905).
+PIECE = 1 << 22  # bytes that are read, or unpacked, at once
+PARSERS = {
+    (1, 0): (2, npy.read_array_header_1_0),
+    (2, 0): (4, npy.read_array_header_2_0),
+}  # and the bytes of its length
+# NumPy parses the header with Python's parser, which fails at times in two threads at once in Python 3.11.7 ("AST
+# constructor recursion depth mismatch", cpython issue 106905).
 ONE_HEADER = threading.Lock()
 
 
@@ -38,20 +41,24 @@ class Header:
 
 
 def read_npy(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
-    """The array of an open ``.npy`` file; raises ``ContentError`` or ``ValueError`` if it is no map of labels.
+    """The array of an open ``.npy`` file.
 
-    It is read and not mapped: a file that another process shortens meanwhile would end this one.
+    It is read, not memory-mapped: if another process shortened a mapped file, this process would crash.
+
+    Raises:
+        ContentError: if the array does not hold labels, or has too many pixels.
+        ValueError: if the file is damaged.
     """
     header = _header(file)
     status = os.fstat(file.fileno())
     _check_length(header, status.st_size - file.tell())
-    if 512 * getattr(status, "st_blocks", status.st_size) < status.st_size // 2:  # a file with holes
+    if 512 * getattr(status, "st_blocks", status.st_size) < status.st_size // 2:  # a sparse file
         check_pixels(header.shape, max_pixels)
     return _values(file, header)
 
 
 def read_npz(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
-    """The only array of an open ``.npz`` file; raises ``ContentError`` or ``ValueError`` if it is no map of labels."""
+    """The only array of an open ``.npz`` file; raises as ``read_npy``, and ``ContentError`` for several arrays."""
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         if len(members) != 1:
@@ -62,7 +69,7 @@ def read_npz(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
             _check_length(header, members[0].file_size - stream.tell())
             check_pixels(header.shape, max_pixels)
             values = _values(stream, header)
-            if stream.read(1):  # at the end its checksum is compared
+            if stream.read(1):  # zipfile compares the checksum at the end
                 raise ValueError("its array is larger than the archive declares")
             return values
 

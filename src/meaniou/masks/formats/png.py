@@ -14,12 +14,17 @@ from meaniou.masks.errors import ContentError, check_pixels
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: "L", 2: "R, G, B", 3: "P", 4: "L, A", 6: "R, G, B, A"}  # by the color type
-SPREAD = {(0, 2): 85, (0, 4): 17}  # Pillow spreads grey values of 2 and 4 bits over 8
-PIXELS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")  # the chunks that say what the pixels are
+SPREAD = {(0, 2): 85, (0, 4): 17}  # Pillow scales grey values of 2 and 4 bits to 8 bits, by these factors
+PIXELS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")  # the chunks that define the pixels
 
 
 def read_png(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
-    """The labels in an open PNG file; raises ``ContentError`` or ``ValueError`` if it is damaged or holds none."""
+    """The labels in an open PNG file.
+
+    Raises:
+        ContentError: if it has several channels or images, or too many pixels.
+        ValueError: if it is damaged.
+    """
     content = file.read()
     plain = [memoryview(PNG_SIGNATURE)]
     for kind, chunk in _chunks(memoryview(content)):
@@ -31,8 +36,8 @@ def read_png(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
             raise ValueError(f"its chunk {kind!r} is unknown")
     width, height, depth, color = struct.unpack(">IIBB", plain[1][8:18])
     check_pixels((height, width), max_pixels)
-    # Decoded from the chunks of the pixels alone, so that nothing else in the file can matter, or be warned of; and
-    # without Image.open, whose limit and warning are settings of the whole process.
+    # Only the chunks of the pixels are decoded, so that metadata cannot raise or warn. Image.open is avoided, since its
+    # limit and its warning are settings of the whole process.
     with PngImageFile(io.BytesIO(b"".join(plain))) as image:
         pixels = np.asarray(image)
     if color not in (0, 3):

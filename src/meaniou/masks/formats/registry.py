@@ -70,7 +70,7 @@ def read(path: Path | str, max_pixels: int = MAX_PIXELS) -> Labels:
         raise MaskError(f"{path} {error.fact}", error.cure) from error
     except MemoryError as error:
         raise MaskError(f"Cannot read {path}: it does not fit in memory. Save the mask in tiles.") from error
-    except Exception as error:  # decoders raise whatever a broken file leads them to, such as a tokenizer's error
+    except Exception as error:  # decoders raise any kind of exception for a broken file, such as tokenize.TokenError
         raise unreadable(path, error) from error
 
 

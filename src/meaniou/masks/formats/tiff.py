@@ -16,22 +16,26 @@ from tifffile import TiffFile, TiffPage
 from meaniou.masks.errors import ContentError, check_labels, check_pixels
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how files begin
-# The compressions that give back what was written; JPEG and its like do not, and LERC may not.
+# Lossless compressions. JPEG and similar ones change values, and LERC may.
 LOSSLESS = {1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 50000}  # none, CCITT, LZW, DEFLATE, PackBits, DEFLATE, LZMA, ZSTD
-PREDICTED = {5, 8, 32946, 34925, 50000}  # with differences of neighbours; in others readers disagree
-INVERTED, GREY, PALETTE = 0, 1, 3  # how values are to be shown
-OVERVIEW = 1  # the bit of a page's type
-HEADER = 8  # bytes, before which no pixels can lie
-# Size, compression, colours, fill order, orientation, channels, rows, layout, predictor and tiles: one value each.
+PREDICTED = {5, 8, 32946, 34925, 50000}  # may store differences of neighbours; with others, readers disagree
+INVERTED, GREY, PALETTE = 0, 1, 3  # photometric interpretations
+OVERVIEW = 1  # bit of the page type
+HEADER = 8  # bytes; pixels cannot lie before
+# Tags of one value: size, compression, colours, fill order, orientation, channels, rows, layout, predictor, tiles.
 ONE_VALUE = (256, 257, 259, 262, 266, 274, 277, 278, 284, 317, 322, 323)
-# These, and the kind of page, bits and format of values, strips, tiles, depth and nodata: what labels depend on.
+# Tags that labels depend on: these, and page type, bits and format of values, strips, tiles, depth and nodata.
 NEEDED = {*ONE_VALUE, 254, 255, 258, 273, 279, 324, 325, 339, 32997, 42113}
 
 
 def read_tiff(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
-    """The labels in an open TIFF file; raises ``ContentError`` or ``ValueError`` if it is damaged or holds none.
+    """The labels in an open TIFF file.
 
-    It is read and not mapped: a file that another process shortens meanwhile would end this one.
+    It is read, not memory-mapped: if another process shortened a mapped file, this process would crash.
+
+    Raises:
+        ContentError: if it holds no labels as they are, several images, or too many pixels.
+        ValueError: if it is damaged.
     """
     with strict_tifffile(), TiffFile(file, is_ome=False) as tiff:
         page = _only_page(tiff)
@@ -39,14 +43,14 @@ def read_tiff(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
         _check_kind(page)
         check_pixels((page.tilelength, page.tilewidth), max_pixels)
         if _check_segments(page, tiff.filehandle.size):
-            labels = page.asarray(maxworkers=1)  # the threads of the command are at work on other files
+            labels = page.asarray(maxworkers=1)  # other threads of the command read other files
         else:
-            labels = np.full(page.shape, page.nodata, page.dtype)  # which tifffile would read from the header
+            labels = np.full(page.shape, page.nodata, page.dtype)  # for which tifffile would return bytes of the header
     return labels
 
 
 class _Complaints(logging.Filter):
-    """Keeps tifffile's messages about files that we read out of the log, and collects the faults among them."""
+    """Keeps tifffile's messages about the files read here out of the log, and collects the errors among them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,10 +70,10 @@ logging.getLogger("tifffile").addFilter(COMPLAINTS)
 
 @contextmanager
 def strict_tifffile() -> Iterator[None]:
-    """Raises ``ValueError`` for faults of a file that tifffile only logs, such as more strips than the size needs.
+    """Raises ``ValueError`` for errors in a file that tifffile only logs, such as more strips than the size needs.
 
-    Warnings are of what says nothing of the pixels here, such as a nodata value that the dtype cannot hold; tags that
-    cannot be read are told by ``_check_tags``, since most of them do not matter.
+    Its warnings do not concern the pixels here, such as one about a nodata value that the dtype cannot hold. Unreadable
+    tags are left to ``_check_tags``, since most of them do not matter.
     """
     faults: list[str] = []
     COMPLAINTS.of_thread.faults = faults
@@ -82,12 +86,12 @@ def strict_tifffile() -> Iterator[None]:
 
 
 def _only_page(tiff: TiffFile) -> TiffPage:
-    """The page that holds the image, beside which there may be overviews of it."""
+    """The only page that holds an image; overviews of it are allowed."""
     first = tiff.pages.first
     _check_tags(tiff, first)
     others = itertools.islice(tiff.pages, 1, None)
     more = any(not (isinstance(page, TiffPage) and page.subfiletype & OVERVIEW) for page in others)
-    # Two writers may leave out the pages of a stack after the first.
+    # tifffile and ImageJ may store a stack with a single page.
     stacks = [shaped["shape"] for shaped in tiff.shaped_metadata or () if shaped.get("truncated")]
     more |= any(math.prod(shape) != math.prod(first.shape) for shape in stacks)
     if more or (tiff.imagej_metadata or {}).get("images", 1) != 1:
@@ -96,7 +100,7 @@ def _only_page(tiff: TiffFile) -> TiffPage:
 
 
 def _check_tags(tiff: TiffFile, page: TiffPage) -> None:
-    """Raises ``ValueError`` if a tag that labels depend on has more than one value, or cannot be read."""
+    """Raises ``ValueError`` if a tag that labels depend on has several values, or cannot be read."""
     if several := [tag.name for code in ONE_VALUE if (tag := page.tags.get(code)) and tag.count != 1]:
         raise ValueError(f"its tag {several[0]} has several values")
     form, file = tiff.tiff, tiff.filehandle
@@ -108,7 +112,7 @@ def _check_tags(tiff: TiffFile, page: TiffPage) -> None:
 
 
 def _check_kind(page: TiffPage) -> None:
-    """Raises ``ContentError`` if a page does not hold one channel of labels as they are."""
+    """Raises ``ContentError`` unless a page holds one channel of labels, lossless and upright."""
     if page.samplesperpixel != 1 or page.photometric not in (INVERTED, GREY, PALETTE):
         same = _alike(page)
         equal = ", which are equal" if same else ""
@@ -150,21 +154,24 @@ def _alike(page: TiffPage) -> bool:
     """Whether all channels hold the same values."""
     try:
         values = page.asarray(maxworkers=1)
-    except Exception:  # it is refused as it is
+    except Exception:  # the page is refused in any case
         return False
     channels = np.moveaxis(values, -1 if page.planarconfig == 1 else 0, 0)
     return page.samplesperpixel > 2 and all(np.array_equal(channels[0], other) for other in channels[1:3])
 
 
 def _name(value: int) -> str:
-    """The name that tifffile has for a number of the format, or the number."""
+    """The name of a number of the format in tifffile, or the number."""
     return getattr(value, "name", str(value))
 
 
 def _check_segments(page: TiffPage, size: int) -> bool:
-    """Whether any strip or tile is stored; ``ValueError`` if they are not what the shape needs, or outside the file.
+    """Whether any strip or tile is stored.
 
-    Sparse files, as GDAL writes them, leave out those that hold nothing but the nodata value, or 0.
+    Sparse files of GDAL leave out strips and tiles that hold only the nodata value, or 0.
+
+    Raises:
+        ValueError: if they do not have the number and length that the shape needs, or lie outside the file.
     """
     number = math.prod(page.chunked)
     if not len(page.dataoffsets) == len(page.databytecounts) == number:
