@@ -17,10 +17,8 @@ from meaniou._util import join_names
 from meaniou.masks.errors import ContentError, check_labels, check_pixels, size
 
 PIECE = 1 << 22  # bytes that are read, or unpacked, at once
-PARSERS = {
-    (1, 0): (2, npy.read_array_header_1_0),
-    (2, 0): (4, npy.read_array_header_2_0),
-}  # and the bytes of its length
+# By the version of the format: the bytes of the length of the header, and its parser.
+PARSERS = {(1, 0): (2, npy.read_array_header_1_0), (2, 0): (4, npy.read_array_header_2_0)}
 # NumPy parses the header with Python's parser, which fails at times in two threads at once in Python 3.11.7 ("AST
 # constructor recursion depth mismatch", cpython issue 106905).
 ONE_HEADER = threading.Lock()
