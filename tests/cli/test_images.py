@@ -191,8 +191,8 @@ def test_what_cannot_be_merged_or_compared(folders: dict[str, Path], tmp_path: P
     zero = ["--absent", "zero", "--save", tmp_path / "z.pt"]
     assert invoke(folders["bad"], folders["target"], *SETTINGS, *zero).exit_code == 0
     for words, parts in (
-        ((tmp_path / "a.pt", tmp_path / "b.pt"), ("b.pt", "num_classes")),
-        ((tmp_path / "a.pt", tmp_path / "n.pt"), ("n.pt", "class_names")),
+        ((tmp_path / "a.pt", tmp_path / "b.pt"), ("b.pt", "--num-classes")),
+        ((tmp_path / "a.pt", tmp_path / "n.pt"), ("n.pt", "--class-names")),
         ((tmp_path / "a.pt", tmp_path / "z.pt"), ("z.pt", "absent", "skip", "zero")),
         ((tmp_path / "a.pt", tmp_path / "c.pt"), ("c.pt",)),
         ((tmp_path / "a.pt", "--output", tmp_path / "x/../a.pt"), ("a.pt", "output")),
@@ -202,6 +202,10 @@ def test_what_cannot_be_merged_or_compared(folders: dict[str, Path], tmp_path: P
         assert ran.exit_code == 2
         assert [part for part in parts if part not in ran.stderr] == []
         assert "Traceback" not in ran.stderr
+    ran = invoke("compare", tmp_path / "a.pt", tmp_path / "b.pt")
+    assert ran.exit_code == 2
+    for part in ("a.pt (a)", "b.pt (b)", "--num-classes"):
+        assert part in ran.stderr
     (folders["good"] / "city/scene_0.npy").unlink()
     ran = invoke("compare", folders["good"], folders["bad"], folders["target"], *SETTINGS)
     assert ran.exit_code == 2

@@ -226,12 +226,10 @@ def merge_saved(paths: Sequence[Path]) -> MeanIoU:
     metric = load_saved(paths[0])
     for path in paths[1:]:
         other = load_saved(path)
-        try:
+        with naming_options(f"Cannot merge {paths[0]} and {path}: "):
             if difference := first_difference(metric, other):
                 raise ValueError(difference)
             metric.merge_state(other)
-        except ValueError as error:
-            raise ValueError(f"Cannot merge {paths[0]} and {path}: {error}") from error
     return metric
 
 

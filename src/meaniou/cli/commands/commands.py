@@ -26,6 +26,7 @@ from meaniou.cli.options import (
     check_clusters_match,
     cluster_by_name,
     collect,
+    naming_options,
     options_of,
 )
 from meaniou.cli.output import (
@@ -149,10 +150,9 @@ def compare(
             a, b = count_all(preds, target, masks, options, workers)
         if workers.rank:
             return
-        with warnings_to_stderr():
-            clusters = cluster_by_name(options.clusters)
-            names = [printable(str(pred)) for pred in preds]
-            resampling = Resampling(resamples=resamples, seed=seed, clusters=clusters)
+        names = [printable(str(pred)) for pred in preds]
+        resampling = Resampling(resamples=resamples, seed=seed, clusters=cluster_by_name(options.clusters))
+        with warnings_to_stderr(), naming_options(f"Cannot compare {names[0]} (a) and {names[1]} (b): "):
             report = comparison_report(a, b, names, resampling)
         report_comparison(report, options)
 

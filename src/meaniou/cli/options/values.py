@@ -17,12 +17,12 @@ SETTING = re.compile(
 
 
 @contextmanager
-def naming_options() -> Iterator[None]:
-    """Rewrites errors of the library in the block so that they name options instead of keywords."""
+def naming_options(beginning: str = "") -> Iterator[None]:
+    """Rewrites errors of the library in the block: a beginning, then the error with options in place of keywords."""
     try:
         yield
     except (TypeError, ValueError) as error:
-        raise ValueError(SETTING.sub(_option, str(error))) from error
+        raise ValueError(beginning + SETTING.sub(_option, str(error))) from error
 
 
 def _option(setting: re.Match[str]) -> str:
