@@ -109,6 +109,12 @@ def test_examples_run(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert ran.exit_code == 0, (words, ran.output)
 
 
+def test_a_number_that_is_none() -> None:
+    ran = invoke("a", "b", "--num-classes", "x")
+    assert ran.exit_code == 2
+    assert "'--num-classes': 'x' is not a valid integer." in ran.stderr
+
+
 def test_a_misspelt_command_is_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for word, command in (("comapre", "compare"), ("protocol", "protocols")):

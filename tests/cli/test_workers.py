@@ -189,6 +189,14 @@ def test_a_bad_setting_is_said_once(folders: tuple[Path, Path], monkeypatch: pyt
     assert ends[1].stderr.count("The number of classes is missing") == 1
 
 
+def test_a_bad_option_is_said_once(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    ranks = Ranks(monkeypatch, 2, [*folders, "--num-clases", 9])
+    ends = [ranks.run(rank) for rank in (1, 0)]
+    assert [ran.exit_code for ran in ends] == [2, 2]
+    assert ends[0].output == ""
+    assert "'--num-classes'" in ends[1].stderr
+
+
 def test_reader_threads_share_the_cores_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 12)
     assert default_reader_threads() == 8

@@ -21,6 +21,7 @@ from meaniou.cli.options import (
     REPORT,
     RESAMPLING,
     SETTINGS,
+    Integer,
     SectionCommand,
     check_clusters,
     check_clusters_match,
@@ -187,7 +188,7 @@ def list_protocols() -> None:
 @main.command("demo", cls=SectionCommand)
 @click.argument("folder", type=PATH)
 @options_of("Other")(
-    "--images", type=click.IntRange(1), default=8, show_default=True, metavar="N", help="Number of street scenes."
+    "--images", type=Integer(1), default=8, show_default=True, metavar="N", help="Number of street scenes."
 )
 def demonstrate(folder: Path, images: int) -> None:
     """Draw example masks and score them.

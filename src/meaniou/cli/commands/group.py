@@ -91,4 +91,6 @@ def _piped() -> Iterator[None]:
     except click.exceptions.NoArgsIsHelpError:
         raise
     except click.UsageError as error:
+        if rank():  # as for bad input
+            raise click.exceptions.Exit(error.exit_code) from error
         raise click.UsageError(printable(error.format_message(), kept="\n"), error.ctx) from error

@@ -12,6 +12,7 @@ from meaniou.cli.options.definitions import (
     REPORT,
     RESAMPLING,
     SETTINGS,
+    Integer,
     collect,
     first_option_passed,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "REPORT",
     "RESAMPLING",
     "SETTINGS",
+    "Integer",
     "SectionCommand",
     "SectionGroup",
     "check_clusters",

@@ -27,6 +27,12 @@ FORMATS_BY_SUFFIX = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".json":
 PATH = click.Path(path_type=Path)
 
 
+class Integer(click.IntRange):
+    """An integer in a range, by that name in errors."""
+
+    name = "integer"
+
+
 def options(*several: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Several options as one decorator, in the order in which help shows them."""
 
@@ -69,7 +75,7 @@ UNCERTAINTY, OUTPUT, PICTURES = options_of("Uncertainty"), options_of("Output"),
 SETTINGS = options(
     CLASSES(
         "--num-classes",
-        type=click.IntRange(1, MAX_CLASSES),
+        type=Integer(1, MAX_CLASSES),
         metavar="C",
         help=f"Number of classes (at most {MAX_CLASSES:,}); masks hold the labels 0 to C-1.",
     ),
@@ -141,7 +147,7 @@ SETTINGS = options(
     ),
     INPUT(
         "--jobs",
-        type=click.IntRange(1),
+        type=Integer(1),
         default=default_reader_threads,
         metavar="N",
         help="Number of threads that read files. Each holds one pair of masks in memory.  [default: number of cores, "
@@ -149,7 +155,7 @@ SETTINGS = options(
     ),
     INPUT(
         "--max-pixels",
-        type=click.IntRange(1),
+        type=Integer(1),
         metavar="N",
         help="Refuse masks of more pixels, since a small compressed file can unpack to more than fits in memory.  "
         f"[default: {MAX_PIXELS} = 16,384 x 16,384]",
@@ -168,15 +174,13 @@ CI = options(
 RESAMPLING = options(
     UNCERTAINTY(
         "--resamples",
-        type=click.IntRange(2, MAX_RESAMPLES),
+        type=Integer(2, MAX_RESAMPLES),
         default=RESAMPLES,
         show_default=True,
         metavar="N",
         help="Number of bootstrap resamples of the images.",
     ),
-    UNCERTAINTY(
-        "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of the resampling."
-    ),
+    UNCERTAINTY("--seed", type=Integer(0), default=0, show_default=True, metavar="N", help="Seed of the resampling."),
     CLUSTERS,
 )
 FORM = options(
@@ -203,7 +207,7 @@ REPORT = options(
         help="Group of classes to report beside the classes, by labels or names, for example flat=road,sidewalk. "
         "Repeatable; two groups also get a harmonic mean.",
     ),
-    OUTPUT("--list-worst", type=click.IntRange(1), metavar="N", help="List the N images with the lowest mean IoU."),
+    OUTPUT("--list-worst", type=Integer(1), metavar="N", help="List the N images with the lowest mean IoU."),
     OUTPUT(
         "--image-scores",
         type=PATH,

@@ -59,6 +59,12 @@ def read(path: Path | str, max_pixels: int = MAX_PIXELS) -> Labels:
 
     Raises:
         MaskError: if the file cannot be read, holds no integer labels, or has more pixels than ``max_pixels``.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/mask.npy", np.array([[0, 255]], dtype=np.uint8))
+    ...     read(f"{folder}/mask.npy")
+    array([[  0, 255]], dtype=uint8)
     """
     path = Path(path)
     try:
