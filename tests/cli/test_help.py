@@ -64,6 +64,7 @@ def test_help_fits_80_columns_and_has_no_control_characters(command: str, column
     text = help_of(command, columns)
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
+    assert not re.search(r"--\w[\w-]*-$", text, re.M)  # no option is broken at a hyphen
     assert "..." not in section_of(text, "Commands")  # no sentence is cut off
 
 

@@ -84,7 +84,7 @@ SETTINGS = options(
         type=PATH,
         metavar="FILE",
         help="Class names in the order of the labels: a text file with one name per line, or JSON (a list, an object "
-        "{id: name}, or a config with id2label). --num-classes is then not needed.",
+        "{id: name}, or a config with id2label). It also sets the number of classes.",
     ),
     CLASSES(
         "--protocol",
