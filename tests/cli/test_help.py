@@ -59,7 +59,7 @@ def test_sections_have_an_order() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("columns", [80, 200])
+@pytest.mark.parametrize("columns", [78, 80, 200])
 def test_help_fits_80_columns_and_has_no_control_characters(command: str, columns: int) -> None:
     text = help_of(command, columns)
     assert max(map(len, text.splitlines())) <= 80

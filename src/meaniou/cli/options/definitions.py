@@ -105,7 +105,7 @@ SETTINGS = options(
         type=int,
         multiple=True,
         metavar="LABEL",
-        help="Label of void predictions; replaces --ignore-index, and the void ids of --protocol, in predictions. "
+        help="Label of void predictions. It replaces --ignore-index and the void ids of --protocol for predictions. "
         "Repeatable.",
     ),
     CLASSES(

@@ -7,6 +7,7 @@ from typing import Any
 import click
 from click.types import OptionHelpExtra
 
+KEEP = "\u2011"  # a hyphen at which click breaks no line; stands for "-" until the text is whole
 LEFT = 24  # columns for an option and its value; a longer one has a line of its own
 EXAMPLES = {
     "meaniou": """
@@ -78,6 +79,10 @@ def options_of(section: str) -> Callable[..., Callable[[Any], Any]]:
 class SectionCommand(click.Command):
     """A command whose help lists its options in sections and ends with examples."""
 
+    def get_help(self, ctx: click.Context) -> str:
+        """The help, in which no line breaks inside an option."""
+        return super().get_help(ctx).replace(KEEP, "-")
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the sections in the order of their first options, all with columns of one width."""
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -86,7 +91,7 @@ class SectionCommand(click.Command):
                 sections.setdefault(getattr(option, "section", "Other"), []).append(record)
         for section, records in sections.items():
             with formatter.section(section if len(sections) > 1 else "Options"):
-                formatter.write_dl([(left.ljust(LEFT), text) for left, text in records], col_max=LEFT)
+                formatter.write_dl([(left.ljust(LEFT), text.replace("-", KEEP)) for left, text in records], col_max=LEFT)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the examples, with their line breaks as they are."""
