@@ -74,20 +74,49 @@ def test_a_comparison(folders: dict[str, Path]) -> None:
     ran = invoke("compare", folders["good"], folders["bad"], folders["target"], *SETTINGS, "--seed", 3)
     assert ran.exit_code == 0, ran.output
     lines = ran.stdout.splitlines()
-    assert lines[0].split() == ["a", "b", "difference", "95", "%", "interval", "p"]
+    assert lines[0].split() == ["a", "b", "difference", "95", "%", "interval", "p-value"]
     comparison = compare(*(counted(folders, kind) for kind in ("good", "bad")), seed=3)
     mean = lines[-3].split()
     assert mean[:2] == ["mean", "IoU"]
-    assert mean[4:8] == [
-        f"{100 * v:.2f}" if not isinstance(v, str) else v
-        for v in (comparison.value, comparison.low, "to", comparison.high)
-    ]
-    a, b = (f"{name} ({folders[kind]})" for name, kind in (("a", "good"), ("b", "bad")))
-    assert lines[-1] == f"{a} is better than {b}, in mean IoU over 1000 draws of the images"
-    back = invoke("compare", folders["bad"], folders["good"], folders["target"], *SETTINGS).stdout
-    assert back.splitlines()[-1].startswith(f"b ({folders['good']}) is better than a ({folders['bad']})")
-    same = invoke("compare", folders["bad"], folders["bad"], folders["target"], *SETTINGS).stdout
-    assert same.splitlines()[-1].startswith(f"it is uncertain whether a ({folders['bad']}) or b (")
+    ends = [f"{100 * v:.2f}" for v in (comparison.low, comparison.high)]
+    assert mean[4:8] == [f"{100 * comparison.value:.2f}", ends[0], "to", ends[1]]
+    numbers = [f"a {mean[2]}", f"b {mean[3]}", f"difference {mean[4]}"]
+    for part in (*numbers, f"95 % interval {' to '.join(ends)}", "1,000"):
+        assert part in lines[-1]
+
+
+def test_the_headline_of_a_comparison_names_the_folders_of_a_and_b(folders: dict[str, Path]) -> None:
+    for a, b, better in (("good", "bad", "a"), ("bad", "good", "b"), ("bad", "bad", None)):
+        words = ["compare", folders[a], folders[b], folders["target"], *SETTINGS]
+        last = invoke(*words).stdout.splitlines()[-1]
+        report = json.loads(invoke(*words, "--format", "json").stdout)
+        assert report["sources"] == {"a": str(folders[a]), "b": str(folders[b])}
+        assert report["mean_iou"]["difference"]["better"] == better
+        names = {name: f"{name} ({source})" for name, source in report["sources"].items()}
+        if better:
+            assert f"{names[better]} is better than {names['ab'.replace(better, '')]};" in last
+        else:
+            assert "better" not in last
+            assert f"{names['a']} and {names['b']} do not differ clearly;" in last
+        assert not {"first", "second"} & {*last.replace("(", " ").split()}
+
+
+def test_a_warning_of_one_side_of_a_comparison_names_it(folders: dict[str, Path], tmp_path: Path) -> None:
+    """The predictions of ``b`` are one too high, as if 0 were void."""
+    for path in sorted((folders["target"] / "city").iterdir()):
+        target = np.load(path).repeat(10, 0)
+        for kind, labels in (("target", target), ("right", target), ("shifted", np.where(target < 2, target + 1, 0))):
+            (tmp_path / f"large/{kind}").mkdir(parents=True, exist_ok=True)
+            np.save(tmp_path / f"large/{kind}/{path.name}", labels.astype(np.uint8))
+    right, shifted, target = (tmp_path / f"large/{kind}" for kind in ("right", "shifted", "target"))
+    for a, b, name in ((right, shifted, "b"), (shifted, right, "a")):
+        ran = invoke("compare", a, b, target, *SETTINGS)
+        assert ran.exit_code == 0
+        (warning,) = ran.stderr.splitlines()
+        assert warning.startswith(f"Warning: {name}: ")
+        assert "reduce_zero_label" in warning
+    (warning,) = invoke("compare", shifted, shifted, target, *SETTINGS).stderr.splitlines()
+    assert warning.startswith("Warning: The predictions")
 
 
 def test_shards_are_merged(folders: dict[str, Path], tmp_path: Path) -> None:
@@ -139,12 +168,14 @@ def test_a_comparison_of_saved_files(folders: dict[str, Path], tmp_path: Path) -
     assert float(rows[-1]["p_value"]) == comparison.p_value
     assert (rows[-1]["better"], float(rows[-1]["confidence"])) == (comparison.better, 0.95)
     report = json.loads(invoke(*of_folders, "--format", "json").stdout)
-    assert report["sources"] == {"a": str(folders["good"]), "b": str(folders["bad"])}
     assert [report["mean_iou"][name] for name in "ab"] == [float(rows[-1][name]) for name in "ab"]
     assert report["mean_iou"]["difference"] == vars(comparison)
     output = tmp_path / "table.md"
-    assert invoke(*of_folders, "--output", output).stdout.startswith(f"a ({folders['good']}) is better than b (")
-    assert output.read_text().startswith("|  | a | b | difference | 95 % interval | p |")
+    (line,) = invoke(*of_folders, "--output", output).stdout.splitlines()
+    assert f"a ({folders['good']}) is better than b ({folders['bad']})" in line
+    assert output.read_text().startswith("|  | a | b | difference | 95 % interval | p-value |")
+    of_files = json.loads(invoke("compare", *files, "--format", "json").stdout)
+    assert of_files == {**report, "sources": {"a": str(files[0]), "b": str(files[1])}}
     for words, part in (
         ((*files, *SETTINGS), "--num-classes"),
         ((*files, "--jobs", 2), "--jobs"),

@@ -1,12 +1,13 @@
 """Two metrics over the same images: how sure it is that one is better."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 
 import numpy as np
 
-from meaniou._util import join_names
-from meaniou.metrics.iou_metric import IoUMetric, checked_counts, refuse_without_rows, warn_of
+from meaniou._util import Doubt, join_names, warn
+from meaniou.metrics.checked_counts import CheckedCounts
+from meaniou.metrics.iou_metric import IoUMetric, checked_counts, refuse_without_rows
 from meaniou.report import Compared, ComparisonReport
 from meaniou.scores import Areas, ImageAreas, ImageRows, class_iou, class_mean, pixel_accuracy
 from meaniou.uncertainty import (
@@ -60,8 +61,8 @@ def compare(
     """
     check_overall_statistic(of)
     resampling = Resampling(confidence, resamples, seed, clusters)
-    _, (first, second) = _pairs(a, b)
-    ((comparison,),) = compare_images(first, second, a.policy, resampling, of)
+    _, (images_a, images_b) = _pairs(a, b)
+    ((comparison,),) = compare_images(images_a, images_b, a.policy, resampling, of)
     return comparison
 
 
@@ -76,8 +77,8 @@ def compare_classes(
 ) -> tuple[Comparison, ...]:
     """The same for the IoU of each class, in the order of the ids; arguments and errors are those of ``compare``."""
     resampling = Resampling(confidence, resamples, seed, clusters)
-    _, (first, second) = _pairs(a, b)
-    (comparisons,) = compare_images(first, second, a.policy, resampling, "class")
+    _, (images_a, images_b) = _pairs(a, b)
+    (comparisons,) = compare_images(images_a, images_b, a.policy, resampling, "class")
     return comparisons
 
 
@@ -93,8 +94,8 @@ def comparison_report(
     """
     resampling = Resampling() if resampling is None else resampling
     policy, names = a.policy, a.label_space.class_names
-    (areas_a, areas_b), (first, second) = _pairs(a, b)
-    (mean,), (accuracy,), of_class = compare_images(first, second, policy, resampling, "mean", "accuracy", "class")
+    (areas_a, areas_b), images = _pairs(a, b)
+    (mean,), (accuracy,), of_class = compare_images(*images, policy, resampling, "mean", "accuracy", "class")
     iou_a, iou_b = class_iou(areas_a, policy), class_iou(areas_b, policy)
     rows = zip(names, iou_a.tolist(), iou_b.tolist(), of_class, strict=True)
     return ComparisonReport(
@@ -129,23 +130,35 @@ def _pairs(a: IoUMetric, b: IoUMetric) -> tuple[tuple[Areas, Areas], tuple[Image
         raise ValueError(reason)
     for metric in (a, b):
         refuse_without_rows(metric)
-    first, second = checked_counts(a), checked_counts(b)
-    areas = first.areas(a.policy), second.areas(a.policy)
-    warn_of(first, second)
-    assert first.images is not None
-    assert second.images is not None
-    rows = first.images.numbered(), second.images.numbered()
+    of_a, of_b = checked_counts(a), checked_counts(b)
+    areas = of_a.areas(a.policy), of_b.areas(a.policy)
+    for doubt in _doubts(of_a, of_b):
+        warn(doubt)
+    assert of_a.images is not None
+    assert of_b.images is not None
+    rows = of_a.images.numbered(), of_b.images.numbered()
     _check_pairs(*rows, {**rows[1].names, **rows[0].names})
     return areas, (rows[0].areas(a.label_space, a.policy), rows[1].areas(a.label_space, a.policy))
 
 
-def _check_pairs(first: ImageRows, second: ImageRows, names: Mapping[int, str]) -> None:
+def _doubts(a: CheckedCounts, b: CheckedCounts) -> Iterator[str | Warning]:
+    """The warnings of both metrics; one that only one metric has begins with ``a:`` or ``b:``."""
+    in_a, in_b = ({str(doubt): doubt for doubt in checked.doubts} for checked in (a, b))
+    for name, own, other in (("a", in_a, in_b), ("b", in_b, in_a)):
+        for text, doubt in own.items():
+            if text not in other:
+                yield Doubt(f"{name}: {doubt.sentence}") if isinstance(doubt, Doubt) else f"{name}: {doubt}"
+            elif name == "a":
+                yield doubt
+
+
+def _check_pairs(a: ImageRows, b: ImageRows, names: Mapping[int, str]) -> None:
     """Raises ``ValueError`` unless two metrics have counted the same images once each, with the same truth."""
-    if (first.ids < 0).any() or (second.ids < 0).any():
+    if (a.ids < 0).any() or (b.ids < 0).any():
         raise ValueError(
             "Images are paired by their ids, and some have none; expected ids in every update, so pass image_ids=."
         )
-    for here, there, where in ((first.ids, second.ids, "a"), (second.ids, first.ids, "b")):
+    for here, there, where in ((a.ids, b.ids, "a"), (b.ids, a.ids, "b")):
         only = np.setdiff1d(here, there)
         if len(only):
             shown = join_names(names.get(i, i) for i in only.tolist())
@@ -154,13 +167,13 @@ def _check_pairs(first: ImageRows, second: ImageRows, names: Mapping[int, str]) 
                 f"{len(only)} image{are} in {where} only: {shown}; expected the same images in both, so "
                 "score both on all of them."
             )
-    if len(first) != len(second) or len(np.unique(first.ids)) != len(first):
+    if len(a) != len(b) or len(np.unique(a.ids)) != len(a):
         raise ValueError(
             "Some images were counted more than once; expected each once in both, so use a sampler that repeats none."
         )
-    wrong = (first.rows[:, 1] != second.rows[:, 1]).any(1)
+    wrong = (a.rows[:, 1] != b.rows[:, 1]).any(1)
     if wrong.any():
-        i = int(first.ids[wrong.argmax()])
+        i = int(a.ids[wrong.argmax()])
         raise ValueError(
             f"The truth of image {names.get(i, i)} is not the same in both; expected one truth, so check the ids."
         )

@@ -1,4 +1,4 @@
-"""The comparison of two metrics over the same images, as a frozen record with its forms."""
+"""The report of a paired comparison of two metrics, ``a`` and ``b``, over the same images."""
 
 import math
 from dataclasses import asdict, dataclass, fields
@@ -10,7 +10,14 @@ from meaniou.uncertainty import Comparison
 
 @dataclass(frozen=True, eq=False)
 class Compared(EqualByValue):
-    """One number of both: that of a class, the pixel accuracy or the mean IoU, ratios 0 .. 1, and their difference."""
+    """One number of ``a`` and of ``b``, and their difference.
+
+    Attributes:
+        kind: ``"class"``, ``"accuracy"`` or ``"mean"``.
+        name: the class, ``"pixel accuracy"`` or ``"mean IoU"``.
+        a, b: the number of each, a ratio 0 .. 1; NaN where it is undefined.
+        difference: ``a - b`` with its paired interval.
+    """
 
     kind: str
     name: str
@@ -20,18 +27,18 @@ class Compared(EqualByValue):
 
 
 OF_DIFFERENCE = tuple(part.name for part in fields(Comparison))
-COLUMNS = (*(part.name for part in fields(Compared)), *OF_DIFFERENCE[1:])  # of CSV, the value as "difference"
+COLUMNS = (*(part.name for part in fields(Compared)), *OF_DIFFERENCE[1:])  # in CSV, "difference" holds its value
 
 
 @dataclass(frozen=True, eq=False)
 class ComparisonReport(EqualByValue):
-    """The comparison of two metrics over the same images.
+    """The paired comparison of two metrics, ``a`` and ``b``, over the same images.
 
     Attributes:
-        classes: a comparison for each class, in the order of the ids.
-        pixel_accuracy, mean_iou: over all classes.
-        resamples: how often images were resampled.
-        sources: what ``a`` and ``b`` are, such as two folders; empty where that was not said.
+        classes: the comparison of the IoU of each class, in the order of the ids.
+        pixel_accuracy, mean_iou: the comparisons of the numbers over all classes.
+        resamples: number of bootstrap resamples of the images.
+        sources: names of ``a`` and ``b``, such as two folders; empty if they have none.
     """
 
     classes: tuple[Compared, ...]
@@ -41,16 +48,16 @@ class ComparisonReport(EqualByValue):
     sources: dict[str, str]
 
     def to_dict(self) -> dict[str, Any]:
-        """Full fractions; ``None`` where a number is undefined."""
+        """All fields as plain values: full fractions, ``None`` where a number is undefined."""
         values: dict[str, Any] = tables.without_nan(asdict(self))
         return values
 
     def to_json(self) -> str:
-        """The same as JSON, ``null`` where a number is undefined."""
+        """JSON with the fields of ``to_dict``, ``null`` where a number is undefined."""
         return tables.as_json(self.to_dict())
 
     def to_csv(self) -> str:
-        """Text: a row for each class, the accuracy and the mean, in full fractions; empty where none is defined."""
+        """CSV with a row for each class, the pixel accuracy and the mean IoU: full fractions, empty if undefined."""
         rows = [(r.kind, r.name, r.a, r.b, *(getattr(r.difference, n) for n in OF_DIFFERENCE)) for r in self._rows()]
         return tables.as_csv(COLUMNS, rows)
 
@@ -70,17 +77,26 @@ class ComparisonReport(EqualByValue):
         return (*self.classes, self.pixel_accuracy, self.mean_iou)
 
     def _table(self) -> Table:
-        confidence = f"{100 * self.mean_iou.difference.confidence:g} % interval"
-        header = ("", "a", "b", "difference", confidence, "p")
+        header = ("", "a", "b", "difference", f"{self._confidence()} interval", "p-value")
         return Table(header, tuple(_cells(row) for row in self._rows()), mean=True)
 
+    def _confidence(self) -> str:
+        return f"{100 * self.mean_iou.difference.confidence:g} %"
+
     def headline(self) -> str:
-        """Which is better."""
-        better = self.mean_iou.difference.better
+        """Which of ``a`` and ``b`` has the higher mean IoU, and by how much, in one line."""
+        mean = self.mean_iou
         a, b = (f"{name} ({self.sources[name]})" if name in self.sources else name for name in "ab")
-        winner = f"{a} is better than {b}" if better == "a" else f"{b} is better than {a}"
-        verdict = winner if better else f"it is uncertain whether {a} or {b} is better"
-        return f"{verdict}, in mean IoU over {self.resamples} draws of the images"
+        better, other = (a, b) if mean.difference.better == "a" else (b, a)
+        verdict = f"{better} is better than {other}" if mean.difference.better else f"{a} and {b} do not differ clearly"
+        numbers = ", ".join(
+            f"{name} {'undefined' if math.isnan(value) else percent(value)}"
+            for name, value in (("a", mean.a), ("b", mean.b), ("difference", mean.difference.value))
+        )
+        interval = "no interval"
+        if not math.isnan(mean.difference.low):
+            interval = f"{self._confidence()} interval {span(mean.difference.low, mean.difference.high)}"
+        return f"{verdict}; mean IoU in percent: {numbers} ({interval}, {self.resamples:,} resamples of the images)"
 
 
 def _cells(row: Compared) -> tuple[str, ...]:

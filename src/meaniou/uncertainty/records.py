@@ -1,4 +1,4 @@
-"""How sure a number is, and how sure the difference of two: frozen records."""
+"""Frozen records: a number with its confidence interval, and the difference of two numbers with its own."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -32,13 +32,13 @@ class Interval(EqualByValue):
 
 @dataclass(frozen=True, eq=False)
 class Comparison(EqualByValue):
-    """The difference of two metrics over the same images.
+    """The difference of two metrics, ``a`` and ``b``, over the same images.
 
     Attributes:
-        value: the number of the first metric minus that of the second.
+        value: the number of ``a`` minus that of ``b``; NaN where one of them is undefined.
         low, high: ends of the percentile interval of the difference.
-        p_value: two-sided: twice the share of resamples with a difference of the other sign or none, at most 1.
-        better: ``"a"`` or ``"b"`` where the interval is on one side of 0, else ``None``.
+        p_value: two-sided: twice the share of resamples whose difference is 0 or has the other sign, at most 1.
+        better: ``"a"`` if the whole interval is above 0, ``"b"`` if it is below 0, else ``None``.
         confidence: the share of resamples inside the interval.
     """
 

@@ -106,12 +106,13 @@ def bootstrap(
 
 
 def compare(
-    first: ImageAreas, second: ImageAreas, policy: Policy, resampling: Resampling, *of: Statistic
+    a: ImageAreas, b: ImageAreas, policy: Policy, resampling: Resampling, *of: Statistic
 ) -> tuple[tuple[Comparison, ...], ...]:
     """For each statistic its difference, or those of the classes; the same images are resampled together."""
-    statistics = [statistic_of(images.areas, policy, name) for images in (first, second) for name in of]
-    parts = resampled(statistics, first, resampling)
-    return tuple(_comparisons(a, b, resampling) for a, b in zip(parts[: len(of)], parts[len(of) :], strict=True))
+    statistics = [statistic_of(images.areas, policy, name) for images in (a, b) for name in of]
+    parts = resampled(statistics, a, resampling)
+    pairs = zip(parts[: len(of)], parts[len(of) :], strict=True)
+    return tuple(_comparisons(of_a, of_b, resampling) for of_a, of_b in pairs)
 
 
 def resampled(statistics: Sequence[WeightedStatistic], images: ImageAreas, resampling: Resampling) -> list[Resampled]:
