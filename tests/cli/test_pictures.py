@@ -15,9 +15,10 @@ from PIL import Image
 from support.command import invoke
 
 from meaniou import synthetic
-from meaniou.cli.overlays import Gallery
+from meaniou.cli.overlays import GAP, PANELS, Gallery
 from meaniou.masks import Pair
 from meaniou.plot import overlays
+from meaniou.plot.captions import Letters
 from meaniou.settings.input_settings import InputSettings
 from meaniou.settings.label_space import LabelSpace
 
@@ -45,8 +46,22 @@ def save(path: Path, pixels: np.ndarray) -> None:
 
 
 def worst_images(ran: Result) -> list[str]:
-    """Names of the worst images, as the command says them."""
+    """Names of the worst images in the output of the command."""
     return [line.split()[0] for line in ran.stdout.split("\n\n")[-1].splitlines()[2:]]
+
+
+def panels_of(picture: np.ndarray, height: int, width: int) -> dict[str, np.ndarray]:
+    """The panels of an overlay by their captions, which are looked for at their places."""
+    letters = Letters.for_panel(width)
+    panel = max(width, *map(letters.width, PANELS), *(letters.entry((word, [(0, 0, 0)])) for word in overlays.legend()))
+    captions = np.asarray(letters.captions(PANELS, panel, GAP))
+    top = GAP + len(captions)
+    assert (picture[GAP:top, GAP:-GAP] == captions).all()
+    lefts = [GAP + i * (panel + GAP) for i in range(3)]
+    assert picture.shape[1] == lefts[-1] + panel + GAP
+    for left in lefts:
+        assert (picture[GAP:top, left : left + panel] < 128).any()  # letters
+    return {name: picture[top : top + height, x : x + width] for name, x in zip(PANELS, lefts, strict=True)}
 
 
 def test_plots(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
@@ -73,14 +88,58 @@ def test_overlays_of_the_worst_images(folders: tuple[Path, Path, Path], tmp_path
         preds, target = (np.where(m == 255, 9, m).astype(np.int64) for m in synthetic.scene(i, 32, 48))
         photo = np.asarray(Image.open(folders[2] / f"{name}_photo.jpg").convert("RGB"))
         picture = np.asarray(Image.open(tmp_path / "over" / file))
-        words, picture = picture[:-32], picture[-32:]
-        assert picture.shape == (32, 3 * 48 + 8, 3)
-        assert [(words[:, i : i + 48] < 128).any() for i in (0, 52, 104)] == [True] * 3
-        assert (picture[:, :48] == overlays.mask(target, space)).all()
-        assert (picture[:, 52:100] == overlays.mask(preds, space)).all()
-        assert (picture[:, 104:] == overlays.errors(photo, preds, target, 9)).all()
+        panels = panels_of(picture, 32, 48)
+        assert [*panels] == ["ground truth", "prediction", "errors"]
+        assert (panels["ground truth"] == overlays.mask(target, space)).all()
+        assert (panels["prediction"] == overlays.mask(preds, space)).all()
+        assert (panels["errors"] == overlays.errors(photo, preds, target, 9)).all()
     assert invoke(*folders[:2], *OPTIONS, "--overlay", tmp_path / "all").exit_code == 0  # ten, or as many as there are
     assert len([*(tmp_path / "all").iterdir()]) == 3
+
+
+@pytest.mark.parametrize("with_photo", [False, True])
+def test_the_legends_of_an_overlay_have_the_colours_of_its_panels(tmp_path: Path, with_photo: bool) -> None:
+    preds, target = synthetic.scene(3)
+    preds[:9] = 255
+    for side, pixels in (("pred", preds), ("target", target)):
+        save(tmp_path / f"{side}.png", pixels)
+    save(tmp_path / "photo.png", np.linspace(0, 255, preds.size).reshape(preds.shape).astype(np.uint8))
+    space = LabelSpace(9, ignore_index=255, class_names=synthetic.NAMES)
+    pairs = {"a": Pair("a", tmp_path / "pred.png", tmp_path / "target.png")}
+    photos = {"a": tmp_path / "photo.png"} if with_photo else {}
+    gallery = Gallery(space, InputSettings("index"), pairs, photos)
+    picture = np.asarray(Image.open(io.BytesIO(gallery.overlay("a"))))
+    height, width = target.shape
+    panels = panels_of(picture, height, width)
+    below = picture[len(picture) - 2 * Letters.for_panel(width).line :]
+
+    def shades(part: np.ndarray) -> set[tuple[int, int, int]]:
+        return {*map(tuple, part.reshape(-1, 3).tolist())}
+
+    left, right = shades(below[:, : 2 * width]), shades(below[:, 2 * (width + GAP) :])
+    assert shades(panels["ground truth"]) | shades(panels["prediction"]) <= left
+    if with_photo:
+        for light in (0, 128, 255):
+            assert {*overlays.legend(light=light).values()} <= right
+    else:
+        assert shades(panels["errors"]) == {*overlays.legend().values()} <= right
+    assert overlays.palette(space)[8] not in left  # no train is in the picture
+
+
+def test_a_legend_that_does_not_fit_counts_the_rest() -> None:
+    letters = Letters(12)
+    entries = [(f"class {i}", [(i, 0, 0)]) for i in range(150)]
+    for width, lines in ((100, 1), (600, 3), (60, 2)):
+        strip = np.asarray(letters.legend(entries, width, lines))
+        assert strip.shape == (lines * letters.line, width, 3)
+        shown = sum((strip == (i, 0, 0)).all(-1).any() for i in range(150))
+        rest = np.asarray(letters.legend([(f"+ {150 - shown} more", [])], width, 1))
+        dark = np.flatnonzero((rest < 200).any((0, 2)))
+        ink = rest[:, dark[0] : dark[-1] + 1]
+        line = strip[-letters.line :]
+        assert any((line[:, x : x + ink.shape[1]] == ink).all() for x in range(width - ink.shape[1] + 1))
+    assert letters.legend([], 50, 2).size == (50, 0)
+    assert letters.legend(entries[:2], 600, 3).size == (600, letters.line)
 
 
 def test_overlays_of_long_names(tmp_path: Path) -> None:
@@ -105,17 +164,25 @@ def test_the_page_holds_the_worst_images(folders: tuple[Path, Path, Path], tmp_p
     ran = invoke(*folders[:2], *OPTIONS, *words, "--ci")
     assert ran.exit_code == 0, ran.output
     text = (tmp_path / "r.html").read_text()
-    assert re.findall(r"<figcaption>[\d.]+ (.*)</figcaption>", text) == worst_images(ran)
-    for name, source in zip(worst_images(ran), re.findall(r'src="data:image/png;base64,([^"]+)"', text), strict=True):
+    assert re.findall(r'<span class="image">(.*)</span>', text) == worst_images(ran)
+    figures = r'<figcaption>([\w ]+)</figcaption><img src="data:image/png;base64,([^"]+)" alt="([^"]+)">'
+    shown = {alt: (label, source) for label, source, alt in re.findall(figures, text)}
+    space = LabelSpace(9, ignore_index=255)
+    assert len(shown) == 3 * 2
+    for name in worst_images(ran):
         preds, target = (np.where(m == 255, 9, m).astype(np.int64) for m in synthetic.scene(NAMES.index(name), 32, 48))
         photo = np.asarray(Image.open(folders[2] / f"{name}_photo.jpg").convert("RGB"))
-        shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source))))
-        assert (shown == overlays.errors(photo, preds, target, 9)).all()
+        expected = (overlays.mask(target, space), overlays.mask(preds, space), overlays.errors(photo, preds, target, 9))
+        for label, pixels in zip(PANELS, expected, strict=True):
+            caption, source = shown[f"{label} of {name}"]
+            assert caption == label
+            assert (np.asarray(Image.open(io.BytesIO(base64.b64decode(source)))) == pixels).all()
+    assert "linear-gradient(to right, #" in text[text.index("legend errors") :]
     assert f"{folders[0]} against {folders[1]}" in text
     saved = tmp_path / "saved.pt"
     assert invoke(*folders[:2], *OPTIONS, "--save", saved).exit_code == 0
     assert invoke("merge", saved, "--html", tmp_path / "m.html").exit_code == 0
-    assert "The worst images" not in (tmp_path / "m.html").read_text()
+    assert "Worst images" not in (tmp_path / "m.html").read_text()
 
 
 def test_the_legend_of_the_page_has_the_colours_of_its_pictures(
@@ -123,18 +190,23 @@ def test_the_legend_of_the_page_has_the_colours_of_its_pictures(
 ) -> None:
     (preds,), (target,) = ([folder / "a/scene.png"] for folder in folders[:2])
     maps = [np.asarray(Image.open(path)).copy() for path in (preds, target)]
-    maps[0][:5] = 255  # no answer
+    maps[0][:5] = 255  # void predictions
     save(preds, maps[0])
     ran = invoke(*folders[:2], *OPTIONS, "--html", tmp_path / "page")
     assert ran.exit_code == 0, ran.output
     text = (tmp_path / "page").read_text()
-    legend = text[text.index("The worst images") :]
-    swatches = re.findall(r'background: #(\w+)"></span>([\w ]+?) &ensp;', legend)
-    assert [name for _, name in swatches] == ["right", "no answer", "wrong class", "void"]
-    sources = re.findall(r'src="data:image/png;base64,([^"]+)"', text)
-    images = [np.asarray(Image.open(io.BytesIO(base64.b64decode(source)))) for source in sources]
-    colors = {"{:02x}{:02x}{:02x}".format(*color) for image in images for color in image.reshape(-1, 3)}
-    assert colors == {color for color, _ in swatches}
+    legends = re.findall(r'<ul class="legend (\w+)".*?</ul>', text, re.DOTALL)
+    assert legends == ["errors", "masks"]
+    entries = r'background: #(\w+)"></span>([\w ]+)</li>'
+    errors, masks = (re.findall(entries, part) for part in text[text.index("legend errors") :].split("</ul>")[:2])
+    assert [name for _, name in errors] == ["right", "void prediction", "wrong class", "void"]
+    assert [name for _, name in masks] == [*map(str, range(9)), "void", "out of range"]
+    shades_of: dict[str, set[str]] = {}
+    for label, source in re.findall(r'<figcaption>([\w ]+)</figcaption><img src="data:image/png;base64,([^"]+)"', text):
+        image = np.asarray(Image.open(io.BytesIO(base64.b64decode(source))))
+        shades_of.setdefault(label, set()).update("{:02x}{:02x}{:02x}".format(*color) for color in image.reshape(-1, 3))
+    assert shades_of["errors"] == {color for color, _ in errors}
+    assert shades_of["ground truth"] | shades_of["prediction"] <= {color for color, _ in masks}
 
 
 @pytest.mark.parametrize("shape", [(700, 500), (100, 1999), (1999, 480), (2100, 37)])
@@ -152,15 +224,25 @@ def test_pictures_of_the_page_are_shrunk_in_blocks(
     pairs = {"a": Pair("a", tmp_path / "pred.png", tmp_path / "target.png")}
     gallery = Gallery(space, InputSettings("index"), pairs, {})
     monkeypatch.setattr(overlays, "BLOCK", 20_000)
-    source = gallery.embedded("a").removeprefix("data:image/png;base64,")
+    pictures = {
+        label: np.asarray(Image.open(io.BytesIO(base64.b64decode(source.removeprefix("data:image/png;base64,")))))
+        for label, source in gallery.embedded("a").items()
+    }
     expected = Image.fromarray(overlays.errors(None, preds, target, 3))
     scale = max(shape[1] / 480, shape[0] / 960)
     expected = expected.reduce(max(1, int(scale)))
     expected.thumbnail((480, 960))
-    assert (np.asarray(Image.open(io.BytesIO(base64.b64decode(source)))) == np.asarray(expected)).all()
-    picture = np.asarray(Image.open(io.BytesIO(gallery.overlay("a"))))[-shape[0] :]
-    assert (picture[:, -shape[1] :] == overlays.errors(None, preds, target, 3)).all()
-    assert (picture[:, : shape[1]] == overlays.mask(target, space)).all()
+    assert (pictures["errors"] == np.asarray(expected)).all()
+    for label, classes in (("ground truth", target), ("prediction", preds)):
+        assert pictures[label].shape == pictures["errors"].shape
+        assert {*map(tuple, pictures[label].reshape(-1, 3))} <= {*overlays.palette(space)}  # no mixed colours
+        nearest = Image.fromarray(overlays.mask(classes, space)[:: max(1, int(scale)), :: max(1, int(scale))])
+        nearest.thumbnail((480, 960), Image.Resampling.NEAREST)
+        assert (pictures[label] == np.asarray(nearest)).all()
+    panels = panels_of(np.asarray(Image.open(io.BytesIO(gallery.overlay("a")))), *shape)
+    assert (panels["errors"] == overlays.errors(None, preds, target, 3)).all()
+    assert (panels["ground truth"] == overlays.mask(target, space)).all()
+    assert (panels["prediction"] == overlays.mask(preds, space)).all()
 
 
 def test_pictures_take_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,12 +301,13 @@ def test_maps_that_are_no_pictures(tmp_path: Path, shape: tuple[int, ...]) -> No
     words = [tmp_path / "pred", tmp_path / "target", "--num-classes", 2]
     ran = invoke(*words, "--overlay", tmp_path / "over")
     assert ran.exit_code == 2
-    assert f"has the shape {list(shape)}; expected a map [H, W] to draw, so leave --overlay out" in ran.stderr
+    for part in ("points.npy", str(list(shape)), "[H, W]", "--overlay"):
+        assert part in ran.stderr
     ran = invoke(*words, "--html", tmp_path / "page")
     assert ran.exit_code == 0, ran.output
     text = (tmp_path / "page").read_text()
-    assert re.findall(r"<figcaption>[\d.-]+ (.*)</figcaption>", text) == ["points"]
-    assert "Images whose masks are no maps [height, width], such as point clouds, have no picture." in text
+    assert re.findall(r'<span class="image">(.*)</span>', text) == ["points"]
+    assert "point clouds" in text
     assert "<img" not in text
 
 

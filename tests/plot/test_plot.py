@@ -1,4 +1,4 @@
-"""Plots against reference pictures that were looked at, and the colours of label maps and errors."""
+"""Plots against reference pictures that people have looked at, and the colours of label maps and errors."""
 
 import colorsys
 import io
@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support import assert_sentence
 
-from meaniou import LabelSpace, MeanIoU, Resampling, protocols, synthetic
-from meaniou.plot import figures, matrix_view, overlays
+from meaniou import LabelSpace, MeanIoU, Resampling, plot, protocols, synthetic
+from meaniou.plot import colors, figures, matrix_view, overlays
 from meaniou.report.report import Report
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("agg")
 from matplotlib import pyplot  # noqa: E402
+from matplotlib.patches import Rectangle  # noqa: E402
 from matplotlib.testing.compare import calculate_rms  # noqa: E402
 
 PICTURES = Path(__file__).parents[1] / "pictures"
@@ -54,11 +56,18 @@ def two() -> Report:
     return metric.report()
 
 
+def photo_of(target: Any) -> Any:
+    """A photo ``[H, W, 3]`` of a synthetic scene: each class has a grey of its own, darker towards the bottom."""
+    greys = np.array([0.45, 0.62, 0.5, 0.36, 0.92, 0.25, 0.72, 0.3, 0.3])
+    light = greys[np.where(target == 255, 0, target)] * np.linspace(1.05, 0.75, len(target))[:, None]
+    return light[..., None].repeat(3, 2).clip(0, 1)
+
+
 def scene(of: int | str | None) -> Any:
-    preds, target = synthetic.scene(3, 64, 128)
-    preds[:8] = 255  # no answer
-    image = np.linspace(0, 1, 64 * 128 * 3).reshape(64, 128, 3)
-    return figures.errors(image, preds, target, 9, of=of, ignore_index=255, class_names=synthetic.NAMES)
+    preds, target = synthetic.scene(3)
+    image = photo_of(target)
+    preds[:24, 300:] = 255  # void predictions
+    return plot.errors(image, preds, target, 9, of=of, ignore_index=255, class_names=synthetic.NAMES)
 
 
 DRAWN = {
@@ -76,7 +85,7 @@ DRAWN = {
 def drawn(name: str, path: Path) -> None:
     with matplotlib.style.context("default"):
         DRAWN[name]()
-        pyplot.savefig(path, dpi=50, metadata={"Software": None})
+        pyplot.savefig(path, dpi=100, metadata={"Software": None})
         pyplot.close("all")
 
 
@@ -111,19 +120,110 @@ def test_given_axes_are_drawn_on_and_returned() -> None:
     assert figures.confusion(report, axes[0]) is axes[0]
     assert figures.classes(report, axes[1]) is axes[1]
     preds, target = synthetic.scene(0, 16, 32)
-    assert figures.errors(None, preds, target, 9, axes[2], ignore_index=255) is axes[2]
+    assert plot.errors(None, preds, target, 9, axes[2], ignore_index=255) is axes[2]
     assert [text.get_text() for text in axes[0].get_yticklabels()] == list(synthetic.NAMES)
     assert pyplot.get_fignums() == [figure.number]
     pyplot.close("all")
 
 
-def test_undefined_classes_are_told() -> None:
+def texts_of(ax: Any) -> dict[str, str]:
+    """The text beside the bar of each class."""
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    return dict(zip(names, (text.get_text() for text in ax.texts), strict=True))
+
+
+def test_words_tell_an_absent_class_from_one_that_is_only_predicted() -> None:
+    texts = texts_of(figures.classes(street()))
+    assert texts["train"] == "absent"
+    assert texts["bicycle"] == "0.0 only predicted"
+    assert [name for name, text in texts.items() if not text.replace(".", "").isdecimal()] == ["bicycle", "train"]
+    assert texts_of(figures.classes(street(absent="zero")))["train"] == "0.0 absent"
+    assert texts_of(figures.classes(street(present="target")))["bicycle"] == "only predicted"
+    assert texts_of(figures.classes(MeanIoU(2).report())) == {"0": "absent", "1": "absent"}
+    metric = MeanIoU(2)
+    metric.update(torch.tensor([0, 0]), torch.tensor([0, 1]))
+    assert texts_of(figures.classes(metric.report())) == {"0": "50.0", "1": "0.0 never predicted"}
+    pyplot.close("all")
+
+
+def test_the_mean_says_over_how_many_classes_it_is() -> None:
+    for settings, number in (({}, 8), ({"absent": "zero"}, 9), ({"present": "target"}, 7)):
+        report = street(**settings)
+        (text,) = [text.get_text() for text in figures.classes(report).get_legend().get_texts()]
+        assert f"{100 * report.mean_iou:.2f} over {number} of 9 classes" in text
+    assert figures.classes(MeanIoU(2).report()).get_legend() is None
+    pyplot.close("all")
+
+
+def test_titles_count_what_is_not_drawn() -> None:
+    assert "40" in (title := figures.classes(benchmark("ade20k")).get_title())
+    assert "150" in title
+    assert "1 undefined" in figures.classes(street(), most=8).get_title()
+    assert "(" not in figures.classes(street(), most=9).get_title()
+    pyplot.close("all")
+
+
+def test_a_row_without_ground_truth_says_so() -> None:
+    ax = figures.confusion(street())
+    words = {text.get_position()[1]: text.get_text() for text in ax.texts if " " in text.get_text()}
+    rows = [label.get_text() for label in ax.get_yticklabels()]
+    assert {rows[int(y)]: word for y, word in words.items()} == dict.fromkeys(
+        ("bicycle", "train"), "not in the ground truth"
+    )
+    ax = figures.confusion(street(), normalize="prediction")
+    columns = [label.get_text() for label in ax.get_xticklabels()]
+    words = {text.get_position()[0]: text.get_text() for text in ax.texts if " " in text.get_text()}
+    assert {columns[int(x)]: word for x, word in words.items()} == {"train": "never predicted"}
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("prediction", "ground truth")
+    pyplot.close("all")
+
+
+def pixels_of(figure: Any) -> Any:
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3]
+
+
+def test_bars_and_cells_have_the_colours_of_their_legends() -> None:
     ax = figures.classes(street())
-    assert ax.get_title() == "1 not defined"
-    assert "train" not in [text.get_text() for text in ax.get_yticklabels()]
-    assert math.isnan(MeanIoU(2).report().mean_iou)
-    assert figures.classes(MeanIoU(2).report()).get_title() == "2 not defined"
-    figures.confusion(MeanIoU(2).report())
+    assert colors.RIGHT in {*map(tuple, pixels_of(ax.figure).reshape(-1, 3).tolist())}
+    ax = figures.confusion(street())
+    (image,) = ax.images
+    cells = np.rint(255 * image.to_rgba(image.get_array())[..., :3]).astype(int)
+    report = street()
+    shares = report.counts[:9, :9] / np.maximum(1, report.counts[:9].sum(1, keepdims=True))
+    for i, j in itertools.product(range(7), range(9)):
+        share = colors.strength(shares[i, j])
+        mixed = [e + share * (r - e) for e, r in zip(colors.EMPTY, colors.RIGHT, strict=True)]
+        assert np.abs(cells[i, j] - mixed).max() <= 2, (i, j)  # a colour map has 256 steps
+    assert cells[8, 0].tolist() == list(colors.UNDEFINED)
+    assert image.colorbar.cmap is image.get_cmap()
+    pyplot.close("all")
+
+
+@pytest.mark.parametrize("of", [None, "car"])
+@pytest.mark.parametrize("photo", [False, True])
+def test_the_legend_of_errors_has_the_colours_of_the_picture(of: str | None, photo: bool) -> None:
+    preds, target = synthetic.scene(3, 64, 128)
+    preds[:8] = 255
+    image = photo_of(target) if photo else None
+    ax = plot.errors(image, preds, target, 9, of=of, ignore_index=255, class_names=synthetic.NAMES)
+    assert ax.get_title() == ("errors of car" if of else "errors")
+    legend = ax.get_legend()
+    words = [*(colors.OF_ONE if of else colors.OF_ALL), "void"]
+    assert [text.get_text() for text in legend.get_texts()] == words
+    picture = {*map(tuple, ax.images[0].get_array().reshape(-1, 3).tolist())}
+    patches = [np.rint(255 * np.array(patch.get_facecolor()[:3])).astype(int) for patch in legend.findobj(Rectangle)]
+    shades = np.array(patches).reshape(len(words), -1, 3)
+    assert shades.shape[1] == (1 if not photo else 16)
+    if not photo:
+        marked = picture - {(colors.MIDDLE,) * 3}  # other classes than the car are unmarked
+        assert marked <= {*map(tuple, shades[:, 0].tolist())}
+    for color in picture:  # each is in the legend, or between two neighbours there, or grey
+        nearest = np.abs(shades.reshape(-1, 3) - np.array(color)).max(1).min()
+        assert nearest <= 10 or len(set(color)) == 1, color
+    pyplot.close("all")
+    no_void = plot.errors(None, np.where(target == 255, 0, target), np.where(target == 255, 0, target), 9)
+    assert "void" not in [text.get_text() for text in no_void.get_legend().get_texts()]
     pyplot.close("all")
 
 
@@ -131,7 +231,7 @@ def test_undefined_classes_are_told() -> None:
 def test_the_matrix_by_its_definition(normalize: Any) -> None:
     report = two()
     found = matrix_view.select_classes(report, normalize)
-    assert found.columns == ("ground", "figure", "(void)")
+    assert found.columns == ("ground", "figure", "(void prediction)")
     pixels = np.array([[3500, 0, 0], [500, 900, 50]])
     assert (found.pixels == pixels).all()
     whole = {"truth": pixels.sum(1)[:, None], "prediction": pixels.sum(0)}.get(normalize, 1)
@@ -165,7 +265,7 @@ def test_names_are_no_formulas() -> None:
         ax.figure.savefig(io.BytesIO())
         assert sorted(label.get_text() for label in ax.get_yticklabels()) == sorted(names)
         assert not any(label.get_parse_math() for label in ax.get_yticklabels())
-    ax = figures.errors(None, x, x, 4, class_names=names, of=names[1])
+    ax = plot.errors(None, x, x, 4, class_names=names, of=names[1])
     ax.figure.savefig(io.BytesIO())
     pyplot.close("all")
 
@@ -185,30 +285,25 @@ def test_nothing_counted_is_drawn_as_nothing(num_classes: int, most: int, normal
 
 def test_settings_of_plots_that_are_refused() -> None:
     report = two()
-    for call, part in (
-        (lambda: figures.confusion(report, normalize="rows"), "expected 'truth', 'prediction' or None"),
-        (lambda: figures.confusion(report, most=0), "most is 0"),
-        (lambda: figures.classes(report, most=-1), "most is -1"),
-        (lambda: figures.errors(None, np.zeros((0, 3), int), np.zeros((0, 3), int), 2), "target is [0, 3]"),
-        (
-            lambda: figures.errors(None, np.zeros((2, 3), int), np.zeros((2, 3), int), 2, of=1, ignore_index=1),
-            "is ignored",
-        ),
-        (
-            lambda: figures.errors(np.zeros((3, 3)), np.zeros((2, 3), int), np.zeros((2, 3), int), 2),
-            "expected one size",
-        ),
-        (lambda: figures.errors(None, np.zeros((2, 3), int), np.zeros((2, 2), int), 2), "expected"),
-        (lambda: figures.errors(None, np.zeros((2, 3), int), np.zeros((2, 3), int), 2, of="cat"), "which is no class"),
+    nothing = np.zeros((2, 3), int)
+    for call, parts in (
+        (lambda: figures.confusion(report, normalize="rows"), ("'rows'", "'truth', 'prediction' or None")),
+        (lambda: figures.confusion(report, most=0), ("most is 0",)),
+        (lambda: figures.classes(report, most=-1), ("most is -1",)),
+        (lambda: plot.errors(None, nothing[:0], nothing[:0], 2), ("target", "[0, 3]", "[H, W]")),
+        (lambda: plot.errors(None, nothing[None], nothing[None], 2), ("target", "[1, 2, 3]", "[H, W]")),
+        (lambda: plot.errors(None, nothing, nothing, 2, of=1, ignore_index=1), ("of=1", "ignore_index")),
+        (lambda: plot.errors(np.zeros((3, 3)), nothing, nothing, 2), ("image", "[3, 3]", "[2, 3]")),
+        (lambda: plot.errors(None, nothing, nothing[:, :2], 2), ("preds", "[2, 3]", "[2, 2]")),
+        (lambda: plot.errors(None, nothing[0], nothing, 2), ("preds", "[3]", "[2, 3]")),
+        (lambda: plot.errors(None, nothing, nothing, 2, of="cat"), ("cat",)),
     ):
-        with pytest.raises(ValueError, match="expected") as error:
+        with pytest.raises(ValueError) as error:  # noqa: PT011
             call()
-        assert part in str(error.value)
-    with pytest.raises(ValueError, match=r"target is \[1, 2, 3\]; expected one label map") as error:
-        figures.errors(None, np.zeros((1, 2, 3), int), np.zeros((1, 2, 3), int), 2)
-    assert str(error.value).endswith(".")
-    with pytest.raises(TypeError, match="image is int64; expected uint8"):
-        figures.errors(np.zeros((2, 3), int), np.zeros((2, 3), int), np.zeros((2, 3), int), 2)
+        assert_sentence(error, *parts)
+    with pytest.raises(TypeError) as type_error:
+        plot.errors(nothing, nothing, nothing, 2)
+    assert_sentence(type_error, "image", "int64", "uint8")
     assert not pyplot.get_fignums()
 
 
@@ -237,17 +332,17 @@ def test_masks_have_the_colours_of_their_space() -> None:
 
 def test_every_pixel_of_errors_has_the_colour_of_its_kind() -> None:
     target = np.array([[0, 0, 0, 1, 1, 2, 2]])  # 2 is void
-    preds = np.array([[0, 1, 2, 1, 0, 0, 2]])  # and no answer
+    preds = np.array([[0, 1, 2, 1, 0, 0, 2]])  # and a void prediction
     base = overlays.grey(None, (1, 7))[0].astype(float)
     for of, legend, kinds in (
-        (None, overlays.OF_ALL, {"right": [0, 3], "no answer": [2], "wrong class": [1, 4]}),
-        (0, overlays.OF_ONE, {"hit": [0], "miss": [1, 2], "false alarm": [4]}),
-        (1, overlays.OF_ONE, {"hit": [3], "miss": [4], "false alarm": [1]}),
+        (None, colors.OF_ALL, {"right": [0, 3], "void prediction": [2], "wrong class": [1, 4]}),
+        (0, colors.OF_ONE, {"hit": [0], "miss": [1, 2], "false alarm": [4]}),
+        (1, colors.OF_ONE, {"hit": [3], "miss": [4], "false alarm": [1]}),
     ):
         found = overlays.errors(None, preds, target, 2, of)[0]
         expected = np.repeat(base[:, None], 3, 1)
         for kind, where in kinds.items():
-            strength = overlays.STRENGTH[legend[kind]]
+            strength = colors.STRENGTH[legend[kind]]
             expected[where] = (1 - strength) * base[where, None] + strength * np.array(legend[kind])
         expected[5:] = base[5:, None] * 0.35
         assert found.tolist() == np.rint(expected).astype(int).tolist(), of
@@ -261,10 +356,10 @@ def test_colours_differ_without_colour_vision() -> None:
         y = float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
         return 116 * y ** (1 / 3) - 16
 
-    lights = sorted(lightness(color) for color in overlays.OF_ALL.values())
+    lights = sorted(lightness(color) for color in colors.OF_ALL.values())
     assert min(b - a for a, b in itertools.pairwise(lights)) > 15
-    assert set(overlays.OF_ALL.values()) == set(overlays.OF_ONE.values())
-    assert min(colorsys.rgb_to_hls(*(v / 255 for v in color))[2] for color in overlays.OF_ALL.values()) > 0.4
+    assert set(colors.OF_ALL.values()) == set(colors.OF_ONE.values())
+    assert min(colorsys.rgb_to_hls(*(v / 255 for v in color))[2] for color in colors.OF_ALL.values()) > 0.4
 
 
 @pytest.mark.parametrize("form", ["grey", "uint8", "planes", "alpha", "tensor"])

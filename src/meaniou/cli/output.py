@@ -135,7 +135,9 @@ def render(
     if options.html:
         scores = zip(names, images.mean_iou, strict=False) if images else ()
         worst = [(printable(name), score, gallery.embedded(name)) for name, score in scores if gallery]
-        contents[options.html] += html(report, title=title, label_space=metric.label_space, worst=worst).encode()
+        photos = bool(gallery and gallery.photos)
+        page = html(report, title=title, label_space=metric.label_space, worst=worst, photos=photos)
+        contents[options.html] += page.encode()
     return contents
 
 

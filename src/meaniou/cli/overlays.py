@@ -1,35 +1,38 @@
-"""Pictures of the worst images: truth, prediction and errors, side by side."""
+"""Pictures of the worst images: ground truth, prediction and errors, side by side."""
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+import numpy as np
+from PIL import Image
 from torch import Tensor
 
 from meaniou.counting import classes_of
 from meaniou.masks import MAX_PIXELS, MaskError, Pair, photo, read_pair
-from meaniou.plot import Classes, Light, overlays
+from meaniou.plot import Classes, Light, captions, colors, overlays
+from meaniou.scores import Ints
 from meaniou.settings import InputSettings, LabelSpace
 
-GAP = 4  # pixels between two pictures
-WIDTH = 480  # of a picture in a page
-PANELS = ("truth", "prediction", "errors")
-LETTERS = (11, 40)  # font size in pixels: at least the first, else the width divided by the second
+GAP = 8  # pixels between two panels
+LINES = 3  # of the legend of classes
+WIDTH = 480  # of a picture in a page, in pixels
+PANELS = ("ground truth", "prediction", "errors")
+GREYS = (0, 64, 128, 192, 255)  # of a photo, over which the legend shows each colour
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """The masks and photos of a run, of which it draws pictures.
+    """The masks and photos of a run, and pictures of them.
 
     Attributes:
         label_space: the classes.
         input_settings: how maps are read.
         pairs: the masks of each image, by its name.
-        photos: the images themselves, by the same names, as far as there are any.
-        max_pixels: how large a mask may be.
+        photos: the photos by the same names; empty if there are none.
+        max_pixels: the largest mask that is read.
     """
 
     label_space: LabelSpace
@@ -39,78 +42,103 @@ class Gallery:
     max_pixels: int = MAX_PIXELS
 
     def overlay(self, name: str) -> bytes:
-        """A PNG of truth, prediction and errors, from left to right, with captions above.
+        """A PNG of the ground truth, the prediction and the errors, with a caption above each and legends below.
 
         Raises:
-            MaskError: if a file cannot be read, the image is of another size, or there is nothing to draw.
+            MaskError: if a file cannot be read, the photo has another size, or the masks are not maps ``[H, W]``.
         """
         pred, truth = read_pair(self.pairs[name], self.max_pixels)
         if not _drawable(truth):
             raise MaskError(
-                f"{self.pairs[name].target} has the shape {list(truth.shape)}; expected a map [H, W] to draw, so "
-                "leave --overlay out."
+                f"{self.pairs[name].target} has shape {list(truth.shape)}, and only maps [H, W] can be drawn; leave "
+                "out --overlay."
             )
         height, width = truth.shape
         light = self._light(name, truth)
-        captions = _captions(width)
-        picture = Image.new("RGB", (3 * width + 2 * GAP, height + captions.height), "white")
-        picture.paste(captions)
-        for part in overlays.blocks(height, width):
-            preds, target = self._classes(pred[part], truth[part])
-            errors = overlays.errors(light[part], preds, target, self.label_space.num_classes)
-            panels = (overlays.mask(target, self.label_space), overlays.mask(preds, self.label_space), errors)
-            for i, panel in enumerate(panels):
-                picture.paste(Image.fromarray(panel), (i * (width + GAP), captions.height + part.start))
+        letters = captions.Letters.for_panel(width)
+        errors = self._errors_legend(name)
+        panel = max(width, *map(letters.width, PANELS), *map(letters.entry, errors))
+        above = letters.captions(PANELS, panel, GAP)
+        of_classes = letters.legend(self._classes_legend(pred, truth), 2 * panel + GAP, LINES)
+        of_errors = letters.legend(errors, panel, len(errors))
+        top, left = GAP + above.height, [GAP + i * (panel + GAP) for i in range(len(PANELS))]
+        below = max(of_classes.height, of_errors.height)
+        picture = Image.new("RGB", (left[-1] + panel + GAP, top + height + below + GAP), captions.GROUND)
+        picture.paste(above, (GAP, GAP))
+        for part, preds, target in self._blocks(pred, truth):
+            for x, drawing in zip(left, self._panels(preds, target, light[part]), strict=True):
+                picture.paste(drawing, (x, top + part.start))
+        picture.paste(of_classes, (left[0], top + height))
+        picture.paste(of_errors, (left[-1], top + height))
         return _png(picture)
 
-    def embedded(self, name: str) -> str:
-        """The errors as a data URI that a page can hold; nothing if the masks are no maps ``[H, W]``, as points are.
+    def embedded(self, name: str) -> dict[str, str]:
+        """The same three pictures, made small for a page, as data URIs by their captions.
+
+        There are none if the masks are not maps ``[H, W]``, such as those of point clouds.
 
         Raises:
             MaskError: as ``overlay``.
         """
         pred, truth = read_pair(self.pairs[name], self.max_pixels)
         if not _drawable(truth):
-            return ""
+            return {}
         height, width = truth.shape
         light = self._light(name, truth)
         factor = max(1, int(max(width / WIDTH, height / (2 * WIDTH))))
-        picture = Image.new("RGB", (-(-width // factor), -(-height // factor)))
-        for part in overlays.blocks(height, width, factor):
-            preds, target = self._classes(pred[part], truth[part])
-            errors = overlays.errors(light[part], preds, target, self.label_space.num_classes)
-            picture.paste(Image.fromarray(errors).reduce(factor), (0, part.start // factor))
-        picture.thumbnail((WIDTH, 2 * WIDTH))
-        return "data:image/png;base64," + base64.b64encode(_png(picture)).decode()
+        pictures = [Image.new("RGB", (-(-width // factor), -(-height // factor))) for _ in PANELS]
+        for part, preds, target in self._blocks(pred, truth, factor):
+            for picture, drawing in zip(pictures, self._panels(preds, target, light[part], factor), strict=True):
+                picture.paste(drawing, (0, part.start // factor))
+        for picture, resample in zip(
+            pictures, (*[Image.Resampling.NEAREST] * 2, Image.Resampling.BICUBIC), strict=True
+        ):
+            picture.thumbnail((WIDTH, 2 * WIDTH), resample)
+        uris = ("data:image/png;base64," + base64.b64encode(_png(picture)).decode() for picture in pictures)
+        return dict(zip(PANELS, uris, strict=True))
+
+    def _blocks(self, pred: Tensor, truth: Tensor, multiple: int = 1) -> Iterator[tuple[slice, Classes, Classes]]:
+        """The rows of each block of two masks, and the classes in them: predictions, ground truth."""
+        height, width = truth.shape
+        for part in overlays.blocks(height, width, multiple):
+            sides = classes_of(pred[part][None], truth[part][None], None, self.label_space, self.input_settings)
+            preds, target = (side[0].numpy() for side in sides)
+            yield part, preds, target
+
+    def _panels(self, preds: Classes, target: Classes, light: Light, factor: int = 1) -> Iterator[Image.Image]:
+        """Ground truth, prediction and errors of a block, smaller by a factor.
+
+        Errors are averaged, so that thin ones stay visible. Masks are not: a mixed colour would be that of no class.
+        """
+        for side in (target, preds):
+            yield Image.fromarray(overlays.mask(side[::factor, ::factor], self.label_space))
+        yield Image.fromarray(overlays.errors(light, preds, target, self.label_space.num_classes)).reduce(factor)
 
     def _light(self, name: str, truth: Tensor) -> Light:
-        """The image in grey, or middle grey where there is none."""
+        """The photo in grey, or middle grey if there is none."""
         height, width = truth.shape
         return photo(self.photos[name], (height, width)) if name in self.photos else overlays.grey(None, truth.shape)
 
-    def _classes(self, pred: Tensor, truth: Tensor) -> tuple[Classes, Classes]:
-        preds, target = classes_of(pred[None], truth[None], None, self.label_space, self.input_settings)
-        return preds[0].numpy(), target[0].numpy()
+    def _classes_legend(self, pred: Tensor, truth: Tensor) -> list[captions.Entry]:
+        """The colours of the classes in two masks, the largest class first."""
+        names = (*self.label_space.class_names, "void", "out of range")
+        shades = (*overlays.palette(self.label_space), colors.VOID, colors.OUTSIDE)
+        pixels: Ints = np.zeros(len(names), np.int64)
+        for _, *sides in self._blocks(pred, truth):
+            for side in sides:
+                pixels += np.bincount(side.ravel(), minlength=len(pixels))
+        size = self.label_space.num_classes
+        order = (*np.argsort(-pixels[:size], kind="stable").tolist(), size, size + 1)
+        return [(names[i], [shades[i]]) for i in order if pixels[i]]
+
+    def _errors_legend(self, name: str) -> list[captions.Entry]:
+        """The colours of errors; on a photo, each from dark to light."""
+        legends = [overlays.legend(light=grey) for grey in (GREYS if name in self.photos else [colors.MIDDLE])]
+        return [(word, [legend[word] for legend in legends]) for word in legends[0]]
 
 
 def _drawable(truth: Tensor) -> bool:
     return truth.dim() == 2 and bool(truth.numel())
-
-
-def _captions(width: int) -> Image.Image:
-    """The names of the three pictures, and the legend of the errors, as far as they fit into the width."""
-    letters = max(LETTERS[0], width // LETTERS[1])
-    font = ImageFont.load_default(letters)
-    strip = Image.new("RGB", (3 * width + 2 * GAP, round(1.6 * letters)), "white")
-    for i, name in enumerate(PANELS):
-        panel = Image.new("RGB", (width, strip.height), "white")
-        pen, left = ImageDraw.Draw(panel), 2.0
-        colors = overlays.legend() if name == "errors" else {}
-        for word, color in ({f"{name} ": (0, 0, 0)} | {f"  {key}": colors[key] for key in colors}).items():
-            pen.text((left, 0.2 * letters), word, fill=color, font=font)
-            left += font.getlength(word)
-        strip.paste(panel, (i * (width + GAP), 0))
-    return strip
 
 
 def _png(picture: Image.Image) -> bytes:

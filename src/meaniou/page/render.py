@@ -1,17 +1,36 @@
-"""The HTML page of a report, which holds all that it shows: numbers, the confusion matrix, and the worst images."""
+"""The HTML page of a report: one file with all numbers, the confusion matrix and the worst images."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
 from meaniou._util import Table, percent, span
-from meaniou.plot import matrix_view, overlays
-from meaniou.report import Report, class_values, overall_numbers
+from meaniou.plot import colors, matrix_view, notes, overlays
+from meaniou.report import COLUMNS, Report, class_values, overall_numbers
 from meaniou.settings import Color, LabelSpace
 from meaniou.uncertainty import Interval
 
-COLORS = {"counted": overlays.RIGHT, "void": (150, 150, 150), "void_preds": overlays.MISSED, "outside": overlays.FALSE}
+NARROW = 12  # columns of a confusion matrix that leave room for another table beside it
+FEW = 30  # classes whose colours are listed beside the worst images
+SCALE = (0, 0.01, 0.05, 0.2, 0.5, 1)  # shares in the legend of the confusion matrix
+RULES = {
+    "void_preds": {
+        "miss": "void predictions are misses",
+        "drop": "pixels with a void prediction are ignored",
+        "error": "void predictions are errors",
+    },
+    "present": {
+        "union": "the mean is over classes in the ground truth or the prediction",
+        "target": "the mean is over classes in the ground truth",
+    },
+    "absent": {
+        "skip": "absent classes are left out of the mean",
+        "zero": "absent classes count as 0",
+        "one": "absent classes count as 1",
+        "nan": "an absent class makes the mean undefined",
+    },
+}
 
 
 def html(
@@ -19,25 +38,28 @@ def html(
     *,
     title: str = "Mean IoU",
     label_space: LabelSpace | None = None,
-    worst: Sequence[tuple[str, float, str]] = (),
+    worst: Sequence[tuple[str, float, Mapping[str, str]]] = (),
+    photos: bool = False,
 ) -> str:
-    """The page of a report as text; it needs no network.
+    """Returns the page of a report as text. The page needs no network.
 
     Args:
-        report: what ``MeanIoU.report`` gives.
-        title: a text for the data that were scored.
-        label_space: the classes, for their colours (``metric.label_space``).
-        worst: name, mean IoU and picture (a URI, such as ``"data:image/png;base64,..."``) of images to show; with
-            ``""`` as picture, only the name is shown.
+        report: a report of a metric.
+        title: the heading of the page, such as the name of the model and the data.
+        label_space: the classes with their colours (``metric.label_space``); generated colours by default.
+        worst: name, mean IoU and pictures of the images to show. The pictures are URIs by their captions, such as
+            ``{"errors": "data:image/png;base64,..."}``; an image without pictures is listed by its name.
+        photos: whether the errors are drawn on photos, as the legend then shows each colour from dark to light.
 
     Raises:
-        ValueError: if ``label_space`` has another number of classes.
-        ModuleNotFoundError: if Jinja is not there.
+        ValueError: if ``label_space`` has another number of classes than the report.
+        ModuleNotFoundError: if Jinja is not installed.
     """
-    if label_space is not None and label_space.num_classes != len(report.classes):
+    size = len(report.classes)
+    if label_space is not None and label_space.num_classes != size:
         raise ValueError(
-            f"label_space has {label_space.num_classes} classes and the report {len(report.classes)}; expected "
-            "that of the metric, so pass metric.label_space."
+            f"label_space has {label_space.num_classes} classes, but the report has {size}; pass the label_space of "
+            "the metric that made the report."
         )
     from jinja2 import Environment, StrictUndefined
 
@@ -47,83 +69,130 @@ def html(
         resources.files("meaniou.page").joinpath("template.html").read_text(encoding="utf-8")
     )
     view = matrix_view.select_classes(report)
-    class_table = next(report.tables())
-    seen = report.pixels["seen"]
+    wide_matrix = len(view.columns) > NARROW
+    palette = overlays.palette(label_space or LabelSpace(size))
+    class_table, *tables = _tables(report)
+    rows = list(_class_rows(report, class_table, palette))
     return template.render(
         title=title,
-        report=report,
+        mean_iou=percent(report.mean_iou),
+        themes=[
+            {name: " ".join(map(str, color)) for name, color in page.items()}
+            for page in (colors.LIGHT_PAGE, colors.DARK_PAGE)
+        ],
         rules=_rules(report),
-        summary=list(_summary(report)),
+        cards=list(_cards(report)),
         class_header=class_table.header,
-        class_rows=list(
-            _class_rows(report, class_table, overlays.palette(label_space or LabelSpace(len(report.classes))))
-        ),
+        class_rows=rows,
         class_mean=class_table.rows[-1][1:],
-        tables=list(_tables(report)),
+        extent=notes.extent(report),
+        noted={word for row in rows for word in row["note"].split(", ")},
+        tables=tables,
         matrix=view,
         matrix_rows=list(_matrix_rows(view)),
+        scale=[{"text": f"{100 * share:g} %", "strength": _strength(share)} for share in SCALE],
+        full_ink=round(100 * colors.FULL_INK),
+        wide_matrix=wide_matrix,
+        pixels_alone=(len(tables) + (not wide_matrix)) % 2 == 0,
         account=list(_account(report)),
-        seen=f"{seen:,}",
-        worst=[(name, percent(value), source) for name, value, source in worst],
-        legend=[(name, overlays.css(color)) for name, color in overlays.legend().items()],
+        seen=f"{report.pixels['seen']:,}",
+        worst=[(name, percent(value), pictures) for name, value, pictures in worst],
+        legend=_errors_legend(photos),
+        class_legend=[(row["name"], row["color"]) for row in rows] if size <= FEW else [],
+        mask_legend=[("void", colors.css(colors.VOID)), ("out of range", colors.css(colors.OUTSIDE))],
     )
 
 
 def _rules(report: Report) -> str:
-    rules = {name: value for name, value in report.rules.items() if name in ("void_preds", "present", "absent")}
     void = ", ".join(map(str, report.rules["ignore_index"])) or "none"
-    parts = [f"{len(report.classes)} classes", f"void: {void}", *(f"{name}: {value}" for name, value in rules.items())]
-    return "; ".join([*parts, *filter(None, [report.footer()])])
+    words = [words[report.rules[name]] for name, words in RULES.items()]
+    return "; ".join(filter(None, [f"{len(report.classes)} classes", f"void ids: {void}", *words, report.footer()]))
 
 
-def _summary(report: Report) -> Iterable[tuple[str, str, str]]:
-    mean = accuracy = ""
+def _cards(report: Report) -> Iterable[dict[str, Any]]:
+    """The numbers over all classes in percent, each with its notes; kappa is no share and is left out."""
+    fields = {column.mean: name for name, column in COLUMNS.items() if column.mean}
+    intervals = {}
     if report.intervals:
-        mean, accuracy = _note(report.intervals.mean_iou), _note(report.intervals.pixel_accuracy)
-        if lost := report.intervals.mean_iou.undefined_share:
-            mean += f"; {percent(lost)} % of draws lost a class"
-    notes = {"mean_iou": mean, "pixel_accuracy": accuracy}
+        intervals = {"mean_iou": report.intervals.mean_iou, "pixel_accuracy": report.intervals.pixel_accuracy}
     for name, (title, value) in overall_numbers(report).items():
-        if name != "kappa":  # no share, so not in percent
-            yield "mean IoU" if name == "mean_iou" else title, percent(value), notes.get(name, "")
+        if name != "kappa":
+            lines = [notes.extent(report, fields[name])] if name in fields else []
+            lines += _interval_notes(intervals[name]) if name in intervals else []
+            yield {"name": "mean IoU" if name == "mean_iou" else title, "value": percent(value), "notes": lines}
     if report.images:
-        yield "mean IoU over images", percent(report.images.mean_over_images), f"{report.images.number:,} images"
+        images = f"{report.images.number:,} images"
+        skipped = [f"{report.images.skipped:,} without a valid pixel"] if report.images.skipped else []
+        mean = percent(report.images.mean_over_images)
+        yield {"name": "mean IoU over images", "value": mean, "notes": [images, *skipped]}
 
 
-def _note(interval: Interval) -> str:
-    return f"{100 * interval.confidence:g} %: {span(interval.low, interval.high)}"
+def _interval_notes(interval: Interval) -> list[str]:
+    lines = [f"{100 * interval.confidence:g} % interval {span(interval.low, interval.high)}"]
+    if interval.undefined_share:
+        lines.append(f"{percent(interval.undefined_share)} % of the resamples lost a class")
+    return lines
 
 
-def _class_rows(report: Report, table: Table, colors: Sequence[Color]) -> Iterable[dict[str, Any]]:
-    """The rows of the table but for the mean, with the numbers that they are sorted by."""
-    for c, (name, *texts) in enumerate(table.rows[:-1]):
+def _class_rows(report: Report, table: Table, palette: Sequence[Color]) -> Iterable[dict[str, Any]]:
+    """The rows of the table except the mean, with the numbers by which they are sorted."""
+    for c, ((name, *texts), note) in enumerate(zip(table.rows[:-1], notes.class_notes(report), strict=True)):
         values = class_values(report, c)
         cells = [(text, "" if math.isnan(value) else value) for text, value in zip(texts, values, strict=True)]
-        yield {"name": name, "color": overlays.css(colors[c]), "cells": cells}
+        interval = report.intervals.classes[c] if report.intervals else None
+        if interval is None or math.isnan(interval.low):
+            ends = None
+        else:
+            ends = (100 * interval.low, 100 * (interval.high - interval.low))
+        yield {"name": name, "note": note, "color": colors.css(palette[c]), "cells": cells, "interval": ends}
 
 
-def _tables(report: Report) -> Iterable[dict[str, Any]]:
-    titles = {"group": "Groups", "truth": "The costliest confusions"}
-    for table in report.tables():
-        if table.header[0] in titles:
-            title = titles[table.header[0]]
-            yield {"title": title, "header": table.header, "rows": table.rows, "words": table.words}
+def _tables(report: Report) -> list[Any]:
+    """The tables of the classes, and of groups and confusions where there are any, with titles."""
+    tables = report.tables()
+    shown: list[Any] = [next(tables)]
+    for title, records in (("Groups of classes", report.class_groups), ("Costliest confusions", report.confusions)):
+        if records:
+            table = next(tables)
+            shown.append({"title": title, "header": table.header, "rows": table.rows, "words": table.words})
+    return shown
 
 
 def _matrix_rows(view: matrix_view.MatrixView) -> Iterable[dict[str, Any]]:
     for name, pixels, values in zip(view.rows, view.pixels.tolist(), view.values.tolist(), strict=True):
         cells = []
         for column, number, value in zip(view.columns, pixels, values, strict=True):
-            share = 0.0 if math.isnan(value) else value
-            text = matrix_view.percent(share) if number else ""
-            title = f"{name} taken for {column}: {number:,} px, {percent(value)} %"
-            cells.append({"text": text, "strength": round(100 * math.sqrt(share)), "title": title})
-        yield {"name": name, "cells": cells}
+            text = matrix_view.percent(value) if number else ""
+            title = f"{name} predicted as {column}: {number:,} px, {percent(value)} % of {name}"
+            cells.append({"text": text, "strength": _strength(value), "title": title})
+        yield {"name": name, "cells": cells, "undefined": all(map(math.isnan, values))}
+
+
+def _strength(share: float) -> int:
+    """The strength of the colour of a cell in percent."""
+    return 0 if math.isnan(share) else round(100 * colors.strength(share))
 
 
 def _account(report: Report) -> Iterable[dict[str, Any]]:
-    for name, color in COLORS.items():
-        number = report.pixels[name]
-        share = number / report.pixels["seen"] if report.pixels["seen"] else math.nan
+    """Every pixel by what became of it; right and wrong ones are those that are ``counted`` in the report."""
+    seen, right = report.pixels["seen"], sum(c.intersection for c in report.classes)
+    parts = {
+        "right": (right, None),
+        "wrong class": (report.pixels["counted"] - right, colors.WRONG),
+        "void prediction": (report.pixels["void_preds"], colors.MISSED),
+        "void": (report.pixels["void"], colors.VOID),
+        "outside": (report.pixels["outside"], colors.OUTSIDE),
+    }
+    for name, (number, color) in parts.items():
+        share = number / seen if seen else math.nan
         shares = {"share": 0 if math.isnan(share) else 100 * share, "text": percent(share)}
-        yield {"name": name.replace("_", " "), "pixels": f"{number:,}", "color": overlays.css(color), **shares}
+        shade = "rgb(var(--right))" if color is None else colors.css(color)
+        yield {"name": name, "pixels": f"{number:,}", "color": shade, **shares}
+
+
+def _errors_legend(photos: bool) -> list[tuple[str, str]]:
+    """The colours of errors as CSS; on photos each goes from that on black to that on white."""
+    if not photos:
+        return [(name, colors.css(color)) for name, color in overlays.legend().items()]
+    pairs = zip(overlays.legend(light=0).items(), overlays.legend(light=255).values(), strict=True)
+    return [(name, f"linear-gradient(to right, {colors.css(a)}, {colors.css(b)})") for (name, a), b in pairs]

@@ -1,6 +1,7 @@
-"""A report, or label maps, drawn on matplotlib axes."""
+"""Plots of a report, and of the errors in one image, on matplotlib axes."""
 
-from meaniou.plot.figures import classes, confusion, errors
+from meaniou.plot.error_plot import errors
+from meaniou.plot.figures import classes, confusion
 from meaniou.plot.overlays import (
     Classes,
     Light,

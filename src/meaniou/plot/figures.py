@@ -1,210 +1,190 @@
-"""A report, or a pair of label maps, on matplotlib axes, which are passed or made, and are returned."""
+"""Plots of a report on matplotlib axes: the confusion matrix, and the IoU of each class."""
 
 import math
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from meaniou._util import as_integer
-from meaniou.counting import as_tensor, classes_of
-from meaniou.plot import matrix_view, overlays
-from meaniou.plot.matrix_view import READABLE, Normalize
-from meaniou.protocols import Protocol, resolve_label_space
-from meaniou.report import ClassReport, Intervals, Report
-from meaniou.settings import ClassNames, InputSettings, LabelSpace, resolve_class_groups
+from meaniou.plot import colors, matrix_view
+from meaniou.plot.axes import new_axes
+from meaniou.plot.colors import css
+from meaniou.plot.matrix_view import READABLE, MatrixView, Normalize
+from meaniou.plot.notes import class_notes, extent
+from meaniou.report import Intervals, Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BLUE, YELLOW, RED = (overlays.css(color) for color in (overlays.RIGHT, overlays.MISSED, overlays.FALSE))
-NUMBERS = 20  # columns up to which the number in a cell can be read
+NUMBERS = 20  # columns up to which the numbers in the cells can be read
+SMALL = 9  # size of the text in bars and cells, in points
+OF = {"truth": "percent of the ground truth", "prediction": "percent of the prediction", None: "pixels"}
 
 
 def confusion(
     report: Report, ax: "Axes | None" = None, *, normalize: Normalize | None = "truth", most: int = READABLE
 ) -> "Axes":
-    """Draws the confusion matrix, truth in rows; of many classes those with the lowest IoU.
+    """Draws the confusion matrix, ground truth in rows and prediction in columns, and returns the axes.
 
     Args:
-        report: what ``MeanIoU.report`` gives.
-        ax: axes to draw on; new ones by default.
-        normalize: shares of the ``"truth"`` (rows; recall on the diagonal), of the ``"prediction"`` (columns;
-            precision on the diagonal), or ``None`` for pixels. Colours go with the square root, so that small
-            confusions are seen.
-        most: classes up to which all are shown.
+        report: a report of a metric.
+        ax: the axes to draw on; those of a new figure by default.
+        normalize: ``"truth"`` for shares of each row (the diagonal is the recall), ``"prediction"`` for shares of each
+            column (the diagonal is the precision), or ``None`` for pixels. The colour grows with the square root of the
+            share, so that small confusions are seen.
+        most: with more classes than this, only those with the lowest IoU have a row.
 
     Raises:
         ValueError: if a setting is unknown or out of range.
-        ModuleNotFoundError: if matplotlib is not there.
+        ModuleNotFoundError: if matplotlib is not installed.
+
+    Example:
+        >>> import torch
+        >>> from meaniou import MeanIoU, plot
+        >>> metric = MeanIoU(2, class_names=["road", "car"])
+        >>> metric.update(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]))
+        >>> ax = plot.confusion(metric.report())
+        >>> [text.get_text() for text in ax.texts]  # road, and of the road as car; car
+        ['50', '50', '100']
     """
     view = matrix_view.select_classes(report, normalize, most)
     rows, columns = view.values.shape
-    ax = _axes(ax, (min(15.0, 2.8 + 0.36 * columns), min(14.0, 2.0 + 0.36 * rows)))
-    from matplotlib.colors import PowerNorm
+    upright = columns > 5 or max(map(len, view.columns)) > 12
+    height = 1.3 + 0.08 * max(map(len, view.columns)) * upright + max(2.0, 0.38 * rows)
+    ax = new_axes(ax, (min(15.0, 2.2 + 0.08 * max(map(len, view.rows)) + max(2.5, 0.42 * columns)), min(14.0, height)))
+    from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 
     top = 1.0 if normalize else max(1.0, float(view.values.max()))
-    image = ax.imshow(view.values, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=top), aspect="auto")
-    ax.set_xticks(range(columns), view.columns, rotation=90 if columns > 5 else 0, parse_math=False)
+    ends = [css(colors.EMPTY), css(colors.RIGHT)]
+    shades = LinearSegmentedColormap.from_list("right", ends).with_extremes(bad=css(colors.UNDEFINED))
+    image = ax.imshow(view.values, cmap=shades, norm=PowerNorm(0.5, vmin=0, vmax=top), aspect="auto")
+    ax.set_xticks(range(columns), view.columns, rotation=90 if upright else 0, parse_math=False)
     ax.set_yticks(range(rows), view.rows, parse_math=False)
-    size = 10 if columns <= NUMBERS else 8
-    ax.tick_params(labelsize=size, length=0)
+    ax.tick_params(labelsize=10 if columns <= NUMBERS else 8, length=0)
+    ax.set_xticks(np.arange(columns) + 0.5, minor=True)
+    ax.set_yticks(np.arange(rows) + 0.5, minor=True)
+    ax.grid(which="minor", color="white", linewidth=1)
+    ax.tick_params(which="minor", length=0)
+    ax.spines[:].set_visible(False)
     if view.title:
-        ax.axvline(rows - 0.5, color="black", linewidth=0.8)
+        ax.axvline(rows - 0.5, color=css(colors.INK), linewidth=0.8)
     if columns <= NUMBERS:
-        for (i, j), value in np.ndenumerate(view.values):
-            if value > 0:
-                dark = math.sqrt(value / top) > 0.6
-                text = matrix_view.percent(value) if normalize else _short(int(value))
-                ax.text(j, i, text, ha="center", va="center", fontsize=size - 2, color="white" if dark else "black")
-    ax.set_xlabel("taken for")
-    ax.set_ylabel("truth")
-    of = {"truth": "share of the truth", "prediction": "share of the prediction", None: "pixels"}[normalize]
-    ax.set_title(", ".join(filter(None, (of, view.title))))
+        _write_numbers(ax, view, normalize, top)
+    ax.set_xlabel("prediction")
+    ax.set_ylabel("ground truth")
+    ax.set_title("\n".join(filter(None, (f"Confusion matrix, {OF[normalize]}", view.title))), fontsize=11)
     bar = ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.02)
+    bar.outline.set_visible(False)
     if normalize:
         bar.set_ticks([0, 0.01, 0.05, 0.2, 0.5, 1], labels=["0", "1 %", "5 %", "20 %", "50 %", "100 %"])
     return ax
 
 
 def classes(report: Report, ax: "Axes | None" = None, *, most: int = 40) -> "Axes":
-    """Draws the IoU of each class as a bar, the highest first, with intervals where the report has them.
+    """Draws the IoU of each class as a bar, the highest first, and returns the axes.
+
+    Intervals are drawn if the report has them. Words tell an absent class (neither in the ground truth nor in the
+    prediction) from one that is only predicted, whose IoU is 0.
 
     Args:
-        report: what ``MeanIoU.report`` gives; with ``bootstrap=True`` it has intervals.
-        ax: axes to draw on; new ones by default.
-        most: of more classes, those with the lowest IoU are drawn.
+        report: a report of a metric; that of ``metric.report(bootstrap=True)`` has intervals.
+        ax: the axes to draw on; those of a new figure by default.
+        most: with more classes than this, only those with the lowest IoU are drawn.
 
     Raises:
         ValueError: if ``most`` is below 1.
-        ModuleNotFoundError: if matplotlib is not there.
+        ModuleNotFoundError: if matplotlib is not installed.
+
+    Example:
+        >>> import torch
+        >>> from meaniou import MeanIoU, plot
+        >>> metric = MeanIoU(4, class_names=["road", "car", "bicycle", "train"])
+        >>> metric.update(torch.tensor([0, 0, 1, 2]), torch.tensor([0, 1, 1, 1]))
+        >>> ax = plot.classes(metric.report())
+        >>> [text.get_text() for text in ax.texts]
+        ['50.0', '33.3', '0.0 only predicted', 'absent']
     """
     if as_integer("most", most) < 1:
         raise ValueError(f"most is {most}; expected 1 class or more.")
     defined = [c for c in range(len(report.classes)) if not math.isnan(report.classes[c].iou)]
-    order = sorted(defined, key=lambda c: -report.classes[c].iou)[-most:]
-    rows: list[ClassReport] = [report.classes[c] for c in order]
-    ax = _axes(ax, (7.5, min(14.0, 1.5 + 0.26 * max(4, len(rows)))))
-    ax.barh(range(len(rows)), [100 * c.iou for c in rows], color=BLUE, height=0.7)
-    ends = [c.iou for c in rows]
+    undefined = [c for c in range(len(report.classes)) if math.isnan(report.classes[c].iou)]
+    bars = sorted(defined, key=lambda c: -report.classes[c].iou)[-most:]
+    rows = [*bars, *undefined] if len(defined) + len(undefined) <= most else bars
+    ax = new_axes(ax, (8.3, min(14.0, 1.6 + 0.3 * max(4, len(rows)))))
+    ax.barh(range(len(bars)), [100 * report.classes[c].iou for c in bars], color=css(colors.RIGHT), height=0.72)
+    ends = [report.classes[c].iou for c in bars] + [0.0] * (len(rows) - len(bars))
     if report.intervals:
-        _draw_intervals(ax, report.intervals, order)
-        ends = [max(end, i.high) for end, i in zip(ends, (report.intervals.classes[c] for c in order), strict=True)]
+        _draw_intervals(ax, report.intervals, bars)
+        highs = (report.intervals.classes[c].high for c in bars)
+        ends[: len(bars)] = [max(end, high) for end, high in zip(ends, highs, strict=False)]
+    notes = class_notes(report)
     for i, (c, end) in enumerate(zip(rows, ends, strict=True)):
-        ax.text(100 * end + 0.8, i, f"{100 * c.iou:.1f}", va="center", fontsize=8)
-    ax.set_yticks(range(len(rows)), [c.name for c in rows], parse_math=False)
-    ax.set_ylim(len(rows) - 0.4, -0.6)
-    ax.set_xlim(0, 107)  # room for the number of a bar that fills it
-    ax.set_xticks(range(0, 101, 20))
-    ax.set_xlabel("IoU in percent")
-    ax.tick_params(axis="y", length=0)
+        number = f"{100 * report.classes[c].iou:.1f}" if i < len(bars) else ""
+        ax.text(100 * end + 1, i, " ".join(filter(None, (number, notes[c]))), va="center", fontsize=SMALL)
     if not math.isnan(report.mean_iou):
-        ax.axvline(100 * report.mean_iou, color=RED, linestyle="--", label=f"mean {100 * report.mean_iou:.2f}")
-        ax.legend(loc="lower right")
-    left_out = len(report.classes) - len(defined)
-    parts = [f"the {len(order)} lowest of {len(defined)} classes"] * (len(order) < len(defined))
-    parts += [f"{left_out} not defined"] * (left_out > 0)
-    ax.set_title(", ".join(parts))
+        label = f"mean IoU {100 * report.mean_iou:.2f} {extent(report)}"
+        ax.axvline(100 * report.mean_iou, color=css(colors.INK), linestyle="--", path_effects=_edge(), label=label)
+        ax.legend(loc="lower right", fontsize=SMALL)
+    _style_classes(ax, [report.classes[c].name for c in rows])
+    parts = [f"the {len(bars)} lowest of {len(defined)} classes"] if len(bars) < len(defined) else []
+    parts += [f"{len(undefined)} undefined"] if len(rows) == len(bars) and undefined else []
+    ax.set_title("IoU of each class" + (f" ({', '.join(parts)})" if parts else ""), fontsize=11)
     return ax
 
 
-def errors(
-    image: Any,
-    preds: Any,
-    target: Any,
-    num_classes: int | None = None,
-    ax: "Axes | None" = None,
-    *,
-    of: int | str | None = None,
-    label_space: LabelSpace | None = None,
-    protocol: str | Protocol | None = None,
-    ignore_index: int | Iterable[int] | None = None,
-    class_names: ClassNames | None = None,
-    pred_ids: Literal["ids", "classes"] | None = None,
-) -> "Axes":
-    """Draws an image in grey, with what of a prediction is right and wrong on it; void is dark.
-
-    Args:
-        image: ``[H, W]``, ``[H, W, 3]`` or ``[3, H, W]``, uint8 or floating from 0 to 1; ``None`` for none.
-        preds, target: one label map each, ``[H, W]``, tensor or array; ``preds`` may be scores ``[C, H, W]``.
-        num_classes: number of classes.
-        ax: axes to draw on; new ones by default.
-        of: a class, by number or name: its hits, misses and false alarms are drawn, instead of those of all classes.
-        label_space, protocol: the classes instead of ``num_classes``.
-        ignore_index, class_names, pred_ids: as of ``MeanIoU``.
-
-    Raises:
-        TypeError, ValueError: if a map or the image does not fit, or a setting is off.
-        ModuleNotFoundError: if matplotlib is not there.
-
-    Example:
-        >>> import numpy as np
-        >>> from meaniou import plot
-        >>> target = np.array([[0, 0, 1], [0, 1, 1]])
-        >>> ax = plot.errors(None, 1 - target, target, 2, of=1)
-        >>> [text.get_text() for text in ax.get_legend().get_texts()]
-        ['hit', 'miss', 'false alarm']
-    """
-    space, _ = resolve_label_space(
-        num_classes, label_space, protocol, ignore_index=ignore_index, class_names=class_names, pred_ids=pred_ids
-    )
-    one = None if of is None else _class(of, space)
-    both = classes_of(
-        as_tensor(preds, "preds")[None], as_tensor(target, "target")[None], None, space, InputSettings("index")
-    )
-    predicted, truth = (part[0].cpu().numpy() for part in both)
-    if truth.ndim != 2 or not truth.size:
-        raise ValueError(f"target is {list(truth.shape)}; expected one label map [H, W], so pass that of one image.")
-    picture = overlays.errors(image, predicted, truth, space.num_classes, one)
-    ax = _axes(ax, (8.0, 8.0 * min(1.5, truth.shape[0] / truth.shape[1]) + 0.5))
-    ax.imshow(picture, interpolation="nearest")
-    ax.set_axis_off()
-    from matplotlib.patches import Patch
-
-    legend = overlays.OF_ALL if one is None else overlays.OF_ONE
-    colors = overlays.legend(legend)
-    handles = [Patch(color=overlays.css(colors[name]), label=name) for name in legend]
-    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles), frameon=False)
-    if one is not None:
-        ax.set_title(space.class_names[one], parse_math=False)
-    return ax
-
-
-def _axes(ax: "Axes | None", size: tuple[float, float]) -> "Axes":
-    """The axes that are passed, or those of a new figure."""
-    if ax is not None:
-        return ax
-    try:
-        from matplotlib import pyplot
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "Plots are drawn with matplotlib, which is not there; install the extra 'plot'."
-        ) from error
-    _, axes = pyplot.subplots(figsize=size, layout="constrained")
-    return axes
+def _write_numbers(ax: "Axes", view: MatrixView, normalize: Normalize | None, top: float) -> None:
+    """Writes a number into each cell with pixels, and words into rows and columns without any."""
+    rows, columns = view.values.shape
+    size = SMALL if columns <= NUMBERS // 2 else SMALL - 1
+    for (i, j), value in np.ndenumerate(view.values):
+        if value > 0:
+            light = colors.strength(value / top) >= colors.FULL_INK
+            text = matrix_view.percent(value) if normalize else _short(int(value))
+            ax.text(j, i, text, ha="center", va="center", fontsize=size, color="white" if light else "black")
+    words: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": size, "color": css(colors.SOFT)}
+    if normalize == "truth":
+        for i in view.undefined_rows:
+            ax.text((columns - 1) / 2, i, "not in the ground truth", **words)
+    if normalize == "prediction":
+        for j in view.undefined_columns:
+            ax.text(j, (rows - 1) / 2, "never predicted", rotation=90, **words)
 
 
 def _draw_intervals(ax: "Axes", intervals: Intervals, order: list[int]) -> None:
+    """Draws the interval of each bar as a line, and that of the mean as a band."""
+    label: str | None = f"{100 * intervals.mean_iou.confidence:g} % interval"
     for i, c in enumerate(order):
         interval = intervals.classes[c]
         if not math.isnan(interval.low):
-            ax.plot(
-                [100 * interval.low, 100 * interval.high], [i, i], color=YELLOW, linewidth=2.5, solid_capstyle="butt"
-            )
+            ends = [100 * interval.low, 100 * interval.high]
+            ax.plot(ends, [i, i], color=css(colors.INK), marker="|", path_effects=_edge(), label=label)
+            label = None
     mean = intervals.mean_iou
     if not math.isnan(mean.low):
-        ax.axvspan(100 * mean.low, 100 * mean.high, color=RED, alpha=0.15, linewidth=0)
+        ax.axvspan(100 * mean.low, 100 * mean.high, color=css(colors.SOFT), alpha=0.2, linewidth=0, zorder=0)
 
 
-def _class(of: int | str, space: LabelSpace) -> int:
-    members = resolve_class_groups(space, {"of": [of]})["of"]
-    if not members:
-        raise ValueError(f"The class {of!r} is ignored; expected one that is counted, so name another.")
-    return members[0]
+def _edge() -> list[Any]:
+    """A light edge for a dark line, which is then seen on a bar and beside it."""
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=3.5, foreground="white")]
+
+
+def _style_classes(ax: "Axes", names: list[str]) -> None:
+    ax.set_yticks(range(len(names)), names, parse_math=False)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_xlim(0, 108)  # room for the number of a bar that fills the width
+    ax.set_xticks(range(0, 101, 20))
+    ax.set_xlabel("IoU in percent")
+    ax.tick_params(axis="y", length=0)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.grid(axis="x", color=css(colors.UNDEFINED))
+    ax.set_axisbelow(True)
 
 
 def _short(number: int) -> str:
-    """A number with three digits at most and a letter for its size."""
+    """A number of at most three digits with a letter for its size, such as ``1.23M``."""
     for size, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if number >= size:
             return f"{number / size:.3g}{letter}"

@@ -1,4 +1,4 @@
-"""The part of a confusion matrix that can be looked at: all of it, or the classes with the lowest IoU."""
+"""The part of a confusion matrix that fits on a screen: all of it, or the classes with the lowest IoU."""
 
 import math
 from dataclasses import dataclass
@@ -11,19 +11,20 @@ from meaniou._util import as_integer
 from meaniou.report import Report
 
 Normalize = Literal["truth", "prediction"]
-READABLE = 30  # classes whose names can be read along one side
+READABLE = 30  # names that can be read along one side
 OTHERS = "(others)"
+VOID_PREDICTION, OUTSIDE = "(void prediction)", "(outside)"  # predictions that are no class
 
 
 @dataclass(frozen=True)
 class MatrixView:
-    """Rows and columns of a confusion matrix that are shown.
+    """The rows and columns of a confusion matrix that are shown.
 
     Attributes:
         rows, columns: names; the columns begin with the classes of the rows.
         pixels: int64 ``[R, K]``.
-        values: shares 0 .. 1 or pixels, ``[R, K]``; NaN where nothing is known.
-        of: how many classes there are.
+        values: shares 0 .. 1 or pixels, ``[R, K]``; a share of no pixels is NaN.
+        of: number of classes of the whole matrix.
     """
 
     rows: tuple[str, ...]
@@ -34,15 +35,26 @@ class MatrixView:
 
     @property
     def title(self) -> str:
-        """What part it is; empty for all classes."""
-        return f"the {len(self.rows)} classes with the lowest IoU, of {self.of}" if len(self.rows) < self.of else ""
+        """Which classes are shown; empty if all are."""
+        return f"the {len(self.rows)} of {self.of} classes with the lowest IoU" if len(self.rows) < self.of else ""
+
+    @property
+    def undefined_rows(self) -> list[int]:
+        """Rows of shares without a pixel: classes that are not in the ground truth."""
+        return np.flatnonzero(np.isnan(self.values).all(1)).tolist()
+
+    @property
+    def undefined_columns(self) -> list[int]:
+        """Columns of shares without a pixel: classes that are never predicted."""
+        empty = np.isnan(self.values).all(0)
+        return [int(k) for k in np.flatnonzero(empty) if self.columns[k] != OTHERS and not empty.all()]
 
 
 def select_classes(report: Report, normalize: Normalize | None = "truth", most: int = READABLE) -> MatrixView:
-    """The matrix of a report in shares of the truth, of the prediction, or in pixels.
+    """The confusion matrix of a report in shares of the ground truth, shares of the prediction, or pixels.
 
-    With more than ``most`` classes its rows are the ones with the lowest IoU, and its columns these, then those that
-    they are most often taken for, then all others.
+    With more than ``most`` classes, the rows are the classes with the lowest IoU. The columns are the same classes,
+    then those that they are most often taken for, then the sum of all others.
 
     Raises:
         ValueError: if a setting is unknown or out of range.
@@ -51,9 +63,9 @@ def select_classes(report: Report, normalize: Normalize | None = "truth", most: 
         raise ValueError(f"normalize is {normalize!r}; expected 'truth', 'prediction' or None.")
     if as_integer("most", most) < 1:
         raise ValueError(f"most is {most}; expected 1 class or more.")
-    pixels = report.counts[:-2]  # no truth, no row
+    pixels = report.counts[:-2]  # pixels that are void or out of range in the ground truth are in no class
     size = len(pixels)
-    names = [*(c.name for c in report.classes), "(void)", "(outside)"]  # a column is a prediction
+    names = [*(c.name for c in report.classes), VOID_PREDICTION, OUTSIDE]
     values = _normalized(pixels, normalize)
     if size <= most:
         columns = [*range(size), *(c for c in (size, size + 1) if pixels[:, c].any())]
@@ -63,12 +75,12 @@ def select_classes(report: Report, normalize: Normalize | None = "truth", most: 
     rest = [c for c in range(size + 2) if c not in columns]
     few, shown = (np.c_[m[np.ix_(rows, columns)], m[np.ix_(rows, rest)].sum(1)] for m in (pixels, values))
     if normalize == "prediction":
-        shown[:, -1] = np.nan  # shares of different wholes have no sum
+        shown[:, -1] = np.nan  # shares of different predictions have no sum
     return MatrixView(tuple(names[c] for c in rows), (*(names[c] for c in columns), OTHERS), few, shown, size)
 
 
 def _normalized(pixels: NDArray[np.int64], normalize: Normalize | None) -> NDArray[np.float64]:
-    """Shares of the truth or of the prediction, NaN where there is none; or the pixels themselves."""
+    """Shares of the ground truth or of the prediction, NaN where it has no pixel; or the pixels themselves."""
     values = pixels.astype(np.float64)
     if normalize is None:
         return values
@@ -77,7 +89,7 @@ def _normalized(pixels: NDArray[np.int64], normalize: Normalize | None) -> NDArr
 
 
 def _lowest(report: Report, pixels: NDArray[np.int64], most: int) -> tuple[list[int], list[int]]:
-    """The classes with the lowest IoU, and these with those that they are most often taken for."""
+    """The rows, classes with the lowest IoU; and the columns, these and the classes they are most often taken for."""
     defined = [c for c in range(len(pixels)) if not math.isnan(report.classes[c].iou) and pixels[c].any()]
     number = max(1, most * 2 // 3)
     rows = sorted(defined, key=lambda c: report.classes[c].iou)[:number] or list(range(number))
@@ -88,5 +100,5 @@ def _lowest(report: Report, pixels: NDArray[np.int64], most: int) -> tuple[list[
 
 
 def percent(share: float) -> str:
-    """A share in whole percent, as a cell of the matrix shows it."""
+    """A share in whole percent, as a cell of the matrix shows it; ``<1`` below half a percent."""
     return f"{100 * share:.0f}" if share >= 0.005 else "<1"

@@ -11,7 +11,7 @@ from meaniou.report.records import (
     ImagesReport,
     Intervals,
 )
-from meaniou.report.report import Report, class_values, overall_numbers
+from meaniou.report.report import Report, class_values, classes_in_mean, overall_numbers
 
 __all__ = [
     "COLUMNS",
@@ -27,6 +27,7 @@ __all__ = [
     "Report",
     "build_report",
     "class_values",
+    "classes_in_mean",
     "columns_of",
     "image_table",
     "overall_numbers",

@@ -111,10 +111,9 @@ class Report(EqualByValue):
 
     def headline(self) -> str:
         """The mean IoU in percent, and how many classes it is the mean of."""
-        values = [self.classes[c].iou for c in self.rules["classes"]]
-        defined = sum(not math.isnan(iou) for iou in values)
+        defined, number = classes_in_mean(self)
         mean = "undefined" if math.isnan(self.mean_iou) else f"{percent(self.mean_iou)} %"
-        return f"mean IoU {mean} over {defined} of {len(values)} classes"
+        return f"mean IoU {mean} over {defined} of {number} classes"
 
     def footer(self) -> str:
         """The protocol, and what was changed in it."""
@@ -127,6 +126,12 @@ class Report(EqualByValue):
 def overall_numbers(report: Report) -> dict[str, tuple[str, float]]:
     """The numbers over all classes by the names of their fields: titles and values."""
     return {part.name: (part.metadata["title"], getattr(report, part.name)) for part in fields(report) if part.metadata}
+
+
+def classes_in_mean(report: Report, name: str = "iou") -> tuple[int, int]:
+    """The number of classes over which the mean of a field of ``ClassReport`` is, and of those that could be in it."""
+    values = [getattr(report.classes[c], name) for c in report.rules["classes"]]
+    return sum(not math.isnan(value) for value in values), len(values)
 
 
 def class_values(report: Report, c: int) -> list[float]:
