@@ -104,7 +104,7 @@ def test_unanswered():
     assert_ratios(mean_iou(*case, average="weighted"), (3 / 4 + 2 / 2) / 5)
     assert_ratios(mean_iou(*case, average="weighted", void_preds="drop"), (2 / 3 + 2 / 2) / 4)
     for function in (class_iou, mean_iou):
-        with pytest.raises(ValueError, match="1 pixels without an answer"):
+        with pytest.raises(ValueError, match="1 void predictions"):
             function(*case, void_preds="error")
 
 

@@ -1,7 +1,16 @@
-"""Mean IoU that is exact, accounts for every pixel, and runs at the speed of memory.
+"""Exact mean IoU for semantic segmentation: a torchmetrics ``Metric``, functions of one call, and a command line.
 
-Rows are truth, columns are predictions. Counts are int64 until they become float64 ratios, once.
-NaN means "not defined", never zero.
+``MeanIoU`` adds up one int64 confusion matrix over batches and ranks; rows are ground truth, columns are predictions.
+Void pixels, void predictions and out-of-range labels have cells of their own, so that every pixel is accounted for.
+Ratios are computed once, in float64. NaN means "undefined", never zero.
+
+Example:
+    >>> import torch
+    >>> from meaniou import MeanIoU
+    >>> metric = MeanIoU(num_classes=3, ignore_index=255)
+    >>> metric.update(torch.tensor([[0, 1, 1, 2]]), torch.tensor([[0, 1, 2, 255]]))  # preds, target: once per batch
+    >>> metric.compute()
+    tensor(0.5000)
 """
 
 from importlib.metadata import version as _version

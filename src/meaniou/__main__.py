@@ -1,10 +1,10 @@
-"""Runs the command line as ``python -m meaniou``, or says what it needs."""
+"""Runs the command line as ``python -m meaniou``."""
 
 import sys
 
 
 def main() -> None:
-    """Runs the command line."""
+    """Runs the command line, or exits with an error that names a missing package."""
     try:
         from meaniou.cli import main as run
     except ModuleNotFoundError as error:

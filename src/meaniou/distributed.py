@@ -1,4 +1,4 @@
-"""The sampler for evaluation on several processes: each image goes to one rank, and none is repeated."""
+"""A sampler for evaluation on several processes, which gives each image to exactly one rank."""
 
 from typing import Any
 
@@ -6,18 +6,22 @@ from torch.utils.data import Dataset, DistributedSampler
 
 
 class UnpaddedSampler(DistributedSampler[Any]):
-    """Gives each rank its share of a dataset, each image to one rank and once, in the order of ``DistributedSampler``.
+    """A ``DistributedSampler`` for evaluation: each image goes to exactly one rank, and none is repeated.
 
-    ``DistributedSampler`` repeats images until all ranks have equally many, so that these count twice. Here shares may
-    differ by one image and may be empty, which is right for evaluation. Train with ``DistributedSampler``, since a
-    wrapped model waits for ranks with more batches.
+    ``DistributedSampler`` repeats images until all ranks have equally many, which counts some images twice. Here the
+    shares of ranks may differ by one image, and may be empty. Do not use it for training: a model in
+    ``DistributedDataParallel`` waits in each step for all ranks.
 
     Args:
-        dataset: anything with a length.
-        num_replicas: number of ranks; by default that of the process group.
-        rank: of this process; by default that in the process group.
-        shuffle: whether each epoch has another order; then call ``set_epoch`` before each.
-        seed: of the order, the same on all ranks.
+        dataset: a dataset with a length.
+        num_replicas: number of ranks; by default the size of the process group.
+        rank: rank of this process; by default its rank in the process group.
+        shuffle: whether to shuffle; call ``set_epoch`` before each epoch for a new order. ``False`` keeps the order.
+        seed: seed of the shuffling, the same on all ranks.
+
+    Raises:
+        ValueError: if ``rank`` is out of range, or if there is no process group and ``num_replicas`` or ``rank`` is
+            missing.
 
     Example:
         >>> from meaniou.distributed import UnpaddedSampler
@@ -34,7 +38,7 @@ class UnpaddedSampler(DistributedSampler[Any]):
         seed: int = 0,
     ) -> None:
         super().__init__(dataset, num_replicas, rank, shuffle, seed)
-        # With drop_last the base class adds nothing, and drops what is beyond total_size, which is nothing.
+        # With drop_last the base class adds no image, and drops those beyond total_size: none.
         self.drop_last = True
         self.total_size = len(dataset)  # type: ignore[arg-type]
         self.num_samples = len(range(self.rank, self.total_size, self.num_replicas))

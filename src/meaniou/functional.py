@@ -1,4 +1,4 @@
-"""The number or the matrix in one call, from tensors, NumPy arrays or anything with DLPack."""
+"""Mean IoU and the confusion matrix in one call, from tensors, NumPy arrays or objects with DLPack."""
 
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -51,27 +51,31 @@ def mean_iou(
     impl: Impl = "auto",
     **kwargs: Any,
 ) -> Tensor:
-    """Mean IoU of one batch: the value of ``MeanIoU`` with the same keywords after one update.
+    """Mean IoU of label maps or scores in one call: ``MeanIoU(...)``, one ``update`` and ``compute``.
 
     Args:
-        preds: as in ``MeanIoU.update``, or a NumPy array or an object with DLPack, or a list or tuple of these.
-        target: likewise.
-        num_classes: number of classes C, 1 to 4096; not needed beside ``label_space=`` or ``protocol=``.
-        valid: bool ``[B]`` or of the target's shape, ``False`` where an image or a pixel is void.
+        preds: label maps ``[B, *]``, or scores ``[B, C, *]``: a tensor, a NumPy array or an object with DLPack, or a
+            list with one map per image. ``MeanIoU.update`` has the details.
+        target: label maps ``[B, *]``, or a list of them.
+        num_classes: number of classes C, 1 to 4096; not needed with ``label_space`` or ``protocol``.
+        valid: bool ``[B]`` or of the target's shape; ``False`` ignores an image or a pixel.
         kwargs: those of ``torchmetrics.Metric``. All other keywords are those of ``MeanIoU``.
 
     Returns:
-        A ratio 0 .. 1, 0-d, or ``[C]`` with ``average="none"``; NaN where undefined.
+        A ratio 0 .. 1, 0-d, or ``[C]`` with ``average="none"``; float32 (float64 where that is the default dtype), on
+        the device of ``target``. NaN where undefined, such as the IoU of an absent class.
 
     Raises:
-        TypeError: as ``MeanIoU`` and its ``update``.
-        ValueError: as ``MeanIoU``, its ``update`` and its ``compute``.
+        TypeError: as ``MeanIoU`` and ``MeanIoU.update``.
+        ValueError: as ``MeanIoU``, ``MeanIoU.update`` and ``MeanIoU.compute``.
 
     Example:
         >>> import numpy as np
         >>> from meaniou import mean_iou
         >>> mean_iou(np.array([[0, 1, 1]]), np.array([[0, 1, 0]]), num_classes=2)
         tensor(0.5000)
+        >>> mean_iou(np.array([[0, 1, 1]]), np.array([[0, 1, 255]]), 3, ignore_index=255, average="none")
+        tensor([1., 1., nan])
     """
     preds, target, valid = (
         _maps("preds", preds),
@@ -127,11 +131,18 @@ def confusion_matrix(
     impl: Impl = "auto",
     include_void: bool = False,
 ) -> Tensor:
-    """Counted pixels, int64 ``[C, C]``, truth in rows and predictions in columns.
+    """The confusion matrix in pixels, int64 ``[C, C]``: rows are ground truth, columns are predictions.
 
-    With ``include_void``, int64 ``[C + 2, C + 2]``: row C is void, column C void predictions, and row and
-    column C + 1 are outside the classes, so that the sum is the number of pixels. The other arguments, and what is
-    raised, are those of ``MeanIoU`` and its ``update``.
+    As in torchmetrics, ``preds`` comes first; scikit-learn's function of this name takes ``(y_true, y_pred)``.
+
+    Args:
+        preds, target, num_classes, valid: as in ``mean_iou``.
+        include_void: return ``[C + 2, C + 2]``: row C is void, column C void predictions, and row and column C + 1 are
+            out-of-range labels, so that the sum is the number of pixels. The other keywords are those of ``MeanIoU``.
+
+    Raises:
+        TypeError: as ``MeanIoU`` and ``MeanIoU.update``.
+        ValueError: as ``MeanIoU`` and ``MeanIoU.update``; for out-of-range labels on every device.
 
     Example:
         >>> import torch
@@ -158,7 +169,7 @@ def confusion_matrix(
 
 
 def _maps(name: str, value: Any) -> Any:
-    """The maps, with tensors for all but NumPy arrays, whose errors name NumPy's functions."""
+    """The maps as tensors; NumPy arrays stay arrays, so that errors name NumPy's functions."""
     if isinstance(value, (list, tuple)):
         return [_maps(f"{name}[{i}]", item) for i, item in enumerate(value)]
     tensor = as_tensor(value, name)

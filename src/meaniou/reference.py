@@ -1,7 +1,7 @@
-"""Counts, IoU and means of label maps and scores in slow, plain NumPy, from the definitions as sets of pixels.
+"""Counts, IoU and means of label maps and scores in slow, plain NumPy, written from the definitions on sets of pixels.
 
 A set of pixels is a boolean mask of the target's shape: intersection is ``&``, union ``|``, size ``np.count_nonzero``.
-Nothing here is fast, and nothing is shared with the code that it checks.
+Tests compare the package with this module, which therefore shares no code with it.
 """
 
 import math
@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 NO_ANSWER = -(2**61) - 1
-"""The label of a pixel whose scores hold NaN; as a prediction it is void."""
+"""The label of a pixel whose scores hold NaN: a void prediction."""
 
 OUTSIDE = -(2**61) - 2
-"""The label of a pixel that is not one-hot: no class, and not ignored."""
+"""The label of a pixel that is not one-hot: out of range."""
 
 VOID = -(2**61) - 3
-"""The label of a pixel whose id is void, for ``ignore_index``."""
+"""The label of a pixel whose id is void; pass it as ``ignore_index``."""
 
 Average = Literal["macro", "micro", "weighted", "none"]
 VoidPreds = Literal["miss", "drop", "error"]
@@ -30,10 +30,10 @@ Mask = NDArray[np.bool_]
 
 
 def labels_of_scores(scores: NDArray[Any], num_classes: int) -> NDArray[np.int64]:
-    """The class with the highest score, the first one of equals (-0 equals 0; infinities are ordinary scores).
+    """The class with the highest score, the first of equal ones (-0 equals 0; infinities are ordinary scores).
 
-    From floating ``[B, C, *]`` to int64 ``[B, *]``, ``NO_ANSWER`` where any score of the pixel is NaN. Raises
-    ``ValueError`` if dimension 1 does not have size C.
+    Takes floating ``[B, C, *]`` and returns int64 ``[B, *]``, ``NO_ANSWER`` where any score of the pixel is NaN. Raises
+    ``ValueError`` unless dimension 1 has size C.
 
     >>> labels_of_scores(np.array([[[0.1, 0.5, 0.2], [0.9, 0.5, np.nan]]]), 2)[0, :2]
     array([1, 0])
@@ -53,7 +53,7 @@ def labels_of_scores(scores: NDArray[Any], num_classes: int) -> NDArray[np.int64
 def labels_of_threshold(scores: NDArray[Any], threshold: float) -> NDArray[np.int64]:
     """Class 1 where ``scores > threshold`` (compared in the dtype of the scores), class 0 elsewhere.
 
-    From floating ``[*]``, one channel, to int64 ``[*]``, ``NO_ANSWER`` where the score is NaN.
+    Takes floating ``[*]``, one channel, and returns int64 ``[*]``, ``NO_ANSWER`` where the score is NaN.
 
     >>> labels_of_threshold(np.array([0.2, 0.5, 0.7]), 0.5)
     array([0, 0, 1])
@@ -64,9 +64,9 @@ def labels_of_threshold(scores: NDArray[Any], threshold: float) -> NDArray[np.in
 
 
 def labels_of_one_hot(one_hot: NDArray[Any]) -> NDArray[np.int64]:
-    """The channel that holds the only 1 of a pixel.
+    """The channel that holds the single 1 of a pixel.
 
-    From ``[B, C, *]`` of any dtype to int64 ``[B, *]``, ``OUTSIDE`` where a pixel is not exactly one 1 among zeros.
+    Takes ``[B, C, *]`` of any dtype and returns int64 ``[B, *]``, ``OUTSIDE`` unless a pixel holds one 1 among zeros.
 
     >>> labels_of_one_hot(np.array([[[1, 0], [0, 1]]]))
     array([[0, 1]])
@@ -80,10 +80,10 @@ def labels_of_one_hot(one_hot: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def labels_of_ids(stored: Labels, ids: Iterable[Iterable[int]], void: Iterable[int] = ()) -> NDArray[np.int64]:
-    """The class of each pixel from the ids that are stored, several of which may stand for one class.
+    """The class of each pixel from its stored id; several ids may stand for one class.
 
-    From integers ``[*]`` to int64 ``[*]``; ``ids`` holds those of each class. ``VOID`` where the id is in ``void``,
-    whatever else it stands for, and ``OUTSIDE`` where it stands for nothing.
+    Takes integers ``[*]`` and returns int64 ``[*]``; ``ids`` holds the ids of each class. ``VOID`` where the id is in
+    ``void``, also if a class has it, and ``OUTSIDE`` where the id is in neither.
 
     >>> labels_of_ids(np.array([7, 12, 11, 0]), [[7], [11, 12]], void=[0]).tolist() == [0, 1, 1, VOID]
     True
@@ -98,19 +98,19 @@ def labels_of_ids(stored: Labels, ids: Iterable[Iterable[int]], void: Iterable[i
 def counts(
     preds: Labels, target: Labels, num_classes: int, ignore_index: IgnoreIndex = (), valid: Mask | None = None
 ) -> NDArray[np.int64]:
-    """The confusion matrix with void and outside: truth in rows, predictions in columns, every pixel in one cell.
+    """The confusion matrix with void and out-of-range labels: ground truth in rows, every pixel in one cell.
 
     Args:
         preds, target: integer or bool labels ``[B, *]`` of one shape; preds may hold ``NO_ANSWER``.
-        num_classes: C.
-        ignore_index: ids that are no class, inside or outside ``0 .. C-1``.
-        valid: bool, of the target's shape or ``[B]``; a pixel that is not valid is void.
+        num_classes: number of classes C.
+        ignore_index: id or ids that are void, inside or outside ``0 .. C-1``.
+        valid: bool ``[B]`` or of the target's shape; ``False`` makes an image or a pixel void.
 
     Returns:
-        Pixels, int64 ``[C + 2, C + 2]``. Row C is void, column C void predictions, row and column C + 1 are outside.
+        Pixels, int64 ``[C + 2, C + 2]``. Row C is void, column C void predictions, row and column C + 1 out of range.
 
     Raises:
-        TypeError, ValueError: a dtype or a shape does not fit.
+        TypeError, ValueError: if a dtype or a shape does not fit.
 
     Example:
         >>> counts(np.array([[0, 1, 1]]), np.array([[0, 0, 255]]), 2, ignore_index=255)
@@ -137,15 +137,15 @@ def class_iou(
     present: Present = "union",
     absent: Absent = "skip",
 ) -> NDArray[np.float64]:
-    """Size of the intersection over size of the union of T and P, for each class.
+    """The IoU of each class: the size of the intersection over the size of the union of T and P.
 
-    T are the pixels of the class in the truth, P those predicted, both on valid pixels whose truth is a class. A void
-    prediction stays in T (``void_preds="miss"``), is void (``"drop"``) or a ``ValueError`` (``"error"``); an outside
-    prediction stays in T. A class is present if the union, or T (``present="target"``), is not empty; one
-    that is not has NaN (``absent="skip"``, ``"nan"``), 0 (``"zero"``) or 1 (``"one"``). The rest is as in `counts`.
+    T are the ground-truth pixels of the class, P its predicted pixels, both on valid pixels whose ground truth is a
+    class. A void prediction stays in T (``void_preds="miss"``), drops the pixel (``"drop"``) or raises (``"error"``);
+    an out-of-range prediction stays in T. A class is present if the union, or T with ``present="target"``, is not
+    empty; otherwise it has NaN (``absent="skip"``, ``"nan"``), 0 (``"zero"``) or 1 (``"one"``). The rest as `counts`.
 
     Returns:
-        Ratios 0..1, float64 ``[C]``. NaN: the class is not present, or its id is ignored.
+        Ratios 0 .. 1, float64 ``[C]``; NaN where a class is not present, or its id is ignored.
 
     Example:
         >>> class_iou(np.array([[0, 1, 1, 1]]), np.array([[0, 0, 1, 1]]), 3).round(2)
@@ -167,14 +167,14 @@ def mean_iou(
     average: Average | None = "macro",
     classes: Iterable[int] | None = None,
 ) -> float | NDArray[np.float64]:
-    """One number from the IoU of the classes in ``classes`` (None: all) that are not ignored, over all pixels together.
+    """The average IoU over ``classes`` (None: all) without ignored ones, from all pixels together.
 
-    ``"macro"``: mean, where a class that is not present is left out (``absent="skip"``) or brings its value;
-    ``"micro"``: sum of intersections over sum of unions, present classes only; ``"weighted"``: mean over the present
-    classes by truth area; ``"none"`` or None: the result of `class_iou`. The other arguments are those of `class_iou`.
+    ``"macro"``: mean over classes; one that is not present is left out (``absent="skip"``) or has the value of
+    ``absent``. ``"micro"``: sum of intersections over sum of unions of present classes. ``"weighted"``: mean over
+    present classes, weighted by T. ``"none"`` or None: `class_iou`. The other arguments are those of `class_iou`.
 
     Returns:
-        Ratio 0..1. NaN: there is nothing to average, or ``absent="nan"`` met a class that is not present.
+        A ratio 0 .. 1; NaN if there is no class to average, or ``absent="nan"`` and a class is not present.
 
     Example:
         >>> mean_iou(np.array([[0, 1, 1, 1]]), np.array([[0, 1, 1, 0]]), 3, average="micro")
@@ -220,7 +220,7 @@ def _areas(
     counted = _labelled(target, range(num_classes)) & ~void
     if void_preds == "error" and (counted & void_pred).any():
         number = np.count_nonzero(counted & void_pred)
-        raise ValueError(f"preds holds {number} pixels without an answer where the truth is a class.")
+        raise ValueError(f"preds holds {number} void predictions where the ground truth is a class.")
     if void_preds == "drop":
         counted &= ~void_pred
     areas = _Areas([], [], [], [])
@@ -249,7 +249,7 @@ def _ratios(areas: _Areas, is_present: list[bool], absent: Absent) -> NDArray[np
 
 
 def _bins(labels: Labels, num_classes: int, aside: Mask) -> Iterator[tuple[int, Mask]]:
-    """Index and pixels of each class that occurs, of those set aside, and of the rest."""
+    """The index and the pixels of each class that occurs, of void (``aside``), and of the rest."""
     yield num_classes, aside
     rest = ~aside
     for c in map(int, np.unique(labels[rest])):
@@ -261,7 +261,7 @@ def _bins(labels: Labels, num_classes: int, aside: Mask) -> Iterator[tuple[int, 
 
 
 def _set_aside(preds: Labels, target: Labels, ignored: frozenset[int], valid: Mask | None) -> tuple[Mask, Mask]:
-    """The void pixels, and those with a void prediction; a pixel may be both."""
+    """The void pixels, and the pixels with a void prediction; a pixel may be both."""
     for name, labels in (("preds", preds), ("target", target)):
         if labels.dtype.kind not in "biu":
             raise TypeError(f"{name} is {labels.dtype}; expected integer or bool labels.")
@@ -278,7 +278,7 @@ def _set_aside(preds: Labels, target: Labels, ignored: frozenset[int], valid: Ma
 
 
 def _labelled(labels: Labels, ids: Iterable[int]) -> Mask:
-    """The pixels with one of the ids; NumPy compares with a Python int by value, in and out of the dtype's range."""
+    """The pixels with one of the ids; NumPy compares a Python int by value, also outside the range of the dtype."""
     pixels = np.zeros(labels.shape, dtype=np.bool_)
     for i in ids:
         pixels |= labels == i

@@ -1,4 +1,4 @@
-"""Synthetic street scenes: the label map of each, and the map that an imperfect model predicts."""
+"""Synthetic street scenes: label maps, and the predictions of an imperfect model."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,10 +15,10 @@ Labels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Shape:
-    """An object of a scene; its middle and half size are shares of the width and height."""
+    """An object of a scene; its centre and half size are fractions of the width and height."""
 
     label: int
-    kind: str  # "box", "disc" or "wedge", which widens from its top down
+    kind: str  # "box", "disc" or "wedge", which widens downwards
     x: float
     y: float
     half_width: float
@@ -26,10 +26,10 @@ class Shape:
 
 
 def scene(seed: int, height: int = 256, width: int = 512) -> tuple[Labels, Labels]:
-    """Prediction and truth of one image, uint8 ``[H, W]`` each.
+    """The prediction and the ground truth of one image, uint8 ``[H, W]`` each; ``seed`` selects the scene.
 
-    Classes are those of ``NAMES``. The truth has a void frame and void contours (255), there is no train anywhere, and
-    a bicycle is only ever predicted. At 1024 x 2048, 0.6 % of the neighbouring pixels differ in truth or prediction.
+    Classes are those of ``NAMES``. The ground truth has a void frame and void contours (255). No map holds a train, and
+    only predictions hold bicycles. At 1024 x 2048, 0.6 % of the neighbouring pixels differ in one of the maps.
     """
     rng = np.random.default_rng(seed)
     shapes = list(_shapes(rng))
@@ -39,7 +39,7 @@ def scene(seed: int, height: int = 256, width: int = 512) -> tuple[Labels, Label
 
 
 def _shapes(rng: np.random.Generator) -> Iterator[Shape]:
-    """The shapes of a random scene, the farthest first."""
+    """The shapes of a random scene, the most distant first."""
     horizon = rng.uniform(0.4, 0.5)
     yield Shape(SKY, "box", 0.5, 0.0, 0.6, horizon + 0.1)
     for x in np.arange(0.0, 1.1, 0.14):
@@ -75,7 +75,7 @@ def _shapes(rng: np.random.Generator) -> Iterator[Shape]:
 
 
 def _misjudged(shapes: list[Shape], rng: np.random.Generator) -> Iterator[Shape]:
-    """The shapes as a model sees them: a little off, some small ones missed, some persons taken for bicycles."""
+    """The shapes as a model predicts them: shifted a little, some small ones missed, some persons as bicycles."""
     for shape in shapes:
         small = shape.half_width < 0.1
         if small and rng.random() < 0.1:
@@ -94,7 +94,7 @@ def _misjudged(shapes: list[Shape], rng: np.random.Generator) -> Iterator[Shape]
 
 
 def _draw(shapes: list[Shape], height: int, width: int) -> Labels:
-    """The label map of shapes, of which later ones hide earlier ones."""
+    """The label map of shapes; later ones cover earlier ones."""
     labels = np.full((height, width), BUILDING, np.uint8)
     y, x = (np.arange(height)[:, None] + 0.5) / height, (np.arange(width)[None] + 0.5) / width
     for shape in shapes:
@@ -108,7 +108,7 @@ def _draw(shapes: list[Shape], height: int, width: int) -> Labels:
 
 
 def _with_void(target: Labels) -> Labels:
-    """The map with a void frame, and void contours of its shapes."""
+    """The map with a void frame and void contours."""
     edge = np.zeros(target.shape, bool)
     edge[:, 1:] |= target[:, 1:] != target[:, :-1]
     edge[1:] |= target[1:] != target[:-1]

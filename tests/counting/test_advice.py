@@ -44,7 +44,7 @@ def test_a_foreground_of_255_that_is_void_is_doubted(kind, num_classes, value):
 
 
 def test_predictions_of_255_that_are_void_are_doubted():
-    with pytest.warns(Doubt, match="predictions hold no class 1, and give no answer on 16 pixels; if 255"):
+    with pytest.warns(Doubt, match="predictions hold no class 1.* 16 .*255"):
         mean_iou(square(255), square(1), 2, ignore_index=255)
     with pytest.warns(Doubt) as both:
         mean_iou(square(255), square(255), 2, ignore_index=[255])
@@ -351,14 +351,14 @@ def test_point_maps_and_scores_of_images():
 def test_labels_that_were_reduced_twice_are_doubted():
     labels = torch.arange(8).view(1, 2, 4)
     space = LabelSpace.reduce_zero_label(8)
-    with pytest.warns(Doubt, match=r"right on 0 of 7 valid pixels, and would be on 7 .*num_classes=8.*pred_ids='ids'"):
+    with pytest.warns(Doubt, match=r"0 of 7 .* 7 .*num_classes=8.*pred_ids='ids'"):
         assert mean_iou(labels, labels, label_space=space) == 0
     assert mean_iou(labels, labels, 8) == 1
-    with pytest.warns(Doubt, match="would be on"):  # predictions that hold ids
+    with pytest.warns(Doubt, match="0 of "):  # predictions that hold ids
         mean_iou(labels.clamp(1, 7), labels.clamp(1, 7), label_space=space)
     assert mean_iou(labels, labels + 1, label_space=space) == 1
     mean_iou(labels.flip(2), labels + 1, label_space=space)  # just a bad model
-    with pytest.warns(Doubt, match="would be on"):
+    with pytest.warns(Doubt, match="0 of "):
         mean_iou(labels, labels, protocol="ade20k", pred_ids="classes")
 
 
@@ -590,9 +590,9 @@ def test_a_truth_that_is_off_by_one_is_doubted():
         LabelRangeError, match=r"if labels are 1 to 150 and 0 is void, pass label_space=LabelSpace.reduce_zero_label"
     ):
         mean_iou(target - 1, target, 150)
-    with pytest.warns(Doubt, match="right on 0 of 3,600 pixels, and would be on 3,600 if each were one higher"):
+    with pytest.warns(Doubt, match="0 of 3,600 .*3,600 .*one higher"):
         mean_iou(target - 1, target, 151)
-    with pytest.warns(Doubt, match="if each were one lower"):
+    with pytest.warns(Doubt, match="one lower"):
         mean_iou(target, target - 1, 151)
     assert mean_iou(target - 1, target, label_space=LabelSpace.reduce_zero_label(150)) == 1
     mean_iou((target + 3) % 150, target - 1, 150)  # just a bad model

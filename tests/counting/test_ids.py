@@ -232,7 +232,7 @@ def test_reduce_zero_label_is_what_others_call_so():
 
 def test_metrics_of_other_ids_do_not_merge():
     a, b = MeanIoU(label_space=LabelSpace(2, ids=[5, 6])), MeanIoU(label_space=LabelSpace(2, ids=[6, 5]))
-    with pytest.raises(ValueError, match="expected the same settings"):
+    with pytest.raises(ValueError, match="ids="):
         a.merge_state(b)
     a.merge_state(MeanIoU(label_space=LabelSpace(2, ids=[5, 6], class_names=["a", "b"])))
 
@@ -260,7 +260,7 @@ def test_class_numbers_where_ids_are_expected_are_doubted():
     metric.update(torch.tensor([0, 1, 2] * 20), target)
     with pytest.warns(
         UserWarning,
-        match=r"right on 0 of 60 valid pixels .* no answer .* on 60, .*pass pred_ids='classes'",
+        match=r"0 of 60 .* 60\b.*pred_ids='classes'",
     ):
         assert metric.compute() == 0
     metric = MeanIoU(label_space=space)

@@ -97,25 +97,25 @@ def test_a_collection_hands_names_to_metrics_that_keep_rows():
 
 
 @pytest.mark.parametrize(
-    ("ids", "kind", "part"),
+    ("ids", "kind", "parts"),
     [
-        (["a", 1], TypeError, "image_ids holds 1 (int) beside names"),
-        ([1, "a"], TypeError, "image_ids holds 1 (int) beside names"),
-        (["a", None], TypeError, "image_ids holds None (NoneType) beside names"),
-        (["a", ""], ValueError, "image_ids holds an empty string"),
-        (["a", "b", "c"], ValueError, "image_ids is [3] and there are 2 images"),
-        ("ab", TypeError, "image_ids is 'ab'"),
-        ([b"a", b"b"], TypeError, "image_ids holds b'a'"),
+        (["a", 1], TypeError, ("1 (int)", "strings")),
+        ([1, "a"], TypeError, ("1 (int)", "strings")),
+        (["a", None], TypeError, ("None (NoneType)", "strings")),
+        (["a", ""], ValueError, ("empty",)),
+        (["a", "b", "c"], ValueError, ("[3]", "[2]")),
+        ("ab", TypeError, ("'ab'", "list")),
+        ([b"a", b"b"], TypeError, ("b'a'", "strings")),
     ],
     ids=str,
 )
 @pytest.mark.parametrize("call", ["update", "forward"])
-def test_names_that_are_off_change_nothing(ids, kind, part, call):
+def test_names_that_are_off_change_nothing(ids, kind, parts, call):
     metric = made(NAMES)
     before = state(metric)
     with pytest.raises(kind) as error:
         (metric.update if call == "update" else metric)(PREDS[:2], TARGET[:2], image_ids=ids)
-    assert_sentence(error, part)
+    assert_sentence(error, "image_ids", *parts)
     assert state(metric) == before
 
 
@@ -133,13 +133,13 @@ def test_two_names_with_one_number_are_refused(monkeypatch):
     before = state(metric)
     number = id_of(NAMES[0])
     monkeypatch.setattr(image_ids, "id_of", lambda name: number)
-    with pytest.raises(ValueError, match="same number") as error:
+    with pytest.raises(ValueError, match=str(number)) as error:
         metric.update(PREDS[:2], TARGET[:2], image_ids=["x", "y"])
-    assert_sentence(error, "rename one of the two images")
+    assert_sentence(error, "'x'", "'y'", "rename")
     assert state(metric) == before
     metric.update(PREDS[:1], TARGET[:1], image_ids=["x"])
     for ask in (metric.image_scores, metric.bootstrap, metric.report):
-        with pytest.raises(ValueError, match="same number"):
+        with pytest.raises(ValueError, match=str(number)):
             ask()
 
 
@@ -169,7 +169,7 @@ def test_clusters_are_of_the_ids_that_update_was_given():
     assert interval != named.bootstrap(resamples=20)
     numbered.image_names = dict(enumerate(NAMES))  # for what is printed
     assert numbered.bootstrap(clusters=patients.__getitem__, resamples=20).confidence == 0.95
-    with pytest.raises(ValueError, match=r"clusters has no image '(city/a|b\.png|ä)'"):
+    with pytest.raises(ValueError, match=r"clusters .*'(city/a|b\.png|ä)'"):
         named.bootstrap(clusters={id_of(name): "p" for name in NAMES})
 
 
@@ -201,7 +201,7 @@ def test_a_name_that_somebody_set_stays():
 def test_names_that_are_no_state_are_refused(labels):
     metric = made(NAMES)
     before = state(metric)
-    with pytest.raises(ValueError, match="'image_labels' is no list of uint8 tensors"):
+    with pytest.raises(ValueError, match=r"'image_labels' .*uint8"):
         metric.merge_state({**made(NAMES).metric_state, "image_labels": labels})
     assert state(metric) == before
 

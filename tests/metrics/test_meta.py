@@ -113,7 +113,7 @@ def test_counts_that_a_wrapper_overwrites_are_noticed(dirty, tmp_path):
     for call in (wrapper.compute, wrapper.metric.report, lambda: wrapper.metric.save(tmp_path / "a")):
         with pytest.raises(RuntimeError) as error:
             call()
-        assert_sentence(error, "not those that this metric counted, as after .to_empty(...) of a wrapper; call reset()")
+        assert_sentence(error, "to_empty()", "reset()")
     wrapper.reset()
     wrapper.update(PREDS, TARGET)
     assert [round(value.item(), 1) for value in wrapper.compute().values()] == [1.0, 0.5, 0.0]
@@ -180,7 +180,7 @@ def test_what_cannot_work_on_the_meta_device_names_it(call, tmp_path, monkeypatc
     metric = on_meta()
     with pytest.raises(RuntimeError) as error:
         CALLS[call](metric)
-    assert_sentence(error, "on the meta device", ".to_empty(device=...)")
+    assert_sentence(error, "meta device", "to_empty(device=...)")
     assert not list(tmp_path.iterdir())
     assert not metric._is_synced
     assert_as_new(metric.to_empty(device="cpu"))
@@ -190,12 +190,12 @@ def test_a_state_of_the_meta_device_is_not_added():
     metric = made()
     metric.update(PREDS, TARGET)
     for state in (on_meta(), on_meta().metric_state):
-        with pytest.raises(ValueError, match="holds no numbers") as error:
+        with pytest.raises(ValueError, match="meta device") as error:
             metric.merge_state(state)
-        assert_sentence(error)
+        assert_sentence(error, "'settings'")
     other = on_meta()
     other.persistent(True)
-    with pytest.raises(RuntimeError, match="holds no numbers"):
+    with pytest.raises(RuntimeError, match="meta device"):
         metric.load_state_dict(other.state_dict())
     assert metric.counts.sum() == 4
 
@@ -210,7 +210,7 @@ def test_a_checkpoint_takes_a_metric_off_the_meta_device(assign, dirty):
         one["metric"].persistent(True)
     state = source.state_dict()
     wrong = state | {"metric.settings": state["metric.settings"][1:]}
-    with pytest.raises(RuntimeError, match="expected the same settings"):
+    with pytest.raises(RuntimeError, match="settings"):
         model.load_state_dict(wrong, assign=True)
     assert model["metric"].counts.is_meta
     if not assign:
@@ -271,7 +271,7 @@ def test_a_planner_of_memory_runs_a_step(average):
         for call in (metric.report, metric.image_scores, lambda: metric.merge_state(made())):
             with pytest.raises(RuntimeError) as error:
                 call()
-            assert_sentence(error, "fake tensors, which hold no numbers")
+            assert_sentence(error, "fake tensors", "FakeTensorMode")
         metric.reset()
         assert metric.update_count == 0
 

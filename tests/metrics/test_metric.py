@@ -250,18 +250,18 @@ def test_settings_are_keywords():
 @pytest.mark.parametrize(
     ("keyword", "words"),
     [
-        ("ignore_indx", "(did you mean ignore_index?)."),
-        ("num_class", "(did you mean num_classes?)."),
-        ("sync_on_computee", "(did you mean sync_on_compute?)."),
-        ("task", "leave it out, and write num_classes=2 for a binary task"),
-        ("per_class", "write average='none'"),
+        ("ignore_indx", "'ignore_index'"),
+        ("num_class", "'num_classes'"),
+        ("sync_on_computee", "'sync_on_compute'"),
+        ("task", "num_classes=2"),
+        ("per_class", "average='none'"),
         ("no_such_setting", "help(MeanIoU)"),
     ],
 )
 def test_a_keyword_that_is_none_names_what_to_write(keyword, words):
     preds, target = maps(0)[0]
     for make in (MeanIoU, lambda **settings: mean_iou(preds, target, **settings)):
-        with pytest.raises(ValueError, match=f"^{keyword} is no keyword of MeanIoU") as error:
+        with pytest.raises(ValueError, match=f"MeanIoU .*'{keyword}'") as error:
             make(**{"num_classes": 19, "dist_sync_on_step": False, keyword: 255})
         assert_sentence(error, words)
 
@@ -367,7 +367,7 @@ def test_the_foreground_of_a_binary_mask_is_not_taken_for_void(side):
     metric = MeanIoU(2, ignore_index=255)  # as the examples of every other dataset have it
     metric.update(mask, mask)
     for ask in (metric.compute, metric.report):
-        with pytest.warns(UserWarning, match="truth holds no class 1, and 2 of its pixels are void; if 255"):
+        with pytest.warns(UserWarning, match="no class 1, .* 2 of its pixels .* 255 .* store it as 1"):
             ask()
     assert mean_iou(labels, labels, 2, ignore_index=255) == 1
 
@@ -381,14 +381,14 @@ def test_plot_without_matplotlib_names_the_extra(monkeypatch):
     monkeypatch.setattr("torchmetrics.utilities.plot._MATPLOTLIB_AVAILABLE", False)
     metric = MeanIoU(2)
     metric.update(torch.tensor([0]), torch.tensor([0]))
-    with pytest.raises(ModuleNotFoundError, match="install the extra 'plot'"):
+    with pytest.raises(ModuleNotFoundError, match=r"meaniou\[plot\]"):
         metric.plot()
 
 
 def test_sides_that_look_swapped_are_warned_of():
     truth, answer = torch.tensor([0, 1, 255, 255]), torch.tensor([0, 1, 1, 0])
     assert mean_iou(answer, truth, 2, ignore_index=255) == 1
-    with pytest.warns(UserWarning, match="no answer .* on 2 pixels, .* either the two are swapped"):
+    with pytest.warns(UserWarning, match="2 predicted pixels .*swapped"):
         mean_iou(truth, answer, 2, ignore_index=255)
     for settings in ({"void_preds": "drop"}, {"validate_args": False}):
         mean_iou(truth, answer, 2, ignore_index=255, **settings)
@@ -503,11 +503,11 @@ def test_a_compute_that_raises_leaves_a_usable_metric(setting):
     metric.update(torch.tensor([[0, 255]]), torch.tensor([[0, 0]]))
     for call in (metric.compute, metric.report, metric.plot):
         before = memory(metric)
-        with pytest.raises(ValueError, match="no answer"):
+        with pytest.raises(ValueError, match="void_preds"):
             call()
         assert_as_before(metric, before)
     before = memory(metric)
-    with pytest.raises(ValueError, match="no answer"):
+    with pytest.raises(ValueError, match="void_preds"):
         metric(torch.tensor([[255, 255]]), torch.tensor([[1, 0]]))
     assert_as_before(metric, before)
     metric.reset()

@@ -94,10 +94,10 @@ def test_what_is_no_saved_metric(tmp_path):
     path = tmp_path / "x"
     for content in (b"", b"no", pickle.dumps({"a": 1})):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"holds no saved metric|something other"):
+        with pytest.raises(ValueError, match="x holds no saved metric"):
             MeanIoU.load(path)
     torch.save({"format": "other"}, path)
-    with pytest.raises(ValueError, match="something other"):
+    with pytest.raises(ValueError, match="x holds no saved metric"):
         MeanIoU.load(path)
     with pytest.raises(FileNotFoundError):
         MeanIoU.load(tmp_path / "none")
@@ -120,18 +120,18 @@ def test_files_that_lack_a_part_or_hold_a_wrong_one(rng, tmp_path):
     rows = good["image_rows"]
     wrong = {
         "lacks 'counts'": {name: value for name, value in good.items() if name != "counts"},
-        "has the shape [3, 3]": good | {"counts": torch.zeros(3, 3, dtype=torch.int64)},
+        "'counts' has the shape [3, 3]": good | {"counts": torch.zeros(3, 3, dtype=torch.int64)},
         "negative counts": good | {"counts": -good["counts"]},
-        "negative rows": good | {"image_rows": -rows},
-        "hold other pixels than the counts": good | {"image_rows": rows * 2},
-        "rows of images do not fit": good | {"image_rows": rows[1:]},
+        "'image_rows' holds negative counts": good | {"image_rows": -rows},
+        "does not add up": good | {"image_rows": rows * 2},
+        "'image_rows' and 'image_ids'": good | {"image_rows": rows[1:]},
         "holds no lists": good | {"image_rows": None},
         "no int64 tensor 'counts'": good | {"counts": good["counts"].double()},
         "lacks 'num_classes' in 'space'": good | {"space": {}},
-        "holds a metric that is damaged": good | {"space": good["space"] | {"num_classes": 0}},
+        "num_classes is 0": good | {"space": good["space"] | {"num_classes": 0}},
         "lacks 'pred_void' in 'space'": good | {"space": {k: v for k, v in good["space"].items() if k != "pred_void"}},
-        "that is damaged or cannot be built here": good | {"image_names": [1]},
-        "cannot be built here": good | {"image_ids": rows},
+        "image_names is [1]": good | {"image_names": [1]},
+        "expected [N, 4, 4] and [N]": good | {"image_ids": rows},
     }
     for part, state in wrong.items():
         torch.save(state, tmp_path / "wrong")
@@ -157,13 +157,13 @@ def refusal(parts, tmp_path):
 def test_a_file_of_another_version(rng, tmp_path):
     good = parts_of(metric_of(scenes(rng), range(12)), tmp_path)
     assert good["format"] == "meaniou metric 3"
-    assert "has the format 4, and this version of meaniou reads format 3; update" in refusal(
+    assert "format 4, and this version of meaniou reads format 3; update" in refusal(
         good | {"format": "meaniou metric 4", "more": 1}, tmp_path
     )
     for tag in ("meaniou metric 0", "meaniou metric", "meaniou metric x", "meaniou metric ²", "other 3", 3, None):
-        assert "something other than a saved metric" in refusal(good | {"format": tag}, tmp_path)
+        assert "holds no saved metric" in refusal(good | {"format": tag}, tmp_path)
     first = {name: value for name, value in good.items() if name != "image_names"}
-    assert "has the format 1, and this version of meaniou reads format 3; count again" in refusal(
+    assert "format 1, and this version of meaniou reads format 3; count again" in refusal(
         first | {"format": "meaniou metric 1"}, tmp_path
     )
     assert "lacks 'image_names'" in refusal(first, tmp_path)
@@ -177,12 +177,12 @@ def test_a_file_holds_what_is_known_and_nothing_else(where, rng, tmp_path):
     for name in names:
         less = {key: value for key, value in part.items() if key != name}
         said = refusal(good | {where: less} if where else less, tmp_path)
-        assert f"lacks {name!r}{f' in {where!r}' if where else ''}; expected a whole file of save()" in said
+        assert f"lacks {name!r}{f' in {where!r}' if where else ''}, " in said
     more = part | {"later": 1}
     said = refusal(good | {where: more} if where else more, tmp_path)
     assert f"holds 'later'{f' in {where!r}' if where else ''}, which this version of meaniou does not know" in said
     if where:
-        assert f"holds no values by name in {where!r}" in refusal(good | {where: [1]}, tmp_path)
+        assert f" in {where!r}, " in refusal(good | {where: [1]}, tmp_path)
 
 
 def test_a_protocol_that_is_not_known_is_not_dropped(tmp_path):
@@ -191,7 +191,7 @@ def test_a_protocol_that_is_not_known_is_not_dropped(tmp_path):
     good = parts_of(metric, tmp_path)
     assert good["protocol"] == "cityscapes"
     for name in ("cityscapes-2030", 3, ["cityscapes"]):
-        assert f"under the protocol {name!r}, which this version does not know" in refusal(
+        assert f"protocol {name!r}, which this version of meaniou does not know" in refusal(
             good | {"protocol": name}, tmp_path
         )
 
@@ -221,7 +221,7 @@ def test_what_the_counts_settle_is_not_overridden(settled, rng, tmp_path):
     metric_of(scenes(rng), range(12)).save(tmp_path / "a")
     with pytest.raises(TypeError) as error:
         MeanIoU.load(tmp_path / "a", **settled)
-    assert_sentence(error, f"{next(iter(settled))} is settled by the counts in", "leave it out")
+    assert_sentence(error, next(iter(settled)), str(tmp_path / "a"), "Leave it out")
 
 
 def test_what_changes_no_count_is_taken(rng, tmp_path):
@@ -232,7 +232,7 @@ def test_what_changes_no_count_is_taken(rng, tmp_path):
     assert torch.equal(metric.compute().nan_to_num(-1), metric_of(maps, range(12), **rules).compute().nan_to_num(-1))
     assert metric.dist_sync_on_step
     assert MeanIoU.load(tmp_path / "a", over="image").compute() == metric_of(maps, range(12), over="image").compute()
-    for wrong, words in (({"no_such_rule": 1}, "^no_such_rule is no keyword"), ({"average": "x"}, "^average is 'x'")):
+    for wrong, words in (({"no_such_rule": 1}, "MeanIoU .*'no_such_rule'"), ({"average": "x"}, "^average is 'x'")):
         with pytest.raises(ValueError, match=words):
             MeanIoU.load(tmp_path / "a", **wrong)
 

@@ -474,7 +474,7 @@ def test_answers_that_are_off_by_one_are_noticed(rng):
     assert mean_iou(answers, target, protocol="ade20k", pred_ids="classes") == 1
     assert mean_iou(torch.where(target % 5 > 1, target, 77), target, protocol="ade20k") < 1  # just a bad model
     train = torch.from_numpy(rng.choice([0, 0, 1, 2, 2, 8, 13], size=(60, 60)))
-    with pytest.warns(UserWarning, match="pixels of the truth are void, as if it held class numbers"):
+    with pytest.warns(UserWarning, match="void.*class numbers"):
         mean_iou(train, train, protocol="cityscapes")
 
 

@@ -127,7 +127,7 @@ def check_ranks_that_are_not_in_step(rank, world):
             metric.reset()
         metric.update(*batches(rank)[2])
         before, number = metric.counts, metric.update_count
-        with pytest.raises(RuntimeError, match=r"not in step, .* compute, report and reset equally often"):
+        with pytest.raises(RuntimeError, match=r"ranks .*compute, report or reset .*loops"):
             getattr(metric, ask)()
         assert metric.counts is before
         assert metric.update_count == number
@@ -473,7 +473,7 @@ def check_a_comparison(rank, world):
     assert compare(*mine) == compare(*whole)
     assert compare_classes(*mine) == compare_classes(*whole)
     unnamed = images_of(made(per_image=True), batches()[:1], 0, ids=False)
-    with pytest.raises(ValueError, match="some have none"):
+    with pytest.raises(ValueError, match="image_ids="):
         compare(unnamed, unnamed)
 
 
@@ -516,7 +516,7 @@ def check_a_reduction_in_place(rank, world):
     rows = made(dist_sync_fn=reduced, per_image=True)
     rows.update(*batches(rank)[0], image_ids=[2 * rank, 2 * rank + 1])
     before = rows.counts
-    with pytest.raises(ValueError, match="per_image=True, so gather them"):
+    with pytest.raises(ValueError, match=r"per_image=True .*gather"):
         rows.compute()
     assert rows.counts is before
 

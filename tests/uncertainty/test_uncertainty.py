@@ -151,11 +151,11 @@ WRONG_SETTINGS = [
     ({"resamples": 1}, "resamples is 1"),
     ({"resamples": 2.5}, "resamples holds 2.5"),
     ({"seed": -1}, "seed is -1"),
-    ({"clusters": {0: "a"}}, "clusters has no image 1"),
-    ({"clusters": 5}, "clusters is a int; expected {id: cluster} or a function"),
-    ({"clusters": lambda i: [i]}, "clusters holds [0]"),
-    ({"clusters": lambda i: math.nan}, "clusters holds nan"),
-    ({"clusters": lambda i: torch.ones(2)}, "clusters holds tensor([1., 1.])"),
+    ({"clusters": {0: "a"}}, "image 1"),
+    ({"clusters": 5}, "clusters is a int"),
+    ({"clusters": lambda i: [i]}, "[0]"),
+    ({"clusters": lambda i: math.nan}, "nan"),
+    ({"clusters": lambda i: torch.ones(2)}, "tensor([1., 1.])"),
     ({"clusters": torch.zeros(20)}, "clusters is a Tensor"),
 ]
 
@@ -165,7 +165,7 @@ def test_settings_that_are_off(rng, settings, part):
     metric = filled(scenes(rng))
     with pytest.raises((ValueError, TypeError)) as error:
         metric.bootstrap(**settings)
-    assert_sentence(error, part)
+    assert_sentence(error, next(iter(settings)), part)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_an_interval_prints_as_a_value_and_its_ends(rng):
 def test_groups_need_ids(rng):
     metric = MeanIoU(C, ignore_index=VOID, per_image=True)
     metric.update(*scenes(rng))
-    with pytest.raises(ValueError, match="clusters are of images with ids"):
+    with pytest.raises(ValueError, match=r"clusters .*image_ids="):
         metric.bootstrap(clusters={})
 
 
@@ -263,7 +263,7 @@ def test_images_without_ids_are_paired_in_order(rng):
     mixed = MeanIoU(C, ignore_index=VOID, per_image=True)
     mixed.update(*maps, image_ids=range(20))
     mixed.update(*maps)
-    with pytest.raises(ValueError, match="some have none"):
+    with pytest.raises(ValueError, match="image_ids="):
         compare(mixed, mixed)
 
 
@@ -271,9 +271,9 @@ def test_what_cannot_be_compared(rng):
     maps = scenes(rng)
     a = filled(maps)
     for b, part in (
-        (filled([m[:15] for m in maps]), "5 images are in a only: 15, 16, 17, 18, 19;"),
-        (filled(maps, range(1, 21)), "1 image is in a only: 0;"),
-        (filled((maps[0], maps[1].flip(0))), "The truth of image 0 is not the same"),
+        (filled([m[:15] for m in maps]), "5 images are in a only: 15, 16, 17, 18, 19"),
+        (filled(maps, range(1, 21)), "1 image is in a only: 0"),
+        (filled((maps[0], maps[1].flip(0))), "image 0 differs"),
         (filled(maps, absent="zero"), "differ in absent: 'skip' and 'zero'"),
         (filled(maps, over="image"), "differ in over: 'dataset' and 'image'"),
         (MeanIoU(C, ignore_index=7, per_image=True), "differ in ignore_index: (255,) and (7,)"),

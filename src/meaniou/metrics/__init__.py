@@ -1,4 +1,4 @@
-"""The torchmetrics metrics: exact state, synchronisation over ranks, checkpoints, results."""
+"""The torchmetrics metrics: exact state, synchronisation over ranks, saved files and results."""
 
 from meaniou.metrics.checkpoint import to_bytes
 from meaniou.metrics.comparison import compare, compare_classes, comparison_report, first_difference

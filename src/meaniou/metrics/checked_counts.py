@@ -1,4 +1,4 @@
-"""The counts of all ranks after a check, and the areas that follow from them."""
+"""The checked counts of all ranks, and the areas of classes that follow from them."""
 
 from dataclasses import dataclass
 
@@ -6,19 +6,19 @@ from meaniou.report import pixel_account
 from meaniou.scores import Areas, ImageAreas, ImageRows, Ints, refuse_void_preds
 from meaniou.settings import LabelSpace, Policy
 
-NO_ROWS = "No rows are kept for images; make the metric with per_image=True."
+NO_ROWS = "This metric keeps no counts for each image; construct it with per_image=True."
 
 
 @dataclass(frozen=True)
 class CheckedCounts:
-    """The counts of all ranks, on the CPU, after a check that raises for certain mistakes.
+    """The counts of all ranks on the CPU, after a check that raises for certain mistakes.
 
-    The counts are a confusion matrix with void and outside; a metric of other counts has a subclass of this.
+    The counts are a confusion matrix ``[C + 2, C + 2]``; a metric whose counts have another form subclasses this.
 
     Attributes:
         space: the classes.
-        counts: of the dataset.
-        images: rows of each image; ``None`` where none are kept.
+        counts: the counts of the dataset.
+        images: the counts of each image; ``None`` without ``per_image``.
         doubts: warnings about possible mistakes.
     """
 
@@ -29,21 +29,21 @@ class CheckedCounts:
 
     @property
     def matrix(self) -> Ints | None:
-        """The confusion matrix ``[C + 2, C + 2]``, where the counts are one."""
+        """The confusion matrix ``[C + 2, C + 2]``; ``None`` in a subclass that counts none."""
         return self.counts
 
     @property
     def pixels(self) -> dict[str, int]:
-        """What became of every pixel."""
+        """The number of pixels seen, counted, void, and so on, as in ``Report.pixels``."""
         return pixel_account(self.counts)
 
     def areas(self, policy: Policy) -> Areas:
-        """The areas of each class, ``[C]``; raises ``ValueError`` for void predictions that are an error."""
+        """The areas of each class, ``[C]``; raises ``ValueError`` for void predictions if ``void_preds="error"``."""
         refuse_void_preds(self.counts, policy)
         return Areas.of_counts(self.counts, self.space, policy)
 
     def image_areas(self, policy: Policy) -> ImageAreas:
-        """The areas of each class in each image, ``[N, C]``; raises ``ValueError`` also if no rows are kept."""
+        """The areas of each class in each image, ``[N, C]``; raises ``ValueError`` also without ``per_image``."""
         refuse_void_preds(self.counts, policy)
         if self.images is None:
             raise ValueError(NO_ROWS)

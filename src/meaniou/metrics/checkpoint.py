@@ -1,4 +1,4 @@
-"""Saves a metric to one file of plain values and tensors, and loads it; reading a file runs no code."""
+"""Saves a metric to one file of plain values and tensors, and loads it; loading runs no code from the file."""
 
 import io
 import typing
@@ -17,7 +17,7 @@ from meaniou.counting import why_not
 from meaniou.protocols import Protocol
 from meaniou.settings import InputSettings, Policy
 
-FORMAT = "meaniou metric "  # and the version
+FORMAT = "meaniou metric "  # followed by the version
 VERSION = 3
 PARTS = (
     "space", "policy", "input_settings", "per_image", "protocol", "update_count", "counts", "image_rows", "image_ids",
@@ -29,13 +29,13 @@ INPUT_SETTINGS = tuple(field.name for field in fields(InputSettings))
 
 @dataclass(frozen=True)
 class SavedSpace:
-    """How a counter saves the settings that other counters do not share, such as a label space.
+    """How one kind of metric saves the settings that others do not have, such as a label space.
 
     Attributes:
-        names: of the values, all of which a file must hold.
-        settled: the keywords of the counter that these values settle.
-        values: of a metric, plain ones by name.
-        keywords: of the counter, made of such values.
+        names: the names of the saved values; a file must hold all of them.
+        settled: the keywords of the metric that these values replace.
+        values: a function from the metric to the values, by name.
+        keywords: a function from the values to keywords of the metric.
     """
 
     names: tuple[str, ...]
@@ -66,15 +66,15 @@ AnyCounter = TypeVar("AnyCounter", bound=Counter)
 
 
 def save(metric: Counter, path: str | PathLike[str]) -> None:
-    """Writes a metric to one file; raises ``OSError`` if it cannot be written, and then leaves nothing of it."""
+    """Writes a metric to one file, atomically; raises ``OSError`` if the file cannot be written."""
     write_all({Path(path): to_bytes(metric)})
 
 
 def to_bytes(metric: Counter) -> bytes:
-    """The bytes that ``save`` writes; rows are in the order of their ids, for any number of ranks.
+    """The bytes that ``save`` writes; images are sorted by id, so that the number of ranks changes nothing.
 
     Raises:
-        RuntimeError: if the metric holds no numbers, as on the meta device.
+        RuntimeError: if the metric is on the meta device.
     """
     state = metric.snapshot()
     rows = ids = None
@@ -101,36 +101,36 @@ def to_bytes(metric: Counter) -> bytes:
 
 
 def load(counter: type[AnyCounter], path: str | PathLike[str], **kwargs: Any) -> AnyCounter:
-    """The metric of a file, on the CPU; ``kwargs`` are keywords of the counter that change no count.
+    """Loads a metric onto the CPU; ``kwargs`` are keywords of the metric that change no count.
 
     Raises:
-        ValueError: if the file holds no saved metric, or one of a newer version, or its kernel cannot run here.
-        TypeError: if a keyword is settled by the counts of the file.
-        OSError: if it cannot be read.
+        ValueError: if the file is not a saved metric, is damaged or has another format, or its kernel cannot run here.
+        TypeError: if a keyword is stored in the file and cannot be changed.
+        OSError: if the file cannot be read.
     """
     space = counter.saved_space()
     settled = {*space.settled, "protocol", "per_image", *INPUT_SETTINGS} - {"impl"}
     if repeated := [name for name in kwargs if name in settled]:
         raise TypeError(
-            f"{repeated[0]} is settled by the counts in {path}; expected keywords that change no count, so leave it "
-            "out, or count again under the other setting."
+            f"load() cannot change {repeated[0]}, which is stored with the counts in {path}. Leave it out, or count "
+            "again with the other setting."
         )
     parts = _read(Path(path), space.names)
     impl = {"impl": kwargs.get("impl", parts["input_settings"]["impl"])}
     if "impl" not in kwargs and (reason := why_not(str(impl["impl"]))):
-        raise ValueError(f"{path} asks for a kernel, and {reason.rstrip('.')}, or pass impl='auto' to load().")
+        raise ValueError(f"{path}: {reason.rstrip('.')}, or pass impl='auto' to load().")
     try:
         metric = _made_of(counter, parts, **impl)
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        fault = str(error).partition(". ")[0].rstrip(".")
         raise ValueError(
-            f"{path} holds a metric that is damaged or cannot be built here ({type(error).__name__}: "
-            f"{str(error).rstrip('.')}); expected a file of save(), so save it again."
+            f"{path} cannot be loaded and may be damaged ({type(error).__name__}: {fault}); save the metric again."
         ) from error
     return _made_of(counter, parts, **kwargs) if kwargs else metric
 
 
 def _made_of(counter: type[AnyCounter], parts: Mapping[str, Any], **kwargs: Any) -> AnyCounter:
-    """The metric of the parts of a file, with other keywords."""
+    """The metric with the saved parts, and with keywords that replace saved ones."""
     settings = {**parts["policy"], **parts["input_settings"], "per_image": parts["per_image"], **kwargs}
     with torch.device("cpu"):
         metric = counter(**counter.saved_space().keywords(parts["space"]), **settings)
@@ -145,7 +145,7 @@ def _made_of(counter: type[AnyCounter], parts: Mapping[str, Any], **kwargs: Any)
 
 
 def _read(path: Path, space: tuple[str, ...]) -> dict[str, Any]:
-    """The parts of a saved metric; raises ``ValueError`` if a file holds none, ``OSError`` if it cannot be read."""
+    """The parts of a saved metric; raises ``ValueError`` if the file is none, ``OSError`` if it cannot be read."""
     with path.open("rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:
@@ -156,18 +156,18 @@ def _read(path: Path, space: tuple[str, ...]) -> dict[str, Any]:
             content = torch.load(file, map_location="cpu", weights_only=True)
         except OSError:
             raise
-        except Exception as error:  # of pickle, zipfile and torch, by what is wrong with the file
+        except Exception as error:  # of pickle, zipfile or torch
             raise ValueError(
-                f"{path} holds no saved metric, or a damaged one ({type(error).__name__}); expected a file of save()."
+                f"{path} holds no saved metric, or a damaged one ({type(error).__name__}); pass a file from save()."
             ) from error
         size = file.tell()
     tag = content.get("format") if isinstance(content, dict) else None
     number = tag.removeprefix(FORMAT) if isinstance(tag, str) and tag.startswith(FORMAT) else ""
     if not number.isdecimal() or int(number) < 1:
-        raise ValueError(f"{path} holds something other than a saved metric; expected a file of save().")
+        raise ValueError(f"{path} holds no saved metric; pass a file from save().")
     if int(number) != VERSION:
         cure = "update meaniou" if int(number) > VERSION else "count again"
-        raise ValueError(f"{path} has the format {number}, and this version of meaniou reads format {VERSION}; {cure}.")
+        raise ValueError(f"{path} has format {number}, and this version of meaniou reads format {VERSION}; {cure}.")
     parts = {name: value for name, value in content.items() if name != "format"}
     for reason in _why_not_whole(parts, space, size):
         raise ValueError(f"{path} {reason}.")
@@ -175,7 +175,7 @@ def _read(path: Path, space: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _refuse_bomb(members: Iterable[zipfile.ZipInfo], size: int) -> None:
-    """Raises ``ValueError`` if members of an archive take more memory than the archive has bytes."""
+    """Raises ``ValueError`` if the members of an archive would take more memory than the archive has bytes."""
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise ValueError("its parts are compressed")
     if sum(member.file_size for member in members) > size:
@@ -183,26 +183,26 @@ def _refuse_bomb(members: Iterable[zipfile.ZipInfo], size: int) -> None:
 
 
 def _why_not_whole(parts: Mapping[str, Any], space: tuple[str, ...], size: int) -> Iterator[str]:
-    """The reasons why the parts of a file are not those that ``save`` writes."""
+    """The reasons why a file does not hold exactly the parts that ``save`` writes."""
     yield from _why_not_exactly("", parts, PARTS)
     for name, expected in (("space", space), ("policy", POLICY), ("input_settings", INPUT_SETTINGS)):
         yield from _why_not_exactly(f" in {name!r}", parts.get(name), expected)
     protocol = parts.get("protocol")
     if protocol is not None and protocol not in protocols.names():
-        yield f"was counted under the protocol {protocol!r}, which this version does not know; update meaniou"
+        yield f"uses the protocol {protocol!r}, which this version of meaniou does not know; update meaniou"
     tensors = (parts.get(name) for name in ("counts", "image_rows", "image_ids"))
     for tensor in (part for part in tensors if isinstance(part, torch.Tensor)):
         if tensor.numel() * tensor.element_size() > size:
-            yield f"holds a tensor {list(tensor.shape)} in {size:,} bytes; expected a file of save()"
+            yield f"holds a tensor {list(tensor.shape)} in {size:,} bytes, so it is damaged; save the metric again"
 
 
 def _why_not_exactly(where: str, values: Any, expected: tuple[str, ...]) -> Iterator[str]:
     if not isinstance(values, Mapping):
-        yield f"holds no values by name{where}; expected a whole file of save(), so save it again"
+        yield f"holds no mapping{where}, so it is damaged; save the metric again"
     elif missing := [name for name in expected if name not in values]:
-        yield f"lacks {missing[0]!r}{where}; expected a whole file of save(), so save it again"
+        yield f"lacks {missing[0]!r}{where}, so it is incomplete; save the metric again"
     elif unknown := [name for name in values if name not in expected]:
         yield (
-            f"holds {quoted(unknown[0])}{where}, which this version of meaniou does not know; expected a file of "
-            "save(), so update meaniou, or save it again"
+            f"holds {quoted(unknown[0])}{where}, which this version of meaniou does not know; update meaniou, or save "
+            "the metric again"
         )

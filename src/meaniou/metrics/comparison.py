@@ -1,11 +1,12 @@
-"""Two metrics over the same images: how sure it is that one is better."""
+"""Paired comparisons of two metrics over the same images."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 
-from meaniou._util import Doubt, join_names, warn
+from meaniou._util import Doubt, join_names, quoted, warn
 from meaniou.metrics.checked_counts import CheckedCounts
 from meaniou.metrics.iou_metric import IoUMetric, checked_counts, refuse_without_rows
 from meaniou.report import Compared, ComparisonReport
@@ -32,22 +33,30 @@ def compare(
     seed: int = 0,
     clusters: Clusters | None = None,
 ) -> Comparison:
-    """How sure it is that one metric is higher than another: a paired interval of their difference, and its p-value.
+    """Paired bootstrap test of two metrics: the difference ``a - b``, its confidence interval and a p-value.
 
-    Both must have counted the same images, which are paired by their ids; without any ids, in one process, by the order
-    in which they were counted. The same images are resampled for both, so that images that are hard for both cancel:
-    such intervals are many times narrower than those of each metric alone. In a process group every rank must call it.
+    Both metrics must have counted the same images, which are paired by ``image_ids`` (without any ids, in one process,
+    by the order of counting). Each resample takes the same images for both, so that the difficulty of an image cancels
+    out, and the interval is much narrower than the intervals of ``a`` and ``b``. In a process group every rank must
+    call it.
 
     Args:
-        a, b: metrics with ``per_image=True``, the same label space and the same rules.
-        of: ``"mean"`` (what ``compute`` gives) or ``"accuracy"`` (of pixels).
-        confidence: the share of resamples inside the interval.
-        resamples: how often the images are resampled.
-        seed: of the resampling.
-        clusters: ``{id: cluster}`` or a function of the id: whole clusters are resampled then.
+        a, b: metrics with ``per_image=True``, the same classes, names and rules.
+        of: ``"mean"`` (the value of ``compute``; with ``average="none"`` its mean over classes) or ``"accuracy"``
+            (pixel accuracy).
+        confidence: share of the resamples inside the interval, above 0 and below 1.
+        resamples: number of resamples, 2 to 1,000,000.
+        seed: seed of the resampling; the same seed gives the same result on every device and for any number of ranks.
+        clusters: ``{image id: cluster}``, or a function from the image id to its cluster, for images that are alike (of
+            one patient, scene or sequence): whole clusters are resampled.
+
+    Returns:
+        A ``Comparison``; positive values say that ``a`` is higher. NaN where a number is undefined.
 
     Raises:
-        ValueError: if the two have other classes, rules or images, or images of another truth, or no rows.
+        TypeError: if ``a`` or ``b`` is no metric.
+        ValueError: if the metrics differ in classes, names, rules, images or ground truth, were made without
+            ``per_image``, or counted an image twice; if a setting is out of range; or as ``MeanIoU.compute``.
 
     Example:
         >>> import torch
@@ -75,7 +84,7 @@ def compare_classes(
     seed: int = 0,
     clusters: Clusters | None = None,
 ) -> tuple[Comparison, ...]:
-    """The same for the IoU of each class, in the order of the ids; arguments and errors are those of ``compare``."""
+    """A paired bootstrap test of the IoU of each class, in class order; arguments and errors as for ``compare``."""
     resampling = Resampling(confidence, resamples, seed, clusters)
     _, (images_a, images_b) = _pairs(a, b)
     (comparisons,) = compare_images(images_a, images_b, a.policy, resampling, "class")
@@ -85,12 +94,12 @@ def compare_classes(
 def comparison_report(
     a: IoUMetric, b: IoUMetric, sources: Iterable[str] = (), resampling: Resampling | None = None
 ) -> ComparisonReport:
-    """Everything that two metrics are compared in; raises as ``compare``.
+    """The comparison of two metrics in mean IoU, pixel accuracy and the IoU of each class; raises as ``compare``.
 
     Args:
         a, b: the metrics.
-        sources: what to call them beside ``a`` and ``b``.
-        resampling: how images are resampled; by default as ``Resampling()``.
+        sources: two names for ``a`` and ``b``, such as their folders.
+        resampling: how images are resampled; by default ``Resampling()``.
     """
     resampling = Resampling() if resampling is None else resampling
     policy, names = a.policy, a.label_space.class_names
@@ -110,22 +119,30 @@ def comparison_report(
 
 
 def first_difference(a: IoUMetric, b: IoUMetric) -> str:
-    """The first setting in which two metrics differ, as a sentence; empty if they are alike."""
+    """A message about the first setting in which two metrics differ; empty if there is none."""
     for mine, theirs in ((a.label_space, b.label_space), (a.policy, b.policy), (a.input_settings, b.input_settings)):
         for name in (field.name for field in fields(mine) if field.compare):
             one, other = getattr(mine, name), getattr(theirs, name)
             if one != other:
-                return (
-                    f"The two metrics differ in {name}: {one!r} and {other!r}; expected the same, so make them alike."
-                )
+                return f"The two metrics differ in {name}: {_differing(one, other)}. Use the same settings for both."
     return ""
 
 
+def _differing(one: Any, other: Any) -> str:
+    """Two values that differ, or the first differing items of two sequences of one length."""
+    if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other) > 1:
+        i = next(i for i, pair in enumerate(zip(one, other, strict=True)) if pair[0] != pair[1])
+        return f"{quoted(one[i])} and {quoted(other[i])} at index {i}"
+    return f"{quoted(one)} and {quoted(other)}"
+
+
 def _pairs(a: IoUMetric, b: IoUMetric) -> tuple[tuple[Areas, Areas], tuple[ImageAreas, ImageAreas]]:
-    """The areas of both, and those of their images, in one order of the same images."""
+    """The areas of both, and the areas of their images, which are the same and in the same order."""
     for name, metric in (("a", a), ("b", b)):
         if not isinstance(metric, IoUMetric):
-            raise TypeError(f"{name} is a {type(metric).__name__}; expected a metric, such as MeanIoU(per_image=True).")
+            raise TypeError(
+                f"{name} is a {type(metric).__name__}; expected a metric, such as MeanIoU(3, per_image=True)."
+            )
     if reason := first_difference(a, b):
         raise ValueError(reason)
     for metric in (a, b):
@@ -142,7 +159,7 @@ def _pairs(a: IoUMetric, b: IoUMetric) -> tuple[tuple[Areas, Areas], tuple[Image
 
 
 def _doubts(a: CheckedCounts, b: CheckedCounts) -> Iterator[str | Warning]:
-    """The warnings of both metrics; one that only one metric has begins with ``a:`` or ``b:``."""
+    """The warnings of both metrics; a warning of one metric alone begins with ``a:`` or ``b:``."""
     in_a, in_b = ({str(doubt): doubt for doubt in checked.doubts} for checked in (a, b))
     for name, own, other in (("a", in_a, in_b), ("b", in_b, in_a)):
         for text, doubt in own.items():
@@ -153,10 +170,10 @@ def _doubts(a: CheckedCounts, b: CheckedCounts) -> Iterator[str | Warning]:
 
 
 def _check_pairs(a: ImageRows, b: ImageRows, names: Mapping[int, str]) -> None:
-    """Raises ``ValueError`` unless two metrics have counted the same images once each, with the same truth."""
+    """Raises ``ValueError`` unless both metrics counted the same images, each once and with the same ground truth."""
     if (a.ids < 0).any() or (b.ids < 0).any():
         raise ValueError(
-            "Images are paired by their ids, and some have none; expected ids in every update, so pass image_ids=."
+            "Images are paired by id, and some images have none; pass image_ids= in every update of both metrics."
         )
     for here, there, where in ((a.ids, b.ids, "a"), (b.ids, a.ids, "b")):
         only = np.setdiff1d(here, there)
@@ -164,16 +181,15 @@ def _check_pairs(a: ImageRows, b: ImageRows, names: Mapping[int, str]) -> None:
             shown = join_names(names.get(i, i) for i in only.tolist())
             are = "s are" if len(only) > 1 else " is"
             raise ValueError(
-                f"{len(only)} image{are} in {where} only: {shown}; expected the same images in both, so "
-                "score both on all of them."
+                f"{len(only)} image{are} in {where} only: {shown}. Evaluate both metrics on the same images."
             )
     if len(a) != len(b) or len(np.unique(a.ids)) != len(a):
         raise ValueError(
-            "Some images were counted more than once; expected each once in both, so use a sampler that repeats none."
+            "Some images were counted more than once, so they cannot be paired. Count each image once in both metrics."
         )
     wrong = (a.rows[:, 1] != b.rows[:, 1]).any(1)
     if wrong.any():
         i = int(a.ids[wrong.argmax()])
         raise ValueError(
-            f"The truth of image {names.get(i, i)} is not the same in both; expected one truth, so check the ids."
+            f"The ground truth of image {names.get(i, i)} differs between a and b; check the image ids and the target."
         )

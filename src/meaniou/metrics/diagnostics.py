@@ -1,4 +1,4 @@
-"""Warnings about results that are possible, but look like those of a common mistake."""
+"""Warnings about counts that are possible, but typical of a common mistake."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,11 @@ from torch import Tensor
 from meaniou._util import Doubt
 from meaniou.settings import LabelSpace, Policy
 
-MANY = 1000  # pixels, of which fewer are chance
+MANY = 1000  # pixels; fewer may be chance
 
 
 def suspicious_counts(counts: Tensor, space: LabelSpace, policy: Policy) -> Iterator[Doubt]:
-    """The warnings about counts on the CPU, of which a batch alone would give false ones."""
+    """The warnings about counts on the CPU; for a single batch they would often be false."""
     sentences = (
         _class_numbers_in_truth(counts, space),
         _class_numbers_in_preds(counts, space) or _swapped_sides(counts, space, policy),
@@ -24,101 +24,105 @@ def suspicious_counts(counts: Tensor, space: LabelSpace, policy: Policy) -> Iter
 
 
 def _class_numbers_in_truth(counts: Tensor, space: LabelSpace) -> str:
-    """Class numbers in a truth that should hold ids."""
+    """The warning that the ground truth seems to hold class numbers where ids are expected."""
     void, pixels = int(counts[-2].sum()), int(counts.sum())
     if space.ids is None or void <= pixels / 2:
         return ""
     return (
-        f"{void:,} of {pixels:,} pixels of the truth are void, as if it held class numbers (train ids) where ids are "
-        "expected; if it does, take a protocol or label space for these."
+        f"{void:,} of {pixels:,} pixels of the ground truth are void; if it holds class numbers (train ids) instead "
+        f"of ids, use {{num_classes:{space.num_classes}}} and {{ignore_index:255}}, or a protocol for class numbers."
     )
 
 
 def _class_numbers_in_preds(counts: Tensor, space: LabelSpace) -> str:
-    """Class numbers in predictions that should hold ids, or the other way round."""
+    """The warning that predictions seem to hold class numbers where ids are expected, or ids for class numbers."""
     classes = counts[:-2, :-2]
     valid, right, void_preds = int(counts[:-2].sum()), int(classes.diagonal().sum()), int(counts[:-2, -2].sum())
     if space.pred_ids is not None and not _hold_no_class_numbers(classes, space.pred_ids):
         if void_preds > valid / 4 or _fit_better(classes, _right_by_ids(classes, space.pred_ids)):
             return (
-                f"The predictions are right on {right:,} of {valid:,} valid pixels and give no answer (a void id, or a "
-                f"NaN score) on {void_preds:,}, as if they held class numbers (train ids) where ids are expected; if "
-                "they do, pass {pred_ids:classes}."
+                f"The predictions are right on {right:,} of {valid:,} valid pixels, and void (a void id or a NaN "
+                f"score) on {void_preds:,}; if they hold class numbers (train ids) instead of ids, pass "
+                "{pred_ids:classes}."
             )
     elif space.pred_ids is None and space.ids is not None:
         as_numbers = _right_by_ids(classes.T, space.ids)
         if _fit_better(classes, as_numbers):
-            plain = f"take plain {{num_classes:{space.num_classes}}} and {{ignore_index:255}}"
-            cure = "pass it as it is stored" if space.protocol else plain
+            plain = f"use {{num_classes:{space.num_classes}}} and {{ignore_index:255}} instead of the label space"
+            cure = "use the original masks" if space.protocol else plain
             return (
-                f"The predictions are right on {right:,} of {valid:,} valid pixels, and would be on {as_numbers:,} if "
-                "both sides held the same numbers; if the truth holds class numbers already (reduced once before), "
-                f"{cure}, and if predictions hold ids, pass {{pred_ids:ids}}."
+                f"The predictions are right on {right:,} of {valid:,} valid pixels, but hold the same number as the "
+                f"ground truth on {as_numbers:,} pixels; if the ground truth was converted to class numbers before, "
+                f"{cure}; if the predictions hold ids, pass {{pred_ids:ids}}."
             )
     return ""
 
 
 def _hold_no_class_numbers(classes: Tensor, ids: tuple[tuple[int, ...], ...]) -> bool:
-    """Whether there are predictions of a class all of whose ids are too large, or negative, for a class number."""
+    """Whether a class is predicted none of whose ids can be a class number."""
     predicted = classes.sum(0)
     return any(bool(predicted[c]) for c, labels in enumerate(ids) if not {*labels} & {*range(len(ids))})
 
 
 def _swapped_sides(counts: Tensor, space: LabelSpace, policy: Policy) -> str:
-    """Void in the predictions alone, as if they were the truth."""
+    """The warning that only the predictions hold void, as if they were the ground truth."""
     void, void_preds = int(counts[-2].sum()), int(counts[:-2, -2].sum())
     if space.pred_ids is None and space.ignore_index and void_preds and not void and policy.void_preds == "miss":
         if _foregrounds(space, space.pred_void) and not counts[:-2, -3].any():
-            return ""  # ``_void_foreground`` says it
+            return ""  # ``_void_foreground`` warns
         return (
-            f"The predictions give no answer (an ignored id, or a NaN score) on {void_preds:,} pixels, and the truth "
-            "has no void: either the two are swapped (the prediction comes first), or the predictions hold ignored "
-            "ids, and such pixels are misses."
+            f"{void_preds:,} predicted pixels are void (an ignored id or a NaN score), and the ground truth has no "
+            "void: either the two are swapped (the prediction comes first), or the predictions hold ignored ids, which "
+            "count as misses."
         )
     return ""
 
 
 def _void_foreground(counts: Tensor, space: LabelSpace) -> str:
-    """Binary masks whose foreground is void: it is lost, and the number is plausible.
+    """The warning that the foreground of binary masks may be void, which loses it but gives a plausible number.
 
-    Beside few pixels of class 1, which JPEG leaves behind, it shows where the predictions of class 1 lie.
+    JPEG leaves some pixels of class 1 behind. Then most predictions of class 1 lie on void pixels.
     """
     void, void_preds, classes = int(counts[-2].sum()), int(counts[:-2, -2].sum()), counts[:-2, :-2]
-    binary = space.num_classes == 2  # with a single class there is no foreground
+    binary = space.num_classes == 2  # not with a single class
     foreground = int(classes[1].sum()) if binary else 0
     on_void, on_valid = (int(counts[-2, 1]), int(classes[:, 1].sum())) if binary else (0, 0)
     lost = not foreground or (void > foreground and on_void > 2 * on_valid)
     if void and lost and (ids := _foregrounds(space, space.ignore_index)):
         held = f"{foreground:,} pixels of" if foreground else "no"
         return (
-            f"The truth holds {held} class 1, and {void:,} of its pixels are void; if {ids} is the foreground of "
-            f"binary masks, store it as 1 and do not ignore {ids}."
+            f"The ground truth holds {held} class 1, and {void:,} of its pixels are void; if {ids} is the foreground "
+            f"of binary masks, store it as 1 and do not ignore {ids}."
         )
     if void_preds and not on_valid + on_void and (ids := _foregrounds(space, space.pred_void)):
         return (
-            f"The predictions hold no class 1, and give no answer on {void_preds:,} pixels; if {ids} is the foreground "
+            f"The predictions hold no class 1, and {void_preds:,} of their pixels are void; if {ids} is the foreground "
             f"of binary masks, store it as 1 and do not ignore {ids}."
         )
     return ""
 
 
 def _labels_off_by_one(counts: Tensor, space: LabelSpace) -> str:
-    """Labels that are off by one: a truth of 1 .. C with 0 for void, beside predictions of 0 .. C-1."""
+    """The warning that labels seem to be off by one: 1 .. C on one side, and 0 .. C-1 on the other."""
     classes = counts[:-2, :-2]
     right, predicted = int(classes.diagonal().sum()), int(classes.sum())
-    for offset, word in ((-1, "higher"), (1, "lower")):
+    higher = (
+        "ground truth stores classes as 1 to C (0 is void) and the predictions as 0 to C-1, subtract 1 from the ground "
+        "truth and store 0 as 255, or in Python pass label_space=LabelSpace.reduce_zero_label(C)"
+    )
+    lower = "predictions store classes as 1 to C and the ground truth as 0 to C-1, subtract 1 from the predictions"
+    for offset, word, cure in ((-1, "higher", higher), (1, "lower", lower)):
         shifted = int(classes.diagonal(offset).sum())
         if space.ids is None and space.num_classes > 2 and shifted > max(predicted / 2, 10 * right, MANY):
             return (
-                f"The predictions are right on {right:,} of {predicted:,} pixels, and would be on {shifted:,} if each "
-                f"were one {word}; if the truth stores 1 to C with 0 for void, and predictions hold 0 to C-1, pass "
-                "label_space=LabelSpace.reduce_zero_label(C)."
+                f"The predictions are right on {right:,} of {predicted:,} pixels, but would be right on {shifted:,} if "
+                f"each were one {word}; if the {cure}."
             )
     return ""
 
 
 def _foregrounds(space: LabelSpace, void: tuple[int, ...]) -> str:
-    """Void ids that may be the foreground of masks with the background 0; empty if there is none."""
+    """The void ids that may be the foreground of masks whose background is 0, as text; empty if there are none."""
     if space.num_classes > 2 or not (space.ids is None or 0 in space.ids[0]):
         return ""
     classes = range(space.num_classes) if space.ids is None else (label for of in space.ids for label in of)
@@ -126,12 +130,12 @@ def _foregrounds(space: LabelSpace, void: tuple[int, ...]) -> str:
 
 
 def _fit_better(classes: Tensor, others: int) -> bool:
-    """Whether ``others``, the pixels in other cells than the diagonal, are most pixels, or many times those in it."""
+    """Whether ``others``, pixels in cells off the diagonal, are most pixels or far more than those on it."""
     right, predicted = int(classes.diagonal().sum()), int(classes.sum())
     return others > right and (others > predicted / 2 or others > max(3 * right, predicted / 5, MANY))
 
 
 def _right_by_ids(classes: Tensor, ids: tuple[tuple[int, ...], ...]) -> int:
-    """Pixels in the cells whose row is the id of their column, both taken as numbers of classes."""
+    """The pixels in cells whose row is an id of the class of their column."""
     number = len(ids)
     return sum(int(classes[i, c]) for c, labels in enumerate(ids) for i in labels if 0 <= i < number)

@@ -1,4 +1,4 @@
-"""The results of a metric over all ranks: its value, its report, the table of its images, and intervals."""
+"""The results of a metric over all ranks: its value, report, image scores and confidence intervals."""
 
 import functools
 from collections.abc import Callable, Iterable
@@ -33,10 +33,10 @@ from meaniou.uncertainty import (
 
 
 class IoUMetric(CountState):
-    """A metric with results, which all follow from the areas of its checked counts.
+    """A metric whose results all follow from the areas (pixels per class) in its counts.
 
-    A subclass makes the settings and counts. One whose counts are no confusion matrix has a subclass of
-    ``CheckedCounts`` and its own ``_doubts``.
+    A subclass defines the settings and counts batches. If its counts are not a confusion matrix, it also needs a
+    subclass of ``CheckedCounts`` and its own ``_doubts``.
     """
 
     _checked_as: ClassVar[type[CheckedCounts]] = CheckedCounts
@@ -46,20 +46,19 @@ class IoUMetric(CountState):
     protocol: Protocol | None
 
     def compute(self) -> Tensor:
-        """The number that ``average`` asks for, over all batches and ranks.
+        """The mean IoU over all batches and ranks, as ``average`` and ``over`` define it; see ``MeanIoU``.
 
-        In a process group every rank must call it, and equally often: each call is one all-reduce and waits for the
-        slowest rank, also if nothing was counted since the last one. A running value therefore costs this in every
-        batch, and ranks whose loops have different lengths get an error. Without communication, ``forward`` gives the
-        value of one batch on this rank, and ``sync_on_compute=False`` that of all batches on this rank.
+        In a process group every rank must call it equally often: each call is one all-reduce that waits for the slowest
+        rank. For a value without communication use ``forward`` (this batch on this rank) or construct the metric with
+        ``sync_on_compute=False`` (all batches on this rank).
 
         Raises:
-            ValueError: if labels outside the classes were counted (unless ``validate_args=False``), or there is a
-                void prediction and ``void_preds="error"``.
-            RuntimeError: if the metric is on the meta device, or the ranks are not in step.
+            ValueError: if out-of-range labels were counted (unless ``validate_args=False``), or void predictions with
+                ``void_preds="error"``.
+            RuntimeError: if the metric is on the meta device, or the ranks are out of step.
         """
         dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
-        if isinstance(self.counts, FakeTensor):  # a planner of memory asks for the shape alone
+        if isinstance(self.counts, FakeTensor):  # only the shape is asked for, as by a memory planner
             shape = (self.label_space.num_classes,) if self.policy.average == "none" else ()
             return self.counts.new_empty(shape, dtype=dtype)
         checked = self._checked_counts()
@@ -81,31 +80,42 @@ class IoUMetric(CountState):
         class_groups: Groups | None = None,
         bootstrap: bool | Resampling = False,
     ) -> Report:
-        """Every number that the counts hold, over all ranks; under other rules without counting again.
+        """All numbers of the dataset over all ranks: classes, means, groups, confusions, pixels and images.
 
-        Its means are over classes, whatever ``average`` and ``over``. In a process group every rank must call it, also
-        where one alone prints: it waits for the others.
+        Rules passed here replace those of the metric without counting again. Means are over classes, whatever
+        ``average`` and ``over`` are. In a process group every rank must call it, also where only one prints.
 
         Args:
-            void_preds, present, absent, classes: rules instead of those of the metric.
-            include_background: ``False`` leaves class 0 out of the means.
-            class_groups: classes by group, as ``{"seen": [0, 1], "unseen": ["train"]}``, numbers or names; overlap is
-                allowed. By default those of the protocol or label space.
-            bootstrap: whether to add bootstrap intervals, or a ``Resampling`` with other settings than the default;
+            void_preds, present, absent, classes: as in ``MeanIoU``, by default the rules of the metric.
+            include_background: ``False`` leaves class 0 out of means.
+            class_groups: class numbers or names by group, such as ``{"seen": [0, 1], "unseen": ["train"]}``; groups may
+                overlap. By default the groups of the label space or protocol.
+            bootstrap: ``True`` adds bootstrap confidence intervals, a ``Resampling`` adds them with other settings;
                 needs ``per_image``.
 
         Raises:
             TypeError: if ``bootstrap`` is something else.
-            ValueError: as ``compute``, or if a rule has an unknown value, or a group holds what is no class.
+            ValueError: as ``compute``; also if a rule has an unknown value, or a group names an unknown class.
+
+        Example:
+            >>> import torch
+            >>> from meaniou import MeanIoU
+            >>> metric = MeanIoU(num_classes=2, class_names=["road", "car"])
+            >>> metric.update(torch.tensor([0, 1, 1, 1]), torch.tensor([0, 1, 1, 0]))
+            >>> report = metric.report()
+            >>> {c.name: round(c.iou, 2) for c in report.classes}
+            {'road': 0.5, 'car': 0.67}
         """
         rules = {"void_preds": void_preds, "present": present, "absent": absent, "classes": classes}
         changed = {name: value for name, value in rules.items() if value is not None}
         policy = self.policy.under(self.label_space, include_background=include_background, **changed)
         if not isinstance(bootstrap, bool | Resampling):
-            raise TypeError(f"bootstrap is {bootstrap!r}; expected True, False or a Resampling, so pass Resampling().")
+            raise TypeError(f"bootstrap is {bootstrap!r}; expected True, False or Resampling(resamples=...).")
         resampling = (Resampling() if bootstrap else None) if isinstance(bootstrap, bool) else bootstrap
         if resampling is not None and not self.per_image:
-            raise ValueError("Intervals need rows of images; make the metric with per_image=True.")
+            raise ValueError(
+                "Bootstrap intervals need the counts of each image; construct the metric with per_image=True."
+            )
         checked = self._checked_counts()
         return build_report(
             checked.counts,
@@ -122,13 +132,13 @@ class IoUMetric(CountState):
 
     @all_or_nothing
     def image_scores(self) -> ImageTable:
-        """The mean IoU and that of each class in each image, the worst first, over all ranks; needs ``per_image``.
+        """The mean IoU and the IoU of each class in each image, the lowest first, over all ranks.
 
-        Without any ids, images are numbered in the order in which one process counted them; several processes have no
-        such order, and -1 stands for each.
+        Set ``image_names = {id: name}`` on the metric to see names in place of numbers. If no image has an id, images
+        are numbered 0, 1, ... in the order of counting; with several ranks, which have no common order, each is -1.
 
         Raises:
-            ValueError: as ``compute``, or if no rows are kept.
+            ValueError: as ``compute``, or without ``per_image=True``.
         """
         return image_table(self._image_areas(), self.label_space, self.policy)
 
@@ -142,20 +152,33 @@ class IoUMetric(CountState):
         seed: int = 0,
         clusters: Clusters | None = None,
     ) -> Interval:
-        """How sure the number is: a bootstrap percentile interval over the images of all ranks.
+        """A bootstrap confidence interval of the mean IoU or the pixel accuracy, over the images of all ranks.
 
-        The same seed gives the same interval on every device and for any number of ranks.
+        Images are resampled with replacement, and the interval lies between two percentiles of the resulting values. It
+        covers the choice of images, not the choice of training seeds.
 
         Args:
-            of: ``"mean"`` (what ``compute`` gives) or ``"accuracy"`` (of pixels).
-            confidence: the share of resamples inside the interval.
-            resamples: how often the images are resampled.
-            seed: of the resampling.
-            clusters: ``{id: cluster}`` or a function of the id (what ``update`` was given, a number or a name), where
-                images are alike (of one patient, scene or sequence): whole clusters are resampled then.
+            of: ``"mean"`` (the value of ``compute``; with ``average="none"`` its mean over classes) or ``"accuracy"``
+                (pixel accuracy).
+            confidence: share of the resamples inside the interval, above 0 and below 1.
+            resamples: number of resamples, 2 to 1,000,000.
+            seed: seed of the resampling; the same seed gives the same interval on every device and for any number of
+                ranks.
+            clusters: ``{image id: cluster}``, or a function from the image id to its cluster, for images that are alike
+                (of one patient, scene or sequence): whole clusters are resampled.
 
         Raises:
-            ValueError: as ``compute``, or if no rows are kept, or a setting is out of range.
+            TypeError: if a setting has the wrong type.
+            ValueError: as ``compute``; also without ``per_image=True``, or if a setting is out of range.
+
+        Example:
+            >>> import torch
+            >>> from meaniou import MeanIoU
+            >>> metric = MeanIoU(num_classes=2, per_image=True)
+            >>> target = torch.tensor([[0, 1, 1, 1], [0, 0, 1, 1], [0, 1, 0, 1]])
+            >>> metric.update(target.roll(1, dims=1), target, image_ids=["a", "b", "c"])
+            >>> print(metric.bootstrap())
+            0.192 [0.000, 0.333] (95 %)
         """
         check_overall_statistic(of)
         resampling = Resampling(confidence, resamples, seed, clusters)
@@ -171,30 +194,33 @@ class IoUMetric(CountState):
         seed: int = 0,
         clusters: Clusters | None = None,
     ) -> tuple[Interval, ...]:
-        """An interval for the IoU of each class, in the order of the ids; arguments and errors as of ``bootstrap``."""
+        """A confidence interval of the IoU of each class, in class order; arguments and errors as for ``bootstrap``."""
         resampling = Resampling(confidence, resamples, seed, clusters)
         (intervals,) = bootstrap(self._image_areas(), self.policy, resampling, "class")
         return intervals
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
-        """Draws a value, several values over time, or the present one, as all torchmetrics do: ``(figure, axes)``.
+        """Plots ``val``, by default the value of ``compute``, on ``ax``, and returns ``(figure, axes)``.
 
-        In a process group every rank must call it, unless a value is passed.
+        ``val`` may also be a list of values over time. Without ``val``, every rank of a process group must call it.
+
+        Raises:
+            ModuleNotFoundError: if matplotlib is not installed.
         """
         try:
             return self._plot(val, ax)
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
-                "plot() draws with matplotlib, which is not there; install the extra 'plot'."
+                "plot() needs matplotlib; install it with pip install 'meaniou[plot]'."
             ) from error
 
     def _image_areas(self) -> ImageAreas:
-        """The areas of each image under the policy of the metric."""
+        """The areas of each image under the metric's policy."""
         refuse_without_rows(self)
         return self._checked_counts().image_areas(self.policy)
 
     def _checked_counts(self, warns: bool = True) -> CheckedCounts:
-        """The checked counts of all ranks, with a warning for each doubt; every result starts here."""
+        """The checked counts of all ranks, with a warning for each doubt; every result is computed from them."""
         alone = not self._is_synced
         with self.sync_context(
             dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and alone, should_unsync=alone
@@ -205,7 +231,7 @@ class IoUMetric(CountState):
         return checked
 
     def _check(self) -> CheckedCounts:
-        """The counts in the states; raises ``RuntimeError`` or ``ValueError`` for certain mistakes."""
+        """The counts of the states; raises ``RuntimeError`` or ``ValueError`` for certain mistakes."""
         self._restart_if_moved()
         self._refuse_foreign_states()
         counts, images = self.counts.cpu(), None
@@ -220,9 +246,9 @@ class IoUMetric(CountState):
         return self._checked_as(self.label_space, counts.numpy(), images, tuple(doubts))
 
     def _doubts(self, counts: Tensor) -> list[str | Warning]:
-        """Warnings about a confusion matrix that may be wrong; raises ``ValueError`` for labels outside the classes."""
+        """Warnings about suspicious counts; raises ``ValueError`` for out-of-range labels."""
         refuse_outside(counts, self.label_space)
-        if self._holds_batch:  # much that is plausible of a batch would be doubtful of a dataset
+        if self._holds_batch:  # what is suspicious in a dataset may be normal in one batch
             return []
         return list(suspicious_counts(counts, self.label_space, self.policy))
 
@@ -232,24 +258,24 @@ class IoUMetric(CountState):
         @functools.wraps(compute)
         def shaped() -> Tensor:
             value: Tensor = computed()
-            # The base class squeezes the value of a single class.
+            # The base class squeezes a value [1].
             return value.reshape(-1) if self.policy.average == "none" else value
 
         return shaped
 
 
 def checked_counts(metric: IoUMetric) -> CheckedCounts:
-    """The checked counts of all ranks, without warnings, for which ``warn_of`` is; every rank must call it."""
+    """The checked counts of all ranks, without the warnings (see ``warn_of``); every rank must call it."""
     return metric._checked_counts(warns=False)
 
 
 def warn_of(*several: CheckedCounts) -> None:
-    """Warns of each doubt once, also where several have it."""
+    """Warns of each doubt once, also if several metrics have it."""
     for doubt in {str(doubt): doubt for checked in several for doubt in checked.doubts}.values():
         warn(doubt)
 
 
 def refuse_without_rows(metric: IoUMetric) -> None:
-    """Raises ``ValueError`` if a metric keeps no rows of images."""
+    """Raises ``ValueError`` unless the metric was constructed with ``per_image``."""
     if not metric.per_image:
         raise ValueError(NO_ROWS)

@@ -1,4 +1,4 @@
-"""The mean IoU as a torchmetrics metric: settings, batches into counts, and files."""
+"""The torchmetrics metric ``MeanIoU``: its settings, its update, and its files."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -30,59 +30,60 @@ from meaniou.settings import (
     VoidPreds,
 )
 
-# The values of a label space in a saved file, and the keywords that they settle.
+# The values of a label space in a saved file, and the keywords that they replace.
 SPACE = tuple(field.name for field in fields(LabelSpace) if field.name != "tables")
 SETTLED = ("num_classes", "label_space", "ignore_index", "pred_ids", "pred_void", "class_names")
 
 
 class MeanIoU(IoUMetric):
-    """Mean Intersection over Union of a whole dataset, from one exact confusion matrix.
+    """Mean Intersection over Union of a whole dataset, from one exact int64 confusion matrix.
 
-    ``compute`` gives a ratio 0 .. 1: a 0-d tensor, or ``[C]`` with ``average="none"``; float32, or float64 where that
-    is PyTorch's default dtype, on the metric's device. NaN means "not defined": a class that is neither in truth nor
-    prediction, an ignored class, or a mean over no class. Like any torchmetrics metric it is not safe for several
-    threads at once: give each thread a metric of its own, and add them by ``merge_state`` at the end.
+    ``compute`` returns a ratio 0 .. 1: 0-d, or ``[C]`` with ``average="none"``; float32 (float64 where that is the
+    default dtype), on the metric's device. NaN means "undefined": the IoU of a class that is neither in the ground
+    truth nor predicted, the IoU of an ignored class, or a mean over no class. Metrics are not thread-safe: give each
+    thread its own, and add them up with ``merge_state``.
 
     Args:
-        num_classes: number of classes C, 1 to 4096, whose ids are ``0 .. C-1``.
-        label_space: a ``LabelSpace`` instead, for maps that store classes as other ids.
-        protocol: the rules of a public benchmark, by a name of ``meaniou.protocols``, instead of ``num_classes``. A
-            keyword beside it overrides that one rule.
-        average: ``"macro"`` (mean over classes), ``"micro"`` (sums over classes, then one ratio), ``"weighted"`` (by
-            truth area), or ``"none"`` / ``None`` for one value per class.
-        ignore_index: id or ids that are void, in the truth and in a prediction; inside or outside ``0 .. C-1``.
-        pred_ids: what predictions hold where the truth holds ids of its own: the same ``"ids"``, or ``"classes"``,
-            ``0 .. C-1`` as an argmax gives them. Scores are in the order of the classes in any case.
-        pred_void: id or ids that are void in predictions, instead of those of ``ignore_index`` or the protocol.
-        void_preds: the effect of a void prediction (a void id, or a NaN score) on a valid pixel: a ``"miss"`` of the
-            true class (the default without a protocol), a void pixel (``"drop"``), or an ``"error"``.
-        present: the classes that enter an average: those in truth or prediction (``"union"``, the default), or in the
-            truth (``"target"``).
-        absent: the value of a class that is not present, for macro and none: ``"skip"`` (the default), ``"zero"``,
-            ``"one"`` or ``"nan"``.
-        classes: only these classes enter the averages; all pixels still count. ``average="none"`` still gives all C.
-        include_background: ``False`` leaves class 0 out of the averages.
-        input_format: ``"auto"``, ``"index"`` (maps in the shape of the truth are labels, floating ones too, which hold
-            whole numbers) or ``"one-hot"`` (``[B, C, *]`` class planes; floating predictions are scores).
-        threshold: with two classes and one floating channel, class 1 is where ``preds > threshold`` (for logits: 0.0).
-        class_names: a name per class, as a sequence, ``{id: name}``, or a path to a text file (one per line) or JSON.
-        over: the order of averaging: ``"dataset"`` (pixels over all images, then ratios: the number of the benchmarks),
+        num_classes: number of classes C, 1 to 4096; labels are ``0 .. C-1``.
+        label_space: instead of ``num_classes``, a ``LabelSpace`` for maps that store classes as other ids.
+        protocol: instead of ``num_classes``, a benchmark of ``meaniou.protocols``, by name. Its rules become the
+            defaults of the keywords below.
+        average: ``"macro"`` (mean over classes), ``"micro"`` (pixels summed over classes, then one ratio),
+            ``"weighted"`` (mean weighted by ground-truth pixels), ``"none"`` or ``None`` (one value per class).
+        ignore_index: id or ids that are void, inside or outside ``0 .. C-1``: a pixel with such a ground truth is
+            ignored, a prediction of such an id is a void prediction.
+        pred_ids: what predicted label maps hold where the ground truth holds ids of a label space or protocol:
+            ``"ids"`` (the same ids) or ``"classes"`` (``0 .. C-1``, as from argmax). The label space has the default.
+        pred_void: id or ids that are void in predictions, instead of those of ``ignore_index``.
+        void_preds: effect of a void prediction (an ignored id, or a NaN score) where the ground truth is a class:
+            ``"miss"`` (a false negative, the default), ``"drop"`` (the pixel is ignored) or ``"error"``.
+        present: classes that count as present: in ground truth or prediction (``"union"``, the default), or in the
+            ground truth (``"target"``).
+        absent: value of a class that is not present: ``"skip"`` (the default: NaN, and left out of means), ``"zero"``,
+            ``"one"`` or ``"nan"`` (NaN, and so is a mean over it). ``"micro"`` and ``"weighted"`` leave it out.
+        classes: class numbers that enter means, by default all. Their errors still include pixels of other classes,
+            and ``average="none"`` returns all C.
+        include_background: ``False`` leaves class 0 out of means.
+        input_format: how to read a shape that can be read in two ways: ``"auto"`` (by its contents, or an error),
+            ``"index"`` (labels, also floating whole numbers) or ``"one-hot"`` (class planes ``[B, C, *]``).
+        threshold: with two classes and one floating channel, class 1 is ``preds > threshold``; for logits use 0.0.
+        class_names: one name per class: a sequence, ``{id: name}``, or a path to a text file (one per line) or JSON.
+        over: order of averaging: ``"dataset"`` (sum pixels over images, then one ratio per class, as benchmarks do),
             ``"image"`` (mean over classes in each image, then over images) or ``"class"`` (mean over the images that
             have the class, then over classes).
-        worst_percent: percent of the lowest scores that are averaged, or several, whose means are averaged: of images
-            with ``over="image"``, of each class's images with ``over="class"``.
-        per_image: keep counts for each image, for ``image_scores``, ``bootstrap`` and ``compare``; implied by
-            ``over="image"`` and ``over="class"``. They take 32 bytes for each class and image. The attribute
-            ``image_names``, a dict by id, may be set for what is printed.
-        validate_args: whether labels outside the classes raise; they are counted separately in any case.
-        impl: the counting kernel: ``"auto"`` (the one for the device where it can run), ``"portable"`` (PyTorch's
-            operators, on any device), ``"cpu"`` (needs the extra ``cpu``) or ``"cuda"`` (needs Triton, which comes with
-            PyTorch for CUDA and ROCm on Linux). ``kernel`` tells which one counts.
-        kwargs: those of ``torchmetrics.Metric``.
+        worst_percent: average only this percentage (above 0, up to 100) of the lowest scores: of images with
+            ``over="image"``, of the images of each class with ``over="class"``; of several, the mean of their results.
+        per_image: keep the counts of each image (32 bytes per class and image) for ``image_scores``, ``bootstrap`` and
+            ``compare``; implied by ``over="image"`` and ``over="class"``.
+        validate_args: ``False`` skips the checks for out-of-range labels and suspicious values. Such labels are counted
+            apart from the classes in any case.
+        impl: counting kernel: ``"auto"`` (the fastest that runs on the device), ``"portable"`` (any device), ``"cpu"``
+            (needs Numba, the extra ``cpu``) or ``"cuda"`` (needs Triton). All give the same counts.
+        kwargs: those of ``torchmetrics.Metric``, such as ``sync_on_compute=False``.
 
     Raises:
         TypeError: if a setting has the wrong type.
-        ValueError: if a setting is out of range or unknown, or a forced ``impl`` cannot run.
+        ValueError: if a setting is unknown or out of range, or the kernel ``impl`` cannot run here.
 
     Example:
         >>> import torch
@@ -132,8 +133,8 @@ class MeanIoU(IoUMetric):
     ) -> None:
         if "zero_division" in kwargs:
             raise TypeError(
-                "zero_division is not an argument of MeanIoU; leave it out for means, since torchmetrics keeps absent "
-                "classes out of macro whatever it says; for average='none' pass absent='zero' or 'one' instead."
+                "MeanIoU has no argument 'zero_division'. Leave it out: torchmetrics leaves absent classes out of "
+                "macro whatever zero_division is. For average='none', absent='zero' or 'one' sets their value."
             )
         super().__init__(**kwargs)
         self.label_space, self.protocol = resolve_label_space(
@@ -170,23 +171,31 @@ class MeanIoU(IoUMetric):
         valid: Maps | None = None,
         image_ids: ImageIds | None = None,
     ) -> None:
-        """Counts a batch; if the batch is refused, the metric stays as it was.
+        """Counts a batch; if it raises, the metric stays unchanged. On an accelerator it never waits for the device.
 
         Args:
-            preds: labels ``[B, *]`` (bool, uint8, int8, int16, uint16, int32, uint32, int64), floating scores
-                ``[B, C, *]`` (the first maximum is the class; a NaN makes the prediction void), or with two classes one
-                floating channel ``[B, *]`` or ``[B, 1, *]``, as a tensor, a NumPy array or an object with DLPack; or a
-                list or tuple with one such map per image, without the batch dimension.
-            target: labels ``[B, *]``, or ``[B, 1, *]``, or such a list.
-            valid: bool ``[B]`` or of the target's shape, ``False`` where an image or a pixel is void.
-            image_ids: with ``per_image``, a whole number from 0 on or a name for each image, the same in every run. A
-                name is shown in tables, and stands for a number of 63 bits that is computed from it.
+            preds: label maps ``[B, *]`` (bool, uint8, int8, int16, uint16, int32, uint32 or int64), floating scores
+                ``[B, C, *]`` (argmax, the first of equals; NaN makes a void prediction), or with two classes one
+                floating channel ``[B, *]`` or ``[B, 1, *]``. A tensor, a NumPy array or an object with DLPack, or a
+                list with one map per image, of any sizes and without the batch dimension.
+            target: label maps ``[B, *]`` or ``[B, 1, *]`` of the same dtypes, or such a list.
+            valid: bool ``[B]`` or of the target's shape; ``False`` ignores an image or a pixel.
+            image_ids: with ``per_image``, an id for each image, the same in every run: whole numbers of at least 0, or
+                names, which tables then show.
 
         Raises:
-            TypeError: if something is no tensor, or of a dtype that holds neither labels nor scores, or ids are neither
-                whole numbers nor strings.
-            ValueError: if shapes or devices do not fit, or can be read in two ways; on the CPU also for labels outside
-                the classes; with ``per_image`` if there is no batch dimension, or there are not as many ids as images.
+            TypeError: if a dtype holds neither labels nor scores, or ids are neither whole numbers nor strings.
+            ValueError: if shapes or devices do not fit, or a shape can be read in two ways; on the CPU also for
+                out-of-range labels; with ``per_image`` if there is no batch dimension or not one id per image.
+
+        Example:
+            >>> import torch
+            >>> from meaniou import MeanIoU
+            >>> metric = MeanIoU(num_classes=2, ignore_index=255)
+            >>> scores = torch.tensor([[[0.9, 0.2, 0.4], [0.1, 0.8, 0.6]]])  # [B, C, W]
+            >>> metric.update(scores, torch.tensor([[0, 1, 255]]))
+            >>> metric.compute()
+            tensor(1.)
         """
         images = None
         if self.per_image:
@@ -195,24 +204,24 @@ class MeanIoU(IoUMetric):
             )
             images = BatchImages(image_counts, *ids_of(image_ids, len(image_counts), self.counts.device))
         elif image_ids is not None:
-            raise ValueError("image_ids are kept with per_image=True only; make the metric with it, or leave them out.")
+            raise ValueError("image_ids needs per_image=True; construct the metric with it, or leave image_ids out.")
         else:
             counts = count(preds, target, valid, self.label_space, self.input_settings)
-        if not isinstance(target, (list, tuple)) or target:  # an empty sequence is on no device
+        if not isinstance(target, (list, tuple)) or target:  # an empty list is on no device
             self._add_batch(counts, images)
 
     @property
     def confmat(self) -> Tensor:
-        """The confusion matrix of this rank, int64 ``[C, C]``, truth in rows; a copy."""
+        """A copy of this rank's confusion matrix, int64 ``[C, C]``; rows are ground truth, columns predictions."""
         return self.counts[:-2, :-2].clone()
 
     @property
     def kernel(self) -> str:
-        """The kernel that counts on the metric's device: ``"portable"``, ``"cpu"`` or ``"cuda"``."""
+        """The name of the kernel that counts on the metric's device: ``"portable"``, ``"cpu"`` or ``"cuda"``."""
         return kernel(self.input_settings.impl, self.counts.device).NAME
 
     def extra_repr(self) -> str:
-        """The settings that a printed metric shows: the first ones, and those that are not the default."""
+        """The settings that ``repr`` shows: the main ones, and all that differ from their default."""
         always: dict[str, Any] = {} if self.protocol is None else {"protocol": self.protocol.name}
         always |= {
             "num_classes": self.label_space.num_classes,
@@ -232,33 +241,34 @@ class MeanIoU(IoUMetric):
         return ", ".join(f"{name}={value!r}" for name, value in (always | others).items())
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Writes the settings and the states of this rank to one file, which ``load`` reads without running code.
+        """Writes settings, counts and images of this rank to one file, atomically; read it with ``load``.
 
         Raises:
-            OSError: if it cannot be written; then nothing is left of it.
+            OSError: if the file cannot be written; no partial file is left.
+            RuntimeError: if the metric is on the meta device.
         """
         checkpoint.save(self, path)
 
     @classmethod
     def load(cls, path: str | PathLike[str], **kwargs: Any) -> Self:
-        """The metric of a file, on the CPU.
+        """Reads a metric that ``save`` wrote, onto the CPU; loading runs no code from the file.
 
         Args:
-            path: a file that ``save`` wrote.
-            kwargs: those of ``torchmetrics.Metric``, rules that change no count (``average``, ``void_preds``,
-                ``present``, ``absent``, ``classes``, ``include_background``, ``over``,
-                ``worst_percent``), and ``impl``.
+            path: the file.
+            kwargs: new values of settings that change no count (``average``, ``void_preds``, ``present``, ``absent``,
+                ``classes``, ``include_background``, ``over``, ``worst_percent``, ``impl``), and keywords of
+                ``torchmetrics.Metric``.
 
         Raises:
-            ValueError: if the file holds no saved metric, or one of a newer version, or its kernel cannot run here.
-            TypeError: if a keyword is settled by the counts of the file.
-            OSError: if it cannot be read.
+            ValueError: if the file is not a saved metric, is damaged or has another format, or its kernel cannot run.
+            TypeError: if a keyword would change a setting that is stored with the counts, such as ``num_classes``.
+            OSError: if the file cannot be read.
         """
         return checkpoint.load(cls, path, **kwargs)
 
     @classmethod
     def saved_space(cls) -> SavedSpace:
-        """How ``save`` writes the label space."""
+        """How ``save`` stores the label space."""
         return SAVED_SPACE
 
     def _image_counts_of(self, counts: Tensor) -> Tensor:
@@ -266,7 +276,7 @@ class MeanIoU(IoUMetric):
 
 
 def _state_form(space: LabelSpace, inputs: InputSettings, per_image: bool) -> StateForm:
-    """What the counts of a metric look like, and the settings that make them comparable."""
+    """The form of the states, with the settings on which the counts depend."""
     settings: dict[str, Any] = {"num_classes": space.num_classes, "ignore_index": space.ignore_index}
     if space.tables.target_ids or space.tables.preds_ids:
         settings |= {"ids": space.ids, "pred_ids": space.pred_ids, "pred_void": space.pred_void}

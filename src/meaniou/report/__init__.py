@@ -1,4 +1,4 @@
-"""Every number of a dataset as frozen records, with their forms: text, Markdown, LaTeX, CSV, JSON."""
+"""All numbers of a dataset as frozen records, written as text, Markdown, LaTeX, CSV or JSON."""
 
 from meaniou.report.build import build_report, pixel_account
 from meaniou.report.comparison import Compared, ComparisonReport

@@ -1,4 +1,4 @@
-"""Scores become a report: one function for each of its parts, and one that puts them together."""
+"""Builds a report from counts: one function for each part, and one that assembles them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ from meaniou.scores import (
 from meaniou.settings import Groups, LabelSpace, Policy, resolve_class_groups
 from meaniou.uncertainty import Resampling, bootstrap
 
-TOP = 10  # confusions
+TOP = 10  # confusions in a report
 
 
 def build_report(
@@ -59,16 +59,16 @@ def build_report(
     """The report of counts and their areas; raises as ``settings.resolve_class_groups``.
 
     Args:
-        counts: those of ``Report.counts``.
-        areas: ``[C]``, under the policy.
+        counts: the counts, for ``Report.counts``.
+        areas: the areas of each class under the policy, ``[C]``.
         space: the classes.
         policy: the rules.
-        matrix: the confusion matrix ``[C + 2, C + 2]``; without one there are no kappa, merged groups and confusions.
-        pixels: what became of every pixel.
-        class_groups: by default those of the label space.
-        protocol: whose rules these are, perhaps with changes.
-        images: areas of each image, where they are kept.
-        resampling: of the images, for intervals; ``None`` for no intervals.
+        matrix: the confusion matrix ``[C + 2, C + 2]``; without it kappa, merged IoU and confusions are undefined.
+        pixels: the numbers for ``Report.pixels``.
+        class_groups: groups of classes; by default those of the label space.
+        protocol: the protocol of the metric, some of whose rules may be changed.
+        images: the areas of each image, with ``per_image``.
+        resampling: settings of the bootstrap; ``None`` for no intervals.
     """
     members = dict(space.class_groups) if class_groups is None else resolve_class_groups(space, class_groups)
     values = {name: column_values(column, areas, policy) for name, column in COLUMNS.items()}
@@ -95,7 +95,7 @@ def build_report(
 
 
 def column_values(column: Column, areas: Areas, policy: Policy) -> Any:
-    """The values of a column, ``[C]``; ratios under the policy, and pixels as they are."""
+    """The values of a column, ``[C]``: ratios under the policy, or pixels."""
     values = column.values(areas)
     if column.by_presence:
         return under_policy(values, areas, policy)
@@ -103,7 +103,7 @@ def column_values(column: Column, areas: Areas, policy: Policy) -> Any:
 
 
 def class_reports(names: Sequence[str], values: Mapping[str, Any]) -> tuple[ClassReport, ...]:
-    """A record for each class from its columns."""
+    """A record for each class, from the values of each column."""
     rows = zip(*(column.tolist() for column in values.values()), strict=True)
     return tuple(
         ClassReport(name, **dict(zip(values, row, strict=True))) for name, row in zip(names, rows, strict=True)
@@ -136,7 +136,7 @@ def confusion_records(matrix: Ints, areas: Areas, space: LabelSpace, policy: Pol
 
 
 def pixel_account(matrix: Ints) -> dict[str, int]:
-    """What became of every pixel of a confusion matrix."""
+    """The pixels of a confusion matrix by their kind, as in ``Report.pixels``."""
     classes = matrix[:-2]
     void = int(matrix[-2].sum())
     outside = int(matrix[-1].sum() + classes[:, -1].sum())
@@ -152,9 +152,9 @@ def pixel_account(matrix: Ints) -> dict[str, int]:
 
 
 def rules_of(space: LabelSpace, policy: Policy, protocol: Protocol | None) -> dict[str, Any]:
-    """The settings under which a report holds, with the protocol and what was changed in it."""
+    """The settings of a report, with the protocol and the rules of it that were changed."""
     rules = {"num_classes": space.num_classes, "ignore_index": list(space.ignore_index)} | vars(policy)
-    for name in ("average", "over", "worst_percent"):  # a report has the means over classes, by area, and over images
+    for name in ("average", "over", "worst_percent"):  # a report has all kinds of means
         del rules[name]
     if protocol is not None:
         rules |= {"protocol": protocol.name, "changed": protocol.changes(space, policy)}
@@ -171,13 +171,13 @@ def images_report(images: ImageAreas, space: LabelSpace, policy: Policy) -> Imag
 
 
 def intervals_of(images: ImageAreas, policy: Policy, resampling: Resampling) -> Intervals:
-    """The intervals of the numbers over the dataset."""
+    """The intervals of mean IoU, pixel accuracy and the IoU of each class."""
     rules = replace(policy, average="macro", over="dataset", worst_percent=())
     (mean,), (accuracy,), classes = bootstrap(images, rules, resampling, "mean", "accuracy", "class")
     return Intervals(mean, accuracy, classes)
 
 
 def _mean(values: Sequence[float], policy: Policy) -> float:
-    """Mean of the values of groups, without NaN ones unless ``absent="nan"``; NaN of none."""
+    """The mean over groups, without NaN unless ``absent="nan"``; NaN if there is none."""
     array: Floats = np.array(values, np.float64)
     return float(class_mean(array, policy, range(len(values))))

@@ -1,4 +1,4 @@
-"""The table of images: the scores of each, the worst first."""
+"""The table of image scores, the lowest first."""
 
 import math
 from collections.abc import Sequence
@@ -11,19 +11,29 @@ from meaniou._util import EqualByValue, Table, percent, tables
 from meaniou.scores import Floats, ImageAreas, image_iou, image_means
 from meaniou.settings import LabelSpace, Policy
 
-WORST = 10  # images that are shown by default
+WORST = 10  # images shown by default
 
 
 @dataclass(frozen=True, eq=False)
 class ImageTable(EqualByValue):
-    """Scores of each image, the worst first, those without a valid pixel last.
+    """The scores of each image, sorted by mean IoU, the lowest first; images without a valid pixel come last.
 
     Attributes:
-        ids: of each image; without any ids, numbers in the order of counting in one process, and -1 in several.
-        images: their names, or the id where there is none.
-        mean_iou: mean over classes in each image, a ratio 0 .. 1; NaN without a valid pixel.
-        iou: of each class in each image, ``[N, C]``; NaN for a class that is not there.
-        names: of the classes.
+        ids: id of each image; for a name its 63-bit hash. If no image has an id, ids are 0, 1, ... in the order of
+            counting, or all -1 with several ranks.
+        images: name of each image, or its id where it has no name.
+        mean_iou: mean over the classes in the image, a ratio 0 .. 1; NaN without a valid pixel.
+        iou: IoU of each class in each image, float64 ``[N, C]``; NaN where undefined, such as an absent class.
+        names: class names.
+
+    Example:
+        >>> import torch
+        >>> from meaniou import MeanIoU
+        >>> metric = MeanIoU(num_classes=2, per_image=True)
+        >>> target = torch.tensor([[0, 1, 1], [1, 1, 1]])
+        >>> metric.update(torch.tensor([[0, 1, 0], [1, 1, 1]]), target, image_ids=["a.png", "b.png"])
+        >>> metric.image_scores().images
+        ('a.png', 'b.png')
     """
 
     ids: tuple[int, ...]
@@ -36,7 +46,7 @@ class ImageTable(EqualByValue):
         return len(self.ids)
 
     def to_csv(self) -> str:
-        """Text: a row for each image, in full fractions, empty where none is defined.
+        """CSV text with the columns ``image``, ``mean_iou`` and one for each class: unrounded ratios, empty for NaN.
 
         Raises:
             ValueError: if a class has the name of another column.
@@ -45,9 +55,10 @@ class ImageTable(EqualByValue):
         return tables.as_csv(("image", *columns_of(self.names)), ([i, value, *iou] for i, value, iou in rows))
 
     def to_pandas(self) -> Any:
-        """A ``pandas.DataFrame`` with the same columns, and the images as its index; pandas has to be there.
+        """A ``pandas.DataFrame`` with the same columns and ``image`` as index.
 
         Raises:
+            ModuleNotFoundError: if pandas is not installed.
             ValueError: if a class has the name of another column.
         """
         import pandas
@@ -56,11 +67,11 @@ class ImageTable(EqualByValue):
         return pandas.DataFrame(columns, index=pandas.Index(self.images, name="image"))
 
     def __str__(self) -> str:
-        """The ten worst in percent, and the classes that are worst in each."""
+        """The ten images with the lowest mean IoU, in percent, and the lowest classes of each."""
         return self.to_text()
 
     def to_text(self, number: int = WORST) -> str:
-        """The same for the ``number`` worst images."""
+        """A table of the ``number`` images with the lowest mean IoU, in percent, and the lowest classes of each."""
         rows = []
         for image, value, of_class in list(zip(self.images, self.mean_iou, self.iou, strict=True))[:number]:
             low = [c for c in np.argsort(of_class, kind="stable")[:3] if not math.isnan(of_class[c])]
@@ -69,12 +80,9 @@ class ImageTable(EqualByValue):
 
 
 def columns_of(names: Sequence[str]) -> tuple[str, ...]:
-    """The columns of a table of images after ``image``; raises ``ValueError`` if a class is named like a column."""
+    """The columns of the image table after ``image``; raises ``ValueError`` if a class is named like one of them."""
     if taken := [name for name in ("image", "mean_iou") if name in names]:
-        raise ValueError(
-            f"A class is named {taken[0]!r}, like a column of the table of images; expected another name, so rename "
-            "the class."
-        )
+        raise ValueError(f"A class is named {taken[0]!r}, which is a column of the image table; rename the class.")
     return "mean_iou", *names
 
 

@@ -1,4 +1,4 @@
-"""The parts of a report as frozen records, and where each ratio of a class comes from and is shown."""
+"""The parts of a report as frozen records, with the function and the column of each number of a class."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -10,20 +10,20 @@ from meaniou._util import EqualByValue
 from meaniou.scores import Areas, dice, iou, precision, recall
 from meaniou.uncertainty import Interval
 
-NO_CLASS = ("(void prediction)", "(outside)")  # predictions that are no class, as a report names them
+NO_CLASS = ("(void prediction)", "(outside)")  # names of predictions that are no class
 
 
 @dataclass(frozen=True)
 class Column:
-    """The function and the places of a field of ``ClassReport``; a new ratio is entered here alone.
+    """How a field of ``ClassReport`` is computed and shown; a new ratio needs only a new field.
 
-    Every field is in ``to_dict`` and a column of CSV.
+    Every field is in ``to_dict`` and is a column of the CSV.
 
     Attributes:
-        values: the function from areas to ``[C]``.
-        title: of the column in tables and on the page; empty for none.
-        mean: the field of ``Report`` that has the mean over classes; empty for none.
-        by_presence: whether ``present`` and ``absent`` settle the value of a class that is not present.
+        values: the function from areas to values ``[C]``.
+        title: title of the column in tables and on the page; empty for no column.
+        mean: the field of ``Report`` that holds the mean over classes; empty for none.
+        by_presence: whether ``present`` and ``absent`` define the value of a class that is not present.
     """
 
     values: Callable[[Areas], NDArray[Any]]
@@ -39,7 +39,18 @@ class Column:
 
 @dataclass(frozen=True, eq=False)
 class ClassReport(EqualByValue):
-    """The numbers of one class: ratios 0 .. 1 (NaN where undefined) and valid pixels."""
+    """The numbers of one class.
+
+    Attributes:
+        name: class name.
+        iou: intersection over union, a ratio 0 .. 1 as the next three; NaN where undefined.
+        dice: Dice coefficient (F1).
+        precision: share of the predicted pixels that are right; NaN for a class that is never predicted.
+        recall: share of the ground-truth pixels that are right; NaN for a class that is not in the ground truth.
+        truth: valid pixels of the class in the ground truth.
+        predicted: valid pixels predicted as the class.
+        intersection: pixels of the class in both.
+    """
 
     name: str
     iou: float = field(metadata=Column(iou, "IoU", "mean_iou", by_presence=True).entry)
@@ -56,7 +67,14 @@ COLUMNS: dict[str, Column] = {part.name: part.metadata["column"] for part in fie
 
 @dataclass(frozen=True, eq=False)
 class GroupReport(EqualByValue):
-    """A group of classes: the mean IoU of its classes, and the IoU of the group taken as one class."""
+    """The numbers of a group of classes.
+
+    Attributes:
+        name: name of the group.
+        classes: names of its classes.
+        mean_iou: mean IoU of its classes, a ratio 0 .. 1; NaN where undefined.
+        merged_iou: IoU of the group as a single class, so that confusions inside it count as right.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -66,13 +84,14 @@ class GroupReport(EqualByValue):
 
 @dataclass(frozen=True, eq=False)
 class Confusion(EqualByValue):
-    """Pixels of one class that were taken for another, or for none.
+    """Pixels of one class that were predicted as another class, or as no class.
 
     Attributes:
-        truth, predicted: names; ``"(void prediction)"`` and ``"(outside)"`` are predictions that are no class.
-        pixels: how many.
-        share: of the pixels of the true class, 0 .. 1.
-        iou_cost: what the IoU of the true class would gain if these pixels were right, 0 .. 1.
+        truth: class name in the ground truth.
+        predicted: class name in the prediction; ``"(void prediction)"`` or ``"(outside)"`` for no class.
+        pixels: number of pixels.
+        share: their share of the ground-truth pixels of the class, 0 .. 1.
+        iou_cost: gain in IoU of the true class if these pixels were right, 0 .. 1.
     """
 
     truth: str
@@ -84,14 +103,14 @@ class Confusion(EqualByValue):
 
 @dataclass(frozen=True, eq=False)
 class ImagesReport(EqualByValue):
-    """What the rows of images hold.
+    """The numbers over images.
 
     Attributes:
-        number: how many images, and ``skipped`` of these have no valid pixel.
-        mean_over_images: mean over classes in each image, then over images (``over="image"``).
-        mean_over_classes: mean over the images of each class, then over classes (``over="class"``).
-        worst: id and mean IoU of the images with the lowest ones; the id is that of ``images``, or a name where there
-            is one.
+        number: number of images.
+        skipped: number of images without a valid pixel, which are in no mean.
+        mean_over_images: mean IoU over classes in each image, then over images, as ``over="image"``.
+        mean_over_classes: mean IoU over the images of each class, then over classes, as ``over="class"``.
+        worst: name (or id) and mean IoU of the ten images with the lowest mean IoU, the lowest first.
     """
 
     number: int
@@ -103,7 +122,7 @@ class ImagesReport(EqualByValue):
 
 @dataclass(frozen=True, eq=False)
 class Intervals(EqualByValue):
-    """Bootstrap percentile intervals of the numbers of the same names in a report."""
+    """Bootstrap confidence intervals of numbers of a report: mean IoU, pixel accuracy, and the IoU of each class."""
 
     mean_iou: Interval
     pixel_accuracy: Interval

@@ -1,4 +1,4 @@
-"""The report: every number of a dataset as a frozen record, as plain values, and in the forms that are written."""
+"""The report: all numbers of a dataset as a frozen record, and as a dict, JSON, CSV, Markdown, LaTeX or text."""
 
 import math
 from collections.abc import Iterator
@@ -11,36 +11,53 @@ from numpy.typing import NDArray
 from meaniou._util import EqualByValue, Table, percent, span, tables
 from meaniou.report.records import COLUMNS, ClassReport, Confusion, GroupReport, ImagesReport, Intervals
 
-SHOWN = {name: column for name, column in COLUMNS.items() if column.title}  # in tables and on the page
+SHOWN = {name: column for name, column in COLUMNS.items() if column.title}  # columns of tables and the page
 CSV_COLUMNS = ("kind", *(part.name for part in fields(ClassReport)))
 
 
 def _titled(title: str) -> dict[str, str]:
-    """The metadata of a number over all classes, by which tables name it."""
+    """The metadata of a number over all classes: its title in tables."""
     return {"title": title}
 
 
 @dataclass(frozen=True, eq=False)
 class Report(EqualByValue):
-    """Every number that one matrix of counts holds, and what the rows of images hold where they are kept.
+    """All numbers of a dataset. ``print(report)`` shows them as tables, ``to_dict`` and the like export them.
 
     Attributes:
-        mean_iou, mean_dice, mean_accuracy: means over the classes of the policy, ratios 0 .. 1, NaN if none is defined.
+        mean_iou: mean IoU over classes, a ratio 0 .. 1 as all others; NaN where undefined.
+        mean_dice: mean Dice over classes.
+        mean_accuracy: mean recall over classes.
         pixel_accuracy: share of the valid pixels that are right.
-        frequency_weighted_iou: mean IoU by truth area, as ``average="weighted"``.
-        kappa: Cohen's, -1 .. 1.
-        classes: one entry per class, in the order of the ids.
-        class_groups: one entry per group.
-        mean_merged_iou: of the merged IoU of all groups, NaN if there are none, or if they overlap.
-        harmonic_mean: of the mean IoU of two groups; NaN unless there are two.
-        confusions: the mistakes that cost most IoU, the costliest first; ``None`` where no confusion matrix is counted.
-        pixels: ``seen``, and of these ``counted`` (truth and prediction are classes), ``void``, ``void_preds`` and
-            ``outside``.
-        rules: the settings under which all this holds, with the protocol and what was changed in it.
-        counts: pixels, int64 ``[C + 2, C + 2]``, truth in rows; after the classes the rows have void and outside, the
-            columns void predictions and outside. Not in ``to_dict``.
-        images: scores over images, with ``per_image``.
-        intervals: how sure the numbers are, where that was asked.
+        frequency_weighted_iou: mean IoU weighted by ground-truth pixels, as ``average="weighted"``.
+        kappa: Cohen's kappa, -1 .. 1.
+        classes: a ``ClassReport`` for each class, in class order: ``name``, ``iou``, ``dice``, ``precision``,
+            ``recall``, ``truth``, ``predicted``, ``intersection``.
+        class_groups: a ``GroupReport`` for each group of classes: ``name``, ``classes``, ``mean_iou``, ``merged_iou``.
+        mean_merged_iou: mean of the merged IoU over groups; NaN without groups, or if they overlap.
+        harmonic_mean: harmonic mean of the mean IoU of two groups; NaN unless there are exactly two.
+        confusions: the ten costliest mistakes, the costliest first: ``truth``, ``predicted``, ``pixels``, ``share``,
+            ``iou_cost``. ``None`` if no confusion matrix was counted.
+        pixels: number of pixels ``seen``, and of these ``counted`` (a class on both sides), ``void`` (ignored ground
+            truth), ``void_preds`` (void predictions on valid pixels) and ``outside`` (out of range).
+        rules: the settings of the report; with a protocol also its name, and the rules that were changed.
+        counts: the confusion matrix over all ranks, int64 ``[C + 2, C + 2]``, ground truth in rows. Row C is void,
+            column C void predictions, row and column C + 1 out of range. Not in ``to_dict``.
+        images: means over images and the worst images; ``None`` without ``per_image``.
+        intervals: bootstrap confidence intervals; ``None`` without ``report(bootstrap=...)``.
+
+    Example:
+        >>> import torch
+        >>> from meaniou import MeanIoU
+        >>> metric = MeanIoU(num_classes=3, ignore_index=255, class_names=["road", "car", "sky"])
+        >>> metric.update(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 0, 1, 255]))
+        >>> report = metric.report()
+        >>> report.headline()
+        'mean IoU 100.00 % over 2 of 3 classes'
+        >>> report.classes[2].iou
+        nan
+        >>> report.pixels
+        {'seen': 4, 'counted': 3, 'void': 1, 'void_preds': 0, 'outside': 0}
     """
 
     mean_iou: float = field(metadata=_titled("mIoU"))
@@ -61,38 +78,39 @@ class Report(EqualByValue):
     intervals: Intervals | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Full fractions; ``None`` where a number is undefined."""
+        """The report as nested dicts and lists: unrounded ratios, ``None`` for NaN."""
         values = asdict(self)
         del values["counts"]
         return {name: tables.without_nan(value) for name, value in values.items()}
 
     def to_json(self) -> str:
-        """The same as JSON, ``null`` where a number is undefined."""
+        """The contents of ``to_dict`` as JSON text, ``null`` for NaN."""
         return tables.as_json(self.to_dict())
 
     def to_csv(self) -> str:
-        """Text: a row for each class, their means, and each group, in full fractions; empty where none is defined.
+        """CSV text with a row for each class, the means, and each group: unrounded ratios, empty for NaN.
 
-        See ``tables.as_csv`` for names that a spreadsheet would take for formulas.
+        A name that a spreadsheet would read as a formula gets an apostrophe in front.
         """
         return _csv(self)
 
     def to_markdown(self) -> str:
-        """Tables of GitHub's Markdown, in percent with two decimals, ``-`` where a number is undefined."""
-        return tables.markdown(self.tables(), self.footer())
+        """Tables in GitHub's Markdown: percent with two decimals, ``-`` for NaN."""
+        return tables.markdown(self.tables(), _note(self))
 
     def to_latex(self) -> str:
-        """A LaTeX ``tabular`` for each table, in percent with two decimals, ``-`` where a number is undefined."""
-        return tables.latex(self.tables(), self.footer())
+        """A LaTeX ``tabular`` for each table: percent with two decimals, ``-`` for NaN."""
+        return tables.latex(self.tables(), _note(self))
 
     def __str__(self) -> str:
-        """Tables in percent with two decimals, ``-`` where a number is undefined."""
-        return tables.text(self.tables(), self.footer())
+        """Text tables: percent with two decimals, ``-`` for NaN."""
+        return tables.text(self.tables(), _note(self))
 
     def scalars(self, prefix: str = "") -> dict[str, float]:
-        """Flat names and ratios for a logger, as ``prefix + "iou/road"``, the same on every rank and in every epoch.
+        """A flat dict for a logger, such as ``{"val/mean_iou": 0.58, "val/iou/road": 0.5}``, with NaN where undefined.
 
-        A number that is undefined, such as the IoU of a class that is absent, is NaN.
+        It holds the numbers over all classes, ``iou/<class>`` for each class, and ``mean_iou/<group>`` and
+        ``merged_iou/<group>`` for each group. The names are the same on every rank and in every epoch.
 
         Example:
             >>> import torch
@@ -106,17 +124,17 @@ class Report(EqualByValue):
         return {prefix + name: value for name, value in _scalars(self).items()}
 
     def tables(self) -> Iterator[Table]:
-        """The tables that are shown, in percent with two decimals, ``-`` where a number is undefined."""
+        """The tables that the text forms show: percent with two decimals, ``-`` for NaN."""
         yield from _all_tables(self)
 
     def headline(self) -> str:
-        """The mean IoU in percent, and how many classes it is the mean of."""
+        """The mean IoU in percent and the number of classes in it, such as ``mean IoU 56.42 % over 8 of 9 classes``."""
         defined, number = classes_in_mean(self)
         mean = "undefined" if math.isnan(self.mean_iou) else f"{percent(self.mean_iou)} %"
         return f"mean IoU {mean} over {defined} of {number} classes"
 
     def footer(self) -> str:
-        """The protocol, and what was changed in it."""
+        """The protocol and the rules of it that were changed; empty without a protocol."""
         if "protocol" not in self.rules:
             return ""
         changed = ", ".join(f"{rule}={value!r}" for rule, value in self.rules["changed"].items())
@@ -124,18 +142,25 @@ class Report(EqualByValue):
 
 
 def overall_numbers(report: Report) -> dict[str, tuple[str, float]]:
-    """The numbers over all classes by the names of their fields: titles and values."""
+    """The title and the value of each number over all classes, by field."""
     return {part.name: (part.metadata["title"], getattr(report, part.name)) for part in fields(report) if part.metadata}
 
 
 def classes_in_mean(report: Report, name: str = "iou") -> tuple[int, int]:
-    """The number of classes over which the mean of a field of ``ClassReport`` is, and of those that could be in it."""
+    """The number of classes in the mean of a field of ``ClassReport``, and the number of all classes."""
     values = [getattr(report.classes[c], name) for c in report.rules["classes"]]
-    return sum(not math.isnan(value) for value in values), len(values)
+    return sum(not math.isnan(value) for value in values), len(report.classes)
+
+
+def _note(report: Report) -> str:
+    """The note below the tables: the number of classes in the mean if some are left out, and the footer."""
+    defined, number = classes_in_mean(report)
+    mean = report.headline() if math.isnan(report.mean_iou) else f"mean IoU over {defined} of {number} classes"
+    return "; ".join(filter(None, [mean if 0 < defined < number else "", report.footer()]))
 
 
 def class_values(report: Report, c: int) -> list[float]:
-    """What the table of classes shows of class ``c``, as numbers; an interval by its width."""
+    """The numbers of class ``c`` in the class table, in column order; an interval as its width."""
     values = [getattr(report.classes[c], name) for name in SHOWN]
     if report.intervals:
         values.insert(1, report.intervals.classes[c].high - report.intervals.classes[c].low)
@@ -143,7 +168,7 @@ def class_values(report: Report, c: int) -> list[float]:
 
 
 def _scalars(report: Report) -> dict[str, float]:
-    """Flat names and ratios."""
+    """The dict of ``Report.scalars`` without a prefix."""
     values = {name: value for name, (_, value) in overall_numbers(report).items()}
     values |= {f"iou/{c.name}": c.iou for c in report.classes}
     values |= {f"mean_iou/{g.name}": g.mean_iou for g in report.class_groups}
@@ -156,7 +181,7 @@ def _scalars(report: Report) -> dict[str, float]:
 
 
 def _csv(report: Report) -> str:
-    """A row for each class, their means, and each group."""
+    """CSV text with a row for each class, the means, and each group."""
     rows: list[dict[str, Any]] = [{"kind": "class", **asdict(c)} for c in report.classes]
     means = {name: getattr(report, column.mean) for name, column in COLUMNS.items() if column.mean}
     rows.append({"kind": "mean", "name": "mean", **means})
@@ -170,7 +195,7 @@ def _csv(report: Report) -> str:
 
 
 def _all_tables(report: Report) -> Iterator[Table]:
-    """Classes, groups, confusions, numbers over all classes, images and pixels."""
+    """The tables of classes, groups, confusions, overall numbers, images and pixels."""
     yield class_table(report)
     if report.class_groups:
         yield group_table(report)
@@ -185,11 +210,11 @@ def _all_tables(report: Report) -> Iterator[Table]:
 
 
 def class_table(report: Report) -> Table:
-    """A row for each class, and their means."""
+    """A row for each class, and a row of means."""
     rows = [[c.name, *(_cell(getattr(c, name)) for name in SHOWN)] for c in report.classes]
     rows.append(["mean", *(percent(getattr(report, c.mean)) if c.mean else "" for c in SHOWN.values())])
     header = ["class", *(column.title for column in SHOWN.values())]
-    if report.intervals:  # beside the IoU
+    if report.intervals:  # after the IoU
         header.insert(2, f"{100 * report.intervals.mean_iou.confidence:g} % interval")
         for row, interval in zip(rows, (*report.intervals.classes, report.intervals.mean_iou), strict=True):
             row.insert(2, span(interval.low, interval.high))
@@ -197,7 +222,7 @@ def class_table(report: Report) -> Table:
 
 
 def group_table(report: Report) -> Table:
-    """A row for each group of classes, and the means over groups."""
+    """A row for each group of classes, and means over groups."""
     rows = [(g.name, percent(g.mean_iou), percent(g.merged_iou)) for g in report.class_groups]
     if not math.isnan(report.mean_merged_iou):
         rows.append(("mean", "", percent(report.mean_merged_iou)))
@@ -224,7 +249,7 @@ def image_means_table(report: Report) -> Table:
         "without a valid pixel": f"{report.images.skipped:,}",
     }
     if report.intervals:
-        cells["% of draws that lost a class"] = percent(report.intervals.mean_iou.undefined_share)
+        cells["% of resamples lacking a class"] = percent(report.intervals.mean_iou.undefined_share)
     return Table(tuple(cells), (tuple(cells.values()),), words=0)
 
 

@@ -1,4 +1,4 @@
-"""How sure a number is: bootstrap confidence intervals and paired comparisons over images."""
+"""Bootstrap confidence intervals and paired tests over images."""
 
 from meaniou.uncertainty.records import Comparison, Interval
 from meaniou.uncertainty.resampling import (

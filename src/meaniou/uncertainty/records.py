@@ -1,4 +1,4 @@
-"""Frozen records: a number with its confidence interval, and the difference of two numbers with its own."""
+"""A confidence interval and a paired comparison as frozen records."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,14 +8,21 @@ from meaniou._util import EqualByValue
 
 @dataclass(frozen=True, eq=False)
 class Interval(EqualByValue):
-    """A value with its bootstrap confidence interval over images.
+    """A value with its bootstrap percentile interval over images; all are ratios 0 .. 1.
 
     Attributes:
-        value: the number itself, a ratio 0 .. 1; NaN where it is undefined.
-        low, high: ends of the percentile interval.
-        std_error: standard deviation over the resamples.
-        undefined_share: share of the resamples in which a class of the dataset vanished.
-        confidence: the share of resamples inside the interval.
+        value: the value on all images; NaN where it is undefined.
+        low, high: ends of the interval; NaN if all resamples are undefined, or there are fewer than two images or
+            clusters.
+        std_error: standard deviation over the resamples; NaN as for ``low``.
+        undefined_share: share of the resamples that lack a class of the dataset, so that the IoU of a class is
+            undefined there, and a mean is over fewer classes.
+        confidence: share of the resamples inside the interval.
+
+    Example:
+        >>> from meaniou import Interval
+        >>> print(Interval(value=0.296, low=0.189, high=0.572, std_error=0.1, undefined_share=0.0, confidence=0.95))
+        0.296 [0.189, 0.572] (95 %)
     """
 
     value: float
@@ -26,20 +33,22 @@ class Interval(EqualByValue):
     confidence: float
 
     def __str__(self) -> str:
-        """Such as ``0.296 [0.189, 0.572] (95 %)``."""
+        """The value, the interval and the confidence, such as ``0.296 [0.189, 0.572] (95 %)``."""
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] ({100 * self.confidence:g} %)"
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison(EqualByValue):
-    """The difference of two metrics, ``a`` and ``b``, over the same images.
+    """The difference between metrics ``a`` and ``b`` over the same images, with its paired bootstrap interval.
 
     Attributes:
-        value: the number of ``a`` minus that of ``b``; NaN where one of them is undefined.
-        low, high: ends of the percentile interval of the difference.
-        p_value: two-sided: twice the share of resamples whose difference is 0 or has the other sign, at most 1.
-        better: ``"a"`` if the whole interval is above 0, ``"b"`` if it is below 0, else ``None``.
-        confidence: the share of resamples inside the interval.
+        value: value of ``a`` minus value of ``b``, -1 .. 1; NaN where one of them is undefined.
+        low, high: ends of the percentile interval of the difference; NaN if all resamples are undefined, or there are
+            fewer than two images or clusters.
+        p_value: two-sided bootstrap p-value: about twice the share of the resamples whose difference is zero or has the
+            opposite sign; above 0, at most 1, NaN as for ``low``.
+        better: ``"a"`` if the whole interval is above 0, ``"b"`` if it is below 0, otherwise ``None``.
+        confidence: share of the resamples inside the interval.
     """
 
     value: float

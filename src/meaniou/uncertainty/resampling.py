@@ -1,9 +1,9 @@
-"""How images are resampled, and the intervals and paired comparisons that follow.
+"""Bootstrap resampling of images, and the intervals and paired comparisons computed from it.
 
-Images are drawn with replacement, or whole clusters of them (patients, scenes, sequences) where they are alike, as
+Images, or whole clusters of images that are alike (patients, scenes, sequences), are resampled with replacement, as
 Everingham et al. (IJCV 2015) do for Pascal VOC. The interval covers the choice of images, not that of training seeds
-or of annotators. The resamples depend only on the seed and the number of images, so they are the same on every device,
-for any number of ranks, and for two metrics over the same images.
+or of annotators. Resamples depend only on the seed and the number of images, so they are the same on every device, for
+any number of ranks, and for two metrics over the same images.
 """
 
 import math
@@ -21,22 +21,31 @@ from meaniou.uncertainty.statistics import Statistic, WeightedStatistic, statist
 
 Clusters = Mapping[int, Hashable] | Mapping[str, Hashable] | Callable[[Any], Hashable]
 CONFIDENCE, RESAMPLES = 0.95, 1000  # by default
-MAX_RESAMPLES = 10**6  # far more than an interval gains from
-CHUNK = 1 << 22  # weights that are held at a time
-# Differences below are of rounding: 0.1 and 0.2 have the mean 0.15000000000000002. A pixel of 10^10 is more.
+MAX_RESAMPLES = 10**6  # far more than improves an interval
+CHUNK = 1 << 22  # weights held in memory at a time
+# Smaller differences come from rounding: (0.1 + 0.2) / 2 is 0.15000000000000002. One pixel of 10^10 is more.
 NOTHING = 1e-12
 
 
 @dataclass(frozen=True)
 class Resampling:
-    """How images are resampled; raises ``ValueError`` or ``TypeError`` for a setting that is out of range.
+    """Settings of the bootstrap, for ``report(bootstrap=...)``.
 
     Attributes:
-        confidence: the share of resamples inside the interval.
-        resamples: how often the images are resampled.
-        seed: of the resampling.
-        clusters: ``{id: cluster}`` or a function of the id, where images are alike (of one patient, scene or sequence):
-            whole clusters are resampled then. An id is what ``update`` was given, a number or a name.
+        confidence: share of the resamples inside the interval, above 0 and below 1.
+        resamples: number of resamples, 2 to 1,000,000.
+        seed: seed of the resampling, at least 0.
+        clusters: ``{image id: cluster}``, or a function from the image id (number or name, as passed to ``update``) to
+            its cluster, for images that are alike (of one patient, scene or sequence): whole clusters are resampled.
+
+    Raises:
+        TypeError: if a setting has the wrong type.
+        ValueError: if a setting is out of range.
+
+    Example:
+        >>> from meaniou import Resampling
+        >>> Resampling(resamples=5000, clusters=lambda name: name.split("/")[0]).resamples
+        5000
     """
 
     confidence: float = CONFIDENCE
@@ -46,20 +55,20 @@ class Resampling:
 
     def __post_init__(self) -> None:
         if not isinstance(self.confidence, float) or not 0 < self.confidence < 1:
-            raise ValueError(f"confidence is {self.confidence!r}; expected a share between 0 and 1, such as 0.95.")
+            raise ValueError(f"confidence is {self.confidence!r}; expected a number between 0 and 1, such as 0.95.")
         for name in ("resamples", "seed"):  # whole numbers of other types become ints
             object.__setattr__(self, name, as_integer(name, getattr(self, name)))
         if not 2 <= self.resamples <= MAX_RESAMPLES:
             raise ValueError(f"resamples is {self.resamples}; expected 2 to {MAX_RESAMPLES:,}, such as 1000.")
         if self.seed < 0:
-            raise ValueError(f"seed is {self.seed}; expected a whole number from 0 on.")
+            raise ValueError(f"seed is {self.seed}; expected a whole number of at least 0.")
         if self.clusters is not None and not callable(self.clusters) and not isinstance(self.clusters, Mapping):
             raise TypeError(
-                f"clusters is a {type(self.clusters).__name__}; expected {{id: cluster}} or a function, so pass a dict."
+                f"clusters is a {type(self.clusters).__name__}; expected a dict {{image id: cluster}} or a function."
             )
 
     def weights(self, images: ImageAreas) -> Iterator[Ints]:
-        """How often each image is in each resample, ``[R, N]``, some resamples at a time; none for a single image."""
+        """The times each image occurs in each resample, ``[R, N]``, in chunks of resamples; none for one image."""
         members = self._members(images)
         number = int(members.max()) + 1 if len(members) else 0
         if number < 2:
@@ -70,27 +79,27 @@ class Resampling:
             yield _multinomial(generator, number, min(step, self.resamples - start))[:, members]
 
     def _members(self, images: ImageAreas) -> Ints:
-        """The number of the cluster of each image; by default each is its own."""
+        """The cluster number of each image; without clusters each image is one."""
         if self.clusters is None:
             return np.arange(len(images))
         if (images.ids < 0).any():
-            raise ValueError("clusters are of images with ids; expected ids in every update, so pass image_ids=.")
+            raise ValueError("clusters needs an id for every image; pass image_ids= in every update.")
         find: Callable[[Any], Hashable] = self.clusters if callable(self.clusters) else self.clusters.__getitem__
         try:
             names: list[Any] = [find(image_id) for image_id in images.own_ids]
         except KeyError as error:
-            raise ValueError(f"clusters has no image {error}; expected a cluster for each id, so name it.") from None
-        # A number in a tensor has the hash of the tensor, and NaN equals nothing: each would be a cluster of its own.
+            raise ValueError(f"clusters has no entry for image {error}; add a cluster for every image id.") from None
+        # A tensor is hashed by identity, and NaN equals nothing: each image would be a cluster of its own.
         names = [name.item() if getattr(name, "ndim", None) == 0 else name for name in names]
         if unfit := [n for n in names if not isinstance(n, Hashable) or hasattr(n, "ndim") or n != n]:
-            raise TypeError(f"clusters holds {unfit[0]!r}; expected names or numbers of clusters, so pass text.")
+            raise TypeError(f"clusters holds {unfit[0]!r} as a cluster; expected a string or a number.")
         numbers = {name: k for k, name in enumerate(dict.fromkeys(names))}
         return np.array([numbers[name] for name in names], np.int64)
 
 
 @dataclass(frozen=True)
 class Resampled:
-    """A statistic: its values ``[K]``, those in each resample ``[R, K]``, and the share that lost a class, ``[K]``."""
+    """A statistic: its values ``[K]``, those of each resample ``[R, K]``, and the share that lacks a class, ``[K]``."""
 
     values: Floats
     numbers: Floats
@@ -100,7 +109,7 @@ class Resampled:
 def bootstrap(
     images: ImageAreas, policy: Policy, resampling: Resampling, *of: Statistic
 ) -> tuple[tuple[Interval, ...], ...]:
-    """For each statistic its interval, or those of the classes."""
+    """The interval, or the intervals of the classes, for each statistic."""
     statistics = [statistic_of(images.areas, policy, name) for name in of]
     return tuple(_intervals(part, resampling) for part in resampled(statistics, images, resampling))
 
@@ -108,7 +117,7 @@ def bootstrap(
 def compare(
     a: ImageAreas, b: ImageAreas, policy: Policy, resampling: Resampling, *of: Statistic
 ) -> tuple[tuple[Comparison, ...], ...]:
-    """For each statistic its difference, or those of the classes; the same images are resampled together."""
+    """The difference, or the differences of the classes, for each statistic; both use the same resamples."""
     statistics = [statistic_of(images.areas, policy, name) for images in (a, b) for name in of]
     parts = resampled(statistics, a, resampling)
     pairs = zip(parts[: len(of)], parts[len(of) :], strict=True)
@@ -116,10 +125,10 @@ def compare(
 
 
 def resampled(statistics: Sequence[WeightedStatistic], images: ImageAreas, resampling: Resampling) -> list[Resampled]:
-    """Statistics of the images, and of the same resamples of them."""
+    """The values of several statistics on the images and on the same resamples."""
     values = [statistic(np.ones((1, len(images)), np.int64))[0][0] for statistic in statistics]
     chunks = [[statistic(weights) for statistic in statistics] for weights in resampling.weights(images)]
-    if not chunks:  # of a single image
+    if not chunks:  # a single image
         size = resampling.resamples
         return [Resampled(value, np.full((size, len(value)), np.nan), np.zeros(len(value))) for value in values]
     parts = []
@@ -147,7 +156,7 @@ def _comparisons(a: Resampled, b: Resampled, resampling: Resampling) -> tuple[Co
 
 
 def _multinomial(generator: np.random.Generator, number: int, resamples: int) -> Ints:
-    """How often each of ``number`` clusters is drawn, ``[resamples, number]``, by counting the draws."""
+    """The times each of ``number`` clusters is drawn with replacement, ``[resamples, number]``."""
     places = generator.integers(0, number, size=(resamples, number))
     places += np.arange(resamples)[:, None] * number
     return np.bincount(places.ravel(), minlength=resamples * number).reshape(resamples, number)
@@ -168,7 +177,7 @@ def _std(numbers: Floats) -> float:
 
 
 def _p_value(numbers: Floats) -> float:
-    """Two sides, with the value itself counted as a resample, so that it is never 0."""
+    """The two-sided p-value; the observed value counts as a resample, so that it is never 0."""
     defined = numbers[~np.isnan(numbers)]
     if not len(defined):
         return math.nan

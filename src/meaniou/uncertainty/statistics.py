@@ -1,4 +1,4 @@
-"""The statistics that are resampled: numbers under weights of images, in any order of averaging."""
+"""The statistics for resampling: values for weighted images, in any order of averaging."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,8 +25,8 @@ from meaniou.scores import (
 from meaniou.settings import Policy
 
 OverallStatistic = Literal["mean", "accuracy"]
-Statistic = Literal["mean", "accuracy", "class"]  # "class": a number for each class
-# From weights [R, N] to the numbers in each resample [R, K], and whether a class is lost there.
+Statistic = Literal["mean", "accuracy", "class"]  # "class": the IoU of each class
+# From weights [R, N] to the values of each resample [R, K], and whether it lacks a class of the dataset.
 WeightedStatistic = Callable[[Ints], tuple[Floats, Bools]]
 
 
@@ -34,12 +34,12 @@ def check_overall_statistic(of: str) -> None:
     """Raises ``ValueError`` unless ``of`` is a statistic over all classes."""
     if of not in get_args(OverallStatistic):
         raise ValueError(
-            f"of is {of!r}; expected 'mean' or 'accuracy'; for each class call bootstrap_classes or compare_classes."
+            f"of is {of!r}; expected 'mean' or 'accuracy'. For each class call bootstrap_classes or compare_classes."
         )
 
 
 def statistic_of(areas: Areas, policy: Policy, of: Statistic) -> WeightedStatistic:
-    """The number, or with ``"class"`` those of the classes, of areas of images ``[N, C]``."""
+    """The statistic of areas of images ``[N, C]``; with ``"class"`` it has a value for each class."""
     if of == "accuracy":
         intersection, truth, predicted = (part.sum(1, keepdims=True) for part in _parts(areas))
         total = Areas(intersection, truth, predicted, areas.ignored[:1])
@@ -64,7 +64,7 @@ def _parts(areas: Areas) -> tuple[NDArray[Any], ...]:
 
 
 def _accuracy(total: Areas, weights: Ints) -> tuple[Floats, Bools]:
-    """Pixel accuracy by areas ``[N, 1]`` that are summed over classes, none of which it can lose."""
+    """Pixel accuracy from areas ``[N, 1]`` that are summed over classes, so that no class can be missing."""
     return pixel_accuracy(_weighted_areas(total, weights))[:, None], np.zeros((len(weights), 1), bool)
 
 
@@ -94,10 +94,10 @@ def _over_classes(iou: Floats, present: Bools, policy: Policy, of: Statistic, we
 
 
 def _lost(present: Bools, weights: Ints) -> Bools:
-    """Whether a class that is present in some image is in none of a resample, ``[R, C]``."""
+    """Whether a class that is present in the dataset is in no image of a resample, ``[R, C]``."""
     return np.asarray((weighted_sums(weights, present)[0] == 0) & present.any(0))
 
 
 def _lost_in_mean(lost: Bools, policy: Policy) -> Bools:
-    """Whether one of the policy's classes is lost, ``[R, 1]``."""
+    """Whether a resample lacks one of the policy's classes, ``[R, 1]``."""
     return np.asarray(lost[:, list(policy.classes)].any(1, keepdims=True))

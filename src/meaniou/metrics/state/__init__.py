@@ -1,1 +1,1 @@
-"""The state of a metric: exact counts that ranks share, in calls that change all of it or nothing."""
+"""The state of a metric: exact counts, synchronised over ranks, and changed completely or not at all."""

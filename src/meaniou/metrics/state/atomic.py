@@ -1,4 +1,4 @@
-"""Atomic methods: if one raises, its object stays as it was."""
+"""Atomic methods: if one raises, its object stays unchanged."""
 
 import functools
 from collections.abc import Callable
@@ -12,7 +12,7 @@ Self = TypeVar("Self")
 def all_or_nothing(
     method: Callable[Concatenate[Self, Params], Result],
 ) -> Callable[Concatenate[Self, Params], Result]:
-    """Restores all attributes if a method raises; only its last line may change states in place."""
+    """Restores all attributes if the method raises; only its last statement may change a state in place."""
 
     # A compiler that meets this function would guard the identity of Params.args, which is new at each access.
     @functools.wraps(method)
@@ -30,7 +30,7 @@ def all_or_nothing(
 
 
 def whole_call(owner: Any, before: Callable[[], None], call: Callable[Params, Result]) -> Callable[Params, Result]:
-    """Wraps ``call`` so that it runs ``before`` first, and restores all attributes of ``owner`` if either raises."""
+    """A function that runs ``before`` and then ``call``, and restores all attributes of ``owner`` if one raises."""
 
     @all_or_nothing
     def whole(_: Any, /, *args: Any, **kwargs: Any) -> Result:

@@ -1,4 +1,4 @@
-"""Rows, ids and names of images: lists in few parts, so that the cost of a batch does not grow with the batches."""
+"""Rows, ids and names of images in lists of few tensors, so that each batch costs the same."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from torch import Tensor
 from meaniou._util import quoted
 from meaniou.metrics.image_ids import names_by_id
 
-PARTS = 64  # in a list; more are joined
+PARTS = 64  # tensors in a list; more are joined
 
 
 class BatchImages(NamedTuple):
@@ -18,19 +18,18 @@ class BatchImages(NamedTuple):
 
     rows: Tensor  # int64 [B, 4, C]
     ids: Tensor  # int64 [B]
-    names: Mapping[int, str]  # by id, where ids are names
+    names: Mapping[int, str]  # by id, for ids that are names
 
     def lists(self) -> "ImageLists":
-        """As lists, in which the metric keeps them."""
+        """The lists in which a metric keeps them."""
         return ImageLists([self.rows], [self.ids], [encoded_names(self.names.values())] if self.names else [])
 
 
 def first_to_join(lengths: Sequence[int]) -> int:
     """The index of the first part to join with all later ones.
 
-    It is the first one that is at most twice as large as all that follow it. So each item is copied a logarithmic
-    number of times, however many batches there are, and the parts that stay are few: each is larger than twice the sum
-    of those behind it.
+    It is the first part that is at most twice as large as all later ones together. Each item is therefore copied a
+    logarithmic number of times, and few parts remain: each is larger than twice the sum of the later ones.
     """
     after, first = 0, len(lengths) - 1
     for i in range(len(lengths) - 1, -1, -1):
@@ -49,20 +48,20 @@ class ImageLists(NamedTuple):
 
     @classmethod
     def of(cls, states: Mapping[str, Any]) -> "ImageLists":
-        """Those among states, by their names."""
+        """The lists in a dict of states."""
         return cls(states["image_rows"], states["image_ids"], states.get("image_labels", []))
 
     def plus(self, others: "ImageLists", device: torch.device) -> "ImageLists":
-        """New lists, with those of others behind, moved to a device."""
+        """New lists on a device, with the other images appended."""
         rows = [*self.rows, *(part.to(device) for part in others.rows)]
         ids = [*self.ids, *(part.to(device) for part in others.ids)]
         labels = [*self.labels, *(part.to(device, non_blocking=True) for part in others.labels)]
         return ImageLists(rows, ids, labels).shortened()
 
     def shortened(self) -> "ImageLists":
-        """Lists of at most ``PARTS`` tensors, in the same order."""
+        """The same images, in the same order, in lists of at most ``PARTS`` tensors."""
         rows, ids, labels = self
-        if len(rows) > PARTS:  # only then, since a length of a tensor takes as long as adding to a list
+        if len(rows) > PARTS:  # only then, since len() of a tensor takes as long as appending to a list
             first = first_to_join([len(part) for part in rows])
             rows, ids = _joined_from(first, rows), _joined_from(first, ids)
         if len(labels) > PARTS:
@@ -71,7 +70,7 @@ class ImageLists(NamedTuple):
 
 
 def _joined_from(first: int, parts: Sequence[Tensor]) -> list[Tensor]:
-    device = parts[first].device  # with compute_on_cpu not that of the newest
+    device = parts[first].device  # with compute_on_cpu the newest part is on another one
     return [*parts[:first], torch.cat([part.to(device) for part in parts[first:]])]
 
 
@@ -88,10 +87,10 @@ def joined_labels(labels: Sequence[Tensor], device: torch.device) -> Tensor:
 
 
 class ImageNames:
-    """The attribute ``image_names`` of a metric: names by id.
+    """The attribute ``image_names`` of a metric, ``{id: name}``.
 
-    Names that ``update`` was given lie in a state of their own, as lines of JSON in ``image_labels``, so that they go
-    wherever the states go. Display names, which somebody set, come before these.
+    Names that were passed to ``update`` are in the state ``image_labels``, as lines of JSON, so that they follow the
+    other states. Display names that were assigned to the attribute take precedence.
     """
 
     def __get__(self, metric: Any, owner: type | None = None) -> Any:
@@ -105,25 +104,25 @@ class ImageNames:
 
 
 def display_names_of(metric: Any) -> Any:
-    """The names by id that somebody set for what is printed."""
+    """The display names of a metric, by id."""
     return metric.__dict__["_display_names"]
 
 
 def encoded_names(names: Iterable[str]) -> Tensor:
-    """Names of images as a line of JSON each, uint8 ``[K]``."""
+    """Image names as lines of JSON, uint8 ``[K]``."""
     text = "".join(f"{json.dumps(name)}\n" for name in names).encode()
     return torch.frombuffer(bytearray(text), dtype=torch.uint8)
 
 
 def decoded_names(labels: Iterable[Tensor]) -> dict[int, str]:
-    """Names of images by id; raises ``ValueError`` if two have the same id."""
+    """Image names by id; raises ``ValueError`` if two names have the same hash."""
     lines = b"".join(part.cpu().numpy().tobytes() for part in labels).splitlines()
     return names_by_id(json.loads(line) for line in lines)
 
 
 def add_display_names(metric: Any, more: Any) -> None:
-    """Adds names by id to the display names."""
+    """Adds display names; raises ``TypeError`` unless they are a dict."""
     names = display_names_of(metric)
     if wrong := [part for part in (names, more) if not isinstance(part, Mapping)]:
-        raise TypeError(f"image_names is {quoted(wrong[0])}; expected names by id, so set a dict.")
+        raise TypeError(f"image_names is {quoted(wrong[0])}; expected a dict {{id: name}}.")
     metric.image_names = {**names, **more}

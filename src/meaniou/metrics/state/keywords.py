@@ -1,4 +1,4 @@
-"""The error for a keyword that a metric does not have, with what to write instead."""
+"""The error for a keyword that a metric does not have, with the keyword to use instead."""
 
 import difflib
 import inspect
@@ -15,24 +15,24 @@ KEYWORDS = (
     "process_group",
     "sync_on_compute",
 )
-# What to write in place of the keywords of other metrics.
+# What to use instead of the keywords of other metrics.
 ELSEWHERE = {
-    "task": "leave it out, and write num_classes=2 for a binary task, or a MeanIoU(2) for each label of several",
-    "num_labels": "write num_classes=, or a MeanIoU(2) for each label where labels overlap",
-    "per_class": "write average='none' for a value per class",
-    "reduction": "write average=",
-    "top_k": "leave it out, since the highest score is the answer",
-    "multidim_average": "write per_image=True, and ask image_scores() for the values of each image",
-    "ignore_background": "write include_background=False",
-    "reduce_zero_label": "write label_space=LabelSpace.reduce_zero_label(number)",
-    "reduce_labels": "write label_space=LabelSpace.reduce_zero_label(number)",
-    "label_map": "write label_space=LabelSpace(number, ids=...)",
+    "task": "leave it out, with num_classes=2 for a binary task, or one MeanIoU(2) per label if labels overlap",
+    "num_labels": "use num_classes=, or one MeanIoU(2) per label if labels overlap",
+    "per_class": "use average='none' for one value per class",
+    "reduction": "use average=",
+    "top_k": "leave it out, since only the class with the highest score counts",
+    "multidim_average": "use per_image=True and image_scores() for the values of each image",
+    "ignore_background": "use include_background=False",
+    "reduce_zero_label": "use label_space=LabelSpace.reduce_zero_label(num_classes)",
+    "reduce_labels": "use label_space=LabelSpace.reduce_zero_label(num_classes)",
+    "label_map": "use label_space=LabelSpace(num_classes, ids=...)",
 }
 
 
 @contextmanager
 def unknown_keywords_explained(of_metric: type, keywords: Iterable[str]) -> Iterator[None]:
-    """Names what to write instead where ``torchmetrics.Metric`` refuses a keyword."""
+    """Replaces the error of ``torchmetrics.Metric`` for an unknown keyword by one that names the keyword to use."""
     try:
         yield
     except ValueError as error:
@@ -42,12 +42,12 @@ def unknown_keywords_explained(of_metric: type, keywords: Iterable[str]) -> Iter
 
 
 def _unknown_keyword(of_metric: type, keywords: Iterable[str]) -> str:
-    """The sentence about the first keyword that no metric has, with the one that was probably meant."""
+    """The message about the first unknown keyword, with the most similar known one if there is one."""
     keyword = next(name for name in keywords if name not in KEYWORDS)
     constructors = [vars(base)["__init__"] for base in of_metric.__mro__ if "__init__" in vars(base)]
     own = {name for init in constructors for name in inspect.signature(init).parameters} - {"self", "kwargs"}
     near = difflib.get_close_matches(keyword, [*own, *KEYWORDS], 1, 0.7)
     if near and keyword not in ELSEWHERE:
-        return f"{keyword} is no keyword of MeanIoU (did you mean {near[0]}?)."
-    cure = ELSEWHERE.get(keyword, "expected one of those that help(MeanIoU) shows")
-    return f"{keyword} is no keyword of MeanIoU; {cure}."
+        return f"MeanIoU has no argument {keyword!r} (did you mean {near[0]!r}?)."
+    cure = ELSEWHERE.get(keyword, "help(MeanIoU) lists its arguments")
+    return f"MeanIoU has no argument {keyword!r}; {cure}."

@@ -1,4 +1,4 @@
-"""Synchronises counts, and the rows of images, over the ranks of a process group."""
+"""Synchronises counts and the rows of images over the ranks of a process group."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeGuard
@@ -12,7 +12,7 @@ Gather = Callable[..., list[Tensor]]
 
 
 def is_shared(available: Any, gather: Gather | None, group: Any) -> bool:
-    """Whether there are other ranks, by the ``distributed_available_fn`` and the ``dist_sync_fn`` of a metric."""
+    """Whether there are other ranks, from the ``distributed_available_fn`` and ``dist_sync_fn`` of a metric."""
     if not callable(available) or not available():
         return False
     return gather is not None or dist.get_world_size(group) > 1
@@ -21,30 +21,35 @@ def is_shared(available: Any, gather: Gather | None, group: Any) -> bool:
 def sum_over_ranks(
     counts: Tensor, gather: Gather | None, group: Any, stamp: int = 0, updates: int = 0
 ) -> tuple[Tensor, int]:
-    """Int64 counts and the number of updates, summed over the ranks of ``group`` (``None``: all) that all call this.
+    """The sum of int64 counts, and of the numbers of updates, over the ranks of a group, all of which must call it.
 
-    Without a ``gather`` of the user's own it is one all-reduce, whatever the number of ranks. With one, ``gather`` is
-    called once as torchmetrics calls a ``dist_sync_fn``: with a tensor and ``group=``, for the list of the tensors of
-    all ranks; the updates of other ranks are not known then. ``stamp``, below 2^24, has to be the same on all ranks
-    that call this at the same time.
+    It is one all-reduce, whatever the number of ranks. A custom ``gather`` is called once instead, as torchmetrics
+    calls a ``dist_sync_fn``: with a tensor and ``group=``, and it returns the list of the tensors of all ranks. The
+    numbers of updates of other ranks are not known then.
+
+    Args:
+        counts: the counts of this rank.
+        gather: the ``dist_sync_fn`` of the metric.
+        group: the process group; ``None`` for the default group.
+        stamp: a number below 2^24 that must be the same on all ranks.
+        updates: the number of updates of this rank.
 
     Raises:
-        RuntimeError: on all ranks, if their stamps differ; not with a ``gather``.
+        RuntimeError: on all ranks, if their stamps differ; not with a custom ``gather``.
     """
     if _is_custom(gather):
-        parts = gather(counts.clone(), group=group)  # a copy, since it may reduce in place
+        parts = gather(counts.clone(), group=group)  # a copy, since gather may reduce in place
         return torch.stack([part.to(counts.device) for part in parts]).sum(0), updates
     ranks = dist.get_world_size(group)
-    # All stamps are the same if and only if their mean and the mean of their squares are those of one of them.
+    # All stamps are equal if and only if their mean is one of them and the mean of their squares is its square.
     beside = counts.new_tensor([updates, stamp, stamp * stamp])
     sent = torch.cat([counts.flatten(), beside]).to(_device(counts, group))
     dist.all_reduce(sent, group=group)
     total, *stamps = sent[-3:].tolist()
     if stamps != [ranks * stamp, ranks * stamp * stamp]:
         raise RuntimeError(
-            "The ranks are not in step, since their settings differ, or only some of them have called reset; expected "
-            "compute, report and reset equally often and in the same order on every rank, so call them outside of "
-            "loops whose lengths differ."
+            "The ranks are out of step: their settings differ, or they called compute, report or reset in a different "
+            "order. Call these equally often on every rank, outside loops whose length differs between ranks."
         )
     return sent[:-3].view_as(counts).to(counts.device, copy=True), total
 
@@ -52,22 +57,23 @@ def sum_over_ranks(
 def images_of_ranks(
     rows: Tensor, ids: Tensor, labels: Tensor, gather: Gather | None, group: Any
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows of images, int64 ``[N, 4, C]``, their ids, ``[N]``, and names, uint8 ``[K]``, of all ranks of ``group``.
+    """The rows of images, int64 ``[N, 4, C]``, ids, ``[N]``, and names, uint8 ``[K]``, of all ranks of a group.
 
-    All must call this; N and K may differ, and be 0. It is a gather of the numbers, one of the rows and ids, and one of
-    the names if a rank has any, padded to the longest. A ``gather`` of the user's own is called once, for rows and ids,
-    and has to take shapes that differ, as that of torchmetrics does; the names of other ranks are not known then.
+    All ranks must call it; N and K may differ between ranks, and be 0. The lengths are gathered first, then rows and
+    ids, then the names if a rank has any, each padded to the longest. A custom ``gather`` is called once, with rows and
+    ids, and must accept shapes that differ, as the one of torchmetrics does. The names of other ranks are not known
+    then.
 
     Raises:
-        ValueError: if a ``gather`` does not give the rows of this rank back, as one that adds them up.
+        ValueError: if a custom ``gather`` does not return the rows of this rank, for example since it sums them.
     """
     flat = torch.cat([ids[:, None], rows.flatten(1)], 1)
     if _is_custom(gather):
         parts = [part.to(flat.device) for part in gather(flat.clone(), group=group)]
         if not any(torch.equal(part, flat) for part in parts):
             raise ValueError(
-                "dist_sync_fn does not give back the rows of this rank; expected a list of the rows of every rank with "
-                "per_image=True, so gather them, and do not reduce."
+                "dist_sync_fn returned a list without the tensor of this rank. With per_image=True it must gather the "
+                "tensors of all ranks and must not reduce them."
             )
     else:
         number = torch.tensor([len(flat), len(labels)], device=_device(flat, group))
@@ -82,7 +88,7 @@ def images_of_ranks(
 
 
 def _gathered(rows: Tensor, lengths: Sequence[int], group: Any) -> list[Tensor]:
-    """Rows ``[N, K]`` of each rank, by their numbers."""
+    """The rows ``[N, K]`` of each rank, whose lengths are known."""
     padded = torch.zeros(max(lengths), rows.shape[1], dtype=rows.dtype, device=_device(rows, group))
     padded[: len(rows)] = rows
     parts = [torch.empty_like(padded) for _ in lengths]
@@ -91,11 +97,11 @@ def _gathered(rows: Tensor, lengths: Sequence[int], group: Any) -> list[Tensor]:
 
 
 def _is_custom(gather: Gather | None) -> TypeGuard[Gather]:
-    """Whether a ``dist_sync_fn`` is the user's own, and not the one that torchmetrics passes for none."""
+    """Whether a ``dist_sync_fn`` is the user's own, and not the default that torchmetrics passes."""
     return gather is not None and gather is not gather_all_tensors
 
 
 def _device(tensor: Tensor, group: Any) -> torch.device:
-    """Where a group takes a tensor: NCCL has no CPU tensors, and a metric made in a hook stays on the CPU."""
+    """The device for communication: NCCL takes no CPU tensors, and a metric made in a hook may be on the CPU."""
     on_host = tensor.device.type == "cpu"
     return torch.device("cuda") if on_host and dist.get_backend(group) == "nccl" else tensor.device

@@ -1,4 +1,4 @@
-"""The number of updates of a metric, which a compiled step can count."""
+"""The number of updates of a metric, including those in compiled code."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ import torch
 
 
 class UpdateCount:
-    """The attribute ``_update_count`` of a metric: the eager updates and the compiled ones.
+    """The attribute ``_update_count`` of a metric: the number of eager and compiled updates.
 
-    The base class counts updates in an int attribute, whose value a compiled step would guard, and so compile
-    each step anew. Compiled updates are therefore counted in a tensor, which is read only if there were any, since a
-    fake tensor cannot be read. (Leaving update to the interpreter would forbid fullgraph.)
+    The base class counts updates in an int attribute. A compiled step would guard its value and be compiled again each
+    time, so compiled updates are counted in a tensor. It is read only if there were any, since a fake tensor cannot be
+    read. (A graph break in update would forbid fullgraph.)
     """
 
     def __get__(self, metric: Any, owner: type | None = None) -> Any:
