@@ -114,7 +114,7 @@ def test_a_warning_of_one_side_of_a_comparison_names_it(folders: dict[str, Path]
         assert ran.exit_code == 0
         (warning,) = ran.stderr.splitlines()
         assert warning.startswith(f"Warning: {name}: ")
-        assert "reduce_zero_label" in warning
+        assert "one lower" in warning
     (warning,) = invoke("compare", shifted, shifted, target, *SETTINGS).stderr.splitlines()
     assert warning.startswith("Warning: The predictions")
 
