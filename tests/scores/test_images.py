@@ -184,14 +184,14 @@ def test_a_map_without_images_is_refused(preds, target):
 @pytest.mark.parametrize(
     ("ids", "kind", "part"),
     [
-        ([1], ValueError, "there are 2 images"),
+        ([1], ValueError, "[1]"),
         ([1, -2], ValueError, "ids holds -2"),
         ([1, 2**63], ValueError, "ids holds 9223372036854775808"),
         ([1, 2.5], TypeError, "ids holds 2.5"),
-        (["a", 2], TypeError, "ids holds 2 (int) beside names"),
-        (torch.tensor([0.0, 1.0]), TypeError, "ids is torch.float32"),
-        (torch.tensor([True, False]), TypeError, "ids is torch.bool"),
-        (torch.tensor([[1], [2]]), ValueError, "ids is [2, 1]"),
+        (["a", 2], TypeError, "2 (int)"),
+        (torch.tensor([0.0, 1.0]), TypeError, "torch.float32"),
+        (torch.tensor([True, False]), TypeError, "torch.bool"),
+        (torch.tensor([[1], [2]]), ValueError, "[2, 1]"),
     ],
     ids=str,
 )
@@ -199,14 +199,14 @@ def test_ids_that_are_off_change_nothing(ids, kind, part):
     metric = metric_of((torch.zeros(2, 2, 2).long(),) * 2, [7, 8])
     with pytest.raises(kind) as error:
         metric.update(torch.zeros(2, 2, 2).long(), torch.zeros(2, 2, 2).long(), image_ids=ids)
-    assert_sentence(error, part)
+    assert_sentence(error, "image_ids", part)
     assert metric._joined()[1].tolist() == [7, 8]
     assert metric.counts.sum() == 8
 
 
 def test_ids_need_rows():
     x = torch.zeros(1, 3, 3).long()
-    with pytest.raises(ValueError, match="per_image=True only"):
+    with pytest.raises(ValueError, match=r"image_ids .*per_image=True"):
         MeanIoU(2).update(x, x, image_ids=[1])
     for ask in ("image_scores", "bootstrap", "bootstrap_classes"):
         metric = MeanIoU(2)
@@ -318,11 +318,13 @@ def test_repeated_images_that_are_not_valid_are_not_there(rng):
 
 def test_names_do_not_hinder_a_merge(rng):
     a, b = metric_of(scenes(rng)), metric_of(scenes(rng))
-    a.image_names = ["x"]
     before = a.counts
-    with pytest.raises(TypeError):
-        a.merge_state(b)
+    with pytest.raises(TypeError, match="image_names"):
+        a.image_names = ["x"]
+    with pytest.raises(TypeError, match="image_names"):
+        a.merge_state(b.snapshot() | {"image_names": ["x"]})
     assert a.counts is before
+    assert a.image_names == {}
 
 
 def test_state_dict(rng):
@@ -337,13 +339,13 @@ def test_state_dict(rng):
     assert other.compute() == metric.compute()
     plain = MeanIoU(C, ignore_index=VOID)
     plain.persistent(True)
-    with pytest.raises(RuntimeError, match="expected the same settings"):
+    with pytest.raises(RuntimeError, match="per_image=False"):
         plain.load_state_dict(metric.state_dict())
-    with pytest.raises(ValueError, match="expected the same settings"):
+    with pytest.raises(ValueError, match=r"per_image=False.* per_image=True"):
         metric.merge_state(plain)
     broken = metric.metric_state | {"image_ids": metric.metric_state["image_ids"][:-1]}
     for state in (broken, broken | {"image_rows": None}):
-        with pytest.raises(ValueError, match=r"rows of images do not fit|holds no lists"):
+        with pytest.raises(ValueError, match="'image_rows' and 'image_ids'"):
             other.merge_state(state)
     assert_same_rows(other, metric)
 
@@ -469,7 +471,7 @@ def test_a_collection_hands_ids_to_metrics_that_keep_rows(rng):
     collection.update(preds, target, image_ids=range(12))
     assert sorted(collection["rows"].image_scores().ids) == list(range(12))
     assert torch.equal(collection["rows"].counts, collection["none"].counts)
-    with pytest.raises(ValueError, match="per_image=True only"):
+    with pytest.raises(ValueError, match=r"image_ids .*per_image=True"):
         collection["none"].update(preds, target, image_ids=range(12))
 
 
@@ -534,9 +536,9 @@ def test_a_class_that_is_named_like_another_column_is_refused(name):
     metric = MeanIoU(2, class_names=["a", name], per_image=True)
     metric.update(torch.tensor([[[0, 1, 1, 1]]]), torch.tensor([[[0, 1, 0, 1]]]), image_ids=[0])
     for form in (metric.image_scores().to_csv, metric.image_scores().to_pandas):
-        with pytest.raises(ValueError, match="like a column") as error:
+        with pytest.raises(ValueError, match="column") as error:
             form()
-        assert_sentence(error, f"A class is named {name!r}", "rename the class")
+        assert_sentence(error, repr(name), "rename the class")
 
 
 def test_a_report_of_images_with_intervals(rng):
@@ -567,7 +569,7 @@ def test_a_report_of_images_with_intervals(rng):
         MeanIoU(2).report(bootstrap=True)
     assert metric.report(bootstrap=Resampling()).intervals == metric.report(bootstrap=True).intervals
     for wrong in (100, {"resamples": 30}, None):
-        with pytest.raises(TypeError, match="expected True, False or a Resampling") as error:
+        with pytest.raises(TypeError, match="Resampling") as error:
             metric.report(bootstrap=wrong)
         assert_sentence(error, f"bootstrap is {wrong!r}")
     dropped = metric.report(absent="zero")

@@ -116,7 +116,8 @@ def repeated_images(ids: Ints, names: Mapping[int, str]) -> str:
         return ""
     first = printable(str(names.get(twice[0], twice[0])))
     return (
-        f"{len(twice)} image{'s were' if len(twice) > 1 else ' was'} counted more than once (the first is {first}). "
-        "If a sampler repeats images to fill the last batch, use meaniou.distributed.UnpaddedSampler, or pass "
-        "valid=False for the repeated images; if you merge shards, merge each one once."
+        f"{len(twice)} image{'s were' if len(twice) > 1 else ' was'} counted more than once (the first is {first}), "
+        "which changes the results. If a sampler repeats images to fill the last batch, use "
+        "meaniou.distributed.UnpaddedSampler, or pass valid=False for the repeated images; if you merge shards, merge "
+        "each one once."
     )

@@ -97,10 +97,10 @@ class ImageNames:
         if metric is None:
             return self
         labels, names = metric.__dict__.get("image_labels"), metric.__dict__["_display_names"]
-        return {**decoded_names(labels), **names} if labels and isinstance(names, Mapping) else names
+        return {**decoded_names(labels), **names} if labels else names
 
     def __set__(self, metric: Any, names: Mapping[int, str]) -> None:
-        metric.__dict__["_display_names"] = names
+        metric.__dict__["_display_names"] = _checked_names(names)
 
 
 def display_names_of(metric: Any) -> Any:
@@ -122,7 +122,10 @@ def decoded_names(labels: Iterable[Tensor]) -> dict[int, str]:
 
 def add_display_names(metric: Any, more: Any) -> None:
     """Adds display names; raises ``TypeError`` unless they are a dict."""
-    names = display_names_of(metric)
-    if wrong := [part for part in (names, more) if not isinstance(part, Mapping)]:
-        raise TypeError(f"image_names is {quoted(wrong[0])}; expected a dict {{id: name}}.")
-    metric.image_names = {**names, **more}
+    metric.image_names = {**display_names_of(metric), **_checked_names(more)}
+
+
+def _checked_names(names: Any) -> Mapping[int, str]:
+    if not isinstance(names, Mapping):
+        raise TypeError(f"image_names is {quoted(names)}; expected a dict {{id: name}}.")
+    return names
