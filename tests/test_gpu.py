@@ -1,4 +1,4 @@
-"""On a GPU: the same numbers, no wait, side streams and captured graphs; python -m pytest tests/test_gpu.py."""
+"""On a GPU: the same numbers, no waiting, side streams and captured graphs; python -m pytest tests/test_gpu.py."""
 
 import pytest
 import torch
@@ -79,7 +79,7 @@ def test_an_update_does_not_wait(rng, num_classes):
     metrics = [MeanIoU(num_classes, ignore_index=255, impl=impl).cuda() for impl in IMPLS]
     for metric in metrics:
         for pair in inputs:
-            metric.update(*pair)  # what is compiled at first may wait
+            metric.update(*pair)  # the first call may compile, and wait
         torch.cuda.synchronize()
         torch.cuda.set_sync_debug_mode("error")
         try:

@@ -1,4 +1,4 @@
-"""The reference against numbers worked by hand, against scikit-learn, and against what must hold for any maps."""
+"""The reference, against numbers computed by hand, scikit-learn, and properties that hold for all maps."""
 
 import math
 from itertools import product
@@ -86,7 +86,7 @@ def test_against_scikit_learn(num_classes, shape):
 
 # pixel       0  1       2        3  4  5          6        7
 # truth       0  0       0        1  1  void       outside  1, not valid
-# prediction  0  silent  outside  1  0  silent     1        outside
+# prediction  0  void    outside  1  0  void       1        outside
 FLOW_TARGET = np.array([0, 0, 0, 1, 1, 255, 7, 1])
 FLOW_PREDS = np.array([0, 255, 9, 1, 0, NO_ANSWER, 1, 9])
 FLOW_VALID = np.array([True] * 7 + [False])
@@ -97,7 +97,7 @@ def test_flow_bins_by_hand():
     assert_same_counts(matrix, [[1, 0, 1, 1], [1, 1, 0, 0], [0, 0, 1, 1], [0, 1, 0, 0]])
 
 
-def test_unanswered():
+def test_void_predictions():
     case = (FLOW_PREDS, FLOW_TARGET, 2, 255, FLOW_VALID)
     assert_ratios(class_iou(*case), [1 / 4, 1 / 2])
     assert_ratios(class_iou(*case, void_preds="drop"), [1 / 3, 1 / 2])
@@ -108,7 +108,7 @@ def test_unanswered():
             function(*case, void_preds="error")
 
 
-def test_unanswered_error_is_about_pixels_whose_truth_is_a_class():
+def test_void_predictions_are_an_error_only_where_the_truth_is_a_class():
     target, preds = np.array([0, 255, 7, 0]), np.array([0, 255, NO_ANSWER, NO_ANSWER])
     valid = np.array([True, True, True, False])
     assert_ratios(class_iou(preds, target, 1, 255, valid, void_preds="error"), [1.0])

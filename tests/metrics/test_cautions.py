@@ -15,7 +15,7 @@ from meaniou import LabelSpace, MeanIoU, Resampling, compare, confusion_matrix, 
 
 matplotlib.use("Agg")
 
-SWAPPED = torch.tensor([[[0, 255]]]), torch.tensor([[[0, 1]]])  # void in the predictions, and none in the truth
+SWAPPED = torch.tensor([[[0, 255]]]), torch.tensor([[[0, 1]]])  # void in the predictions only
 
 
 def made(**settings):
@@ -23,7 +23,7 @@ def made(**settings):
 
 
 def doubtful(**settings):
-    """Two doubts: one image is counted twice, and the sides look swapped."""
+    """A metric with two doubts: one image is counted twice, and preds and target look swapped."""
     metric = made(**settings)
     for _ in range(2):
         metric.update(*SWAPPED, image_ids=[3])
@@ -54,7 +54,7 @@ ASK = {
 }
 
 
-def told(ask):
+def warnings_of(ask):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         ask()
@@ -67,7 +67,7 @@ def line_of(function):
     return range(first, first + len(lines))
 
 
-def assert_told_here(caught, function, number):
+def assert_warned_here(caught, function, number):
     assert len(caught) == number, [str(warning.message) for warning in caught]
     assert len({str(warning.message) for warning in caught}) == number
     for warning in caught:
@@ -76,8 +76,8 @@ def assert_told_here(caught, function, number):
 
 
 @pytest.mark.parametrize("ask", ASK)
-def test_each_doubt_is_told_once_and_here(ask):
-    assert_told_here(told(ASK[ask]), ASK[ask], 2)
+def test_each_doubt_is_a_warning_once_and_here(ask):
+    assert_warned_here(warnings_of(ASK[ask]), ASK[ask], 2)
 
 
 def test_a_doubt_of_a_single_batch():
@@ -87,11 +87,11 @@ def test_a_doubt_of_a_single_batch():
     def function():
         mean_iou(np.array([[[0, 255]]]), np.array([[[0, 1]]]), 2, ignore_index=255, over="image")
 
-    assert_told_here(told(forward), forward, 1)  # that an image comes twice; the rest is plausible of a batch
-    assert_told_here(told(function), function, 1)
+    assert_warned_here(warnings_of(forward), forward, 1)  # for the repeated image; the rest is normal in one batch
+    assert_warned_here(warnings_of(function), function, 1)
 
 
-def test_a_comparison_tells_the_doubts_of_both_once():
+def test_a_comparison_warns_once_of_a_doubt_of_both():
     a, b = made(), made()
     for metric in (a, b):
         metric.update(*SWAPPED, image_ids=[3])
@@ -99,7 +99,7 @@ def test_a_comparison_tells_the_doubts_of_both_once():
     def compared():
         compare(a, b, resamples=5)
 
-    assert_told_here(told(compared), compared, 1)
+    assert_warned_here(warnings_of(compared), compared, 1)
 
 
 @pytest.mark.parametrize("call", ["update", "forward", "function"])
@@ -110,11 +110,11 @@ def test_logits_are_doubted_where_they_are_passed(call):
         "forward": lambda: MeanIoU(2)(scores, target),
         "function": lambda: confusion_matrix(scores, target, 2),
     }
-    assert_told_here(told(ways[call]), ways[call], 1)
+    assert_warned_here(warnings_of(ways[call]), ways[call], 1)
 
 
 def test_ids_that_are_too_large_for_class_numbers_prove_that_predictions_hold_ids(recwarn):
-    """Many void predictions are then those of a bad model, and no warning sends anybody the wrong way."""
+    """Many void predictions then come from a bad model, and a warning would suggest a wrong cure."""
     space = LabelSpace(2, ids=[7, (11, 12)], ignore_index=0)
     metric = MeanIoU(label_space=space)
     target = torch.tensor([7, 11, 12, 7] * 1000)

@@ -1,4 +1,4 @@
-"""Compiled and exported code that counts, and what an import loads."""
+"""Metrics in compiled and exported code, and the modules that an import loads."""
 
 import json
 import pickle
@@ -20,7 +20,7 @@ SOURCE = Path(meaniou.__file__).parent
 @pytest.fixture
 def graphs():
     """The number of graphs compiled so far in this test."""
-    import torch._dynamo  # two seconds that other tests need not wait
+    import torch._dynamo  # the import takes two seconds
 
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
@@ -35,7 +35,7 @@ def batches(count=12, num_classes=3):
 
 
 def total(pairs, **settings):
-    """A metric that counted the pairs without a compiler."""
+    """A metric that counted the pairs without compilation."""
     metric = MeanIoU(3, **settings)
     for pair in pairs:
         metric.update(*pair)
@@ -169,7 +169,7 @@ def test_compiled_confusion_matrix(graphs):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [mean_iou, lambda preds, target, **settings: MeanIoU(**settings)(preds, target)])
 def test_a_metric_made_in_compiled_code(number, graphs):
-    """The compiler leaves its making to the interpreter, as with any metric of torchmetrics; the number stays."""
+    """The compiler leaves its construction to the interpreter, as with any torchmetrics metric."""
     preds, target = batches(1)[0]
 
     def score(preds, target):
@@ -179,7 +179,7 @@ def test_a_metric_made_in_compiled_code(number, graphs):
 
 
 class Counted(nn.Module):
-    """Confusion matrix of a batch, as a part of a model."""
+    """A module that returns the confusion matrix of a batch."""
 
     def forward(self, scores, target):
         return torch.ops.meaniou.count(scores, target, None, "scores", "labels", 3, [255], 0.5, True, "auto")

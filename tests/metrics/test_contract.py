@@ -27,7 +27,7 @@ from torchmetrics.wrappers import (
 import meaniou.metrics.mean_iou
 from meaniou import MeanIoU, confusion_matrix, mean_iou
 
-# The deprecation of TorchScript, and that of a property of torchmetrics' own, which scripting any of its metrics reads.
+# TorchScript is deprecated, and so is a property of torchmetrics that scripting any metric reads.
 scripts = pytest.mark.filterwarnings(
     "ignore:`torch.jit.script` is deprecated:DeprecationWarning",
     "ignore:This property will be removed in 2.0.0. Use `Metric.updated_called`:DeprecationWarning",
@@ -75,7 +75,7 @@ def assert_equal(value, expected):
 
 
 def copies(metric):
-    """The same metric by every way that copies one."""
+    """The metric, copied in every way."""
     buffer = io.BytesIO()
     torch.save(metric, buffer)
     buffer.seek(0)
@@ -112,10 +112,10 @@ def test_metric_contract(case):
 
 
 def check_metric_contract(make, batches):
-    """What torchmetrics expects of any metric, and where its base class is known to fail."""
+    """The requirements of torchmetrics on any metric, with the known faults of its base class."""
     metric, fresh = make(), make()
 
-    # Nothing to save unless one asks for it; hashable; the constants of the class stay.
+    # The state is saved only on request; the metric is hashable; the constants of the class stay.
     assert metric.state_dict() == {}
     assert hash(metric)
     assert isinstance(hash(metric), int)
@@ -123,7 +123,7 @@ def check_metric_contract(make, batches):
         with pytest.raises(RuntimeError, match="Can't change const"):
             setattr(metric, name, not getattr(metric, name))
 
-    # Each step gives the value of its batch, and all together that of all.
+    # Each step returns the value of its batch; compute returns that of all batches.
     for batch in batches:
         value = metric(*batch)
         assert_equal(value, update_all(make(), [batch]).compute())
@@ -135,7 +135,7 @@ def check_metric_contract(make, batches):
     assert_equal(metric.compute(), total)
     assert not total.requires_grad
 
-    # A copy is equal, independent, and goes on.
+    # A copy is equal, independent, and can be updated.
     for twin in copies(metric):
         assert twin is not metric
         assert type(twin) is type(metric)
@@ -153,7 +153,7 @@ def check_metric_contract(make, batches):
     assert_same_state(merged, metric)
     assert_equal(merged.compute(), total)
 
-    # To a checkpoint and back, without a warning.
+    # A checkpoint restores it without a warning.
     metric.persistent(True)
     state = metric.state_dict()
     assert set(state) == {"counts", "settings"}
@@ -164,7 +164,7 @@ def check_metric_contract(make, batches):
     metric.persistent(False)
     assert metric.state_dict() == {}
 
-    # Reset is as new.
+    # After a reset it is as new.
     metric.reset()
     assert_same_state(metric, fresh)
     assert not metric.update_called
@@ -214,7 +214,7 @@ def test_half_of_the_state_is_enough_in_forward(capsys):
     preds, target = label_batches()[0]
     inputs = {"preds": preds, "target": target}
     check_forward_full_state_property(MeanIoU, {"num_classes": 3, "ignore_index": 255}, inputs, [10, 50], reps=2)
-    # It advises True where the two ways differ, and then says nothing of their times.
+    # It advises True if the two ways differ, and then does not compare their times.
     assert "Partial state for 50 steps took" in capsys.readouterr().out
 
 
@@ -233,7 +233,7 @@ def test_memory_does_not_grow(call):
     after(3)
     size, tensors = after(10)
     size_later, tensors_later = after(100)
-    assert size_later <= size + 2  # the number of updates itself
+    assert size_later <= size + 2  # the number of updates
     assert tensors_later == tensors
 
 
@@ -302,7 +302,7 @@ REFUSED_STATES = {
     "no counts": lambda: {"settings": saved()["settings"]},
     "another metric": lambda: {"confmat": torch.zeros(3, 3, dtype=torch.int64)},
 }
-# What the error about such a state names.
+# A part of the error about each state.
 NAMED = {
     "classes": "num_classes=4",
     "ignored ids": r"ignore_index=\[-1, 255\]",
@@ -503,7 +503,7 @@ def test_inference_mode(made_in, updated_in, computed_in):
         value = metric.compute()
         metric.report()
     assert_equal(value, update_all(made({}), batches[:2]).compute())
-    # and the other way round
+    # and the reverse
     with torch.inference_mode(not updated_in):
         metric.update(*batches[2])
         metric(*batches[3])
@@ -537,7 +537,7 @@ def test_scores_that_need_a_gradient():
 
 @pytest.fixture
 def kernel_calls(monkeypatch):
-    """A list that grows by one entry each time a metric counts a batch."""
+    """A list with one entry for each time that a metric counts a batch."""
     calls, count = [], meaniou.metrics.mean_iou.count
 
     def counted(*args):
@@ -599,7 +599,7 @@ OTHER_COUNTS = {
 def test_metrics_that_may_count_otherwise_are_never_merged(name, kernel_calls):
     one, other = OTHER_COUNTS[name]
     collection = MetricCollection({"one": made(one), "other": made(other)})
-    same = torch.zeros(1, 5, 7, dtype=torch.int64)  # a first batch in which nothing tells them apart
+    same = torch.zeros(1, 5, 7, dtype=torch.int64)  # a first batch on which all of them agree
     for _ in range(3):
         collection.update(same, same)
     assert len(collection.compute_groups) == 2
@@ -790,7 +790,7 @@ def test_every_kind_of_input_through_the_metric():
 
 
 def test_counts_stay_where_a_captured_graph_adds_to_them(monkeypatch):
-    """As a replay does it: an addition to the tensor of the capture, without any Python of the metric."""
+    """A replay: an addition to the captured tensor, without any Python code of the metric."""
     x = torch.tensor([[0, 1, 1]])
     metric = MeanIoU(2, ignore_index=255)
     metric.update(x, x)
@@ -810,7 +810,7 @@ def test_counts_stay_where_a_captured_graph_adds_to_them(monkeypatch):
     assert torch.equal(metric.counts, 5 * batch)
     assert metric.compute() == 1
     captured.add_(torch.tensor([[0, 1, 0, 0]] + [[0] * 4] * 3))
-    assert metric.compute() < 1  # nothing is remembered
+    assert metric.compute() < 1  # no value is cached
     metric.merge_state(metric)
     metric.persistent(True)
     metric.load_state_dict(metric.state_dict() | {"counts": 7 * batch})

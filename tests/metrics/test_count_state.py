@@ -1,4 +1,4 @@
-"""The base class of all counters, by a counter whose counts are no confusion matrix."""
+"""The base class of the metrics, tested with a metric whose counts are no confusion matrix."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ TARGET = torch.tensor([[1, 1, 0], [2, 1, 3]])
 
 
 class Bits(CountState):
-    """Counts, per label, [not set, set, void] in the prediction by [not set, set, void, outside] in the truth."""
+    """Counts per label: [not set, set, void] in the prediction by [not set, set, void, outside] in the ground truth."""
 
     full_state_update = False
 
@@ -109,7 +109,7 @@ def test_a_counter_with_settings_of_its_own_is_saved(tmp_path):
 
 
 def test_the_update_count_of_all_ranks_is_put_back():
-    """A ``dist_sync_fn`` of one's own gives no number of updates, so that this rank's own stays."""
+    """A custom ``dist_sync_fn`` returns no number of updates, so this rank keeps its own."""
     metric = Bits(sync_on_compute=True)
     metric.update(PREDS, TARGET)
     metric.sync(dist_sync_fn=lambda part, group: [part, part], distributed_available=lambda: True)

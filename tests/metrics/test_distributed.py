@@ -1,4 +1,4 @@
-"""Real processes with a gloo group: whatever the shares of the ranks, the result is exactly that of one process."""
+"""Processes in a gloo group: however images are distributed, the result is exactly that of one process."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reaso
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """The results of each rank, in a group of two and in one of three; the processes are started once."""
+    """The results of each rank in a group of two and a group of three; the processes are started once."""
     return distributed_checks.start(tuple(distributed_checks.SHARES), tmp_path_factory.mktemp("ranks"))
 
 
@@ -69,7 +69,7 @@ def test_a_group_that_outlives_its_script_is_noticed(tmp_path, monkeypatch, kept
 @pytest.mark.parametrize("number", [0, 1, 3, 8, 11])
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_a_sampler_without_padding(number, shuffle):
-    """Each index in one share; what the padding one gives, less what it repeats at the end."""
+    """Each index is in one share: those of ``DistributedSampler`` without its repeated ones."""
     for ranks_ in (1, 2, 4, 8):
         for epoch in (0, 3):
             shares, padded = [], []

@@ -1,4 +1,4 @@
-"""Ids of images that are names: what they become, where they are seen, and what is refused."""
+"""Image ids that are names: their hashes, where they are shown, and which ones raise."""
 
 import copy
 import pickle
@@ -31,7 +31,7 @@ def state(metric):
 
 
 def test_the_number_of_a_name_stays():
-    """Saved files and runs of other versions are paired by it."""
+    """Saved files of other versions are paired by this number."""
     assert id_of("city/a") == 0x70BF67B9D6CDB04D
     assert all(0 <= id_of(name) < 2**63 for name in NAMES)
     assert len({id_of(name) for name in map(str, range(10_000))}) == 10_000
@@ -128,7 +128,7 @@ def test_a_refused_batch_adds_no_names(maps):
 
 
 def test_two_names_with_one_number_are_refused(monkeypatch):
-    """In a batch before anything is counted; of two batches where images are told apart."""
+    """In one batch before anything is counted; in two batches when results are computed."""
     metric = made(NAMES[:1])
     before = state(metric)
     number = id_of(NAMES[0])
@@ -144,7 +144,7 @@ def test_two_names_with_one_number_are_refused(monkeypatch):
 
 
 def test_a_name_that_somebody_set_may_differ():
-    """Only for what is printed: it is no collision, and the name that comes last is shown."""
+    """Display names are no collision, and take precedence over names from ``update``."""
     metric = made()
     metric.image_names = {id_of("a"): "photo of a"}
     metric.update(PREDS[:1], TARGET[:1], image_ids=[id_of("a")])
@@ -167,7 +167,7 @@ def test_clusters_are_of_the_ids_that_update_was_given():
     interval = named.bootstrap(clusters=dict(zip(NAMES, patients, strict=True)), resamples=20)
     assert interval == named.bootstrap(clusters=lambda name: patients[NAMES.index(name)], resamples=20)
     assert interval != named.bootstrap(resamples=20)
-    numbered.image_names = dict(enumerate(NAMES))  # for what is printed
+    numbered.image_names = dict(enumerate(NAMES))  # display names are no ids
     assert numbered.bootstrap(clusters=patients.__getitem__, resamples=20).confidence == 0.95
     with pytest.raises(ValueError, match=r"clusters .*'(city/a|b\.png|ä)'"):
         named.bootstrap(clusters={id_of(name): "p" for name in NAMES})

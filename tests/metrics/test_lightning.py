@@ -1,4 +1,4 @@
-"""A Lightning trainer that logs the metric; run as a script, this file is one of two processes of such a trainer."""
+"""Lightning trainers that log the metric; as a script, this file is one of two processes of such a trainer."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from torchmetrics.wrappers import ClasswiseWrapper
 from meaniou import MeanIoU, mean_iou
 from meaniou.distributed import UnpaddedSampler
 
-# What Lightning itself raises in plain use; it is not about the metric.
+# Warnings of Lightning itself.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`isinstance\\(treespec, LeafSpec\\)` is deprecated:FutureWarning"),
     pytest.mark.filterwarnings("ignore:The '[a-z_]+' does not have many workers:UserWarning"),
@@ -28,7 +28,7 @@ SETTINGS = {"num_classes": 3, "ignore_index": 255}
 
 
 def maps(index):
-    """Prediction and truth of an image, another one for each index."""
+    """The prediction and the ground truth of the image with this index."""
     generator = torch.Generator().manual_seed(index)
     preds, target = torch.randint(0, 3, (2, 8, 9), generator=generator)
     wrong, void = torch.rand(2, 8, 9, generator=generator, dtype=torch.float32)  # a trainer may set another default
@@ -37,7 +37,7 @@ def maps(index):
 
 
 def exact(indices, **settings):
-    """The number over some images, from one call."""
+    """The mean IoU of some images in one call."""
     preds, target = (list(side) for side in zip(*(maps(i) for i in indices), strict=True))
     return mean_iou(preds, target, **(SETTINGS | settings))
 
@@ -166,7 +166,7 @@ def test_collection_and_classes(tmp_path):
 
 
 class Reporting(Segmenter):
-    """Logs every number of the report beside the metric, of which Lightning asks a value of its own afterwards."""
+    """Logs all numbers of the report and the metric, whose value Lightning computes itself."""
 
     def on_validation_epoch_end(self):
         super().on_validation_epoch_end()
@@ -193,7 +193,7 @@ def test_scalars_of_the_report(tmp_path):
 @pytest.mark.parametrize("persistent", [True, False])
 @pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch ended:UserWarning")
 def test_resume_in_the_middle_of_an_epoch(tmp_path, persistent):
-    """Three of five batches, a checkpoint, and a new model that does the other two."""
+    """Three of five batches, a checkpoint, and a new model for the other two."""
 
     class Resumed(LightningModule):
         configure_optimizers, predict = Segmenter.configure_optimizers, Segmenter.predict

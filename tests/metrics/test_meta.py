@@ -1,4 +1,4 @@
-"""Metrics on the meta device and of fake tensors, which hold no numbers: what works there, and how they leave it."""
+"""Metrics on the meta device and with fake tensors: what works there, and how to move them to a real device."""
 
 import copy
 import io
@@ -36,7 +36,7 @@ def on_meta(**settings):
 
 
 def assert_as_new(metric, **settings):
-    """It counts from zero under its own settings, and adds up with others."""
+    """The metric counts from zero with its own settings, and can be merged."""
     plain = made(**settings)
     assert metric.device == metric.counts.device == torch.device("cpu")
     assert metric.update_count == 0
@@ -58,7 +58,7 @@ def assert_as_new(metric, **settings):
 
 @pytest.fixture
 def dirty(monkeypatch):
-    """Memory that is not initialised is never zero by chance."""
+    """Uninitialised memory is never zero by chance."""
     empty_like = torch.empty_like
     monkeypatch.setattr(torch, "empty_like", lambda *args, **kwargs: empty_like(*args, **kwargs).fill_(77))
 
@@ -94,7 +94,7 @@ def test_a_wrapper_that_leaves_the_meta_device(wrapper, call, dirty):
 
 
 def test_a_move_drops_nothing():
-    """Also not counts that no update has counted."""
+    """Counts that were loaded and not counted by ``update`` stay too."""
     metric = made(per_image=False)
     counts = torch.ones(5, 5, dtype=torch.int64).triu_(9).fill_diagonal_(3)
     counts[4] = 0

@@ -1,4 +1,4 @@
-"""The public class: its numbers, its settings, what it refuses, and that a refusal changes nothing."""
+"""``MeanIoU``: its numbers, settings and errors, and that an error changes nothing."""
 
 import inspect
 import pickle
@@ -21,7 +21,7 @@ WRONG = [3, 255, -1, 2**32 + 1]  # labels that are no class where num_classes is
 
 
 def maps(seed, *, batches=3, num_classes=3, void=255):
-    """Batches of random label maps ``[2, 5, 7]``, with void pixels in the truth and ignored ids in the prediction."""
+    """Batches of random label maps ``[2, 5, 7]`` with void in the ground truth and in the prediction."""
     return void_batches(seed, batches, (2, 5, 7), num_classes, void)
 
 
@@ -35,7 +35,7 @@ def filled(**settings):
 
 
 def memory(metric):
-    """All that a refused call must not change."""
+    """Everything that a call must not change if it raises."""
     return metric.counts.clone(), metric.update_count, metric._computed, metric._forward_cache, metric._is_synced
 
 
@@ -48,7 +48,7 @@ def assert_as_before(metric, before):
 
 
 def assert_usable(metric):
-    """The metric goes on counting, by both ways."""
+    """Fails unless the metric can still count, by ``update`` and by ``forward``."""
     before, updates = metric.counts.clone(), metric.update_count
     preds, target = maps(9)[0]
     metric.update(preds, target)
@@ -88,10 +88,10 @@ def test_every_way_gives_the_same_number(average, settings):
 
 
 def test_dataset_is_not_the_mean_of_images():
-    # Two images of 41 x 50 = 2050 pixels. In the first, 2049 pixels of class 0 are found and the only pixel of class 1
+    # Two images of 41 x 50 = 2050 pixels. In the first, 2049 pixels of class 0 are right and the only pixel of class 1
     # is missed; the second is the same with the classes exchanged.
     #   each image: IoU 2049/2050 and 0/1, mean 2049/4100 = 0.49976
-    #   dataset: per class 2049 found, 1 missed, 1 too many: 2049/2051 = 0.99902
+    #   dataset: per class 2049 right, 1 missed, 1 false: 2049/2051 = 0.99902
     target = torch.stack([torch.zeros(41, 50), torch.ones(41, 50)]).long()
     preds = target.clone()
     target[0, 7, 7], target[1, 7, 7] = 1, 0
@@ -170,7 +170,7 @@ def test_a_result_is_not_changed_from_outside():
     kept = metric.counts
     counts = kept.clone()
     metric.update(*maps(3)[0])
-    assert torch.equal(kept, counts)  # what was handed out earlier stays
+    assert torch.equal(kept, counts)  # a matrix that was returned earlier stays
     assert not torch.equal(metric.counts, counts)
 
 
@@ -267,7 +267,7 @@ def test_a_keyword_that_is_none_names_what_to_write(keyword, words):
 
 
 def test_what_is_no_promise_is_private():
-    """Beside what torchmetrics and PyTorch have."""
+    """Without the public names of torchmetrics and PyTorch."""
     ours = {name for name in dir(MeanIoU(2)) if not name.startswith("_")} - set(dir(MulticlassJaccardIndex(2)))
     methods = {"bootstrap", "bootstrap_classes", "image_scores", "load", "report", "save", "snapshot"}
     settings = {"image_names", "input_settings", "label_space", "per_image", "policy", "protocol"}
@@ -335,7 +335,7 @@ def test_the_functions_have_the_keywords_of_the_metric():
 
 
 def test_the_function_passes_every_keyword_on(monkeypatch):
-    """Each as it came: a value that none has by default arrives under its name."""
+    """A value that is no default arrives under its own name."""
     settings = {}
 
     class Settled(Exception):
@@ -361,10 +361,10 @@ def test_the_foreground_of_a_binary_mask_is_not_taken_for_void(side):
     labels = (mask > 0).long()
     with pytest.raises(ValueError, match=f"holds 2 pixels.*{side} > 0; otherwise set num_classes="):
         MeanIoU(2).update(**{"preds": labels, "target": labels, side: mask})
-    with pytest.raises(ValueError, match="outside") as error:  # no such advice where 255 is one of more classes
+    with pytest.raises(ValueError, match="outside") as error:  # no such advice with more than two classes
         MeanIoU(3).update(labels, mask)
     assert "> 0" not in str(error.value)
-    metric = MeanIoU(2, ignore_index=255)  # as the examples of every other dataset have it
+    metric = MeanIoU(2, ignore_index=255)  # usual for other datasets
     metric.update(mask, mask)
     for ask in (metric.compute, metric.report):
         with pytest.warns(UserWarning, match="no class 1, .* 2 of its pixels .* 255 .* store it as 1"):
@@ -421,7 +421,7 @@ def test_an_outside_label_on_a_valid_pixel(wrong, side):
     cell = (2, 4) if side == "preds" else (4, 2)
     assert metric.counts[cell] == 1
     assert metric.counts.sum() == 4
-    # The truth of class 2 was missed, or nobody's: class 0 is 1 of 2, class 1 is 1 of 2.
+    # Class 2 was missed or has no ground truth; classes 0 and 1 are 1 of 2.
     assert torch.equal(metric.compute().nan_to_num(-1), torch.tensor([1 / 2, 1 / 2, 0 if side == "preds" else -1]))
 
 
@@ -444,7 +444,7 @@ def test_an_ignored_prediction_on_a_valid_pixel_is_a_miss(validate_args):
     assert torch.equal(metric.compute().nan_to_num(-1), torch.tensor([1 / 3, 1, -1]))
 
 
-# -------------------------------------------------------------------------------------------- a refusal changes nothing
+# -------------------------------------------------------------------------------------------- an error changes nothing
 
 REFUSED = {
     "outside prediction": (torch.full((1, 4), 3), torch.zeros(1, 4, dtype=torch.int64)),
@@ -488,7 +488,7 @@ def test_a_refused_batch_before_all_others_changes_nothing():
 
 
 def twice(tensor, group):
-    """A ``dist_sync_fn`` for two ranks that hold the same."""
+    """A ``dist_sync_fn`` of two ranks with the same state."""
     return [tensor, tensor]
 
 

@@ -1,4 +1,4 @@
-"""Generated bad input: batches that do not fit; and a long run."""
+"""Generated bad input, and a long run."""
 
 import gc
 import os
@@ -21,7 +21,7 @@ SIZES = st.integers(0, 4)
 
 @st.composite
 def things(draw: st.DrawFn) -> Any:
-    """What may be passed by mistake: tensors of any shape and dtype, lists of them, arrays, numbers and nothing."""
+    """Arguments passed by mistake: tensors of any shape and dtype, lists of them, arrays, numbers and None."""
     shape = draw(st.lists(SIZES, max_size=4))
     kind = draw(st.sampled_from(["tensor"] * 6 + ["list", "array", "number", "none", "text"]))
     values = torch.from_numpy(np.random.default_rng(draw(st.integers(0, 99))).integers(-2, 6, shape))
@@ -43,14 +43,14 @@ def test_batches_are_counted_whole_or_refused_in_a_sentence(examples: int) -> No
     )
     def check(preds: Any, target: Any, valid: Any, image_ids: Any, per_image: bool, forms: Any) -> None:
         metric = MeanIoU(3, ignore_index=5, per_image=per_image, input_format=forms)
-        first = torch.eye(3)[None]  # scores beside labels, or planes beside planes
+        first = torch.eye(3)[None]  # scores and labels, or two class planes
         metric.update(
             first, first if forms == "one-hot" else torch.arange(3)[None], image_ids=[7] if per_image else None
         )
         before = {name: value for name, value in vars(metric).items() if name != "_computed"}
         counts, rows = metric.counts.clone(), [part.clone() for part in metric._joined()] if per_image else []
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of scores that are no probabilities
+            warnings.simplefilter("ignore")  # about scores that are no probabilities
             try:
                 metric.update(preds, target, valid, **({} if image_ids is None else {"image_ids": image_ids}))
             except (TypeError, ValueError) as error:
@@ -65,14 +65,14 @@ def test_batches_are_counted_whole_or_refused_in_a_sentence(examples: int) -> No
             else:
                 pixels = sum(torch.as_tensor(t).numel() for t in (target if isinstance(target, list) else [target]))
                 added = int((metric.counts - counts).sum())
-                assert added in (pixels, pixels // 3)  # one-hot truths have three planes
+                assert added in (pixels, pixels // 3)  # one-hot targets have three planes
                 assert metric.update_count == 2
 
     check()
 
 
 def resident() -> int:
-    """Bytes of memory that this process holds."""
+    """Memory of this process in bytes."""
     gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 

@@ -1,4 +1,4 @@
-"""Saved metrics: back as they were; and a file that is damaged, newer or malicious is refused in a sentence."""
+"""Saved metrics are restored; a file that is damaged, newer or malicious raises an error that names it."""
 
 import contextlib
 import io
@@ -146,7 +146,7 @@ def parts_of(metric, tmp_path):
 
 
 def refusal(parts, tmp_path):
-    """What is said of a file of such parts."""
+    """The error for a file with such parts."""
     torch.save(parts, tmp_path / "file")
     with pytest.raises(ValueError, match="file") as error:
         MeanIoU.load(tmp_path / "file")
@@ -251,7 +251,7 @@ def test_a_kernel_that_cannot_run_here_is_not_what_a_file_needs(rng, tmp_path, m
 
 
 def archive_again(content, compression=zipfile.ZIP_STORED, more=()):
-    """The same archive, written anew."""
+    """The same archive, written again."""
     file = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(file, "w", compression) as new:
         for name in old.namelist():
@@ -282,7 +282,7 @@ def test_a_file_that_grows_in_memory_is_not_unpacked(rng, tmp_path, monkeypatch)
 
 
 def test_a_tensor_that_is_larger_than_its_file_is_refused(rng, tmp_path):
-    """A stride of 0 shows a few bytes as many."""
+    """A stride of 0 makes a large tensor of a few bytes."""
     good = parts_of(metric_of(scenes(rng), range(12)), tmp_path)
     rows, ids = good["image_rows"], good["image_ids"]
     for parts in (

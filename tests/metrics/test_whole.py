@@ -1,4 +1,4 @@
-"""Whatever raises, and wherever: a metric is as before, or as after; never something between."""
+"""Wherever an error or an interrupt occurs, a metric is as before the call or as after it, never in between."""
 
 import copy
 import functools
@@ -19,7 +19,7 @@ THEIRS = torchmetrics.metric.__file__
 
 
 def twice(tensor, group):
-    """A ``dist_sync_fn`` for two ranks that hold the same."""
+    """A ``dist_sync_fn`` of two ranks with the same state."""
     return [tensor, tensor]
 
 
@@ -40,7 +40,7 @@ def filled(number=3, **settings):
 
 
 def snapshot(metric):
-    """All of a state, as plain values."""
+    """The whole state as plain values."""
     states = {name: getattr(metric, name) for name in ("counts", "settings")}
     found = {name: state.tolist() for name, state in states.items()}
     if metric.per_image:
@@ -57,7 +57,7 @@ def snapshot(metric):
 
 @functools.cache
 def other(per_image):
-    """A metric to take counts from; it never changes."""
+    """A metric with counts to merge; no test changes it."""
     metric = filled(2, per_image=per_image)
     metric.persistent(True)
     metric.image_names = {9: "other"} if per_image else {}
@@ -82,11 +82,11 @@ CHANGES = {
 
 
 class Interrupted(BaseException):
-    """As a KeyboardInterrupt, which a test runner would take for its own."""
+    """Stands for KeyboardInterrupt, which would stop the test runner."""
 
 
 def interrupted_at(line, action):
-    """Whether an action was interrupted at so many lines of the metric, and did not end before."""
+    """Whether an action was interrupted after this number of lines of the package."""
     passed = 0
 
     def trace(frame, event, arg):
@@ -112,7 +112,7 @@ def interrupted_at(line, action):
     return False
 
 
-@pytest.mark.filterwarnings("ignore:.* counted more than once:UserWarning")  # both ranks hold the same
+@pytest.mark.filterwarnings("ignore:.* counted more than once:UserWarning")  # both ranks have the same images
 @pytest.mark.parametrize("per_image", [False, True])
 @pytest.mark.parametrize("change", CHANGES)
 def test_an_interrupt_at_any_line_leaves_no_half_state(change, per_image):
@@ -125,7 +125,7 @@ def test_an_interrupt_at_any_line_leaves_no_half_state(change, per_image):
 
 
 def half_states(metric, act):
-    """Numbers of the lines at which an interrupt leaves a state that is neither that before nor that after."""
+    """The numbers of lines after which an interrupt leaves a state between that before and that after the call."""
     after = copy.deepcopy(metric)
     act(after)
     whole, found, line = (snapshot(metric), snapshot(after)), [], 0

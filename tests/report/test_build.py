@@ -1,4 +1,4 @@
-"""What a report is built of: columns from one specification, and counters without a confusion matrix."""
+"""Building a report: columns from one specification, and metrics without a confusion matrix."""
 
 import csv
 import dataclasses
@@ -53,7 +53,7 @@ def test_a_mean_of_csv_is_in_the_column_of_its_ratio(report: Report) -> None:
 
 
 def test_a_report_without_a_confusion_matrix() -> None:
-    """As of labels that overlap: areas, images and intervals are there, and nothing that needs the matrix."""
+    """As for labels that overlap: areas, images and intervals exist, but no number that needs the matrix."""
     space = LabelSpace(3, class_names=["a", "b", "c"])
     policy = Policy.of(space)
     rows = np.array([[[4, 0, 2], [5, 1, 2], [6, 0, 4], [0, 0, 0]], [[1, 0, 0], [2, 0, 0], [1, 3, 0], [0, 0, 0]]])
@@ -89,13 +89,13 @@ def test_a_table_prints_as_text() -> None:
 
 
 class WithoutMatrix(CheckedCounts):
-    """Areas as of a confusion matrix, which it has not."""
+    """Checked counts with areas, but without a confusion matrix."""
 
     matrix = None
 
 
 class Overlapping(MeanIoU):
-    """A counter whose checked counts are no confusion matrix."""
+    """A metric whose checked counts are no confusion matrix."""
 
     _checked_as = WithoutMatrix
 

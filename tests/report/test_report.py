@@ -1,4 +1,4 @@
-"""The report: numbers against the reference and scikit-learn, and its forms."""
+"""The report: its numbers against the reference and scikit-learn, and its output formats."""
 
 import csv
 import dataclasses
@@ -125,7 +125,7 @@ def test_report_of_nothing() -> None:
 
 
 def merged(labels: np.ndarray, members: list[int]) -> np.ndarray:
-    """The map in which a group is class 1 and all other classes are class 0; what is no class stays as it is."""
+    """The map with a group as class 1 and all other classes as class 0; void stays."""
     return np.where(labels == 255, 255, np.isin(labels, members).astype(np.uint8))
 
 
@@ -204,7 +204,7 @@ def test_confusions_cost_what_righting_them_gains(metric: MeanIoU) -> None:
         other.counts[truth, truth] += c.pixels
         gained = other.report().classes[truth].iou - report.classes[truth].iou
         assert c.iou_cost == pytest.approx(gained, rel=1e-9)
-    # No other mistake costs more than the last of them.
+    # No other confusion costs more than the last one.
     wrong = (
         metric.confmat.double() / (metric.confmat.sum(0) + metric.confmat.sum(1) - metric.confmat.diagonal())[:, None]
     )
@@ -263,7 +263,7 @@ AWKWARD = ["a|b", "50% & more_", "line\nbreak", "<b>*x*</b>", "back\\slash", "[0
 
 
 def names_in(text: str) -> list[str]:
-    """The names in CSV, as its documentation says how to have them back."""
+    """The names in CSV, restored as ``to_csv`` documents."""
     names = [row["name"] for row in csv.DictReader(io.StringIO(text, newline=""))]
     return [name[1:] if re.match(r"'+\s*[=+\-@＝＋－＠]", name) else name for name in names]
 
@@ -310,7 +310,7 @@ def test_scalars_have_the_same_names_whatever_was_seen(metric: MeanIoU) -> None:
     assert all(isinstance(value, float) for value in scalars.values())
 
 
-def test_rules_are_told(metric: MeanIoU) -> None:
+def test_a_report_holds_its_rules(metric: MeanIoU) -> None:
     rules = metric.report(absent="zero", classes=[0, 2]).to_dict()["rules"]
     assert rules == {
         "num_classes": 9,

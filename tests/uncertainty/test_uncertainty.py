@@ -1,4 +1,4 @@
-"""Intervals and comparisons: against the same draws one by one in plain Python, and against what they promise."""
+"""Intervals and comparisons, against the same resamples one by one in plain Python, and their properties."""
 
 import math
 
@@ -13,7 +13,7 @@ C, VOID = 4, 255
 
 
 def scenes(rng, number=20, right=0.7):
-    """Images that differ in how hard they are, in some of which a class is absent; one is all void."""
+    """Images of different difficulty, some without a class; one is all void."""
     target = rng.choice([0, 0, 1, 1, 2, VOID], size=(number, 6, 8))
     target[::7][target[::7] == 1] = 3
     target[3] = VOID
@@ -31,7 +31,7 @@ def filled(maps, ids=None, **settings):
 
 
 def drawn_by_definition(number, resamples, seed):
-    """The images of each draw; those of one draw after those of the one before."""
+    """The image numbers of each resample."""
     return np.random.Generator(np.random.Philox(seed)).integers(0, number, size=(resamples, number))
 
 
@@ -81,7 +81,7 @@ def test_each_class_and_the_accuracy(rng):
 
 
 def test_a_class_that_is_lost_is_said():
-    """One class is in one image of four, the other in three: (3/4)^4 of the draws are without the one."""
+    """One class is in one image of four, the other in three: (3/4)^4 of the resamples lack the first."""
     target = torch.zeros(4, 5, 5).long()
     target[1] = 3
     interval = filled((target, target)).bootstrap(resamples=4000)
@@ -123,7 +123,7 @@ def test_whole_groups_are_drawn(rng, as_function):
     "form", [torch.tensor, np.int64, np.str_, lambda g: np.array(g)], ids=["0-d tensor", "int64", "str", "0-d array"]
 )
 def test_numbers_of_arrays_are_groups_too(rng, form):
-    """A tensor has the hash of its place in memory, so that each image would be a group of its own."""
+    """A tensor is hashed by identity, so each image would be a cluster of its own."""
     metric = filled(scenes(rng))
     plain = {i: i // 5 for i in range(20)}
     interval = metric.bootstrap(clusters={i: form(g) for i, g in plain.items()})
@@ -232,7 +232,7 @@ def test_who_is_better(rng):
 
 @pytest.mark.parametrize("over", ["dataset", "image", "class"])
 def test_what_differs_by_rounding_alone_is_no_difference(over):
-    """IoU of 0.1 and 0.2 have the mean of 0.15 and 0.15, but not in floating numbers."""
+    """0.1 and 0.2 have the same mean as 0.15 and 0.15, but not in floating point."""
     target = torch.tensor([0] * 10 + [1] * 10 + [2] * 20).expand(5, 1, 40)
     one = torch.tensor([0] + [2] * 9 + [1] * 2 + [2] * 8 + [2] * 20)
     other = torch.tensor([0] * 3 + [2] * 7 + [1] * 3 + [2] * 7 + [0] * 10 + [1] * 10)
@@ -288,7 +288,7 @@ def test_what_cannot_be_compared(rng):
 
 
 def test_pairing_narrows_the_interval(rng):
-    """Two models that are almost alike, on images that differ much in how hard they are."""
+    """Two models that are almost alike, on images of very different difficulty."""
     number, noise = 200, np.random.default_rng(0)
     target = torch.from_numpy(noise.integers(0, C, size=(number, 10, 20)))
     hard = torch.from_numpy(noise.random((number, 1, 1)))

@@ -53,16 +53,16 @@ class MeanIoU(IoUMetric):
         ignore_index: id or ids that are void, inside or outside ``0 .. C-1``: a pixel with such a ground truth is
             ignored, a prediction of such an id is a void prediction.
         pred_ids: what predicted label maps hold where the ground truth holds ids of a label space or protocol:
-            ``"ids"`` (the same ids) or ``"classes"`` (``0 .. C-1``, as from argmax). The label space has the default.
+            ``"ids"`` (the same ids) or ``"classes"`` (``0 .. C-1``, as from argmax); by default as set there.
         pred_void: id or ids that are void in predictions, instead of those of ``ignore_index``.
         void_preds: effect of a void prediction (an ignored id, or a NaN score) where the ground truth is a class:
-            ``"miss"`` (a false negative, the default), ``"drop"`` (the pixel is ignored) or ``"error"``.
+            ``"miss"`` (a false negative, the default), ``"drop"`` (the pixel is ignored) or ``"error"`` (``compute``
+            raises).
         present: classes that count as present: in ground truth or prediction (``"union"``, the default), or in the
             ground truth (``"target"``).
-        absent: value of a class that is not present: ``"skip"`` (the default: NaN, and left out of means), ``"zero"``,
-            ``"one"`` or ``"nan"`` (NaN, and so is a mean over it). ``"micro"`` and ``"weighted"`` leave it out.
-        classes: class numbers that enter means, by default all. Their errors still include pixels of other classes,
-            and ``average="none"`` returns all C.
+        absent: value of a class that is not present: ``"skip"`` (NaN, and left out of means; the default), ``"zero"``,
+            ``"one"`` or ``"nan"`` (NaN, and so is the mean). ``"micro"`` and ``"weighted"`` always leave it out.
+        classes: class numbers that enter means, by default all; pixels of other classes still count as errors.
         include_background: ``False`` leaves class 0 out of means.
         input_format: how to read a shape that can be read in two ways: ``"auto"`` (by its contents, or an error),
             ``"index"`` (labels, also floating whole numbers) or ``"one-hot"`` (class planes ``[B, C, *]``).
