@@ -94,7 +94,7 @@ def test_a_wrapper_that_leaves_the_meta_device(wrapper, call, dirty):
 
 
 def test_a_move_drops_nothing():
-    """Counts that were loaded and not counted by ``update`` stay too."""
+    """Counts that were assigned, and not counted by ``update``, stay too."""
     metric = made(per_image=False)
     counts = torch.ones(5, 5, dtype=torch.int64).triu_(9).fill_diagonal_(3)
     counts[4] = 0
