@@ -158,13 +158,14 @@ def _read(path: Path, space: tuple[str, ...]) -> dict[str, Any]:
             raise
         except Exception as error:  # of pickle, zipfile or torch
             raise ValueError(
-                f"{path} holds no saved metric, or a damaged one ({type(error).__name__}); pass a file from save()."
+                f"{path} holds no saved metric, or a damaged one ({type(error).__name__}); pass a file from save() or "
+                "--save."
             ) from error
         size = file.tell()
     tag = content.get("format") if isinstance(content, dict) else None
     number = tag.removeprefix(FORMAT) if isinstance(tag, str) and tag.startswith(FORMAT) else ""
     if not number.isdecimal() or int(number) < 1:
-        raise ValueError(f"{path} holds no saved metric; pass a file from save().")
+        raise ValueError(f"{path} holds no saved metric; pass a file from save() or --save.")
     if int(number) != VERSION:
         cure = "update meaniou" if int(number) > VERSION else "count again"
         raise ValueError(f"{path} has format {number}, and this version of meaniou reads format {VERSION}; {cure}.")
