@@ -91,7 +91,9 @@ class SectionCommand(click.Command):
                 sections.setdefault(getattr(option, "section", "Other"), []).append(record)
         for section, records in sections.items():
             with formatter.section(section if len(sections) > 1 else "Options"):
-                formatter.write_dl([(left.ljust(LEFT), text.replace("-", KEEP)) for left, text in records], col_max=LEFT)
+                formatter.write_dl(
+                    [(left.ljust(LEFT), text.replace("-", KEEP)) for left, text in records], col_max=LEFT
+                )
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the examples, with their line breaks as they are."""
