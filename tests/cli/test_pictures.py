@@ -23,6 +23,7 @@ from meaniou.settings.input_settings import InputSettings
 from meaniou.settings.label_space import LabelSpace
 
 NAMES = ("a/scene", "b/scene", "a/other")
+REFERENCE = Path(__file__).parents[1] / "pictures" / "overlay.png"
 OPTIONS = ["--num-classes", 9, "--ignore-index", 255]
 
 
@@ -140,6 +141,17 @@ def test_a_legend_that_does_not_fit_counts_the_rest() -> None:
         assert any((line[:, x : x + ink.shape[1]] == ink).all() for x in range(width - ink.shape[1] + 1))
     assert letters.legend([], 50, 2).size == (50, 0)
     assert letters.legend(entries[:2], 600, 3).size == (600, letters.line)
+
+
+def test_the_reference_overlay_is_that_of_the_demo(tmp_path: Path) -> None:
+    assert invoke("demo", tmp_path / "sample").exit_code == 0
+    folders = [tmp_path / "sample/pred", tmp_path / "sample/target", "--class-names", tmp_path / "sample/names.txt"]
+    ran = invoke(*folders, "--ignore-index", 255, "--list-worst", 1, "--overlay", tmp_path / "worst")
+    assert ran.exit_code == 0, ran.output
+    (path,) = (tmp_path / "worst").iterdir()
+    now, before = (np.asarray(Image.open(file)).astype(float) for file in (path, REFERENCE))
+    assert now.shape == before.shape
+    assert np.sqrt(((now - before) ** 2).mean()) < 5  # letters differ with the version of FreeType
 
 
 def test_overlays_of_long_names(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 import torch
 from PIL import Image
 from support import assert_sentence
+from support.command import invoke
 
 from meaniou import MeanIoU, Resampling, protocols, synthetic
 from meaniou._util.tables import percent
@@ -25,6 +26,8 @@ from meaniou.report import COLUMNS
 from meaniou.settings import Color
 
 pytest.importorskip("jinja2")
+PICTURE = Path(__file__).parents[1] / "pictures" / "page.png"
+PROBE = 123  # width in pixels of the link "Confusion matrix" where the picture was made; other fonts have another
 LONG = 600_000  # ms; a busy machine is slow, not wrong
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 AWKWARD = "<script>document.title='hit'</script>&\"'"
@@ -466,3 +469,21 @@ def test_it_is_printed_on_white(browser: Any, tmp_path: Path) -> None:
     assert screenshot(window)[-1, 0].tolist() == list(colors.LIGHT_PAGE["ground"])
     assert not window.locator("nav").is_visible()
     assert window.evaluate("[...document.querySelectorAll('.wide')].every((e) => e.scrollWidth <= innerWidth)")
+
+
+@pytest.mark.slow
+def test_the_picture_of_the_page(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It shows the page that the command writes about the scenes of ``meaniou demo``."""
+    monkeypatch.chdir(tmp_path)
+    assert invoke("demo", "sample").exit_code == 0
+    words = ["sample/pred", "sample/target", "--class-names", "sample/names.txt", "--ignore-index", 255, "--ci"]
+    assert invoke(*words, "--html", "report.html").exit_code == 0
+    expected = np.asarray(Image.open(PICTURE).convert("RGB"))
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    window, _ = opened(browser, tmp_path / "page.html", text, expected.shape[1], expected.shape[0])
+    if round(window.locator("nav a").nth(1).bounding_box()["width"]) != PROBE:
+        pytest.skip("other fonts")
+    for scheme, same in (("light", True), ("dark", False)):
+        window.emulate_media(color_scheme=scheme)
+        small = [np.asarray(Image.fromarray(p).reduce(8)).astype(float) for p in (screenshot(window), expected)]
+        assert (float(np.sqrt(((small[0] - small[1]) ** 2).mean())) < 6) == same
