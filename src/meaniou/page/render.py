@@ -13,7 +13,6 @@ from meaniou.uncertainty import Interval
 
 NARROW = 12  # columns of a confusion matrix that leave room for another table beside it
 FEW = 30  # classes whose colours are listed beside the worst images
-SCALE = (0, 0.01, 0.05, 0.2, 0.5, 1)  # shares in the legend of the confusion matrix
 RULES = {
     "void_preds": {
         "miss": "void predictions are misses",
@@ -41,7 +40,7 @@ def html(
     worst: Sequence[tuple[str, float, Mapping[str, str]]] = (),
     photos: bool = False,
 ) -> str:
-    """Returns the page of a report as text. The page needs no network.
+    """Returns an HTML page with the report: one file, which needs no network.
 
     Args:
         report: a report of a metric.
@@ -64,7 +63,6 @@ def html(
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["percent"] = percent
     template = environment.from_string(
         resources.files("meaniou.page").joinpath("template.html").read_text(encoding="utf-8")
     )
@@ -90,7 +88,7 @@ def html(
         tables=tables,
         matrix=view,
         matrix_rows=list(_matrix_rows(view)),
-        scale=[{"text": f"{100 * share:g} %", "strength": _strength(share)} for share in SCALE],
+        scale=[{"text": f"{100 * share:g} %", "strength": _strength(share)} for share in colors.SCALE],
         full_ink=round(100 * colors.FULL_INK),
         wide_matrix=wide_matrix,
         pixels_alone=(len(tables) + (not wide_matrix)) % 2 == 0,

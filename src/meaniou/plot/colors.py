@@ -45,7 +45,8 @@ OF_ONE = {"hit": RIGHT, "miss": MISSED, "false alarm": WRONG}
 STRENGTH = {RIGHT: 0.25, MISSED: 0.75, WRONG: 0.75}  # over a photo, which shows through where the prediction is right
 DARK = 0.35  # brightness of void, as a share of that of the photo
 MIDDLE = 160  # the grey where there is no photo
-FULL_INK = 0.68  # strength of a cell of a confusion matrix from which on its number is light
+SCALE = (0, 0.01, 0.05, 0.2, 0.5, 1)  # shares in the legend of a confusion matrix
+FULL_INK = 0.68  # strength of a cell of a confusion matrix from which on the number in it has the colour "on-strong"
 
 
 def css(color: Color) -> str:

@@ -44,7 +44,7 @@ def confusion(
         >>> metric = MeanIoU(2, class_names=["road", "car"])
         >>> metric.update(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]))
         >>> ax = plot.confusion(metric.report())
-        >>> [text.get_text() for text in ax.texts]  # road, and of the road as car; car
+        >>> [text.get_text() for text in ax.texts]  # half of the road is predicted as car
         ['50', '50', '100']
     """
     view = matrix_view.select_classes(report, normalize, most)
@@ -76,7 +76,7 @@ def confusion(
     bar = ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.02)
     bar.outline.set_visible(False)
     if normalize:
-        bar.set_ticks([0, 0.01, 0.05, 0.2, 0.5, 1], labels=["0", "1 %", "5 %", "20 %", "50 %", "100 %"])
+        bar.set_ticks(colors.SCALE, labels=[f"{100 * share:g} %" for share in colors.SCALE])
     return ax
 
 
