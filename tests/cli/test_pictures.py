@@ -212,7 +212,7 @@ def test_the_legend_of_the_page_has_the_colours_of_its_pictures(
     entries = r'background: #(\w+)"></span>([\w ]+)</li>'
     errors, masks = (re.findall(entries, part) for part in text[text.index("legend errors") :].split("</ul>")[:2])
     assert [name for _, name in errors] == ["right", "void prediction", "wrong class", "void"]
-    assert [name for _, name in masks] == [*map(str, range(9)), "void", "out of range"]
+    assert [name for _, name in masks] == [*map(str, range(9)), "void", "outside"]
     shades_of: dict[str, set[str]] = {}
     for label, source in re.findall(r'<figcaption>([\w ]+)</figcaption><img src="data:image/png;base64,([^"]+)"', text):
         image = np.asarray(Image.open(io.BytesIO(base64.b64decode(source))))

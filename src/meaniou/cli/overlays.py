@@ -121,7 +121,7 @@ class Gallery:
 
     def _classes_legend(self, pred: Tensor, truth: Tensor) -> list[captions.Entry]:
         """The colours of the classes in two masks, the largest class first."""
-        names = (*self.label_space.class_names, "void", "out of range")
+        names = (*self.label_space.class_names, "void", "outside")
         shades = (*overlays.palette(self.label_space), colors.VOID, colors.OUTSIDE)
         pixels: Ints = np.zeros(len(names), np.int64)
         for _, *sides in self._blocks(pred, truth):

@@ -97,7 +97,7 @@ def html(
         worst=[(name, percent(value), pictures) for name, value, pictures in worst],
         legend=_errors_legend(photos),
         class_legend=[(row["name"], row["color"]) for row in rows] if size <= FEW else [],
-        mask_legend=[("void", colors.css(colors.VOID)), ("out of range", colors.css(colors.OUTSIDE))],
+        mask_legend=[("void", colors.css(colors.VOID)), ("outside", colors.css(colors.OUTSIDE))],
     )
 
 

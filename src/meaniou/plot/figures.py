@@ -142,6 +142,7 @@ def _write_numbers(ax: "Axes", view: MatrixView, normalize: Normalize | None, to
             text = matrix_view.percent(value) if normalize else _short(int(value))
             ax.text(j, i, text, ha="center", va="center", fontsize=size, color="white" if light else "black")
     words: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": size, "color": css(colors.SOFT)}
+    words["bbox"] = {"facecolor": css(colors.UNDEFINED), "edgecolor": "none", "pad": 1}  # hides the grid
     if normalize == "truth":
         for i in view.undefined_rows:
             ax.text((columns - 1) / 2, i, "not in the ground truth", **words)
