@@ -10,7 +10,7 @@ import click
 from meaniou import __version__
 from meaniou._util import printable, tables
 from meaniou.cli.commands import demo
-from meaniou.cli.commands.group import HELP_OPTIONS, BadInput, Commands, refusing
+from meaniou.cli.commands.group import BadInput, Commands, refusing
 from meaniou.cli.options import (
     CI,
     DEBUG,
@@ -48,7 +48,7 @@ from meaniou.synthetic import VOID
 from meaniou.uncertainty import Resampling
 
 
-@click.group("meaniou", cls=Commands, context_settings={"help_option_names": HELP_OPTIONS})
+@click.group("meaniou", cls=Commands)
 @click.version_option(__version__)
 def main() -> None:
     """Compute the exact mean IoU of folders of segmentation masks.

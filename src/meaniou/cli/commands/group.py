@@ -10,11 +10,10 @@ from typing import IO, Any
 import click
 
 from meaniou._util import printable, quoted
-from meaniou.cli.options import SectionGroup
+from meaniou.cli.options import HELP_OPTIONS, SectionGroup
 from meaniou.cli.output import PROGRESS, discard_pending, echo
 from meaniou.cli.workers import is_refusal, rank, sentence_of
 
-HELP_OPTIONS = ["-h", "--help"]
 INTERRUPTED = 130  # the exit status of a shell for a command that Ctrl-C has ended
 
 

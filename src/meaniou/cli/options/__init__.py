@@ -16,7 +16,7 @@ from meaniou.cli.options.definitions import (
     collect,
     first_option_passed,
 )
-from meaniou.cli.options.help import SectionCommand, SectionGroup, options_of
+from meaniou.cli.options.help import HELP_OPTIONS, SectionCommand, SectionGroup, options_of
 from meaniou.cli.options.values import (
     check_clusters,
     check_clusters_match,
@@ -31,6 +31,7 @@ __all__ = [
     "FORM",
     "FORMATS",
     "FORMATS_BY_SUFFIX",
+    "HELP_OPTIONS",
     "OVERLAYS",
     "PATH",
     "PLOTS",

@@ -8,6 +8,7 @@ import click
 from click.types import OptionHelpExtra
 
 KEEP = "\u2011"  # a hyphen at which click breaks no line; stands for "-" until the text is whole
+HELP_OPTIONS = ["-h", "--help"]
 LEFT = 24  # columns for an option and its value; a longer one has a line of its own
 EXAMPLES = {
     "meaniou": """
@@ -77,7 +78,11 @@ def options_of(section: str) -> Callable[..., Callable[[Any], Any]]:
 
 
 class SectionCommand(click.Command):
-    """A command whose help lists its options in sections and ends with examples."""
+    """A command whose help lists its options in sections and ends with examples, and that knows ``-h``."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.context_settings["help_option_names"] = HELP_OPTIONS
 
     def get_help(self, ctx: click.Context) -> str:
         """The help, in which no line breaks inside an option."""
