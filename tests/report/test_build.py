@@ -79,7 +79,7 @@ def test_a_report_without_a_confusion_matrix() -> None:
     assert report.images.number == 2
     assert report.to_dict()["confusions"] is None
     for text in (str(report), report.to_markdown(), report.to_latex(), report.to_csv(), report.to_json()):
-        assert "taken for" not in text
+        assert "predicted as" not in text
     assert "seen px" in str(report)
 
 

@@ -54,7 +54,7 @@ def select_classes(report: Report, normalize: Normalize | None = "truth", most: 
     """The confusion matrix of a report in shares of the ground truth, shares of the prediction, or pixels.
 
     With more than ``most`` classes, the rows are the classes with the lowest IoU. The columns are the same classes,
-    then those that they are most often taken for, then the sum of all others.
+    then those that they are most often predicted as, then the sum of all others.
 
     Raises:
         ValueError: if a setting is unknown or out of range.
@@ -89,7 +89,7 @@ def _normalized(pixels: NDArray[np.int64], normalize: Normalize | None) -> NDArr
 
 
 def _lowest(report: Report, pixels: NDArray[np.int64], most: int) -> tuple[list[int], list[int]]:
-    """The rows, classes with the lowest IoU; and the columns, these and the classes they are most often taken for."""
+    """The rows, classes with the lowest IoU; and the columns, these and the classes they are most often predicted as."""
     defined = [c for c in range(len(pixels)) if not math.isnan(report.classes[c].iou) and pixels[c].any()]
     number = max(1, most * 2 // 3)
     rows = sorted(defined, key=lambda c: report.classes[c].iou)[:number] or list(range(number))

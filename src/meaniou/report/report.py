@@ -236,7 +236,7 @@ def confusion_table(report: Report) -> Table:
     rows = tuple(
         (c.truth, c.predicted, f"{c.pixels:,}", percent(c.share), percent(c.iou_cost)) for c in report.confusions or ()
     )
-    return Table(("truth", "taken for", "pixels", "% of truth", "IoU cost"), rows, words=2)
+    return Table(("truth", "predicted as", "pixels", "% of truth", "IoU cost"), rows, words=2)
 
 
 def image_means_table(report: Report) -> Table:
