@@ -123,7 +123,7 @@ def test_arrays_are_compared_by_value():
     assert table([[0.5, 0.25]]) != table([[0.5], [0.25]])
     report = MAKERS["Report"](0)
     moved = report.counts.copy()
-    moved[-2, :2] += (1, -1)  # the answers on void, of which no other field says anything
+    moved[-2, :2] += (1, -1)  # predictions on void, which no other field counts
     assert replace(report, counts=moved) != report
 
 

@@ -1,4 +1,4 @@
-"""What maps hold, and what is said of it: readings of a shape, fractions, masks of 0 and 255, labels out of range."""
+"""Messages about maps: readings of a shape, fractions, masks of 0 and 255, labels out of range."""
 
 import pickle
 import warnings
@@ -36,7 +36,7 @@ def square(value, dtype=torch.uint8):
 def test_a_foreground_of_255_that_is_void_is_doubted(kind, num_classes, value):
     target = square(255)
     preds = (target.roll(1, 2) > 0).long() if num_classes == 2 else torch.zeros_like(target)
-    with pytest.warns(Doubt, match="truth holds no class 1, and 16 of its pixels are void; if 255 is the foreground"):
+    with pytest.warns(Doubt, match="no class 1.* 16 .*255 is the foreground"):
         score = mean_iou(kind(preds), kind(target), num_classes, ignore_index=255)
     if value:
         assert score.item() == pytest.approx(value, abs=1e-4)
@@ -50,7 +50,7 @@ def test_predictions_of_255_that_are_void_are_doubted():
         mean_iou(square(255), square(255), 2, ignore_index=[255])
     assert len(both) == 1
     space = LabelSpace(2, ids=[0, (1, 2)], ignore_index=255)
-    with pytest.warns(Doubt, match="truth holds no class 1"):
+    with pytest.warns(Doubt, match="no class 1"):
         mean_iou(square(1), square(255), label_space=space)
 
 
@@ -74,7 +74,7 @@ def test_a_batch_without_foreground_is_not_doubted():
     metric.compute()
     metric.reset()
     metric(torch.zeros_like(empty), empty)
-    with pytest.warns(Doubt, match="truth holds no class 1"):
+    with pytest.warns(Doubt, match="no class 1"):
         metric.compute()
 
 
@@ -83,15 +83,15 @@ def test_a_batch_without_foreground_is_not_doubted():
 def test_masks_that_hold_255(side, kind):
     good = kind(square(1))
     cases = {
-        f"if 255 is the foreground of a binary mask, pass {side} > 0": [0, 255, 255, 0],
-        f"if it is a binary mask that was stored as JPEG, which changes labels, pass {side} >= 128": [255, 0, 3, 250],
-        "if 255": [255] * 4,
+        ("255 is the foreground", f"{side} > 0"): [0, 255, 255, 0],
+        ("JPEG", f"{side} >= 128"): [255, 0, 3, 250],
+        ("255 is the foreground",): [255] * 4,
     }
-    for cure, labels in cases.items():
+    for parts, labels in cases.items():
         bad = kind(torch.tensor(labels, dtype=torch.uint8).repeat(16).view(1, 8, 8))
         with pytest.raises(LabelRangeError) as error:
             mean_iou(**{"preds": good, "target": good, side: bad}, num_classes=2)
-        assert_sentence(error, cure)
+        assert_sentence(error, *parts)
     for labels in ([0, 1, 255, 1], [0, 1, 2, 255], [0, 128, 64, 32], [0, 1, 254, 0], [1, 255, 255, 0]):
         bad = kind(torch.tensor(labels, dtype=torch.uint8).repeat(16).view(1, 8, 8))
         with pytest.raises(LabelRangeError) as error:
@@ -110,7 +110,7 @@ def test_jpeg_is_told_from_other_labels():
 
 
 def test_one_class_for_a_binary_task():
-    with pytest.raises(LabelRangeError, match="set num_classes=2 for background and foreground"):
+    with pytest.raises(LabelRangeError, match="num_classes=2"):
         mean_iou(square(0), square(1), 1)
 
 
@@ -127,7 +127,7 @@ def test_a_truth_that_was_divided_by_255(kind, dtype):
         mean_iou(kind(square(0)), divided, 2)
     cure = "(target * 255).round()" + (".long()" if kind is torch.as_tensor else ".astype(np.int64)")
     assert_sentence(error, "divided by 255", cure)
-    assert "call target" not in str(error.value)
+    assert "target.long()" not in str(error.value)
     mended = (divided * 255).round().long() if kind is torch.as_tensor else (divided * 255).round().astype(np.int64)
     assert mean_iou(kind(square(1)), mended, 2) == 1
 
@@ -137,13 +137,13 @@ def test_floating_labels_that_are_whole_or_not(kind):
     preds = kind(square(0))
     with pytest.raises(TypeError) as error:
         mean_iou(preds, kind(square(1, torch.float32)), 2)
-    assert_sentence(error, "target.long()" if kind is torch.as_tensor else "target.astype(np.int64)", "'index'")
+    assert_sentence(error, "target.long()" if kind is torch.as_tensor else "target.astype(np.int64)", "'one-hot'")
     with pytest.raises(TypeError) as error:
         mean_iou(preds, kind(square(0.37, torch.float32)), 2)
     assert_sentence(error, "fractions, such as 0.37", "nearest")
     with pytest.raises(ValueError, match=r"\(preds \* 255\).round\(\)"):
         mean_iou(kind(DIVIDED), kind(square(4)), 5)
-    with pytest.raises(ValueError, match="pass scores") as refusal:
+    with pytest.raises(ValueError, match=r"scores \[B, 5, \*\]") as refusal:
         mean_iou(kind(square(0.37, torch.float32)), kind(square(4)), 5)
     assert "long" not in str(refusal.value)
     assert "astype" not in str(refusal.value)
@@ -158,7 +158,7 @@ def test_nothing_is_read_from_a_device_for_a_sentence():
 
 def test_predictions_of_two_classes_that_were_divided_by_255():
     for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
-        with pytest.warns(UserWarning, match="0 and 1/255 alone"):
+        with pytest.warns(UserWarning, match="1/255"):
             mean_iou((square(1, torch.float32) / 255).to(dtype), square(1), 2)
     probabilities = torch.linspace(0, 1 / 255, 64).view(1, 8, 8)
     mean_iou(probabilities, square(1), 2)
@@ -197,9 +197,9 @@ def test_floating_maps_of_whole_numbers_are_labels_under_index(kind, impl, dtype
 
 def test_fractions_under_index_are_refused_on_both_sides():
     for sides in ((DIVIDED, square(1)), (square(1), DIVIDED)):
-        with pytest.raises(LabelRangeError, match="look divided by 255, so multiply by 255 and round"):
+        with pytest.raises(LabelRangeError, match=r"divided by 255.*(?i:multiply).*round"):
             mean_iou(*sides, 2, input_format="index")
-    with pytest.raises(LabelRangeError, match="fractions are no labels, so pass whole numbers"):
+    with pytest.raises(LabelRangeError, match="whole numbers"):
         mean_iou(square(0.5, torch.float32), square(1), 2, input_format="index")
 
 
@@ -231,7 +231,7 @@ def test_a_batch_of_as_many_images_as_there_are_classes():
 
 def test_scores_of_one_image_that_cannot_be_told_are_warned_of():
     logits = torch.nn.functional.one_hot(COLUMNS, 5).permute(2, 0, 1) * 9.0 - 4
-    with pytest.warns(UserWarning, match=r"one image of 5 rows, more answers would be right .*preds\[None\]"):
+    with pytest.warns(UserWarning, match=r"one image of 5 rows, 25 instead of 5 of 25 pixels.*preds\[None\]"):
         mean_iou(logits, COLUMNS, 5)
     assert mean_iou(logits[None], COLUMNS[None], 5) == 1
     rows = (torch.arange(5)[:, None] + torch.arange(5)) % 5  # one-hot along both dimensions
@@ -260,7 +260,7 @@ def test_where_nothing_can_be_looked_at_a_shape_is_refused():
         is_one_image(batch(scores, target, 5))
     images = torch.zeros(5, 5, 8, 8, device="meta"), torch.zeros(5, 8, 8, device="meta", dtype=torch.long)
     assert not is_one_image(batch(*images, 5))
-    with pytest.raises(ValueError, match="dimension 1 has as many entries as there are classes") as error:
+    with pytest.raises(ValueError, match="dimension 1 has 5 entries") as error:
         refuse_planes(batch(target[None], target[None], 5))
     assert_sentence(error, "'index'", "'one-hot'")
 
@@ -307,11 +307,11 @@ def test_channels_that_overlap_are_not_pooled(kind, floating):
     rng = np.random.default_rng(1)
     target = torch.from_numpy(rng.integers(0, 2, (2, 3, 8, 9)))
     preds = torch.from_numpy(rng.random((2, 3, 8, 9))) if floating else target.flip(0)
-    channel = r"a MeanIoU\(2\) for each channel, as with preds\[:, 0\]"
+    channel = r"MeanIoU\(2\).*preds\[:, 0\] and target\[:, 0\]"
     with pytest.raises(ValueError, match=channel) as error:
         mean_iou(kind(preds), kind(target), 2)
     assert_sentence(error)
-    with pytest.raises(ValueError, match=r"as with preds\[0\] and target\[0\].*preds\[None\]"):
+    with pytest.raises(ValueError, match=r"MeanIoU\(2\).*preds\[0\] and target\[0\].*preds\[None\]"):
         mean_iou(list(kind(preds)), list(kind(target)), 2)
     for num_classes in () if floating else (3, 4):
         with pytest.warns(UserWarning, match=channel):
@@ -325,7 +325,7 @@ def test_channels_that_overlap_are_not_pooled(kind, floating):
 
 def test_planes_that_overlap_are_named():
     planes = torch.tensor([[[1, 0], [1, 1], [0, 0]]])
-    with pytest.raises(LabelRangeError, match="labels that overlap have no class map, so make a MeanIoU"):
+    with pytest.raises(LabelRangeError, match=r"MeanIoU\(2\)"):
         mean_iou(planes, planes, 3, input_format="one-hot")
     empty = torch.tensor([[[1, 0], [0, 0], [0, 0]]])
     with pytest.raises(LabelRangeError, match=r"pass valid=\(target != 0\).any\(1\)"):
@@ -362,34 +362,34 @@ def test_labels_that_were_reduced_twice_are_doubted():
         mean_iou(labels, labels, protocol="ade20k", pred_ids="classes")
 
 
-OUT_OF_RANGE = [  # protocol, stored label, what is said, what is not
-    ("semantickitti", 10 | 7 << 16, ["SIDE & 0xFFFF"], ["train ids", "set num_classes", "1000"]),
-    ("semantickitti", 9999, ["take the protocol that the maps follow"], ["& 0xFFFF", "num_classes=", "1000"]),
+OUT_OF_RANGE = [  # protocol, stored label, parts of the message, parts that must be missing
+    ("semantickitti", 10 | 7 << 16, ["SIDE & 0xFFFF"], ["train ids", "num_classes", "1000"]),
+    ("semantickitti", 9999, ["protocol", "9999]"], ["& 0xFFFF", "num_classes", "1000"]),
     ("cityscapes", 26001, ["SIDE // 1000"], ["train ids", "& 0xFFFF", "256"]),
-    ("cityscapes", 255, ["if these are train ids", "protocol='cityscapes-train-ids'"], ["// 1000"]),
-    ("cityscapes", 200, ["take the protocol that the maps follow"], ["train ids", "// 1000"]),
-    ("cityscapes-train-ids", 26, ["if these are label ids", "protocol='cityscapes'"], ["num_classes="]),
-    ("cityscapes-train-ids", 200, ["take the protocol that the maps follow"], ["label ids (0", "num_classes="]),
+    ("cityscapes", 255, ["train ids", "protocol='cityscapes-train-ids'", "pred_ids='classes'"], ["// 1000"]),
+    ("cityscapes", 200, ["protocol", "200 included"], ["train ids", "// 1000"]),
+    ("cityscapes-train-ids", 26, ["label ids", "protocol='cityscapes'"], ["num_classes"]),
+    ("cityscapes-train-ids", 200, ["protocol", "=[200, 255]"], ["label ids (0", "num_classes"]),
     ("mapillary-vistas-1.2", 55 * 256 + 3, ["SIDE // 256"], ["// 1000", "train ids"]),
-    ("ade20k", 151, ["take the protocol that the maps follow"], ["train ids", "//", "num_classes="]),
+    ("ade20k", 151, ["protocol", "=[0, 151]"], ["train ids", "//", "num_classes"]),
 ]
 
 
 @SIDES
-@pytest.mark.parametrize(("protocol", "label", "said", "unsaid"), OUT_OF_RANGE, ids=str)
-def test_advice_follows_the_classes_and_the_label(side, protocol, label, said, unsaid):
+@pytest.mark.parametrize(("protocol", "label", "parts", "missing"), OUT_OF_RANGE, ids=str)
+def test_advice_follows_the_classes_and_the_label(side, protocol, label, parts, missing):
     space = protocols.get(protocol).label_space
     good = torch.tensor([0 if space.ids is None else space.ids[0][0]] * 2)
     with pytest.raises(LabelRangeError) as error:
         mean_iou(**{"preds": good, "target": good, side: torch.tensor([good[0], label])}, protocol=protocol)
-    assert_sentence(error, f"index (1,): {label}", *(part.replace("SIDE", side) for part in said))
-    for part in unsaid:
+    assert_sentence(error, f"index (1,): {label}", *(part.replace("SIDE", side) for part in parts))
+    for part in missing:
         assert part not in str(error.value)
     sentence = explain(error.value, "cli", "masks/a.png")
     assert sentence.startswith("masks/a.png holds 1 pixel")
     assert not {"preds", "target ", "num_classes=", "protocol=", "validate_args"} & set(sentence.split())
     for call in (lambda: MeanIoU(protocol=protocol, num_classes=space.num_classes + 1),):
-        with pytest.raises(ValueError, match="leave it out"):
+        with pytest.raises(ValueError, match=f"has {space.num_classes} classes.*(?i:leave)"):
             call()
 
 
@@ -404,12 +404,12 @@ def test_instance_ids_of_plain_classes_are_named():
     assert "instances" not in str(error.value)
 
 
-def test_a_prediction_of_an_id_that_is_no_answer():
-    """A way that leaves the truth as it is, where ignore_index would replace the void of the protocol."""
+def test_an_id_that_is_void_in_predictions_only():
+    """``pred_void`` leaves the ground truth as it is; ``ignore_index`` would replace the void ids of the protocol."""
     target, preds = torch.tensor([9, 9, 9, 9, 17, 0]), torch.tensor([0, 1, 1, 1, 4, 1])
     with pytest.raises(LabelRangeError) as error:
         mean_iou(preds, target, protocol="nuscenes-lidarseg")
-    assert_sentence(error, "pass pred_void=0 if that is no answer")
+    assert_sentence(error, "pred_void=0 if 0 marks a void prediction")
     assert mean_iou(preds, target, protocol="nuscenes-lidarseg", pred_void=0, void_preds="miss") == 0.875
     counts = confusion_matrix(preds, target, protocol="nuscenes-lidarseg", pred_void=0, include_void=True)
     assert (counts.sum(), counts[:, 16].sum()) == (6, 1)
@@ -433,7 +433,7 @@ def test_void_of_predictions_alone_beside_plain_classes():
         ]
     with pytest.raises(LabelRangeError, match="preds holds 1 pixel"):
         mean_iou(torch.tensor([255, 1]), torch.tensor([0, 1]), 3, ignore_index=255, pred_void=())
-    with pytest.raises(LabelRangeError, match=r"pass pred_void=\[9, 255\] if that is no answer"):
+    with pytest.raises(LabelRangeError, match=r"pred_void=\[9, 255\] if 9 marks a void prediction"):
         mean_iou(torch.tensor([9, 1]), torch.tensor([0, 1]), 3, ignore_index=255)
     scores = torch.eye(3)[[0, 2, 1, 1]]
     counts = confusion_matrix(scores, target, 3, ignore_index=255, pred_void=9, include_void=True)
@@ -455,7 +455,7 @@ def test_arrays_are_told_what_arrays_can_do():
     scores, target = np.zeros((2, 4, 5, 3), np.float32), np.zeros((2, 4, 5), int)
     with pytest.raises(ValueError, match=r"np.moveaxis\(preds, -1, 1\)"):
         mean_iou(scores, target, 3)
-    with pytest.raises(ValueError, match="resize them first") as error:
+    with pytest.raises(ValueError, match=r"(?i:resize)") as error:
         mean_iou(np.zeros((2, 3, 4, 4), np.float32), np.zeros((2, 8, 8), int), 3)
     assert "torch" not in str(error.value)
     with pytest.raises(TypeError, match=r"preds.astype\(np.int64\)"):
@@ -467,13 +467,13 @@ def test_the_error_of_labels_out_of_range_survives_pickling():
         mean_iou([torch.tensor([0])] * 2, [torch.tensor([0]), torch.tensor([26001])], protocol="cityscapes")
     again = pickle.loads(pickle.dumps(error.value))
     assert str(again) == str(error.value)
-    assert str(again).startswith("Image 1 of the sequence: target holds 1 pixel")
+    assert str(again).startswith("Image at index 1: target holds 1 pixel")
     assert (again.side, again.number, again.index, again.stored, again.image) == ("target", 1, (0,), (26001,), 1)
 
 
 def test_words_of_python_and_of_the_command_line():
     sentence = "pass {pred_ids:classes}, {ignore_index:0,255} or {num_classes:}; {not a mark}"
-    assert in_python(sentence) == "pass pred_ids='classes', ignore_index=[0, 255] or num_classes=; {not a mark}"
+    assert in_python(sentence) == "pass pred_ids='classes', ignore_index=[0, 255] or num_classes; {not a mark}"
     assert as_options(sentence) == (
         "pass --pred-ids classes, --ignore-index 0 --ignore-index 255 or --num-classes; {not a mark}"
     )
@@ -488,11 +488,11 @@ def test_words_of_python_and_of_the_command_line():
 def test_other_whites_than_255(white, dtype):
     labels = square(1)
     mask = (labels.int() * white).to(dtype)
-    with pytest.raises(LabelRangeError, match=f"if {white} is the foreground of a binary mask, pass") as error:
+    with pytest.raises(LabelRangeError, match=f"{white} is the foreground of a binary mask, pass") as error:
         mean_iou(labels, mask, 2)
-    cure = str(error.value).split("pass ")[1].split(";")[0]
+    cure = str(error.value).split("pass ")[1].split(". ")[0]
     assert mean_iou(labels, eval(cure, {"target": mask}), 2) == 1
-    with pytest.warns(Doubt, match=f"if {white} is the foreground"):
+    with pytest.warns(Doubt, match=f"{white} is the foreground"):
         mean_iou(labels.roll(1, 2), mask, 2, ignore_index=white)
 
 
@@ -502,15 +502,15 @@ def test_a_stray_1_hides_no_foreground_that_is_void():
     mask[:, 16:40, 20:50] = 255
     mask[:, 15, 20:44] = 1
     preds = (mask > 128).long()
-    with pytest.warns(Doubt, match="truth holds 24 pixels of class 1, and 720 of its pixels are void; if 255"):
+    with pytest.warns(Doubt, match="24 pixels of class 1.* 720 .*255"):
         mean_iou(preds, mask, 2, ignore_index=255)
-    with pytest.raises(LabelRangeError, match="stored as JPEG, which changes labels, pass target >= 128"):
+    with pytest.raises(LabelRangeError, match=r"JPEG.*target >= 128"):
         mean_iou(preds, mask, 2)
     border = torch.zeros_like(mask)
     border[:, 15:41, 19:51] = 255
     border[:, 16:40, 20:50] = 1
-    for answer in (preds, torch.ones_like(preds), torch.zeros_like(preds)):
-        mean_iou(answer, border, 2, ignore_index=255)
+    for prediction in (preds, torch.ones_like(preds), torch.zeros_like(preds)):
+        mean_iou(prediction, border, 2, ignore_index=255)
 
 
 def test_log_probabilities_of_one_image():
@@ -528,9 +528,9 @@ def test_classes_last_in_maps_as_high_as_there_are_classes(kind, shape):
     classes = shape[1]
     labels = torch.from_numpy(np.random.default_rng(0).integers(0, classes, shape))
     last = torch.nn.functional.one_hot(labels, classes).float() * 9 - 4
-    with pytest.raises(ValueError, match=r"classes in dimension 1, so pass .*\(.*-1, 1\)"):
+    with pytest.raises(ValueError, match=r"classes in dimension 1.*\(.*-1, 1\)"):
         mean_iou(kind(last), kind(labels), classes)
-    with pytest.raises(ValueError, match=r"classes first, so pass .*\(.*-1, 0\)"):
+    with pytest.raises(ValueError, match=r"classes in dimension 0.*\(.*-1, 0\)"):
         mean_iou(list(kind(last)), list(kind(labels)), classes)
     assert mean_iou([m.movedim(-1, 0) for m in last], list(labels), classes) == 1
 
@@ -548,9 +548,9 @@ def test_a_void_of_predictions_is_no_class():
 
 def test_floating_labels_of_two_classes_are_told_from_logits():
     target = torch.tensor([[0, 1, 1]])
-    with pytest.warns(UserWarning, match="whole numbers from 0 to 255 as floats.*input_format='index'"):
+    with pytest.warns(UserWarning, match="0 to 255 as floats.*input_format='index'"):
         mean_iou(target * 255.0, target, 2)
-    with pytest.warns(UserWarning, match="for logits pass threshold=0"):
+    with pytest.warns(UserWarning, match=r"logits.*threshold=0\.0"):
         mean_iou(torch.tensor([[-2.5, 3.0, 1.0]]), target, 2)
     floats = torch.tensor([[[0.0, 255.0, 0.0]]])
     counts = confusion_matrix(floats, floats.long(), 1, ignore_index=255, input_format="index", include_void=True)
@@ -558,37 +558,35 @@ def test_floating_labels_of_two_classes_are_told_from_logits():
 
 
 @pytest.mark.parametrize(
-    ("preds", "target", "settings", "said"),
+    ("preds", "target", "settings", "cure"),
     [
         ([8], [1], {"label_space": LabelSpace.reduce_zero_label(8)}, "pred_ids='ids'"),
         ([26], [26], {"protocol": "cityscapes", "pred_ids": "classes"}, "pred_ids='ids'"),
         ([7], [10], {"protocol": "semantickitti"}, "pred_ids='classes'"),
         ([0], [9], {"protocol": "nuscenes-lidarseg"}, "pred_ids='classes'"),
-        ([0], [255], {"protocol": "ade20k", "pred_ids": "classes"}, "pass the truth as it is stored"),
-        ([1], [255], {"protocol": "coco-stuff"}, "take protocol='coco-stuff-maps'"),
+        ([0], [255], {"protocol": "ade20k", "pred_ids": "classes"}, "ground truth with its original ids"),
+        ([1], [255], {"protocol": "coco-stuff"}, "protocol='coco-stuff-maps'"),
     ],
     ids=str,
 )
-def test_ids_and_class_numbers_in_the_place_of_each_other(preds, target, settings, said):
+def test_ids_and_class_numbers_in_the_place_of_each_other(preds, target, settings, cure):
     with pytest.raises(LabelRangeError) as error:
         mean_iou(torch.tensor(preds), torch.tensor(target), **settings)
-    assert_sentence(error, said)
+    assert_sentence(error, cure)
 
 
 def test_instance_ids_beside_ids_of_stuff():
     """Cityscapes' instanceIds hold the ids of things times 1000, and those of stuff as they are."""
     target = torch.tensor([7, 7, 11, 26001, 26002, 24000])
     ids = torch.tensor([7, 7, 11, 26, 26, 24])
-    with pytest.raises(LabelRangeError, match=r"pass target // 1000 where it is 1000 or more"):
+    with pytest.raises(LabelRangeError, match=r"target // 1000 where labels are 1000 or more"):
         mean_iou(ids, target, protocol="cityscapes")
     assert mean_iou(ids, torch.where(target >= 1000, target // 1000, target), protocol="cityscapes") == 1
 
 
 def test_a_truth_that_is_off_by_one_is_doubted():
     target = torch.from_numpy(np.random.default_rng(0).integers(1, 151, (60, 60)))
-    with pytest.raises(
-        LabelRangeError, match=r"if labels are 1 to 150 and 0 is void, pass label_space=LabelSpace.reduce_zero_label"
-    ):
+    with pytest.raises(LabelRangeError, match=r"1 to 150 and 0 is void.*LabelSpace\.reduce_zero_label\(150\)"):
         mean_iou(target - 1, target, 150)
     with pytest.warns(Doubt, match="0 of 3,600 .*3,600 .*one higher"):
         mean_iou(target - 1, target, 151)
@@ -601,7 +599,7 @@ def test_a_truth_that_is_off_by_one_is_doubted():
 def test_toy_maps_are_labels():
     maps = np.array([[0, 1], [1, 1]]), np.array([[0, 1], [1, 0]])
     assert mean_iou(*maps, 2).item() == pytest.approx((1 / 2 + 2 / 3) / 2)
-    with pytest.raises(ValueError, match="'one-hot', or 'index' if these are labels"):
+    with pytest.raises(ValueError, match=r"'one-hot'.*'index'"):
         mean_iou(maps[1], maps[1], 2)
 
 

@@ -71,7 +71,7 @@ def kernel(request):
 
 
 def rows_by_reference(preds, target, num_classes, ignore, valid):
-    """The row of each image: pixels in both maps, in the truth, in the prediction, and without an answer."""
+    """The row of each image: pixels in both maps, in the truth, in the prediction, and with a void prediction."""
     rows = []
     for maps in zip(preds, target, valid, strict=True):
         counts = expected_counts(*maps[:2], num_classes, ignore, maps[2])[:num_classes]
@@ -365,7 +365,7 @@ def test_scores_over_real_tiles(rng, dtype, layout):
     )
 
 
-SCORE_RULES = {  # scores of three classes, and the answer: a class, or 3 for none
+SCORE_RULES = {  # scores of three classes, and the prediction: a class, or 3 for void
     "first of a tie": ([1.0, 2.0, 2.0], 1),
     "all equal": ([2.0, 2.0, 2.0], 0),
     "-0 equals 0": ([-0.0, 0.0, -1.0], 0),
@@ -383,15 +383,15 @@ SCORE_RULES = {  # scores of three classes, and the answer: a class, or 3 for no
 
 @grid(rule=list(SCORE_RULES), dtype=SCORE_DTYPES, layout=["contiguous", "channels_last"], kernel=KERNELS)
 def test_rules_of_scores(kernel, rule, dtype, layout):
-    scores, answer = SCORE_RULES[rule]
+    scores, predicted = SCORE_RULES[rule]
     pixels = torch.tensor(scores, dtype=dtype).view(1, 3, 1, 1).repeat(1, 1, 3, 11)
     target = torch.ones(1, 3, 11, dtype=torch.int64)
     counts = by_kernel(kernel, LAYOUTS[layout](pixels), target, 3, forms=("scores", "labels"))
-    assert counts[1].tolist() == [33 * (bin == answer) for bin in range(5)]
+    assert counts[1].tolist() == [33 * (bin == predicted) for bin in range(5)]
 
 
 @pytest.mark.parametrize("dtype", SCORE_DTYPES, ids=name_of)
-def test_an_ignored_class_as_an_answer(rng, kernel, dtype):
+def test_an_ignored_class_as_a_prediction(rng, kernel, dtype):
     scores, target = random_scores(rng, (2, 4, 9), dtype), random_map(rng, (2, 9), torch.int64, 4, [2])
     expected = reference.counts(reference.labels_of_scores(as_numpy(scores), 4), target.numpy(), 4, [2, 255])
     assert_same_counts(by_kernel(kernel, scores, target, 4, [2, 255], forms=("scores", "labels")), expected)
@@ -551,7 +551,7 @@ def test_permuted_classes_permute_the_matrix(pair, order):
 @PROPERTY
 @given(maps(), st.integers(1, 8), st.sets(st.integers(-3, 9), max_size=3))
 def test_swapped_sides_transpose_the_matrix(pair, num_classes, ignore):
-    # Void in the truth is no answer in the prediction, so the whole matrix is transposed.
+    # Ids that are void in the truth are void predictions too, so the whole matrix is transposed.
     preds, target = pair
     assert_same_counts(
         whole_matrix(target, preds, num_classes, ignore_index=ignore),
@@ -721,7 +721,7 @@ def test_a_pixel_that_is_not_one_hot_is_refused(bad):
 
 def test_an_image_of_a_sequence_is_named():
     good, bad = torch.zeros(4, dtype=torch.int64), torch.full((3,), 9)
-    assert refused([good, good[:3]], [good, bad], 2).startswith("Image 1 of the sequence: target holds 3 pixels")
+    assert refused([good, good[:3]], [good, bad], 2).startswith("Image at index 1: target holds 3 pixels")
 
 
 # Contract of the operator.

@@ -101,8 +101,8 @@ def test_every_half_is_ranked_as_its_value(dtype):
     other = every[torch.randperm(2**16, generator=torch.Generator().manual_seed(0))]
     scores = torch.stack([every, other])[None].view(dtype)
     target = torch.zeros(1, 2**16, dtype=torch.uint8)
-    answer = reference.labels_of_scores(scores.double().numpy(), 2)
-    assert_same_counts(matrix_by_cpu(scores, target, 2), reference.counts(answer, target.numpy(), 2))
+    predicted = reference.labels_of_scores(scores.double().numpy(), 2)
+    assert_same_counts(matrix_by_cpu(scores, target, 2), reference.counts(predicted, target.numpy(), 2))
 
 
 def test_strides_of_scores(rng):
@@ -158,16 +158,16 @@ def test_two_threads_count_as_one(rng, two_threads, form):
 
 def row_by_definition(preds, target, num_classes, ignore):
     """The row of an image, from sets of its pixels."""
-    truth_of, answer_of = (
+    truth_of, predicted_of = (
         [set(np.flatnonzero((side == c).numpy())) if c not in ignore else set() for c in range(num_classes)]
         for side in (target, preds)
     )
     valid = set().union(*truth_of)
     void_preds = set(np.flatnonzero(np.isin(preds.numpy(), ignore)))
     return [
-        [len(truth & answer) for truth, answer in zip(truth_of, answer_of, strict=True)],
+        [len(truth & predicted) for truth, predicted in zip(truth_of, predicted_of, strict=True)],
         [len(truth) for truth in truth_of],
-        [len(answer & valid) for answer in answer_of],
+        [len(predicted & valid) for predicted in predicted_of],
         [len(truth & void_preds) for truth in truth_of],
     ]
 
@@ -178,26 +178,26 @@ def test_rows_of_images(rng, two_threads, form, images):
     """Image after image among the threads, and an image shared by them; what lies flat and what does not."""
     shape, ignore = (images, 31, 37), [255, 2]
     preds, target = (patches(rng, images * 31 * 37, torch.int64, 5).view(shape) for _ in range(2))
-    answers, valid = preds, torch.ones(shape, dtype=torch.bool)
+    predicted, valid = preds, torch.ones(shape, dtype=torch.bool)
     kind = "labels"
     if form in ("float32", "bfloat16", "channels_last"):
-        answers = preds = preds.clamp(0, 4)
-        planes = torch.nn.functional.one_hot(answers, 5).movedim(-1, 1)
-        answers = planes.float() if form == "channels_last" else planes.contiguous().to(getattr(torch, form))
+        predicted = preds = preds.clamp(0, 4)
+        planes = torch.nn.functional.one_hot(predicted, 5).movedim(-1, 1)
+        predicted = planes.float() if form == "channels_last" else planes.contiguous().to(getattr(torch, form))
         kind = "scores"
     elif form == "strided":
-        answers = preds.repeat_interleave(2, -1)[..., ::2]
+        predicted = preds.repeat_interleave(2, -1)[..., ::2]
     elif form == "valid":
         valid = torch.from_numpy(rng.random(shape) < 0.7)
         target = torch.where(valid, target, 255)
     else:
-        answers, target = preds.to(getattr(torch, form)), target.to(getattr(torch, form))
+        predicted, target = preds.to(getattr(torch, form)), target.to(getattr(torch, form))
     spec, maps = CountSpec(kind, "labels", 5, tuple(ignore)), partial(torch.flatten, start_dim=1)
-    counts, rows = cpu.count_images(answers, target, valid if form == "valid" else None, spec)
+    counts, rows = cpu.count_images(predicted, target, valid if form == "valid" else None, spec)
     assert rows.dtype == torch.int64
     assert rows.tolist() == [row_by_definition(p, t, 5, ignore) for p, t in zip(maps(preds), maps(target), strict=True)]
     assert_same_counts(counts, expected_counts(preds, target, 5, ignore))
-    others = image_by_image(portable.count, answers, target, None, spec)
+    others = image_by_image(portable.count, predicted, target, None, spec)
     assert_same_counts(others[0], counts)
     assert torch.equal(others[1], rows)
 
@@ -211,7 +211,7 @@ def test_rows_of_no_image_and_of_no_pixel():
 
 
 def test_a_row_worked_by_hand():
-    # Truth in rows; the columns are two classes, no answer, outside.
+    # Truth in rows; the columns are two classes, void, outside.
     counts = torch.tensor([[5, 1, 2, 3], [4, 6, 7, 0], [1, 1, 1, 1], [9, 9, 9, 9]])
     assert image_counts_of(counts).tolist() == [[5, 6], [11, 17], [9, 7], [2, 7]]
 
@@ -370,8 +370,8 @@ def test_without_numba_the_portable_kernel_counts(tmp_path):
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=True)
     kernel, error = ran.stdout.splitlines()
     assert kernel == "portable"
-    assert "Numba cannot be used" in error
-    assert "install the extra 'cpu'" in error
+    assert "Numba" in error
+    assert "extra 'cpu'" in error
 
 
 def test_which_kernel_counts_can_be_seen_and_forced():

@@ -90,8 +90,9 @@ def test_without_triton_the_portable_kernel_counts():
     )
     name, error = output.splitlines()
     assert name == "portable"
-    assert error.startswith("impl='cuda' cannot run, since Triton cannot be used (")
-    assert error.endswith("it comes with PyTorch for CUDA and ROCm on Linux.")
+    assert error.startswith("impl='cuda' cannot run")
+    assert "Triton" in error
+    assert error.endswith("PyTorch for CUDA and ROCm on Linux.")
 
 
 @pytest.mark.slow
@@ -104,8 +105,8 @@ def test_a_triton_that_is_too_old_is_named():
     )
     name, warning = output.splitlines()
     assert name == "portable"
-    assert "it is 3.3.1, older than 3.4" in warning
-    assert "Until then the portable kernel counts" in warning
+    assert "3.3.1 is older than 3.4" in warning
+    assert "portable kernel" in warning
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,7 @@ def test_a_gpu_that_runs_no_program(cuda, monkeypatch):
     monkeypatch.setattr("meaniou.counting.kernels.cuda.limits.gpu_limits", no_gpu)
     cuda.fault.cache_clear()
     try:
-        with pytest.warns(UserWarning, match=r"RuntimeError: Failed to find C compiler\.\)\. Until then the portable"):
+        with pytest.warns(UserWarning, match=r"RuntimeError: Failed to find C compiler\.\).* portable kernel"):
             assert kernel("auto", CUDA) is portable
         with pytest.raises(ValueError, match="Triton cannot run a program on cuda"):
             kernel("cuda", CUDA)
@@ -163,8 +164,8 @@ def test_a_gpu_that_runs_no_program(cuda, monkeypatch):
 
 
 REASONS = {
-    "preds are taken as threshold": lambda: (torch.zeros(2, 4), *maps(torch.uint8, (2, 4), 1), None, "threshold"),
-    "target as one-hot": lambda: (
+    "not threshold with labels": lambda: (torch.zeros(2, 4), *maps(torch.uint8, (2, 4), 1), None, "threshold"),
+    "not labels with one-hot": lambda: (
         *maps(torch.uint8, (2,), 1),
         *maps(torch.uint8, (2, 19), 1),
         *(None, "labels", "one-hot"),
@@ -175,7 +176,7 @@ REASONS = {
         torch.zeros(4, 4, 4, 4, dtype=torch.uint8)[::2, ::2, ::2, ::2],
         None,
     ),
-    "scores have the strides": lambda: (
+    "strides [3078, 162, 18, 2]": lambda: (
         *(torch.zeros(2, 19, 9, 18)[..., ::2], *maps(torch.uint8, (2, 9, 9), 1), None, "scores"),
     ),
     "scores are float64": lambda: (
@@ -200,16 +201,14 @@ def test_what_it_does_not_take_is_known_before(cuda, monkeypatch, reason):
     assert rows.shape == (2, 4, 19)
     monkeypatch.setattr("meaniou.counting.ops.kernel", lambda impl, device: cuda)
     if forms == ["labels", "labels"] and not target.is_floating_point():
-        with pytest.raises(ValueError, match=r"impl='cuda' does not count such maps, since target \[2, 2, 2, 2\]"):
+        with pytest.raises(ValueError, match=r"impl='cuda' cannot count .* target \[2, 2, 2, 2\]"):
             confusion_matrix(preds, target, 19, impl="cuda")
 
 
 def test_many_ignored_ids_are_a_reason(cuda):
     preds, target = maps(torch.uint8)
     assert cuda.why_not(preds, target, None, CountSpec("labels", "labels", 19, tuple(range(8)))) == ""
-    assert "there are 9 ignored ids" in cuda.why_not(
-        preds, target, None, CountSpec("labels", "labels", 19, tuple(range(9)))
-    )
+    assert "9 ids are ignored" in cuda.why_not(preds, target, None, CountSpec("labels", "labels", 19, tuple(range(9))))
 
 
 def test_ids_that_lie_far_apart_are_a_reason(cuda):
@@ -217,7 +216,7 @@ def test_ids_that_lie_far_apart_are_a_reason(cuda):
     far = LabelSpace(2, ids=[7, 2**40])
     for ids in ({"target_ids": far.tables.target_ids}, {"preds_ids": far.tables.preds_ids}):
         spec = CountSpec("labels", "labels", 2, **ids)
-        assert "too far apart for a table" in cuda.why_not(preds, target, None, spec)
+        assert "too far apart" in cuda.why_not(preds, target, None, spec)
         assert cuda.count(preds, target, None, spec).sum() == preds.numel()
     assert cuda.why_not(preds, target, None, CITY) == ""
 

@@ -57,23 +57,23 @@ def small_gpu(monkeypatch, num_classes, version):
     monkeypatch.setattr(limits, "gpu_limits", lambda device: limits.GpuLimits(version, 232448, 1))
     monkeypatch.setattr(limits, "TILES", ((1 << 10, 64, 4), (1 << 15, 128, 4)))
     monkeypatch.setattr(limits, "TILE_BYTES", 512)
-    for name in ("SCORES_TILE", "RUNS_TILE", "ANSWERS_TILE"):
+    for name in ("SCORES_TILE", "RUNS_TILE", "ARGMAX_TILE"):
         monkeypatch.setattr(cuda, name, 64)
     monkeypatch.setattr(limits, "PROGRAMS", 2)
     return num_classes
 
 
-def assert_counted(preds, target, num_classes, ignore=(), valid=None, form="labels", answers=None):
+def assert_counted(preds, target, num_classes, ignore=(), valid=None, form="labels", predicted=None):
     """Counts and rows of both functions are those of the reference, image by image."""
     spec = CountSpec(form, "labels", num_classes, tuple(ignore))
     args = (preds, target, valid, spec)
     assert cuda.why_not(*args) == ""
-    answers = preds if answers is None else answers
-    expected = expected_counts(answers, target, num_classes, ignore, valid)
+    predicted = preds if predicted is None else predicted
+    expected = expected_counts(predicted, target, num_classes, ignore, valid)
     assert_same_counts(cuda.count(*args), expected)
     counts, rows = cuda.count_images(*args)
     assert_same_counts(counts, expected)
-    by_portable = image_by_image(portable.count, answers, target, valid, spec._replace(preds_form="labels"))
+    by_portable = image_by_image(portable.count, predicted, target, valid, spec._replace(preds_form="labels"))
     assert torch.equal(rows, by_portable[1])
 
 
@@ -150,7 +150,7 @@ def test_scores(rng, num_classes, dtype, layout):
     shape = (9, 11) if num_classes < 255 else (5, 13)  # more than a tile of 64 pixels
     scores = random_scores(rng, (2, num_classes, *shape), dtype)
     target = random_map(rng, (2, *shape), torch.int64, num_classes, [255])
-    answers = torch.from_numpy(reference.labels_of_scores(scores.double().numpy(), num_classes))
+    predicted = torch.from_numpy(reference.labels_of_scores(scores.double().numpy(), num_classes))
     if layout == "classes_last":
         dtype = torch.float32 if dtype == torch.float64 else dtype  # float64 goes to the portable kernel
         scores = scores.to(dtype)
@@ -160,8 +160,8 @@ def test_scores(rng, num_classes, dtype, layout):
     elif layout == "of_more_images":
         scores = torch.stack([scores, scores + 9], 1).flatten(0, 1)[::2]
     ignore = [255, 0] if num_classes > 1 else [255]
-    no_answer = answers == num_classes  # a NaN; for the reference a label that is ignored, and no class
-    labels = torch.where(no_answer, 255 if num_classes <= 255 else 10**6, answers)
+    void = predicted == num_classes  # a NaN; for the reference a label that is ignored, and no class
+    labels = torch.where(void, 255 if num_classes <= 255 else 10**6, predicted)
     ignored = [*ignore, 10**6] if num_classes > 255 else ignore
     args = (scores, target, None, CountSpec("scores", "labels", num_classes, tuple(ignore)))
     assert cuda.why_not(*args) == ""
@@ -176,9 +176,9 @@ def test_scores_without_pixels_and_maps_without_images(monkeypatch):
     small_gpu(monkeypatch, 3, BALLOTS)
     empty = torch.zeros(0, 4, 4, dtype=torch.uint8)
     assert_counted(empty, empty, 3)
-    assert_counted(torch.zeros(0, 3, 4, 4), empty, 3, form="scores", answers=empty)
+    assert_counted(torch.zeros(0, 3, 4, 4), empty, 3, form="scores", predicted=empty)
     none = torch.zeros(2, 0, 4, dtype=torch.uint8)
-    assert_counted(torch.zeros(2, 3, 0, 4), none, 3, form="scores", answers=none)
+    assert_counted(torch.zeros(2, 3, 0, 4), none, 3, form="scores", predicted=none)
 
 
 def test_points_with_scores(rng, monkeypatch):

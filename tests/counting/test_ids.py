@@ -85,15 +85,15 @@ def random_ids(rng, shape, dtype, space):
     return torch.from_numpy(rng.choice(np.array(ids), size=shape)).to(dtype)
 
 
-def by_reference(preds, target, space, valid=None, answers=False):
-    """Counts from the definitions; ``answers`` are class numbers already."""
+def by_reference(preds, target, space, valid=None, predicted=False):
+    """Counts from the definitions; ``predicted`` are class numbers already."""
     own = [(c,) for c in range(space.num_classes)]
     truth = reference.labels_of_ids(as_numpy(target), space.ids or own, space.ignore_index)
-    if answers:
+    if predicted:
         labels = np.where(np.isin(preds, list(space.ignored_classes)), reference.VOID, preds)
         labels = np.where(preds == reference.NO_ANSWER, reference.VOID, labels)
     else:
-        # Where predictions hold class numbers, a class whose ids are void is no answer.
+        # Where predictions hold class numbers, a class whose ids are void is a void prediction.
         void = {*space.pred_void, *(i for c in space.ignored_classes for i in (space.pred_ids or own)[c])}
         labels = reference.labels_of_ids(as_numpy(preds), space.pred_ids or own, void)
     mask = None if valid is None else valid.numpy()
@@ -126,8 +126,8 @@ def test_runs_masks_strides_and_scores(rng, space, kernel):
     valid = torch.from_numpy(rng.random(target.shape) < 0.7)
     assert_same_counts(count(kernel, preds, target, valid, spec), by_reference(preds, target, space, valid))
     scores = random_scores(rng, (2, space.num_classes, 9, 104), torch.float32)
-    answers = reference.labels_of_scores(scores.numpy(), space.num_classes)
-    expected = by_reference(answers, target, space, answers=True)
+    predicted = reference.labels_of_scores(scores.numpy(), space.num_classes)
+    expected = by_reference(predicted, target, space, predicted=True)
     assert_same_counts(count(kernel, scores, target, None, spec_of(space, "scores")), expected)
 
 
@@ -242,14 +242,16 @@ def test_labels_outside_are_named_with_what_they_look_like():
     x, bad = torch.tensor([7, 8]), torch.tensor([7, 255])
     for args, side, parts in (
         ((bad, x), "preds", ["1 pixel outside the ids of the 3 classes", "index (1,): 255", "pred_ids='classes'"]),
-        ((x, bad), "target", ["1 pixel outside the ids of the 3 classes", "pass the truth as it is stored"]),
+        ((x, bad), "target", ["1 pixel outside the ids of the 3 classes", "ground truth with its original ids"]),
         ((x, torch.tensor([7, 99])), "target", ["index (1,): 99", "target holds"]),
     ):
         with pytest.raises(LabelRangeError) as error:
             mean_iou(*args, label_space=space)
         assert_sentence(error, *parts)
         assert error.value.side == side
-    with pytest.raises(LabelRangeError, match=r"preds holds 1 .*; if they are mine, say so; otherwise name it"):
+    with pytest.raises(
+        LabelRangeError, match=r"preds holds 1 .*\. If they are mine, say so\. Otherwise .*add it to the LabelSpace"
+    ):
         mean_iou(bad, x, label_space=space.replace(hint="if they are mine, say so"))
 
 
@@ -276,7 +278,7 @@ def test_class_numbers_where_ids_are_expected_are_doubted():
         ({"ids": [(7, 8), 8]}, ValueError, ["ids holds 8 twice"]),
         ({"ids": [7, ()]}, ValueError, ["ids has no id for class 1"]),
         ({"ids": {7: 0}}, ValueError, ["ids has no id for class 1"]),
-        ({"ids": {7: 0, 8: 2}}, ValueError, ["ids makes 8 the class 2", "ignore_index"]),
+        ({"ids": {7: 0, 8: 2}}, ValueError, ["ids maps 8 to class 2", "ignore_index"]),
         ({"ids": [7, 1.5]}, TypeError, ["ids holds 1.5"]),
         ({"ids": [7, "8"]}, TypeError, ["ids holds '8'"]),
         ({"ids": [7, 2**63]}, ValueError, ["ids holds", "int64"]),

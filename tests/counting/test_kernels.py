@@ -85,7 +85,7 @@ def test_a_second_kernel_for_a_device_is_one_file_and_one_entry(another):
     metric.update(x, x)
     assert (metric.kernel, metric.confmat.tolist()) == ("another", [[1, 0], [0, 2]])
     assert confusion_matrix(x, x, 2, impl="another").tolist() == [[1, 0], [0, 2]]
-    with pytest.raises(ValueError, match="impl='another' cannot count on cuda, since it is for cpu") as error:
+    with pytest.raises(ValueError, match=r"impl='another' cannot count on cuda.* cpu") as error:
         kernel("another", CUDA)
     assert_sentence(error)
 
@@ -98,7 +98,7 @@ def test_the_next_kernel_of_a_device_is_taken_where_the_first_cannot_run(another
 
 
 def test_a_package_that_is_not_there_is_looked_for_once(monkeypatch, fresh):
-    reason = "impl='cpu' cannot run, since Numba cannot be used (No module named 'numba'); install the extra 'cpu'."
+    reason = "impl='cpu' cannot run, since Numba cannot be imported (No module named 'numba'). Install the extra 'cpu'."
     searches = []
     monkeypatch.setattr(dispatch, "why_not", lambda impl: reason if impl == "cpu" else "")
     monkeypatch.setattr(importlib.util, "find_spec", searches.append)
@@ -108,5 +108,5 @@ def test_a_package_that_is_not_there_is_looked_for_once(monkeypatch, fresh):
         metric.update(x, x)
         assert metric.kernel == "portable"
     assert searches == ["numba"]
-    with pytest.raises(ValueError, match="Numba cannot be used"):  # what is asked for by name is not replaced
+    with pytest.raises(ValueError, match="Numba cannot be imported"):  # what is asked for by name is not replaced
         confusion_matrix(x, x, 2, impl="cpu")

@@ -65,9 +65,9 @@ def test_an_error_about_labels_is_explained_in_two_dialects():
         assert explain(error, "python").startswith(
             "preds holds 3 pixels outside the classes 0 to 1 (the first at index"
         )
-        assert "pass preds > 0; otherwise set num_classes= to all classes, pass pred_void=5" in str(error)
+        assert all(cure in str(error) for cure in ("preds > 0", "pred_void=5", "num_classes", "validate_args=False"))
         sentence = explain(error, "cli", "masks/a.png", "name all classes in names.txt")
         assert sentence.startswith("masks/a.png holds 3 pixels")
-        assert "save it as ids 0 and 1; otherwise name all classes in names.txt, pass --pred-void 5" in sentence
-    assert str(replace(error, image=4)).startswith("Image 4 of the sequence: preds holds 3")
+        assert all(cure in sentence for cure in ("ids 0 and 1", "--pred-void 5", "name all classes in names.txt"))
+    assert str(replace(error, image=4)).startswith("Image at index 4: preds holds 3")
     assert "pass preds.long() > 0" in str(replace(error, operand="preds.long()"))

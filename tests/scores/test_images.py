@@ -27,8 +27,8 @@ def scenes(rng, number=12, empty=True):
         truth = rng.choice(np.append(here, VOID), size=(6, 7))
         if empty and i == 3:
             truth[:] = VOID
-        answer = np.where(rng.random(truth.shape) < 0.7, truth, rng.integers(0, C, size=truth.shape))
-        preds.append(answer)
+        prediction = np.where(rng.random(truth.shape) < 0.7, truth, rng.integers(0, C, size=truth.shape))
+        preds.append(prediction)
         target.append(truth)
     return torch.from_numpy(np.stack(preds)), torch.from_numpy(np.stack(target))
 
@@ -137,8 +137,8 @@ def test_rows_are_those_of_the_definition(rng, impl, form):
     if form == "lists":
         metric.update(preds, target)
     else:
-        answers = torch.stack(preds)
-        preds_in_form = torch.eye(C)[answers.long()].movedim(-1, 1) if form == "scores" else answers
+        labels = torch.stack(preds)
+        preds_in_form = torch.eye(C)[labels.long()].movedim(-1, 1) if form == "scores" else labels
         metric.update(preds_in_form, torch.stack(target), None if valid is None else torch.stack(valid))
     rows, ids = metric._joined()
     assert ids.tolist() == [-1] * 4
@@ -175,9 +175,9 @@ def test_rows_take_as_much_memory_as_they_say():
 )
 def test_a_map_without_images_is_refused(preds, target):
     metric = MeanIoU(C, per_image=True)
-    with pytest.raises(ValueError, match="where images begin") as error:
+    with pytest.raises(ValueError, match="batch dimension") as error:
         metric.update(preds, target)
-    assert_sentence(error, "scores are kept for each image", "pass preds[None] and target[None]")
+    assert_sentence(error, "for each image", "preds[None] and target[None]")
     assert len(metric._joined()[0]) == metric.counts.sum() == metric.update_count == 0
 
 
@@ -231,7 +231,7 @@ def test_an_image_that_is_counted_twice_is_said_and_changes_no_number():
     ("settings", "part"),
     [
         ({"over": "images"}, "over is 'images'"),
-        ({"worst_percent": 5}, "worst_percent is for over="),
+        ({"worst_percent": 5}, "over='image'"),
         ({"over": "image", "worst_percent": 0}, "worst_percent holds 0"),
         ({"over": "image", "worst_percent": [5, 101]}, "worst_percent holds 101"),
         ({"over": "image", "worst_percent": "5"}, "worst_percent holds '5'"),
@@ -445,7 +445,7 @@ def test_rows_on_two_devices_are_joined_where_the_old_ones_are():
 
 
 @pytest.mark.parametrize("ask", ["compute", "report", "image_scores", "bootstrap", "compare"])
-def test_rows_are_rid_of_repeated_ones_once_for_each_answer(rng, ask, monkeypatch):
+def test_repeated_rows_are_removed_once_for_each_result(rng, ask, monkeypatch):
     calls = []
     monkeypatch.setattr(
         "meaniou.metrics.iou_metric.without_repeated_void",
@@ -454,9 +454,9 @@ def test_rows_are_rid_of_repeated_ones_once_for_each_answer(rng, ask, monkeypatc
     metric = metric_of(scenes(rng), range(12), over="image")
     other = metric_of(scenes(rng), range(12), over="image")
     other._joined = metric._joined
-    answers = {name: getattr(metric, name) for name in ("compute", "report", "image_scores", "bootstrap")}
-    answers["compare"] = lambda: compare(metric, other)
-    answers[ask]()
+    results = {name: getattr(metric, name) for name in ("compute", "report", "image_scores", "bootstrap")}
+    results["compare"] = lambda: compare(metric, other)
+    results[ask]()
     assert len(calls) == 1 + (ask == "compare")
 
 

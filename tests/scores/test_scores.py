@@ -48,10 +48,10 @@ MAPS = {  # predictions and truth of six classes; 255 is ignored, and where the 
     "only predicted": pair([0, 1, 5, 5], [0, 1, 1, 0]),
     "only in the truth": pair([0, 1, 1, 0], [0, 1, 5, 5]),
     "only predicted on void": pair([0, 5, 5, 1], [0, 255, 255, 1]),
-    "only no answers": pair([255, 255, 255], [2, 2, 4]),
-    "some no answers": pair([255, 0, 255, 1, 2], [0, 0, 2, 1, 1]),
-    "one class is never answered": pair([255, 0, 255], [4, 0, 4]),
-    "only outside answers": pair([77, -1, 6], [0, 1, 1]),
+    "only void predictions": pair([255, 255, 255], [2, 2, 4]),
+    "some void predictions": pair([255, 0, 255, 1, 2], [0, 0, 2, 1, 1]),
+    "one class is never predicted": pair([255, 0, 255], [4, 0, 4]),
+    "only predictions out of range": pair([77, -1, 6], [0, 1, 1]),
     "outside truth": pair([0, 1, 2], [77, -1, 2]),
     "all void": pair([0, 1, 2], [255, 255, 255]),
     "nothing right": pair([1, 2, 3], [0, 1, 2]),
@@ -141,7 +141,7 @@ def test_a_prediction_on_void_makes_no_class_present():
     assert areas.present(chosen).tolist() == [True, True, False, False]
 
 
-def test_a_dropped_no_answer_is_void():
+def test_a_dropped_void_prediction_is_a_void_pixel():
     preds, target = pair([255, 0, 255, 1], [0, 0, 2, 1])
     miss, chosen = areas_of(preds, target, 3, void_preds="miss")
     assert_ratios(class_iou(miss, chosen), [1 / 2, 1, 0])
@@ -154,13 +154,13 @@ def test_a_dropped_no_answer_is_void():
     ]
 
 
-def test_a_no_answer_that_is_an_error():
+def test_void_predictions_that_are_an_error():
     preds, target = pair([255, 0, 255, 255], [0, 0, 1, 255])
     rules = Policy.of(LabelSpace(6), void_preds="error")
-    with pytest.raises(ValueError, match=r"no answer .* on 2 valid pixels.*void_preds='error'.*'miss' or 'drop'"):
+    with pytest.raises(ValueError, match=r"on 2 valid pixels.*void_preds.*'error'.*'miss' or 'drop'"):
         refuse_void_preds(reference.counts(preds, target, 6, (255,)), rules)
     refuse_void_preds(reference.counts(preds, target, 6, (255,)), Policy.of(LabelSpace(6)))
-    on_void = reference.counts(*pair([255, 1], [255, 1]), 6, (255,))  # where no answer is asked for
+    on_void = reference.counts(*pair([255, 1], [255, 1]), 6, (255,))  # predictions on void are not asked for
     refuse_void_preds(on_void, rules)
     assert Areas.of_counts(on_void, LabelSpace(6), rules).truth.tolist() == [0, 1, 0, 0, 0, 0]
 
@@ -212,17 +212,17 @@ def test_relatives_against_scikit_learn(num_classes):
     areas, policy = areas_of(preds, target, num_classes)
     valid = target < num_classes  # outside labels are no class, as 255 is
     true = target[valid].astype(int)
-    answer = np.where(preds[valid] < num_classes, preds[valid], num_classes).astype(int)
+    prediction = np.where(preds[valid] < num_classes, preds[valid], num_classes).astype(int)
     each = {"labels": range(num_classes), "average": None, "zero_division": np.nan}
-    assert_ratios(dice(areas), sklearn.f1_score(true, answer, **each))
-    assert_ratios(precision(areas), sklearn.precision_score(true, answer, **each))
-    assert_ratios(recall(areas), sklearn.recall_score(true, answer, **each))
-    assert_ratios(pixel_accuracy(areas), sklearn.accuracy_score(true, answer))
+    assert_ratios(dice(areas), sklearn.f1_score(true, prediction, **each))
+    assert_ratios(precision(areas), sklearn.precision_score(true, prediction, **each))
+    assert_ratios(recall(areas), sklearn.recall_score(true, prediction, **each))
+    assert_ratios(pixel_accuracy(areas), sklearn.accuracy_score(true, prediction))
     labels = range(num_classes)
-    assert_ratios(class_iou(areas, policy), sklearn.jaccard_score(true, answer, labels=labels, average=None))
+    assert_ratios(class_iou(areas, policy), sklearn.jaccard_score(true, prediction, labels=labels, average=None))
     for average in ("macro", "micro", "weighted"):
         areas, policy = areas_of(preds, target, num_classes, average=average)
-        expected = sklearn.jaccard_score(true, answer, labels=labels, average=average)
+        expected = sklearn.jaccard_score(true, prediction, labels=labels, average=average)
         assert_ratios(mean_iou(areas, policy), expected)
 
 

@@ -118,7 +118,7 @@ def test_the_ends_of_what_is_allowed():
         ((2, None, ["a", ""]), TypeError, ["names", "''"]),
         ((2, None, ["a", "  "]), TypeError, ["names", "''"]),
         ((2, None, ["a", 1]), TypeError, ["names", "1"]),
-        ((2, None, "ab"), TypeError, ["names", "'ab'", "sequence"]),
+        ((2, None, "ab"), TypeError, ["names", "'ab'", "list"]),
         ((2, None, 5), TypeError, ["names", "5"]),
         ((2, None, {0: "a"}), ValueError, ["names has 1 keys (0)", "0 to 1"]),
         ((2, None, {1: "a", 2: "b"}), ValueError, ["names", "0 to 1"]),

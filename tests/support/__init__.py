@@ -1,4 +1,4 @@
-"""Seeded maps, a comparison of counts that says where they differ, and a meter for waits."""
+"""Seeded maps, a comparison of counts that names the cells that differ, and a mode that raises on waits."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -31,7 +31,7 @@ def name_of(value: Any) -> str:
 
 
 def special_labels(num_classes: int, ignore: Iterable[int] = ()) -> list[int]:
-    """The labels that are easily got wrong: ends of the classes, ends of the dtypes, ids that wrap into a class."""
+    """Labels that are easily miscounted: ends of the classes, ends of the dtypes, ids that wrap into a class."""
     ends = [0, num_classes - 1, num_classes, num_classes + 1, -1, -2, 127, -128, 254, 255, 256, 32767, -32768, 65535]
     wide = [2**31 - 1, -(2**31), 2**32, 2**32 + 1, -(2**32) + 1, *FAR, 2**63 - 1, -(2**63)]
     return sorted({*ends, *wide, -100, *ignore})
@@ -40,7 +40,7 @@ def special_labels(num_classes: int, ignore: Iterable[int] = ()) -> list[int]:
 def random_map(
     rng: np.random.Generator, shape: Sequence[int], dtype: torch.dtype, num_classes: int, ignore: Iterable[int] = ()
 ) -> Tensor:
-    """Labels of which two in three are classes and the others special, as many of them as the dtype holds."""
+    """Labels of a dtype: two in three are classes, the others are special labels that the dtype can store."""
     low, high = (0, 1) if dtype == torch.bool else (torch.iinfo(dtype).min, torch.iinfo(dtype).max)
     special = [i for i in special_labels(num_classes, ignore) if low <= i <= high]
     classes = rng.integers(0, min(num_classes, high + 1), size=shape)
@@ -49,7 +49,7 @@ def random_map(
 
 
 def blobs(rng: np.random.Generator, height: int, width: int, num_classes: int) -> tuple[Tensor, Tensor]:
-    """A shifted truth as prediction, and the truth, uint8 ``[1, H, W]``; about 1 % of neighbouring pixels differ."""
+    """A ground truth, shifted as prediction and as it is, uint8 ``[1, H, W]``; 1 % of neighbouring pixels differ."""
     cell = 128
     coarse = rng.integers(0, num_classes, size=(-(-height // cell), -(-width // cell)), dtype=np.uint8)
     target = coarse.repeat(cell, 0).repeat(cell, 1)[None, :height, :width].copy()
@@ -90,13 +90,13 @@ def expected_counts(
 
 
 def whole_matrix(preds: Any, target: Any, num_classes: int, **settings: Any) -> Tensor:
-    """Counts with those of void and of labels out of range by the public function, with nothing refused."""
+    """The whole matrix ``[C + 2, C + 2]`` by the public function; labels out of range do not raise."""
     settings = {"include_void": True, "validate_args": False} | settings
     return confusion_matrix(preds, target, num_classes, **settings)
 
 
 def update_all(metric: Any, batches: Iterable[Sequence[Any]]) -> Any:
-    """The metric, after it was updated with each batch."""
+    """The metric after an update with each batch."""
     for batch in batches:
         metric.update(*batch)
     return metric
@@ -116,7 +116,7 @@ def void_batches(
 
 
 def assert_same_counts(actual: Tensor, expected: Any) -> None:
-    """Fails unless two matrices of counts are the same in dtype, shape and every cell; says where they differ."""
+    """Fails unless two matrices of counts are equal in dtype, shape and every cell; names the cells that differ."""
     actual, expected = np.asarray(actual), np.asarray(expected)
     assert actual.dtype == np.int64, f"counts are {actual.dtype}, not int64"
     assert actual.shape == expected.shape, f"counts are {actual.shape}, not {expected.shape}"
@@ -128,7 +128,7 @@ def assert_same_counts(actual: Tensor, expected: Any) -> None:
 
 
 def assert_sentence(error: pytest.ExceptionInfo[Exception], *parts: str) -> None:
-    """Fails unless the message of an error is one sentence that holds all the parts."""
+    """Fails unless the message of an error is on one line, ends with a full stop and holds all the parts."""
     sentence = str(error.value)
     assert sentence.endswith("."), sentence
     assert "\n" not in sentence

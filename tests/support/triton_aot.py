@@ -18,7 +18,7 @@ from meaniou.counting.kernels.cuda import limits, programs
 TYPES = {torch.uint8: "u8", torch.int8: "i8", torch.int16: "i16", torch.uint16: "u16", torch.int32: "i32"}
 TYPES |= {torch.int64: "i64", torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32"}
 TYPES |= {torch.float64: "fp64"}
-PROGRAMS = [name for name, value in vars(programs).items() if name.startswith(("count_", "answer_"))]
+PROGRAMS = [name for name, value in vars(programs).items() if name.startswith(("count_", "argmax_"))]
 
 
 @dataclass(frozen=True)

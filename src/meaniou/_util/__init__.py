@@ -1,4 +1,4 @@
-"""Helpers that know nothing of IoU: text, warnings, validation, records, files and tables."""
+"""Helpers that are independent of IoU: text, warnings, validation, records, files and tables."""
 
 from meaniou._util.atomic_write import (
     check_file,

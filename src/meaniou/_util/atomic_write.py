@@ -1,4 +1,4 @@
-"""Writing several files, all of them or none."""
+"""Writes several files atomically: all of them or none."""
 
 import errno
 import os
@@ -16,27 +16,27 @@ ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(sig
 
 
 def write_all(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> None:
-    """Makes folders and writes files, all or none; raises as ``written``."""
+    """Creates folders and writes files, all or none; raises as ``written``."""
     with written(contents, folders):
         pass
 
 
 @dataclass
 class Progress:
-    """Whether all files are in place."""
+    """``complete`` is true once all files are in place."""
 
     complete: bool = False
 
 
 @contextmanager
 def written(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> Iterator[Progress]:
-    """Makes folders, writes files under temporary names, writes to pipes and devices, and renames the files at last.
+    """Creates folders, writes files under temporary names and writes to pipes and devices; after the block, renames.
 
-    The files are renamed after the block. A file that is replaced keeps its mode. If anything fails, also in the block,
-    or a signal ends the process, every file stays as it was. A pipe that closes early is no failure.
+    A file that is replaced keeps its mode. If anything fails, in the block too, or a signal ends the process, all files
+    stay as they were. A pipe that closes early is not an error.
 
     Raises:
-        OSError: if one cannot be written; it has the path as its ``filename``.
+        OSError: if a file cannot be written; its ``filename`` is the path.
     """
     made: list[Path] = []
     files: list[_File] = []
@@ -62,7 +62,7 @@ def written(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> Ite
                 with _errors_name(file.path):
                     file.put(last=file is files[-1])
         finally:
-            # Read from the files: a record of the steps would be wrong after an interruption between two lines.
+            # Derived from the files: an interruption between two lines would make a record of the steps wrong.
             progress.complete = putting and not any(file.aside.exists() for file in files)
             for file in reversed(files):
                 file.clean_up(undo=putting and not progress.complete)
@@ -72,10 +72,10 @@ def written(contents: Mapping[Path, bytes], folders: Iterable[Path] = ()) -> Ite
 
 
 def stat_of(path: Path) -> os.stat_result | None:
-    """The status of a path, also if it leads through missing folders (``none/../a``); ``None`` if nothing is there.
+    """The status of a path, also through missing folders (``none/../a``); ``None`` if nothing exists there.
 
     Raises:
-        OSError: if the path cannot be looked up.
+        OSError: if the status of the path cannot be read.
     """
     for candidate in (path, real_path(path)):
         with suppress(FileNotFoundError):
@@ -84,12 +84,12 @@ def stat_of(path: Path) -> os.stat_result | None:
 
 
 def real_path(path: Path) -> Path:
-    """The absolute path without links."""
+    """The absolute path with links resolved."""
     return Path(os.path.realpath(path))
 
 
 def check_file(path: Path) -> None:
-    """Raises ``OSError`` if it is certain that a file cannot be written there."""
+    """Raises ``OSError`` if a file surely cannot be written there."""
     status, real = stat_of(path), real_path(path)
     folder = real.parent
     if status is None and not folder.is_dir():
@@ -97,14 +97,14 @@ def check_file(path: Path) -> None:
         raise OSError(number, os.strerror(number), str(path))
     if status and stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    # Read-only files are kept for root too, who could write them.
+    # Read-only files are also kept for root, who could write them.
     read_only = status and not (status.st_mode & 0o222 and any(os.access(p, os.W_OK) for p in (path, real)))
     if read_only or not (is_stream(path) or os.access(folder, os.W_OK | os.X_OK)):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def check_folder(folder: Path) -> None:
-    """Raises ``OSError`` if it is certain that a folder cannot be made, or no file in it."""
+    """Raises ``OSError`` if the folder, or a file in it, surely cannot be created."""
     nearest = next(f for f in (folder, *folder.absolute().parents) if os.path.lexists(f))
     if not nearest.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
@@ -113,7 +113,7 @@ def check_folder(folder: Path) -> None:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether a path is a pipe or a device, or the file that the standard output or error goes to."""
+    """Whether a path is a pipe or a device, or the file to which standard output or error is redirected."""
     try:
         status = stat_of(path)
     except OSError:
@@ -126,7 +126,7 @@ def is_stream(path: Path) -> bool:
 
 
 def _is_open_as(status: os.stat_result, descriptor: int) -> bool:
-    """Whether the descriptor is open and leads to the file of that status."""
+    """Whether the descriptor is open and refers to the file of that status."""
     try:
         return os.path.samestat(status, os.fstat(descriptor))
     except OSError:
@@ -135,10 +135,10 @@ def _is_open_as(status: os.stat_result, descriptor: int) -> bool:
 
 @dataclass(frozen=True)
 class _File:
-    """A file under a temporary name, and a backup of the file that it replaces until all are in place."""
+    """A file under a temporary name, and a backup of the file it replaces, kept until all files are in place."""
 
     path: Path
-    real: Path  # the path without links
+    real: Path  # the path with links resolved
     aside: Path
     backup: Path
     before: os.stat_result | None
@@ -151,7 +151,7 @@ class _File:
 
     def write(self, content: bytes) -> None:
         mode = 0o600 if self.before else 0o666
-        new = getattr(os, "O_NOFOLLOW", 0)  # beside O_CREAT and O_EXCL, which "x" stands for
+        new = getattr(os, "O_NOFOLLOW", 0)  # in addition to O_CREAT and O_EXCL of mode "x"
         with open(self.aside, "xb", opener=lambda path, flags: os.open(path, flags | new, mode)) as file:
             if self.before:
                 with suppress(PermissionError):
@@ -160,16 +160,16 @@ class _File:
             file.write(content)
 
     def put(self, last: bool) -> None:
-        """Puts the file in place; where others follow, what was there before is kept."""
+        """Puts the file in place; unless it is the last one, keeps a backup of the file it replaces."""
         if self.before and not last:
             try:
                 os.link(self.real, self.backup)
-            except OSError:  # a file system without hard links, or a file of someone else
+            except OSError:  # a file system without hard links, or another user's file
                 self.real.replace(self.backup)
         self.aside.replace(self.real)
 
     def clean_up(self, undo: bool) -> None:
-        """Removes the temporary files; on ``undo``, puts back the file that was there before."""
+        """Removes the temporary files; with ``undo``, first restores the old file."""
         with suppress(OSError):
             if undo and self.backup.exists():
                 self.backup.replace(self.real)
@@ -182,7 +182,7 @@ class _File:
 
 @contextmanager
 def _errors_name(path: Path) -> Iterator[None]:
-    """Puts the requested path into errors."""
+    """Sets the requested path as the ``filename`` of errors."""
     try:
         yield
     except OSError as error:
@@ -191,14 +191,14 @@ def _errors_name(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _signals_raise() -> Iterator[None]:
-    """Makes signals that end the process raise, so that the block can clean up, and then ends the process."""
+    """Turns signals that end the process into exceptions, so the block can clean up; then ends the process."""
     caught: list[int] = []
 
     def stop(number: int, _: object) -> None:
         caught.append(number)
         raise KeyboardInterrupt
 
-    in_main_thread = threading.current_thread() is threading.main_thread()  # others cannot handle signals
+    in_main_thread = threading.current_thread() is threading.main_thread()  # other threads cannot handle signals
     handled = [number for number in ENDING if in_main_thread and signal.getsignal(number) is signal.SIG_DFL]
     try:
         for number in handled:

@@ -1,7 +1,7 @@
-"""Settings inside messages, written as keywords of Python or as options of the command line.
+"""Settings in messages, shown as Python keywords or as command-line options.
 
-A message marks a setting as ``{pred_ids:classes}``, which is ``pred_ids='classes'`` in Python and
-``--pred-ids classes`` as an option.
+A message marks a setting as ``{pred_ids:classes}``, which becomes ``pred_ids='classes'`` in Python and
+``--pred-ids classes`` on the command line. Without a value, ``{pred_ids:}`` is the name alone.
 """
 
 import re
@@ -10,7 +10,7 @@ _MARK = re.compile(r"\{(\w+):([^{}]*)\}")
 
 
 class Doubt(UserWarning):
-    """A warning that results look like those of a common mistake."""
+    """A warning: the counts look like the result of a common mistake."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -22,11 +22,11 @@ class Doubt(UserWarning):
 
 def in_python(sentence: str) -> str:
     """The message with settings as keywords."""
-    return _MARK.sub(lambda mark: f"{mark[1]}={_literal(mark[2])}", sentence)
+    return _MARK.sub(lambda mark: f"{mark[1]}={_literal(mark[2])}" if mark[2] else mark[1], sentence)
 
 
 def as_options(sentence: str) -> str:
-    """The message with settings as options; each of several values is an option of its own."""
+    """The message with settings as options; an option with several values is repeated."""
     return _MARK.sub(lambda mark: _option(mark[1], mark[2]), sentence)
 
 
@@ -37,6 +37,6 @@ def _option(name: str, value: str) -> str:
 
 def _literal(value: str) -> str:
     parts = value.split(",")
-    if not value or not all(re.fullmatch(r"-?\d+", part) for part in parts):
-        return repr(value) if value else ""
+    if not all(re.fullmatch(r"-?\d+", part) for part in parts):
+        return repr(value)
     return value if len(parts) == 1 else f"[{', '.join(parts)}]"

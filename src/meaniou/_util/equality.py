@@ -1,7 +1,7 @@
-"""Records that are equal by value, where NaN equals NaN.
+"""Records that are equal if all their values are; NaN equals NaN, and arrays are compared by content.
 
-The ``==`` of a dataclass does not do that. Until Python 3.12 it compares tuples, in which a NaN equals only the same
-object; since 3.13 it compares field by field, where a NaN equals nothing. With arrays it raises.
+The ``==`` of a dataclass does neither. Until Python 3.12 it compares tuples, in which a NaN equals only the same
+object; since 3.13 it compares field by field, where a NaN equals nothing. For arrays it raises.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _NAN = object()  # stands for every NaN
 
 @dataclass(frozen=True, eq=False)
 class EqualByValue:
-    """The base of frozen dataclasses (with ``eq=False``) that are equal if their class and all values are."""
+    """Base of frozen dataclasses (with ``eq=False``): equal if the class and all values are equal."""
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -30,9 +30,9 @@ class EqualByValue:
 
 
 def _comparable(value: Any) -> Any:
-    """A hashable stand-in that is equal where the values are."""
+    """A hashable stand-in: two of them are equal if the values are."""
     if isinstance(value, np.ndarray):
-        # One NaN, and one zero.
+        # NaN of one bit pattern, and 0 for -0.
         one_of_each = np.where(np.isnan(value), np.nan, value + 0.0) if value.dtype.kind == "f" else value
         return value.dtype.str, value.shape, one_of_each.tobytes()
     if isinstance(value, Mapping):

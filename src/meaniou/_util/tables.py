@@ -1,4 +1,4 @@
-"""Tables of words and numbers: text, Markdown and LaTeX to be pasted, CSV and JSON to be read by programs."""
+"""Tables as text, Markdown and LaTeX, and values as CSV and JSON."""
 
 import csv
 import io
@@ -11,10 +11,10 @@ from typing import Any
 
 from meaniou._util.text import CONTROLS, printable
 
-# What has a meaning in GitHub's Markdown: marks, entities, and what it makes links of, "https://" and "www.".
+# Characters with a meaning in GitHub's Markdown: marks, entities, and the "://" and "www." of automatic links.
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~$&]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
-_APART = "@<!-- -->"  # an escaped @ would still name an account or make a mail address
-_FORMULA = re.compile(r"'*\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")  # and their wide forms
+_APART = "@<!-- -->"  # an escaped @ would still become a mention or a mail address
+_FORMULA = re.compile(r"'*\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")  # also in full width
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
@@ -23,21 +23,21 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\symbol{34}",  # \textquotedbl is not in the encoding that LaTeX has without a package
-    "[": "{[}",  # an option of the row above, where a row begins with it
+    '"': r"\symbol{34}",  # \textquotedbl needs a package for another font encoding
+    "[": "{[}",  # at the start of a row it would be an option of the row above
     "*": "{*}",
 }
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text cells. The first ``words`` columns hold words, the others numbers, which are aligned right.
+    """A table of text cells: ``words`` columns of words, then columns of numbers, which are aligned right.
 
     Attributes:
         header: one title per column.
-        rows: as many cells in each.
+        rows: rows with one cell per column.
         words: number of columns that are aligned left.
-        mean: whether the last row sums the others up.
+        mean: whether the last row is the mean of the others.
     """
 
     header: tuple[str, ...]
@@ -55,7 +55,7 @@ def percent(value: float) -> str:
 
 
 def span(low: float, high: float) -> str:
-    """Two ratios in percent, the ends of an interval; ``-`` for NaN."""
+    """An interval of ratios in percent, such as ``12.30 to 45.60``; ``-`` for NaN."""
     return "-" if math.isnan(low) else f"{percent(low)} to {percent(high)}"
 
 
@@ -69,49 +69,49 @@ def without_nan(value: Any) -> Any:
 
 
 def as_json(value: Any) -> str:
-    """JSON with ``null`` for NaN; control characters are escaped, so that a terminal can show it."""
+    """JSON with ``null`` for NaN; control characters are escaped, so it is safe to print on a terminal."""
     json_text = json.dumps(without_nan(value), indent=2, ensure_ascii=False, allow_nan=False)
     return CONTROLS.sub(lambda c: c[0] if c[0] == "\n" else f"\\u{ord(c[0]):04x}", json_text)
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """CSV in full fractions, with nothing for NaN and ``None``.
+    """CSV with fractions in full, and empty fields for NaN and ``None``.
 
-    Line breaks in a text are kept, other control characters are escaped. A text that a spreadsheet would take for a
-    formula (it begins with ``=``, ``+``, ``-`` or ``@`` and is no number) gets an apostrophe in front. So does one that
-    begins with apostrophes and such a character, so that removing one apostrophe always restores the text.
+    Line breaks in a text are kept, other control characters are escaped. A text that a spreadsheet would read as a
+    formula (it begins with ``=``, ``+``, ``-`` or ``@`` and is not a number) gets an apostrophe in front. So does a
+    text of apostrophes followed by such a character: removing one apostrophe always restores the text.
 
     Raises:
-        ValueError: if two columns have one name, or a row has another number of fields than the header.
+        ValueError: if two columns have the same name, or a row and the header differ in length.
     """
     if len(set(header)) != len(header):
         twice = next(name for name in header if list(header).count(name) > 1)
-        raise ValueError(f"Two columns are called {twice!r}; expected names that differ, so rename one.")
+        raise ValueError(f"Two columns are called {twice!r}. Rename one of them.")
     lines = [_line(header)]
     for row in rows:
         if len(row) != len(header):
-            raise ValueError(f"A row has {len(row)} fields and the header {len(header)}; expected one for each column.")
+            raise ValueError(f"A row has {len(row)} fields and the header {len(header)}; expected one per column.")
         lines.append(_line(row))
     return "\n".join(lines)
 
 
 def text(tables: Iterable[Table], footer: str = "") -> str:
-    """Text for a terminal, with aligned columns."""
+    """The tables as text with aligned columns."""
     return _joined(map(_text, tables), _plain(footer))
 
 
 def markdown(tables: Iterable[Table], footer: str = "") -> str:
-    """Tables in GitHub's Markdown."""
+    """The tables in GitHub's Markdown."""
     return _joined(map(_markdown, tables), _escaped_markdown(footer))
 
 
 def latex(tables: Iterable[Table], footer: str = "") -> str:
-    """A ``tabular`` for each table; no package is needed."""
+    """The tables as LaTeX, one ``tabular`` each; no package is needed."""
     return _joined(map(_latex, tables), _escaped_latex(footer))
 
 
 def _joined(parts: Iterable[str], footer: str) -> str:
-    """The parts, and the footer if it has text, with an empty line between them."""
+    """The parts and the footer, if any, separated by empty lines."""
     blocks = list(parts)
     if footer:
         blocks.append(footer)
@@ -155,7 +155,7 @@ def _latex(table: Table) -> str:
 
 def _line(row: Sequence[Any]) -> str:
     file = io.StringIO()
-    # csv.writer quotes what is in its line terminator, so that a name may hold both characters of this one.
+    # csv.writer quotes the characters of its line terminator: a name may hold both of these.
     csv.writer(file, lineterminator="\r\n").writerow([_field(value) for value in row])
     return file.getvalue().removesuffix("\r\n")
 
@@ -176,5 +176,5 @@ def _escaped_latex(cell: str) -> str:
 
 
 def _plain(cell: str) -> str:
-    """Without line breaks, which would end a row, and with other control characters made visible."""
+    """The cell on one line, with other control characters escaped."""
     return " ".join(printable(cell, kept="\t\n\v\f\r\u2028\u2029").split())

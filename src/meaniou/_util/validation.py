@@ -1,4 +1,4 @@
-"""Checks of arguments: flags, whole numbers and iterables."""
+"""Checks of arguments: bools, whole numbers and iterables."""
 
 import operator
 from collections.abc import Iterable
@@ -16,21 +16,21 @@ def check_bool(name: str, value: object) -> None:
 
 
 def as_integer(name: str, value: Any) -> int:
-    """The whole number in ``value``, such as a NumPy integer; raises ``TypeError`` for anything else, bool too."""
+    """``value``, such as a NumPy integer, as an int; raises ``TypeError`` for anything else, also for a bool."""
     try:
         if not isinstance(value, bool):
             return operator.index(value)
     except TypeError:  # also raised by tensors and arrays of several numbers
         pass
-    raise TypeError(f"{name} holds {quoted(value)} ({type(value).__name__}); expected a whole number, so pass an int.")
+    raise TypeError(f"{name} holds {quoted(value)} ({type(value).__name__}); expected a whole number (int).")
 
 
 def as_iterable(name: str, values: Iterable[T]) -> Iterable[T]:
-    """The same values; raises ``TypeError`` if they cannot be iterated over."""
+    """``values`` unchanged; raises ``TypeError`` if they are not iterable."""
     try:
         iter(values)
     except TypeError:  # also raised by tensors and arrays without a dimension
         raise TypeError(
-            f"{name} is {quoted(values)} ({type(values).__name__}); expected several of them, so pass a list."
+            f"{name} is {quoted(values)} ({type(values).__name__}); expected several values, so pass a list."
         ) from None
     return values

@@ -1,4 +1,4 @@
-"""One batch of maps becomes one int64 confusion matrix, and counts of each image where asked."""
+"""Counts a batch of maps into one int64 confusion matrix, and into counts per image on request."""
 
 from meaniou.counting.batch import as_tensor
 from meaniou.counting.confusion import (

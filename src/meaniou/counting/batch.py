@@ -1,7 +1,8 @@
-"""Prepares the arguments of a batch for the kernels, as views without a copy, or raises an error of one sentence."""
+"""Checks the arguments of a batch and prepares them for the kernels, as views without a copy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -17,25 +18,25 @@ Sides = tuple[Tensor, Tensor, str, str]  # preds and target, and their forms
 
 @dataclass(frozen=True)
 class Batch:
-    """Two sides of the same pixels, as a kernel can read them; ``CountSpec`` says what a form is."""
+    """Prediction and ground truth of the same pixels, as a kernel can read them; ``CountSpec`` explains the forms."""
 
-    preds: Tensor  # [B, *], or [B, C, *] where the form has classes
+    preds: Tensor  # [B, *], or [B, C, *] if the form is "scores" or "one-hot"
     target: Tensor
     valid: Tensor | None  # bool, of the map's shape [B, *]
     preds_form: str
     target_form: str
     arrays: tuple[str, ...] = ()  # the sides that came as NumPy arrays
-    image: int | None = None  # place in the sequence that it is one map of
+    image: int | None = None  # index in the list of maps that was passed
 
 
 def prepare_batch(
     preds: Any, target: Any, valid: Any, num_classes: int, input_format: str, image: int | None = None
 ) -> Batch:
-    """A batch of tensors, NumPy arrays or objects with DLPack, or one map of a sequence, as a batch of one.
+    """The batch of tensors, NumPy arrays or objects with DLPack; ``image`` is the index of a map from a list.
 
     Raises:
-        TypeError: if something is none of these, or of a dtype that holds neither labels nor scores.
-        ValueError: if shapes or devices do not fit, or the shapes can be read in two ways.
+        TypeError: if an argument is none of these, or its dtype is neither for labels nor for scores.
+        ValueError: if shapes or devices do not match, or the shapes can be read in two ways.
     """
     arrays = ("preds",) * isinstance(preds, np.ndarray) + ("target",) * isinstance(target, np.ndarray)
     preds, target = as_tensor(preds, "preds"), as_tensor(target, "target")
@@ -48,21 +49,20 @@ def prepare_batch(
 
 
 def as_tensor(value: Any, name: str) -> Tensor:
-    """A tensor over the memory of a NumPy array or of anything with DLPack, or a copy where it cannot be shared.
+    """A tensor that shares the memory of a NumPy array or an object with DLPack; a copy if that is not possible.
 
     Raises:
-        TypeError: if it is none of these.
+        TypeError: if ``value`` is none of these, or an array of another dtype.
     """
     if isinstance(value, Tensor):
         return value
     if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name} is a masked array; expected plain labels, so pass {name}.data, and ~{name}.mask as valid."
-        )
+        raise TypeError(f"{name} is a masked array; expected a plain array. Pass {name}.data, and valid=~{name}.mask.")
     if isinstance(value, np.ndarray):
         if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
             raise TypeError(
-                f"{name} is an array of {value.dtype}; expected integers, bool or floating scores, so convert it first."
+                f"{name} is an array of {value.dtype}; expected bool, integers or floats of up to 64 bits. Convert it "
+                "first."
             )
         strides = all(s >= 0 and s % value.itemsize == 0 for s in value.strides)
         if not value.dtype.isnative or not strides:
@@ -70,14 +70,18 @@ def as_tensor(value: Any, name: str) -> Tensor:
         return torch.from_numpy(value if value.flags.writeable else np.asarray(_Writable(value)))
     if hasattr(value, "__dlpack__"):
         return torch.utils.dlpack.from_dlpack(value)
-    inside = f"pass what is in it, as {name}['out']" if isinstance(value, Mapping) else "convert it first"
+    cure = f"Convert it first, for example by numpy.asarray({name})"
+    if isinstance(value, Mapping):
+        cure = f"Pass the tensor that it holds, such as {name}['out']"
+    elif isinstance(value, str | PathLike):
+        cure = "Read the file first"
     raise TypeError(
-        f"{name} is a {type(value).__name__}; expected a tensor, a NumPy array or an object with DLPack, so {inside}."
+        f"{name} is a {type(value).__name__}; expected a tensor, a NumPy array or an object with DLPack. {cure}."
     )
 
 
 class _Writable:
-    """The memory of a read-only array, which PyTorch shares without a warning only where it may write; nobody does."""
+    """The memory of a read-only array, declared writable so that PyTorch shares it without a warning; nobody writes."""
 
     def __init__(self, array: NDArray[Any]) -> None:
         self.array = array  # kept alive
@@ -88,29 +92,28 @@ def _check_tensors(preds: Tensor, target: Tensor, valid: Tensor | None) -> None:
     for name, value in (("preds", preds), ("target", target)):
         if value.dtype not in LABELS + SCORES:
             raise TypeError(
-                f"{name} is {value.dtype}; expected labels (bool to int64) or floating scores, so convert it, and "
-                "labels to int64."
+                f"{name} is {value.dtype}; expected labels (bool, uint8 to uint32, int8 to int64) or floating scores. "
+                "Convert labels to int64."
             )
         if value.layout != torch.strided:
-            raise TypeError(
-                f"{name} has the layout {value.layout}; expected a dense tensor, so call .to_dense() first."
-            )
+            raise TypeError(f"{name} has the layout {value.layout}; expected a dense tensor. Pass {name}.to_dense().")
         if value.device != preds.device:
             raise ValueError(
-                f"{name} is on {value.device} and preds on {preds.device}; expected one device, so move one of them."
+                f"{name} is on {value.device} and preds on {preds.device}; expected one device. Move one of them."
             )
     if valid is not None and valid.dtype != torch.bool:
         raise TypeError(
-            f"valid is {valid.dtype}; expected bool, True where a pixel or image counts, so pass valid.bool()."
+            f"valid is {valid.dtype}; expected bool, True where a pixel or image counts. Pass valid.bool(), or "
+            "valid.astype(bool) for an array."
         )
     if valid is not None and valid.device != preds.device:
         raise ValueError(
-            f"valid is on {valid.device} and preds on {preds.device}; expected one device, so move one of them."
+            f"valid is on {valid.device} and preds on {preds.device}; expected one device. Move one of them."
         )
 
 
 def _read_index(raw: RawBatch) -> Sides:
-    """The sides under ``"index"`` and ``"auto"``: a map of labels as truth, with scores or labels as predictions."""
+    """The sides under ``"index"`` and ``"auto"``: a label map as target, with scores or labels as predictions."""
     preds, target, classes = raw.preds, raw.target, raw.num_classes
     auto, scores = raw.input_format == "auto", preds.dtype in SCORES
     if auto:
@@ -138,12 +141,12 @@ def _read_index(raw: RawBatch) -> Sides:
 
 
 def _read_one_hot(raw: RawBatch) -> Sides:
-    """The sides under ``"one-hot"``: class planes on one or both.
+    """The sides under ``"one-hot"``: class planes on one side or both.
 
-    Floating predictions are scores, since their planes need not be 0 and 1.
+    Floating predictions ``[B, C, *]`` are scores, since their planes need not be 0 and 1.
     """
     preds, target, num_classes = raw.preds, raw.target, raw.num_classes
-    if preds.dim() == target.dim() > 1 and num_classes > 1:  # labels [B, 1, *] beside class planes [B, C, *]
+    if preds.dim() == target.dim() > 1 and num_classes > 1:  # labels [B, 1, *] with class planes [B, C, *]
         if _has_lone_channel(target) and preds.shape[1] == num_classes:
             target = target.squeeze(1)
         elif _has_lone_channel(preds) and target.shape[1] == num_classes:
@@ -153,12 +156,13 @@ def _read_one_hot(raw: RawBatch) -> Sides:
     for name, side, form in (("preds", preds, preds_form), ("target", target, target_form)):
         if form != "labels" and (side.dim() < 2 or side.shape[1] != num_classes):
             raise ValueError(
-                f"{raw}; expected class planes [B, {num_classes}, *], so check dimension 1, or pass 'index' for labels."
+                f"{raw}; expected class planes [B, {num_classes}, *]. Check dimension 1, or pass input_format='index' "
+                "for label maps."
             )
         if form == "labels" and side.dtype in SCORES:
-            raise TypeError(f"{raw}; {ambiguity.advice_on_floating_labels(raw, name)}.")
+            raise TypeError(ambiguity.floating_labels(raw, name))
     if map_shape(preds, preds_form) != map_shape(target, target_form):
-        raise ValueError(f"{raw}; expected the same map [B, *] on both sides, so check the batch and the resolution.")
+        raise ValueError(f"{raw}; expected the same batch size and resolution on both sides.")
     return preds, target, preds_form, target_form
 
 
@@ -168,7 +172,7 @@ def map_shape(side: Tensor, form: str) -> torch.Size:
 
 
 def _valid_mask(valid: Tensor | None, target: Tensor, shape: torch.Size) -> Tensor | None:
-    """The mask over the map, as a view: one value per pixel or one per image."""
+    """``valid``, one value per pixel or per image, as a mask of the map's shape."""
     if valid is None:
         return None
     if valid.shape == shape:
@@ -178,8 +182,7 @@ def _valid_mask(valid: Tensor | None, target: Tensor, shape: torch.Size) -> Tens
     if valid.shape == target.shape and valid.numel() == shape.numel():
         return valid.view(shape)
     raise ValueError(
-        f"valid is {shown(valid)}; expected one value per pixel, {list(shape)}, or one per image, {list(shape[:1])}, "
-        "so check its shape."
+        f"valid is {shown(valid)}; expected one value per pixel, {list(shape)}, or one per image, {list(shape[:1])}."
     )
 
 
@@ -189,7 +192,7 @@ def _has_lone_channel(side: Tensor) -> bool:
 
 
 def _drop_lone_channel(preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Takes the lone channel from the side that has one dimension more."""
+    """Drops the lone channel of the side that has one dimension more."""
     if preds.dim() == target.dim() + 1 and _has_lone_channel(preds):
         return preds.squeeze(1), target
     if target.dim() == preds.dim() + 1 and _has_lone_channel(target):
@@ -199,29 +202,29 @@ def _drop_lone_channel(preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 def _advice_on_scores(raw: RawBatch) -> str:
     if raw.preds.shape[:-1] == raw.target.shape and raw.preds.shape[-1] == raw.num_classes:
-        return f"expected the classes {'first' if raw.of_list else 'in dimension 1'}, so pass {raw.classes_first()}"
+        return raw.classes_first()
     if raw.preds.shape[0] != raw.target.shape[0]:
-        return "expected as many images on both sides, so check the batch"
-    resize = "" if "preds" in raw.arrays else ", as by torch.nn.functional.interpolate(preds, size=target.shape[1:])"
-    return f"expected scores at the resolution of the truth, so resize them first{resize}"
+        return "expected the same number of images on both sides"
+    axes = raw.preds.dim() - 2
+    resize = "" if "preds" in raw.arrays else f": torch.nn.functional.interpolate(preds, size=target.shape[-{axes}:])"
+    return f"expected scores at the resolution of the target. Resize the scores first{resize}"
 
 
 def _advice_on_shapes(raw: RawBatch, preds: Tensor, target: Tensor) -> str:
     num_classes = raw.num_classes
     if preds.dim() > 1 and preds.dim() == target.dim() + 1 and preds.shape[1] == num_classes:
         return (
-            "expected floating scores, or integer class planes with input_format='one-hot', so pass that or "
-            "preds.argmax(1)"
+            "expected floating scores or label maps as preds. Pass preds.argmax(1) for scores, or "
+            "input_format='one-hot' for class planes"
         )
     if target.dim() > 1 and target.dim() == preds.dim() + 1 and target.shape[1] == num_classes:
-        return "expected labels [B, *] as target, so pass input_format='one-hot' for class planes"
+        return "expected label maps [B, *] as target. Pass input_format='one-hot' for class planes"
     if preds.dim() == target.dim() + 1 and preds.shape[0] == num_classes and preds.shape[1:] == target.shape:
-        return "expected a batch, so pass preds[None] and target[None]"
+        return "expected a batch dimension. Pass preds[None] and target[None]"
     if preds.dim() == target.dim() + 1 > 2 and preds.shape[:-1] == target.shape and preds.shape[-1] == num_classes:
-        return f"expected the classes {'first' if raw.of_list else 'in dimension 1'}, so pass {raw.classes_first()}"
+        return raw.classes_first()
     if preds.dim() == target.dim() + 1 and preds.shape[:1] + preds.shape[2:] == target.shape:
         return (
-            f"expected one score for each class, and there are {preds.shape[1]} channels for {num_classes} classes, so "
-            "check the model or the number of classes"
+            f"expected one channel per class, but preds has {preds.shape[1]} channels. Check the model and num_classes"
         )
-    return f"expected maps of one shape, or scores [B, {num_classes}, *] for a truth [B, *], so check both shapes"
+    return f"expected label maps of the same shape, or scores [B, {num_classes}, *] with a target [B, *]"

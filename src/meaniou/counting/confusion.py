@@ -1,4 +1,4 @@
-"""Counts of a batch, of tensors or of lists with one map per image, and of each image where asked."""
+"""Counts of a batch, passed as tensors or as lists with one map per image, in total and per image."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -19,12 +19,13 @@ Maps = Tensor | Sequence[Tensor]
 
 
 def count(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: InputSettings) -> Tensor:
-    """Counts of one batch, int64 ``[C + 2, C + 2]``, on its device, of tensors or of sequences with one map per image.
+    """Counts of one batch, int64 ``[C + 2, C + 2]`` on its device: tensors, or lists with one map per image.
 
     Raises:
-        TypeError: if something is no tensor, or of a dtype that holds neither labels nor scores.
-        ValueError: if shapes or devices do not fit, or the shapes can be read in two ways; with ``validate_args`` and
-            on the CPU also if a truth, or a prediction where the truth is a class, is outside the classes.
+        TypeError: if an argument is neither a tensor nor an array, or its dtype is neither for labels nor for scores.
+        ValueError: if shapes or devices do not match, or the shapes can be read in two ways.
+        LabelRangeError: with ``validate_args`` and on the CPU, if the ground truth holds a label out of range, or the
+            prediction does where the ground truth is a class. It is a ``ValueError``.
     """
     total: Tensor | None = None
     for batch in _batches(preds, target, valid, space, inputs):
@@ -36,13 +37,14 @@ def count(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inpu
 def count_images(
     preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: InputSettings, *, batched: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """The same counts, and those of each image, int64 ``[B, 4, C]``: pixels in both maps, in the truth, in the
-    prediction where the truth is a class, and pixels of the class with a void prediction.
+    """The same counts, and the counts of each image, int64 ``[B, 4, C]``.
 
-    ``batched`` says that there is a batch dimension, so that maps ``[B, N]`` are B images of N points.
+    The four numbers of a class in an image are its pixels in both maps, in the ground truth, in the prediction (where
+    the ground truth is a class), and its ground-truth pixels with a void prediction. With ``batched``, maps ``[B, N]``
+    are B images of N points.
 
     Raises:
-        TypeError, ValueError: as ``count``, and if one map may be an image, or several of them.
+        TypeError, ValueError: as ``count``, and if a map may be one image or several.
     """
     total: Tensor | None = None
     parts = []
@@ -60,10 +62,12 @@ def count_images(
 def classes_of(
     preds: Tensor, target: Tensor, valid: Tensor | None, space: LabelSpace, inputs: InputSettings
 ) -> tuple[Tensor, Tensor]:
-    """What every pixel of a batch counts as on both sides, int64 ``[B, *]``: a class, C for void, C + 1 for outside.
+    """The bin of every pixel in prediction and ground truth, int64 ``[B, *]``.
+
+    A bin is a class, C for void or C + 1 for out of range.
 
     Raises:
-        TypeError, ValueError: as ``count``, but not for labels outside the classes.
+        TypeError, ValueError: as ``count``, but not for labels out of range.
     """
     batch = prepare_batch(preds, target, valid, space.num_classes, inputs.input_format)
     spec = _spec(batch, space, inputs)
@@ -79,7 +83,7 @@ def classes_of(
 def _batches(
     preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: InputSettings
 ) -> Iterable[Batch]:
-    """The batch of tensors, or one for each image of lists."""
+    """One batch of tensors, or a batch for each image of lists."""
     if isinstance(preds, (list, tuple)) or isinstance(target, (list, tuple)):
         _check_lists(preds, target, valid)
         return _batches_of_lists(preds, target, valid, space, inputs)
@@ -121,7 +125,7 @@ def _spec(batch: Batch, space: LabelSpace, inputs: InputSettings) -> CountSpec:
 
 
 def _run(operator: Any, batch: Batch, space: LabelSpace, inputs: InputSettings) -> Any:
-    """What an operator gives for a batch; an error names the label space, and the image of a sequence."""
+    """The result of an operator for a batch; errors get the label space and the index of the image in a list."""
     try:
         return operator(batch.preds, batch.target, batch.valid, *_spec(batch, space, inputs))
     except LabelRangeError as error:
@@ -137,11 +141,11 @@ def _run(operator: Any, batch: Batch, space: LabelSpace, inputs: InputSettings) 
 
 
 def _naming_image(error: Exception, image: int) -> Exception:
-    return type(error)(f"Image {image} of the sequence: {error}")
+    return type(error)(f"Image at index {image}: {error}")
 
 
 def _check_batch_dimension(batch: Batch, batched: bool) -> None:
-    """Refuses maps without a batch dimension, each row of which would count as an image."""
+    """Refuses maps without a batch dimension, whose rows would count as images."""
     classes = {batch.preds_form, batch.target_form} & {"scores", "one-hot"}
     shape = map_shape(batch.target, batch.target_form)
     if len(shape) >= (2 if classes or batched else 3):
@@ -150,7 +154,7 @@ def _check_batch_dimension(batch: Batch, batched: bool) -> None:
     if len(shape) == 2:
         cure = f", preds[:, None] and target[:, None] (or image_ids=) for {shape[0]} images of {shape[1]} points"
     raise ValueError(
-        f"target is {list(shape)}, which does not tell where images begin, and scores are kept for each image; pass "
+        f"target has the shape {list(shape)} and scores are kept for each image; expected a batch dimension. Pass "
         f"preds[None] and target[None] for one image{cure}, or lists with one map per image."
     )
 
@@ -160,14 +164,13 @@ def _check_lists(preds: Maps, target: Maps, valid: Maps | None) -> None:
     for name, maps in lists:
         if not isinstance(maps, (list, tuple)) and (name != "valid" or not _has_length(maps)):
             raise TypeError(
-                f"{name} is a {type(maps).__name__} beside a sequence; expected one map per image on both sides, "
-                "so pass two lists."
+                f"{name} is a {type(maps).__name__} and another argument a list; expected one map per image in each. "
+                "Pass two lists."
             )
     for name, maps in lists:
         if len(maps) != len(target):
             raise ValueError(
-                f"{name} has {len(maps)} images and target {len(target)}; expected as many, so check that both "
-                "are whole."
+                f"{name} has {len(maps)} images and target {len(target)}; expected the same number of images."
             )
 
 

@@ -1,6 +1,6 @@
-"""Guesses the contents of a map on the CPU from its values: class planes, probabilities, fractions, a decoded JPEG.
+"""Guesses what a map on the CPU holds from its values: class planes, probabilities, fractions, a decoded JPEG.
 
-It decides between readings of a shape, and explains labels that are out of range.
+The guesses choose between two readings of a shape and suggest causes of labels out of range.
 """
 
 import math
@@ -9,39 +9,39 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-# Pixels of scores that are looked at first: enough to rule a reading out.
+# Pixels of scores that are checked first: enough to rule a reading out.
 SAMPLE = 256
-# Sums of probabilities: softmax in bfloat16 has 8 binary digits.
+# For sums of probabilities: softmax in bfloat16 has 8 binary digits.
 TOLERANCE = 0.02
-# Labels of a two-valued mask after JPEG: near black or near white, but for the pixels at edges.
+# A two-valued mask after JPEG: this share of its labels is near black or near white; pixels at edges are not.
 DARK, BRIGHT, SHARE = 55, 200, 0.9
-CORNER = 8  # pixels of each axis that are looked at before all are
-PIECE = 1 << 18  # pixels that are looked at in double precision at a time
-# Labels that were divided by 255 have steps near 0; soft labels of annotators, such as 1/3, need not.
+CORNER = 8  # pixels along each axis that are checked before all others
+PIECE = 1 << 18  # pixels that are checked in double precision at a time
+# Labels that were divided by 255 hold a small fraction; soft labels of annotators, such as 1/3, need not.
 SMALL_STEP = 0.1
 
 
 def can_look(*maps: Tensor) -> bool:
-    """Whether values can be read without a wait: on the CPU, and not while a graph is being traced."""
+    """Whether values can be read without waiting for a device: on the CPU, and not while a graph is traced."""
     if torch.compiler.is_compiling():
         return False
     return all(m.device.type == "cpu" and not isinstance(m, torch._subclasses.FakeTensor) for m in maps)
 
 
 def are_class_planes(planes: Tensor) -> bool:
-    """Whether every pixel of ``[B, C, *]`` holds a single 1 among zeros; ``False`` for no pixels."""
+    """Whether every pixel of ``[B, C, *]`` holds a single 1 among zeros; ``False`` without pixels."""
     if not planes.numel():
         return False
     return _single_ones(planes[:1]) and _single_ones(planes)
 
 
 def are_flags(*maps: Tensor) -> bool:
-    """Whether the maps hold nothing but 0 and 1."""
+    """Whether the maps hold only 0 and 1."""
     return all(bool(((m == 0) | (m == 1)).all()) for m in maps)
 
 
 def are_probabilities(scores: Tensor, dim: int) -> bool:
-    """Whether scores add up to 1 along a dimension, as class planes and softmax do, or their exponentials do."""
+    """Whether scores, or their exponentials (log_softmax), add up to 1 along a dimension."""
     scores = scores.detach().float()
     if bool((scores <= 0).all()):
         scores = scores.exp()  # log_softmax
@@ -49,12 +49,12 @@ def are_probabilities(scores: Tensor, dim: int) -> bool:
 
 
 def cause_of(values: Tensor, form: str, num_classes: int) -> str:
-    """Why a map on the CPU may hold labels that are out of range, a key of ``errors.CAUSES``; empty if nothing tells.
+    """The likely cause of labels out of range in a map on the CPU, a key of ``errors.CAUSES``; empty if unknown.
 
     Args:
         values: labels ``[*]``, or class planes ``[B, C, *]``.
         form: the form of the map, as in ``CountSpec``.
-        num_classes: number of classes, if a class is its own label; else 0.
+        num_classes: number of classes if labels are class numbers, else 0.
     """
     if form == "one-hot":
         return ("overlap" if bool((values != 0).sum(1).max() > 1) else "no class") if are_flags(values) else ""
@@ -64,9 +64,9 @@ def cause_of(values: Tensor, form: str, num_classes: int) -> str:
 
 
 def is_divided(preds: Tensor) -> bool:
-    """Whether predictions of two classes hold 0, 1/255 and 1 alone, 1/255 at least: a mask after ``ToTensor``.
+    """Whether predictions of two classes hold 1/255 and beside it only 0 and 1, as a mask after ``ToTensor`` does.
 
-    A few values tell that of almost all probabilities, so that an update costs no passes over the map.
+    A few values rule this out for almost all probabilities, so an update needs no pass over the map.
     """
     corner = preds[tuple(slice(CORNER) for _ in preds.shape)]
     step = False
@@ -78,7 +78,7 @@ def is_divided(preds: Tensor) -> bool:
 
 
 def _holds_steps(preds: Tensor) -> bool:
-    """Whether there is nothing but 0, 1/255 and 1."""
+    """Whether the values are only 0, 1/255 and 1."""
     return bool((_are_step(preds) | (preds == 0) | (preds == 1)).all())
 
 
@@ -87,14 +87,14 @@ def _are_step(preds: Tensor) -> Tensor:
 
 
 def is_whole(values: Tensor) -> bool:
-    """Whether a floating map holds whole numbers alone."""
+    """Whether a floating map holds only whole numbers."""
     return all(bool(((piece == piece.floor()) & piece.isfinite()).all()) for piece in _pieces(values))
 
 
 def cause_of_fractions(values: Tensor) -> str:
-    """The contents of a floating map of labels: ``""`` for whole numbers, else ``"divided"`` or ``"fractions"``.
+    """What a floating map of labels holds: ``""`` for whole numbers, else ``"divided"`` or ``"fractions"``.
 
-    ``"divided"`` are steps of 1/255, which torchvision's ``ToTensor`` makes of 8-bit labels.
+    ``"divided"`` means multiples of 1/255, into which torchvision's ``ToTensor`` turns 8-bit labels.
     """
     if is_whole(values):
         return ""
@@ -108,7 +108,7 @@ def cause_of_fractions(values: Tensor) -> str:
 
 
 def first_fraction(values: Tensor) -> float:
-    """The first finite fraction or infinity of a map; NaN if there is none."""
+    """The first fraction or infinity of a map; NaN if there is none."""
     for piece in _pieces(values):
         fractions = piece[((piece != piece.floor()) | piece.isinf()) & ~piece.isnan()]
         if fractions.numel():
@@ -127,24 +127,24 @@ def cause_of_mask(labels: Tensor) -> str:
     white, ones = int((values == 255).sum()), int((values == 1).sum())
     beyond = values[values > 1]
     near_white = beyond.numel() > 0 and bool((bright & (values < 255)).any()) and bool(beyond.min() < beyond.max())
-    stray = white > 4 * ones > 0  # void is a border, and seldom larger than what it is the border of
+    stray = white > 4 * ones > 0  # void is mostly a border, and seldom larger than the objects inside
     return "jpeg" if (near_white or stray) and float((dark | bright).double().mean()) >= SHARE else ""
 
 
 def _sampled(labels: Tensor) -> list[Tensor]:
-    """At most ``PIECE`` labels, evenly apart."""
+    """At most ``PIECE`` labels, evenly spaced."""
     return [labels.reshape(-1)[:: -(-labels.numel() // PIECE)].double()]
 
 
 def _pieces(values: Tensor) -> Iterator[Tensor]:
-    """The values as flat pieces of at most ``PIECE`` pixels; a map that does not lie flat is copied image by image."""
+    """The values as flat pieces of at most ``PIECE`` pixels; a map that is not contiguous is copied image by image."""
     values = values.detach()
     for part in [values] if values.is_contiguous() else values.split(1):
         yield from part.reshape(-1).split(PIECE)
 
 
 def _tolerance(values: Tensor) -> float:
-    """How far 255 times a fraction may be from a whole number; doubles may have been floats before."""
+    """How far 255 times a fraction may be from a whole number; doubles may come from floats."""
     return min(0.2, 512 * max(torch.finfo(values.dtype).eps, torch.finfo(torch.float32).eps))
 
 

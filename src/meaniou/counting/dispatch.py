@@ -1,4 +1,4 @@
-"""Chooses the kernel that counts on a device, from the table of all kernels."""
+"""Chooses the kernel for a device from the table of kernels."""
 
 import functools
 import importlib
@@ -15,7 +15,7 @@ from meaniou.counting.kernels.spec import CountSpec
 
 
 class Kernel(typing.Protocol):
-    """The module of a kernel. One that cannot count all maps has ``why_not`` too, and takes the portable one then."""
+    """The module of a kernel. One with ``why_not`` counts the maps that it cannot read by the portable kernel."""
 
     NAME: str
 
@@ -25,12 +25,12 @@ class Kernel(typing.Protocol):
     def count_images(
         self, preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec, /
     ) -> tuple[Tensor, Tensor]:
-        """The same, and the counts of each image, int64 ``[B, 4, C]``."""
+        """The same counts, and the counts of each image, int64 ``[B, 4, C]``."""
 
 
 @dataclass(frozen=True)
 class Needs:
-    """The requirements of a kernel: a type of device, and a package (its module, its name, and how to install it)."""
+    """The requirements of a kernel: a device type, and a package (module, name, and how to get it)."""
 
     device: str
     module: str
@@ -38,23 +38,23 @@ class Needs:
     source: str
 
 
-ALWAYS = ("auto", portable.NAME)  # what impl may be, whatever is installed
-# The kernels beside the portable one, by their names, which are those of their modules in ``kernels``. Of several for a
-# device ``"auto"`` takes the first that can run.
+ALWAYS = ("auto", portable.NAME)  # values of impl that need no package
+# The kernels besides the portable one, by the names of their modules. If a device has several, ``"auto"`` takes the
+# first that can run.
 NEEDS = {
-    "cpu": Needs("cpu", "numba", "Numba", "install the extra 'cpu'"),
-    "cuda": Needs("cuda", "triton", "Triton", "it comes with PyTorch for CUDA and ROCm on Linux"),
+    "cpu": Needs("cpu", "numba", "Numba", "Install the extra 'cpu'"),
+    "cuda": Needs("cuda", "triton", "Triton", "It comes with PyTorch for CUDA and ROCm on Linux"),
 }
 
 
 def check_impl(impl: object) -> None:
-    """Raises ``ValueError`` unless ``impl`` is ``"auto"`` or the name of a kernel, whether or not it runs here."""
+    """Raises ``ValueError`` unless ``impl`` is ``"auto"`` or the name of a kernel, installed or not."""
     if not isinstance(impl, str) or (impl not in NEEDS and impl not in ALWAYS):
         raise ValueError(f"impl is {impl!r}; expected one of {', '.join(map(repr, (*ALWAYS, *NEEDS)))}.")
 
 
 def why_not(impl: object) -> str:
-    """The reason why a setting of ``impl`` cannot be had here, empty if it can."""
+    """The reason why a kernel cannot run on this machine; empty if it can."""
     try:
         check_impl(impl)
     except ValueError as error:
@@ -70,20 +70,20 @@ def _why_not_imported(impl: str) -> str:
         _import(impl)
     except ImportError as error:
         needs = NEEDS[impl]
-        return f"impl={impl!r} cannot run, since {needs.package} cannot be used ({error}); {needs.source}."
+        return f"impl={impl!r} cannot run, since {needs.package} cannot be imported ({error}). {needs.source}."
     return ""
 
 
 def kernel(impl: str, device: torch.device) -> Kernel:
-    """The kernel that counts on a device.
+    """The kernel for a device.
 
     Raises:
-        ValueError: if there is none of that name, or one is forced that does not run there.
+        ValueError: if there is no kernel of that name, or ``impl`` names one that cannot run on the device.
     """
     if impl in NEEDS and NEEDS[impl].device != device.type:
         raise ValueError(
-            f"impl={impl!r} cannot count on {device}, since it is for {NEEDS[impl].device}; take impl='auto', or move "
-            "the metric and its inputs."
+            f"impl={impl!r} cannot count on {device}, since it is for {NEEDS[impl].device}. Pass impl='auto', or move "
+            f"the metric and its inputs to {NEEDS[impl].device}."
         )
     for name in [impl] if impl != "auto" else _for_device(device.type):
         reason = why_not(name)
@@ -96,7 +96,7 @@ def kernel(impl: str, device: torch.device) -> Kernel:
         if name == impl:
             raise ValueError(reason)
         if _is_installed(NEEDS[name].module):
-            warn(f"{reason} Until then the portable kernel counts, which takes longer.")
+            warn(f"{reason} The slower portable kernel is used instead.")
     return _import(portable.NAME)
 
 
@@ -112,12 +112,12 @@ def _for_device(device: str) -> tuple[str, ...]:
 
 @functools.cache
 def _is_installed(module: str) -> bool:
-    """Whether a module is installed; cached, since a search for a missing module scans all folders."""
+    """Whether a module is installed; cached, since the search for a missing module scans all folders."""
     return importlib.util.find_spec(module) is not None
 
 
 def _fault(name: str, device: torch.device) -> str:
-    """The error of a first program on a GPU; empty where there is no GPU, or none can be tried now."""
+    """The error of a first program on a GPU; empty without a GPU, or while it cannot be tried."""
     if device.type != "cuda" or not torch.cuda.is_available() or torch.cuda.is_current_stream_capturing():
         return ""
     find_fault = getattr(_import(name), "fault", None)

@@ -1,4 +1,4 @@
-"""The error about labels that are out of range, and the sentence that explains it to users."""
+"""The error for labels out of range, and its message with the likely causes and cures."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -17,50 +17,46 @@ from meaniou.settings import TRAIN_VOID, LabelSpace
 
 Dialect = Literal["python", "cli"]
 
-# By how maps of instances hold the class: the class of a label, and what shows that there is more in it than a class.
+# Encodings of labels that hold a class and an instance id: the class of a label, and whether it holds an instance id.
 INSTANCES: dict[str, tuple[Callable[[int], int], Callable[[int], bool]]] = {
     "& 0xFFFF": (lambda label: label & 0xFFFF, lambda label: label >> 16 not in (0, -1)),
     "// 1000": (lambda label: label // 1000, lambda label: label >= 1000),
     "// 256": (lambda label: label // 256, lambda label: label >= 256),
 }
-COMMON_INSTANCES = ("& 0xFFFF", "// 1000")  # // 256 is Mapillary's alone, and fits too many labels
-MANY_VOID = 6  # more void ids are not listed in a sentence
+COMMON_INSTANCES = ("& 0xFFFF", "// 1000")  # // 256 is Mapillary's alone; too many plain labels fit it
+MANY_VOID = 6  # beyond this number a message does not list the void ids
 
-# By what a map seems to hold: the cure in Python, and for a file.
+# What a map seems to hold: the cure in Python, and the cure for a file.
 CAUSES = {
     "binary": (
-        "if LABEL is the foreground of a binary mask, pass SIDE > 0",
-        "if LABEL is the foreground of a binary mask, save it as ids 0 and 1",
+        "If LABEL is the foreground of a binary mask, pass SIDE > 0",
+        "If LABEL is the foreground of a binary mask, save the mask with the ids 0 and 1",
     ),
     "jpeg": (
-        "if it is a binary mask that was stored as JPEG, which changes labels, pass SIDE >= 128 and store masks as PNG",
-        "if it is a binary mask that was stored as JPEG, which changes labels, threshold it at 128 and save it as PNG",
+        "If a binary mask was stored as JPEG, which changes labels, pass SIDE >= 128, and store masks as PNG",
+        "If a binary mask was stored as JPEG, which changes labels, threshold it at 128 and save it as PNG",
     ),
-    "divided": ("fractions are no labels, and these look divided by 255, so multiply by 255 and round",) * 2,
-    "fractions": ("fractions are no labels, so pass whole numbers",) * 2,
-    "overlap": (
-        "labels that overlap have no class map, so make a MeanIoU(2) for each channel, as with preds[:, 0] and "
-        "target[:, 0]",
-    )
-    * 2,
-    "no class": ("if a pixel without a 1 is void, pass valid=(SIDE != 0).any(1)",) * 2,
+    "divided": ("The labels look divided by 255, as by ToTensor. Multiply them by 255 and round",) * 2,
+    "fractions": ("Labels must be whole numbers",) * 2,
+    "overlap": ("If a pixel can have several labels, use a MeanIoU(2) per channel: preds[:, 0] and target[:, 0]",) * 2,
+    "no class": ("If pixels without a 1 are void, pass valid=(SIDE != 0).any(1)",) * 2,
 }
 
 
 @dataclass(eq=False)
 class LabelRangeError(ValueError):
-    """Labels outside the classes, which are a mistake in the data or the settings.
+    """Raised for labels out of range: neither a class nor ignored.
 
     Attributes:
-        side: ``"preds"`` or ``"target"``, the map that holds them.
-        number: how many pixels.
-        label_space: the classes that the labels are no part of.
-        index: of the first one, on the CPU; else ``None``.
-        stored: the value there: one label, or the values of a pixel of class planes.
-        cause: what the map seems to hold, a key of ``CAUSES``, or empty.
-        image: place in the sequence that was passed, ``None`` for a batch.
-        operand: the expression that a cure computes with, such as ``preds.long()`` for uint16, which has few operators
-            in PyTorch; empty for the map itself.
+        side: the map that holds them, ``"preds"`` or ``"target"``.
+        number: number of pixels out of range.
+        label_space: the classes and ids that were allowed.
+        index: index of the first such pixel; ``None`` if it was counted on an accelerator.
+        stored: the value at ``index``: one label, or the values of all class planes at that pixel.
+        cause: the likely cause, a key of ``CAUSES``; empty if unknown.
+        image: index in the list of maps that was passed; ``None`` for a batch.
+        operand: the expression that a cure uses for the map; empty for its name. It is ``preds.long()`` for uint16 and
+            uint32, for which PyTorch has few operators.
     """
 
     side: str
@@ -73,7 +69,7 @@ class LabelRangeError(ValueError):
     operand: str = ""
 
     def __post_init__(self) -> None:
-        super().__init__(*(getattr(self, field.name) for field in fields(self)))  # what pickle makes it from
+        super().__init__(*(getattr(self, field.name) for field in fields(self)))  # pickle rebuilds it from these
 
     @property
     def num_classes(self) -> int:
@@ -82,7 +78,7 @@ class LabelRangeError(ValueError):
 
     @property
     def label(self) -> int | None:
-        """The first label out of range; ``None`` on an accelerator, and where the value is no whole number."""
+        """The first label out of range; ``None`` if it is not known or not a whole number."""
         if len(self.stored) != 1 or self.stored[0] != self.stored[0] or self.stored[0] % 1:
             return None
         return int(self.stored[0])
@@ -92,37 +88,37 @@ class LabelRangeError(ValueError):
 
 
 def explain(error: LabelRangeError, dialect: Dialect, path: str = "", all_classes: str = "") -> str:
-    """The sentence of an error: the fact and the cures, in the words of Python or of the command line.
+    """The message of an error: the fact, the likely causes and the cures.
 
     Args:
         error: the error.
-        dialect: ``"python"`` for keywords, ``"cli"`` for options.
+        dialect: ``"python"`` to name keywords, ``"cli"`` to name options of the command line.
         path: the file that holds the labels, for the command line.
-        all_classes: how all classes are named on the command line, where that is not by their number.
+        all_classes: how to add a class on the command line, if not by ``--num-classes``.
     """
     if dialect == "cli":
-        return f"{path} {_fact(error)}; {as_options(_cures(error, on_disk=True, all_classes=all_classes))}."
-    image = "" if error.image is None else f"Image {error.image} of the sequence: "
-    return f"{image}{error.side} {_fact(error)}; {in_python(_cures(error))}."
+        return f"{path} {_fact(error)}. {as_options(_cures(error, on_disk=True, all_classes=all_classes))}."
+    image = "" if error.image is None else f"Image at index {error.image}: "
+    return f"{image}{error.side} {_fact(error)}. {in_python(_cures(error))}."
 
 
 def refuse_outside(counts: Tensor, space: LabelSpace) -> None:
-    """Raises ``LabelRangeError`` if counts on the CPU hold a label outside the classes that is a mistake."""
+    """Raises ``LabelRangeError`` if counts on the CPU hold labels out of range, except predictions on void."""
     for side, number in zip(("target", "preds"), number_outside(counts), strict=True):
         if number:
             raise LabelRangeError(side, number, space)
 
 
 def number_outside(counts: Tensor) -> tuple[int, int]:
-    """Pixels outside the classes in the truth, and in the prediction where the truth is a class."""
+    """Pixels out of range in the ground truth, and in the prediction where the ground truth is a class."""
     return int(counts[-1].sum()), int(counts[:-2, -1].sum())
 
 
 def refuse_labels(counts: Tensor, preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> None:
-    """Raises ``LabelRangeError`` if maps on the CPU hold a label outside the classes, by the counts of them."""
+    """Raises ``LabelRangeError`` if maps on the CPU hold labels out of range; ``counts`` are their counts."""
     if not spec.validate or preds.device.type != "cpu":
         return
-    # One sum tells that there is nothing outside, in half the time of looking at both sides; NumPy's is the faster.
+    # One sum shows that nothing is out of range, in half the time of checking both sides; NumPy's is the faster.
     if counts.numpy()[:-1, :-1].sum() == map_shape(target, spec.target_form).numel():
         return
     in_truth, in_preds = number_outside(counts)
@@ -141,7 +137,7 @@ def refuse_labels(counts: Tensor, preds: Tensor, target: Tensor, valid: Tensor |
 def _first_outside(
     truth: PixelReader, prediction: PixelReader, valid: Tensor | None, on_truth: bool
 ) -> tuple[tuple[int, ...], list[float]]:
-    """Index of the first pixel outside the classes, and the values stored there."""
+    """Index of the first pixel out of range, and the values stored there."""
     num_classes = truth.num_classes
     rows, columns, outside = truth.bins(), prediction.bins(), num_classes + 1
     for block in blocks(truth.shape, max(1, CPU_TILE // num_classes)):
@@ -152,7 +148,7 @@ def _first_outside(
             index = tuple(s.start + int(i) for s, i in zip(block, where, strict=True))
             stored = at(truth.data if on_truth else prediction.data, index)
             return index, stored.reshape(-1).tolist()
-    raise AssertionError("no pixel is outside")
+    raise AssertionError("no pixel is out of range")
 
 
 def _fact(error: LabelRangeError) -> str:
@@ -166,13 +162,16 @@ def _fact(error: LabelRangeError) -> str:
 
 
 def _cures(error: LabelRangeError, on_disk: bool = False, all_classes: str = "") -> str:
+    """Sentences without the last full stop: one per likely cause, then the settings that allow such labels."""
     likely = [CAUSES[error.cause][on_disk]] if error.cause else []
     likely = [cure.replace("SIDE", _operand(error)).replace("LABEL", str(error.label)) for cure in likely]
     if error.label is not None and error.label < 0:
         likely = [cure.replace("> 0", "!= 0") for cure in likely]
     if error.cause in ("divided", "fractions"):
         return likely[0]
-    return "; otherwise ".join([*likely, *_hints(error, on_disk), _rules(error, on_disk, all_classes)])
+    likely += [f"{hint[:1].upper()}{hint[1:]}" for hint in _hints(error, on_disk)]
+    rules = _rules(error, on_disk, all_classes)
+    return ". ".join([*likely, f"Otherwise {rules}" if likely else f"{rules[:1].upper()}{rules[1:]}"])
 
 
 def _operand(error: LabelRangeError) -> str:
@@ -180,63 +179,71 @@ def _operand(error: LabelRangeError) -> str:
 
 
 def _hints(error: LabelRangeError, on_disk: bool) -> Iterator[str]:
-    """What the label itself tells, under these classes."""
+    """Cures that the label itself suggests, given the label space."""
     label, space = error.label, error.label_space
     yield from (hint for of, hint in space.hint if of is None or of == label)
     if label is None:
         return
     for form in (space.instances,) if space.instances else () if space.protocol else COMMON_INSTANCES:
         class_of, has_more = INSTANCES[form]
-        some = " where it is 1000 or more" if form == "// 1000" else ""  # others are stored as they are
+        some = " where labels are 1000 or more" if form == "// 1000" else ""  # ids of stuff are not multiplied
         if has_more(label) and class_of(label) in _all_labels(error):
-            what = f"store label {form}" if on_disk else f"pass {_operand(error)} {form}"
-            yield f"if its labels hold numbers of instances too, {what}{some}"
+            cure = f"store label {form}" if on_disk else f"pass {_operand(error)} {form}"
+            yield f"If the labels include instance ids, {cure}{some}"
             return
     if not any(of in (None, label) for of, _ in space.hint):
         yield from _class_numbers(error, label, on_disk)
 
 
 def _class_numbers(error: LabelRangeError, label: int, on_disk: bool) -> Iterator[str]:
-    """Whether the map seems to hold class numbers in place of ids, or ids in place of class numbers."""
-    space, stored = error.label_space, "as it is stored, before its labels are reduced"
+    """Cures for class numbers in place of ids, and for ids in place of class numbers."""
+    space = error.label_space
     of_truth = {i for of_class in space.ids or () for i in of_class}
     if error.side == "preds" and space.pred_ids != space.ids and label in of_truth:
-        yield "if predictions hold the ids of the truth, pass {pred_ids:ids}"
+        yield "If the predictions hold the same ids as the ground truth, pass {pred_ids:ids}"
     if _ids(error) is None:
         if error.side == "target" and label == error.num_classes > 2 and not space.protocol:
-            cure = "store them less 1" if on_disk else f"pass label_space=LabelSpace.reduce_zero_label({label})"
-            yield f"if labels are 1 to {label} and 0 is void, {cure}"
+            void = TRAIN_VOID if error.num_classes <= TRAIN_VOID else -1
+            cure = f"pass label_space=LabelSpace.reduce_zero_label({label})"
+            if on_disk:
+                cure = f"subtract 1 from the classes, save void as {void} and pass {{ignore_index:{void}}}"
+            yield f"If labels are 1 to {label} and 0 is void, {cure}"
     elif label == TRAIN_VOID or 0 <= label < error.num_classes:
-        cure = "pass {pred_ids:classes}" if error.side == "preds" else f"pass the truth {stored}"
-        yield f"if these are class numbers (train ids), {cure}"
+        cure = "pass {pred_ids:classes}" if error.side == "preds" else "use the ground truth with its original ids"
+        yield f"If these are class numbers (train ids), {cure}"
 
 
 def _rules(error: LabelRangeError, on_disk: bool, all_classes: str) -> str:
-    """The settings that would take the labels in, and what else can be done."""
-    counted = "" if on_disk else " (validate_args=False only counts such pixels)"
+    """The settings that allow the labels, and the last resort."""
+    correct = "correct the file" if on_disk else "correct the data (validate_args=False turns this check off)"
     if error.index is not None and error.label is None:
-        return f"correct the data{counted}"
+        return correct
+    some = "such a label" if error.label is None else str(error.label)
+    rules = [_void_rule(error, some)]
     if error.label_space.protocol:
-        classes = "take the protocol that the maps follow"
+        rules.insert(0, "choose the protocol that the maps follow")
     elif error.label_space.ids is not None or error.label_space.pred_ids is not None:
-        classes = "name it in the LabelSpace"
+        rules.append("add it to the LabelSpace if it is a class")
     elif error.num_classes == 1:
-        classes = "set {num_classes:2} for background and foreground"
-    else:
-        classes = all_classes or "set {num_classes:} to all classes"
-    return f"{classes}, {_void_rule(error)}, or correct the {'file' if on_disk else 'data'}{counted}"
+        rules.insert(0, "set {num_classes:2} for background and foreground")
+    elif error.label is None or error.label >= 0:
+        rules.append(f"{all_classes or 'raise {num_classes:}'} if it is a class")
+    return f"{', '.join(rules)}, or {correct}"
 
 
-def _void_rule(error: LabelRangeError) -> str:
+def _void_rule(error: LabelRangeError, some: str) -> str:
+    """The setting that makes ``some``, the words for the label, void; it replaces the void ids, so all are named."""
     setting, void = "ignore_index", error.label_space.ignore_index
     if error.side == "preds":
         setting, void = "pred_void", error.label_space.pred_void
     if error.label is not None:
         void = tuple(sorted({*void, error.label}))
+    if error.label is None:
+        return f"pass {{{setting}:}} with all void ids if {some} is void"
     if len(void) > MANY_VOID:
-        return f"pass {{{setting}:}} with all void ids, this one too, if it is void"
-    ids = ",".join(map(str, void if error.label is not None else ()))
-    return f"pass {{{setting}:{ids}}} if {'that is no answer' if error.side == 'preds' else 'such labels are void'}"
+        return f"pass {{{setting}:}} with all void ids, {some} included, if it is void"
+    meaning = "marks a void prediction" if error.side == "preds" else "is void"
+    return f"pass {{{setting}:{','.join(map(str, void))}}} if {some} {meaning}"
 
 
 def _ids(error: LabelRangeError) -> tuple[tuple[int, ...], ...] | None:
@@ -244,7 +251,7 @@ def _ids(error: LabelRangeError) -> tuple[tuple[int, ...], ...] | None:
 
 
 def _all_labels(error: LabelRangeError) -> set[int]:
-    """All labels that stand for a class or for the void."""
+    """All labels that stand for a class or for void."""
     ids = _ids(error)
     classes = range(error.num_classes) if ids is None else [label for of_class in ids for label in of_class]
     return {*classes, *(error.label_space.pred_void if error.side == "preds" else error.label_space.ignore_index)}

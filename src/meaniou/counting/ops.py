@@ -1,8 +1,7 @@
-"""The operators ``meaniou::count`` and ``meaniou::count_images``, as PyTorch knows them.
+"""Registers the operators ``meaniou::count`` and ``meaniou::count_images`` with PyTorch.
 
-They are opaque to ``torch.compile`` and ``torch.export``. On the CPU they refuse labels outside the classes before
-anything is added to a state; on an accelerator that would wait for the device, so there they are counted separately and
-refused by ``compute``.
+They are opaque to ``torch.compile`` and ``torch.export``. On the CPU they raise for labels out of range before a state
+changes. On an accelerator that would wait for the device; there the labels are counted and ``compute`` raises.
 """
 
 from collections.abc import Callable
@@ -34,13 +33,13 @@ def _count_images(preds: Tensor, target: Tensor, valid: Tensor | None, *argument
 
 
 def _kernel_for(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> Kernel:
-    """The kernel that counts these maps; warns where they are no probabilities."""
+    """The kernel for these maps; warns if predictions with a threshold are not probabilities."""
     if spec.validate and spec.preds_form == "threshold" and preds.device.type == "cpu":
         warn_of_logits(preds, spec.threshold)
     counter = kernel(spec.impl, preds.device)
     if spec.impl != "auto" and hasattr(counter, "why_not") and (reason := counter.why_not(preds, target, valid, spec)):
         raise ValueError(
-            f"impl={spec.impl!r} does not count such maps, since {reason}; take impl='auto' or 'portable'."
+            f"impl={spec.impl!r} cannot count these maps, since {reason}. Pass impl='auto' or impl='portable'."
         )
     return counter
 

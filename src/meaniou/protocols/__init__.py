@@ -1,7 +1,7 @@
-"""The rules of public benchmarks: which ids are what, and what void predictions and absent classes cost.
+"""The rules of public benchmarks: classes and their ids, void ids, and how void predictions and absent classes count.
 
-Each protocol is a function of ``benchmarks``, whose text names its source, and a table of its classes in ``data``. What
-the official tools compute beyond one confusion matrix, such as instance-level scores, is not reproduced.
+A protocol is a function in ``benchmarks``, whose docstring names the source, and a table of classes in ``data``. Scores
+that official tools compute from more than one confusion matrix, such as instance-level scores, are not reproduced.
 """
 
 from meaniou.protocols.catalog import get, names, table

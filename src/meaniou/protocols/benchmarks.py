@@ -1,4 +1,4 @@
-"""The rules of each benchmark as a function, whose docstring names the source and the parts not reproduced."""
+"""The rules of each benchmark as a function; its docstring names the source and the parts that are not reproduced."""
 
 import csv
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from meaniou.settings import LabelSpace
 
 
 def _label_space(table: str, *, shift: int = 0, drop: int = 0, own: bool = False, **settings: Any) -> LabelSpace:
-    """The classes of a table without the first ones, their ids shifted or, if ``own``, left out."""
+    """The label space of a table: without the first ``drop`` rows, ids plus ``shift``, or class numbers if ``own``."""
     text = files("meaniou.protocols").joinpath("data", f"{table}.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(text.splitlines()))[drop:]
     groups: dict[str, list[int | str]] = {}
@@ -35,17 +35,18 @@ def cityscapes() -> Rules:
     """Cityscapes, pixel level: 19 classes, stored as label ids on both sides, and 7 categories.
 
     Source: cityscapesscripts 2.3.0, evaluation/evalPixelLevelSemanticLabeling.py and helpers/labels.py.
-    The IoU of a category is the merged IoU of its group: a void id of the same category is a miss there too.
-    Not reproduced: the instance-level iIoU, which needs instance maps. An id above 33 ends the script with an
-    IndexError, and here it is an error too.
+    Rules: a void prediction is a miss; the mean leaves out classes that are in neither map. The IoU of a category is
+    the merged IoU of its group; a predicted void id of the same category is a miss there too. Ids above 33 are errors,
+    as in the script (an IndexError).
+    Not reproduced: the instance-level iIoU, which needs instance maps.
     """
     return {
         "label_space": _label_space(
             "cityscapes",
             ignore_index=[-1, *range(7), 9, 10, 14, 15, 16, 18, 29, 30],
             hint={
-                255: "if these are train ids (0 to 18, and 255), take {protocol:cityscapes-train-ids}, or "
-                "{pred_ids:classes} where only the predictions are"
+                255: "If these are train ids (0 to 18, and 255), pass {protocol:cityscapes-train-ids}, or "
+                "{pred_ids:classes} if only the predictions hold them"
             },
             instances="// 1000",
         ),
@@ -61,15 +62,15 @@ def cityscapes() -> Rules:
 def cityscapes_train_ids() -> Rules:
     """Cityscapes with train ids on both sides: 0 to 18, and 255 for void.
 
-    Source: as for cityscapes; the train ids are those of helpers/labels.py. For a model that answers with the 19
-    classes alone it gives the official class IoU.
+    Source: as for cityscapes; the train ids are those of helpers/labels.py.
+    Rules: as for cityscapes. For predictions that hold only the 19 classes the class IoU is the official one.
     """
     return {
         "label_space": _label_space(
             "cityscapes",
             own=True,
             ignore_index=255,
-            hint=dict.fromkeys([-1, *range(19, 34)], "if these are label ids (0 to 33), take {protocol:cityscapes}"),
+            hint=dict.fromkeys([-1, *range(19, 34)], "If these are label ids (0 to 33), pass {protocol:cityscapes}"),
         ),
         "void_preds": "miss",
         "present": "union",
@@ -83,10 +84,13 @@ def cityscapes_train_ids() -> Rules:
 def ade20k() -> Rules:
     """ADE20K scene parsing: 150 classes, stored as 1 to 150 on both sides; 0 is void.
 
-    Source: CSAILVision/sceneparsing (2016), evaluationCode/intersectionAndUnion.m and demoEvaluation.m, and
-    objectInfo150.txt, of whose names the first word is taken. The mean is over all 150, an absent class is 0. The
-    challenge's score is the mean of this mIoU and of the pixel accuracy.
-    A model whose argmax gives 0 to 149 needs pred_ids="classes".
+    Source: CSAILVision/sceneparsing (2016), evaluationCode/intersectionAndUnion.m and demoEvaluation.m; the names are
+    those of objectInfo150.txt up to the first comma.
+    Rules: a void prediction is a miss; the mean is over all 150 classes, and an absent class is 0. The score of the
+    challenge is the mean of mIoU and pixel accuracy.
+    Predictions that hold 0 to 149, as an argmax gives them, need pred_ids="classes".
+    Not reproduced: ids above 150 are errors here. The official tools count such a prediction as a miss (Python) or as
+    class 150 (Octave).
     """
     return {
         "label_space": _label_space("ade20k", ignore_index=0),
@@ -98,10 +102,11 @@ def ade20k() -> Rules:
 
 
 def voc2012() -> Rules:
-    """Pascal VOC 2012: 21 classes with the background; 255 is void in the truth and an error in a prediction.
+    """Pascal VOC 2012: 21 classes with the background; 255 is void in the ground truth.
 
-    Source: VOCdevkit 2012, VOCcode/VOCevalseg.m: a class that is nowhere makes the mean NaN.
-    Not reproduced: a prediction of 255 where the truth is void is an error there too.
+    Source: VOCdevkit 2012, VOCcode/VOCevalseg.m.
+    Rules: a prediction of 255 is an error; a class that is in neither map makes the mean NaN.
+    Not reproduced: the official tool also stops at a prediction of 255 where the ground truth is void.
     """
     return {
         "label_space": _label_space("voc2012", own=True, ignore_index=255),
@@ -113,11 +118,12 @@ def voc2012() -> Rules:
 
 
 def pascal_context_59() -> Rules:
-    """Pascal Context without the background: truth 1 to 59, where 0 (and 255) is void; predictions 0 to 58.
+    """Pascal Context without the background: ground truth 1 to 59, with 0 and 255 void; predictions 0 to 58.
 
-    Source: mmsegmentation 1.2.2, PascalContextDataset59 (reduce_zero_label) and IoUMetric. The ids are in the order of
-    its METAINFO, which is alphabetical; files whose ids begin with the classes of VOC are another numbering.
-    Not reproduced: its float32 sums, which are off from 2^24 pixels on.
+    Source: mmsegmentation 1.2.2, PascalContextDataset59 (reduce_zero_label) and IoUMetric. The ids follow its METAINFO,
+    which is alphabetical. Files whose first ids are the classes of VOC have another numbering.
+    Rules: a void prediction is a miss; the mean leaves out classes that are in neither map.
+    Not reproduced: its float32 sums, which are inexact from 2^24 pixels on.
     """
     return {
         "label_space": _label_space("pascal-context", drop=1, ignore_index=[0, 255], pred_ids="classes"),
@@ -132,7 +138,8 @@ def pascal_context_60() -> Rules:
     """Pascal Context with the background as a class: 0 to 59 on both sides; 255 is void.
 
     Source: mmsegmentation 1.2.2, PascalContextDataset and IoUMetric; the ids are those of pascal-context-59.
-    Not reproduced: its float32 sums, which are off from 2^24 pixels on.
+    Rules: as for pascal-context-59.
+    Not reproduced: its float32 sums, which are inexact from 2^24 pixels on.
     """
     return {
         "label_space": _label_space("pascal-context", own=True, ignore_index=255),
@@ -149,15 +156,16 @@ _COCO_REMOVED = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91)
 def coco_stuff() -> Rules:
     """COCO-Stuff, things and stuff: 171 of the ids 1 to 182, and 27 super-categories; 0 and the removed ids are void.
 
-    Source: nightrome/cocostuffapi, PythonAPI/pycocotools/cocostuffeval.py, and nightrome/cocostuff, labels.txt: means
-    are over the classes in the truth. The script itself scores the 91 stuff classes and one for all things.
-    Not reproduced: a prediction of 0 falls into its last class there, and is a void prediction here.
+    Source: nightrome/cocostuffapi, PythonAPI/pycocotools/cocostuffeval.py, and nightrome/cocostuff, labels.txt. The
+    script itself scores the 91 stuff classes and one class for all things.
+    Rules: a void prediction is a miss; means are over the classes in the ground truth.
+    Not reproduced: the official tool counts a prediction of 0 as its last class; here it is a void prediction.
     """
     return {
         "label_space": _label_space(
             "coco-stuff",
             ignore_index=[0, *_COCO_REMOVED],
-            hint={255: "if these are pixel maps (0 to 181, and 255), take {protocol:coco-stuff-maps}"},
+            hint={255: "If these are pixel maps (0 to 181, and 255), pass {protocol:coco-stuff-maps}"},
         ),
         "void_preds": "miss",
         "present": "target",
@@ -167,9 +175,10 @@ def coco_stuff() -> Rules:
 
 
 def coco_stuff_maps() -> Rules:
-    """COCO-Stuff as its pixel maps store it: each id less one, 0 to 181, and 255 for unlabelled; else coco-stuff.
+    """COCO-Stuff in the numbering of its pixel maps: the ids of coco-stuff minus 1, 0 to 181, and 255 for unlabelled.
 
     Source: as for coco-stuff; the maps are those of stuffthingmaps_trainval2017.
+    Rules: as for coco-stuff.
     """
     return {
         "label_space": _label_space("coco-stuff", shift=-1, ignore_index=[255, *(i - 1 for i in _COCO_REMOVED)]),
@@ -183,9 +192,12 @@ def coco_stuff_maps() -> Rules:
 def mapillary_vistas_1_2() -> Rules:
     """Mapillary Vistas 1.2: 65 of 66 labels, and two levels of groups; 65 (unlabelled) is void on both sides.
 
-    Source: mapillary/mapillary_vistas, evaluation/confusion_matrix.py: rows and columns of labels that are not
-    evaluated are deleted, so that a void prediction costs nothing.
-    The official levels are the merged IoU of the groups. Not reproduced: the instance-specific iIoU.
+    Source: mapillary/mapillary_vistas, evaluation/confusion_matrix.py.
+    Rules: a pixel with a void prediction counts as void, since the official tool deletes the rows and columns of labels
+    that are not evaluated; the mean leaves out classes that are in neither map. The scores of the official levels are
+    the merged IoU of the groups.
+    Not reproduced: the instance-specific iIoU. The official tool counts id 66 as 65 and drops larger ids; here both are
+    errors.
     """
     return {
         "label_space": _label_space("mapillary-vistas-1.2", ignore_index=65, instances="// 256"),
@@ -197,12 +209,13 @@ def mapillary_vistas_1_2() -> Rules:
 
 
 def semantickitti() -> Rules:
-    """SemanticKITTI, single scan: 19 classes of 26 ids (the lower 16 bits of a label) on both sides, moving ones too.
+    """SemanticKITTI, single scan: 19 classes, stored as 26 ids on both sides (moving objects have ids of their own).
 
-    Source: PRBonn/semantic-kitti-api, evaluate_semantics.py, auxiliary/np_ioueval.py and config/semantic-kitti.yaml:
-    the mean is over all 19, an absent class is 0.
-    Not reproduced: ids up to 358 that are in no list are void there, and an error here. Its accuracy ("Acc avg") leaves
-    out the points that are predicted as void, which are wrong in pixel_accuracy.
+    The ids are the lower 16 bits of a label.
+    Source: PRBonn/semantic-kitti-api, evaluate_semantics.py, auxiliary/np_ioueval.py and config/semantic-kitti.yaml.
+    Rules: a void prediction is a miss; the mean is over all 19 classes, and an absent class is 0.
+    Not reproduced: the official accuracy ("Acc avg") leaves out points with a void prediction, which are wrong in
+    pixel_accuracy here. The official tool reads unknown ids up to 358 as void; here they are errors.
     """
     return {
         "label_space": _label_space("semantickitti", ignore_index=[0, 1, 52, 99], instances="& 0xFFFF"),
@@ -214,11 +227,12 @@ def semantickitti() -> Rules:
 
 
 def scannet20() -> Rules:
-    """ScanNet, 20 classes among the 40 ids of NYU, on both sides; 0 and the others up to 40 are void.
+    """ScanNet: 20 classes, stored as 20 of the 40 NYU ids on both sides; 0 and the other 20 ids are void.
 
-    Source: ScanNet/ScanNet, BenchmarkScripts/3d_evaluation/evaluate_semantic_label.py. The script prints no mean and
-    stops at an absent class, which is NaN here.
-    Not reproduced: a truth beyond these ids is void there, and an error here.
+    Source: ScanNet/ScanNet, BenchmarkScripts/3d_evaluation/evaluate_semantic_label.py.
+    Rules: a void prediction is a miss; a class that is in neither map makes the mean NaN. The official tool prints no
+    mean, and stops at such a class.
+    Not reproduced: the official tool reads ids above 40 as void (a miss, if predicted); here they are errors.
     """
     valid = (*range(1, 13), 14, 16, 24, 28, 33, 34, 36, 39)
     return {
@@ -231,12 +245,13 @@ def scannet20() -> Rules:
 
 
 def nuscenes_lidarseg() -> Rules:
-    """nuScenes-lidarseg challenge: 16 classes, stored as 32 fine ids in the truth, and as 1 to 16 in predictions.
+    """nuScenes-lidarseg challenge: 16 classes, 1 to 16 in predictions; the ground truth holds the 32 fine ids.
 
     Source: nutonomy/nuscenes-devkit, python-sdk/nuscenes/eval/lidarseg/utils.py; the fine ids are those of
-    eval/panoptic/README.md. A prediction of 0 is an error.
-    Not reproduced: a prediction of 0, or beyond 16, where the truth is void is an error there too; unions are rounded
-    to float32 there.
+    eval/panoptic/README.md.
+    Rules: a prediction of 0 or above 16 is an error; the mean leaves out classes that are in neither map.
+    Not reproduced: the official tool also stops at such a prediction where the ground truth is void (AssertionError);
+    here it is ignored, as every prediction on void. It rounds unions to float32.
     """
     return {
         "label_space": _label_space(

@@ -1,4 +1,4 @@
-"""All protocols: their names, each by its name, and a table of their rules."""
+"""The list of protocols: their names, a protocol by its name, and a table of their rules."""
 
 import difflib
 import inspect
@@ -11,12 +11,16 @@ from meaniou.protocols.protocol import Protocol
 
 
 def names() -> tuple[str, ...]:
-    """The names of all protocols."""
+    """The names of all protocols, as ``get`` and the keyword ``protocol`` take them."""
     return tuple(REGISTRY)
 
 
 def get(name: str) -> Protocol:
-    """The protocol of a name; raises ``ValueError`` if there is none.
+    """The protocol of a name; case, ``_`` and spaces do not matter.
+
+    Raises:
+        TypeError: if ``name`` is not a string.
+        ValueError: if there is no protocol of that name.
 
     Example:
         >>> from meaniou import protocols
@@ -24,12 +28,12 @@ def get(name: str) -> Protocol:
         ('road', 'sidewalk')
     """
     if not isinstance(name, str):
-        raise TypeError(f"protocol is a {type(name).__name__}; expected the name of one, or a Protocol.")
+        raise TypeError(f"protocol is a {type(name).__name__}; expected a name of a protocol or a Protocol.")
     wanted = name.strip().lower().replace("_", "-").replace(" ", "-")
     if wanted not in REGISTRY:
         near = difflib.get_close_matches(wanted, REGISTRY, 1, 0.5)
         meant = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"protocol is {quoted(name)}; expected one of {', '.join(REGISTRY)}{meant}.")
+        raise ValueError(f"protocol is {quoted(name)}{meant}; expected one of {', '.join(REGISTRY)}.")
     return _protocol(wanted)
 
 
@@ -41,10 +45,17 @@ def _protocol(name: str) -> Protocol:
 
 
 def table() -> Table:
-    """All protocols and their rules, as the documentation shows them."""
-    header = ("protocol", "classes", "void in the truth", "void as a prediction", "classes in the mean", "absent class")
-    costs = {"miss": "a miss", "drop": "void", "error": "an error"}
-    means = {"union": "in truth or prediction", "target": "in the truth"}
+    """All protocols and their rules, one row each; void predictions count as ``void_preds`` of ``MeanIoU`` says."""
+    header = (
+        "protocol",
+        "classes",
+        "void ids",
+        "void prediction",
+        "classes in the mean",
+        "absent class",
+        "official output",
+    )
+    means = {"union": "in ground truth or prediction", "target": "in the ground truth"}
     left = {"skip": "left out", "zero": "0", "nan": "NaN", "one": "1"}
     rows = []
     for protocol in map(get, names()):
@@ -54,17 +65,17 @@ def table() -> Table:
                 protocol.name,
                 str(space.num_classes),
                 _spans(space.ignore_index),
-                costs[protocol.void_preds] if space.pred_void else "an error",
+                protocol.void_preds if space.pred_void else "error",
                 "all" if protocol.absent in ("zero", "nan") else means[protocol.present],
                 left[protocol.absent],
                 protocol.printed,
             )
         )
-    return Table((*header, "printed as"), tuple(rows), words=7)
+    return Table(header, tuple(rows), words=7)
 
 
 def _spans(ids: Iterable[int]) -> str:
-    """Ids in words, such as ``0 to 6, 9``."""
+    """Ids as ranges, such as ``0 to 6, 9``."""
     spans: list[list[int]] = []
     for i in sorted(ids):
         if spans and spans[-1][1] == i - 1:

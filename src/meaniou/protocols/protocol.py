@@ -1,4 +1,4 @@
-"""A protocol: the label space and the rules of a benchmark."""
+"""A protocol: the label space and the scoring rules of a benchmark."""
 
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
@@ -7,7 +7,7 @@ from meaniou.settings import Absent, LabelSpace, Policy, Present, VoidPreds
 
 
 class Rules(TypedDict):
-    """The attributes of a ``Protocol`` but its name and its text."""
+    """The attributes of a ``Protocol`` except its name and its text."""
 
     label_space: LabelSpace
     void_preds: VoidPreds
@@ -23,13 +23,14 @@ class Protocol:
     """The rules of a public benchmark.
 
     Attributes:
-        name: what ``get`` takes.
-        text: what it is, where it was read, and what is not reproduced.
+        name: the name that ``protocols.get`` takes.
+        text: a description with the source, the rules, and what is not reproduced.
         label_space: classes, ids, void ids, names, groups and colours.
-        void_preds, present, absent: the rules of ``MeanIoU`` of these names.
-        printed: the form in which the official tool prints ratios.
-        target_suffix: how names of truth files end, empty if the benchmark has no such rule.
-        file_key: a pattern for the part of a file name that names the image; empty for all but the suffix.
+        void_preds, present, absent: the settings of ``MeanIoU`` with these names.
+        printed: the number format of the official tool.
+        target_suffix: end of the names of ground-truth files; empty if the benchmark has none.
+        file_key: regular expression for the part of a file name that identifies the image; empty for the whole name
+            without the suffix.
     """
 
     name: str
@@ -43,7 +44,7 @@ class Protocol:
     file_key: str = ""
 
     def changes(self, space: LabelSpace, policy: Policy) -> dict[str, Any]:
-        """The rules in which a space and a policy differ from the protocol, by their keywords."""
+        """The keywords by which a label space and a policy differ from the protocol, with their values."""
         own = self.label_space
         own_policy = Policy.of(own, void_preds=self.void_preds, present=self.present, absent=self.absent)
         changes: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The one place where counted pixels become ratios and their means."""
+"""Turns counts into ratios and means; no other module does."""
 
 from meaniou.scores.areas import (
     Areas,

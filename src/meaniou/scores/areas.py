@@ -1,4 +1,4 @@
-"""Pixels of each class, of which every ratio is made: of a dataset, of each image or of each resample."""
+"""Areas: the pixels per class from which all ratios are computed, of a dataset, of images or of resamples."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,12 +16,12 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Areas:
-    """Valid pixels of each class under a policy, whole numbers ``[..., C]`` each.
+    """Valid pixels of each class under a policy, whole numbers ``[..., C]``.
 
     Attributes:
-        intersection: in the truth and in the prediction.
-        truth, predicted: in one of them.
-        ignored: ``[C]``, whether the id is ignored and so no class.
+        intersection: pixels of the class in both ground truth and prediction.
+        truth, predicted: pixels of the class in the ground truth, and in the prediction.
+        ignored: bool ``[C]``, whether the class is ignored.
     """
 
     intersection: NDArray[Any]
@@ -31,10 +31,10 @@ class Areas:
 
     @classmethod
     def of_counts(cls, counts: Ints, space: LabelSpace, policy: Policy) -> "Areas":
-        """From a confusion matrix ``[C + 2, C + 2]``, truth in rows.
+        """Areas from a confusion matrix ``[C + 2, C + 2]`` with the ground truth in rows.
 
-        Rows of void and of labels outside the classes count for no one. The column of void predictions is a part of the
-        truth unless it is dropped, the column outside the classes always.
+        The rows for void and for labels out of range are left out. Void predictions are part of ``truth`` unless the
+        policy drops them; predictions out of range always are.
         """
         classes = counts[: space.num_classes]
         truth = classes.sum(1) - _dropped(classes[:, space.num_classes], policy)
@@ -43,7 +43,7 @@ class Areas:
 
     @classmethod
     def of_rows(cls, rows: Ints, space: LabelSpace, policy: Policy) -> "Areas":
-        """From rows of images ``[N, 4, C]``: intersection, truth, prediction, void predictions."""
+        """Areas from rows of images ``[N, 4, C]``: intersection, ground truth, prediction, void predictions."""
         intersection, truth, predicted, void_preds = rows.transpose(1, 0, 2)
         return cls(intersection, truth - _dropped(void_preds, policy), predicted, ignored_of(space))
 
@@ -54,30 +54,30 @@ class Areas:
 
     @property
     def valid(self) -> Bools:
-        """Whether there is a valid pixel, ``[...]``."""
+        """Whether any pixel is valid, bool ``[...]``."""
         return np.asarray(self.truth.sum(-1) > 0)
 
     def present(self, policy: Policy) -> Bools:
-        """Whether a class is there, ``[..., C]``: in truth or prediction, or in the truth alone."""
+        """Whether a class is present under the policy, bool ``[..., C]``."""
         return np.asarray((self.union if policy.present == "union" else self.truth) > 0)
 
 
 def ignored_of(space: LabelSpace) -> Bools:
-    """Whether the id of a class is ignored, ``[C]``."""
+    """Whether a class is ignored, bool ``[C]``."""
     ignored = np.zeros(space.num_classes, bool)
     ignored[list(space.ignored_classes)] = True
     return ignored
 
 
 def refuse_void_preds(counts: Ints, policy: Policy) -> None:
-    """Raises ``ValueError`` if void predictions are an error and a valid pixel of a confusion matrix has one."""
+    """Raises ``ValueError`` for void predictions on valid pixels if the policy has ``void_preds="error"``."""
     if policy.void_preds == "error" and (number := int(counts[:-2, -2].sum())):
         raise ValueError(
-            f"The predictions give no answer (an ignored id or a NaN score) on {number:,} valid pixels, and "
-            "void_preds='error'; correct the predictions, or take void_preds='miss' or 'drop'."
+            f"Predictions are void (an ignored id or a NaN score) on {number:,} valid pixel{'s' * (number != 1)}, and "
+            "void_preds is 'error'. Correct the predictions, or choose 'miss' or 'drop' for void_preds."
         )
 
 
 def _dropped(void_preds: Ints, policy: Policy) -> Ints | int:
-    """The void predictions that are no part of the truth."""
+    """The void predictions to subtract from ``truth``."""
     return void_preds if policy.void_preds == "drop" else 0

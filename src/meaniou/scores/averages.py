@@ -1,6 +1,6 @@
-"""Ratios under the rules of a policy, and their means over classes and images.
+"""Ratios under a policy, and their means over classes and images.
 
-The orders of averaging are those of Wang et al. (NeurIPS 2023, arXiv 2310.19252).
+The three orders of averaging are those of Wang et al. (NeurIPS 2023, arXiv 2310.19252).
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ ABSENT = {"skip": np.nan, "nan": np.nan, "zero": 0.0, "one": 1.0}
 
 
 def under_policy(values: Floats, areas: Areas, policy: Policy) -> Floats:
-    """Values of classes ``[..., C]``, by ``absent`` for a class that is not present, NaN for an ignored one."""
+    """Values of classes ``[..., C]``, with the value of ``absent`` for classes not present and NaN for ignored ones."""
     return without_ignored(np.where(areas.present(policy), values, ABSENT[policy.absent]), areas)
 
 
 def without_ignored(values: Floats, areas: Areas) -> Floats:
-    """Values of classes ``[..., C]``, NaN for an ignored one."""
+    """Values of classes ``[..., C]``, with NaN for ignored classes."""
     return np.where(areas.ignored, np.nan, values)
 
 
@@ -33,20 +33,20 @@ def class_iou(areas: Areas, policy: Policy) -> Floats:
 
 
 def image_iou(areas: Areas, policy: Policy) -> Floats:
-    """IoU of each class in each image, ``[N, C]``, under the policy; NaN in an image without a valid pixel."""
+    """IoU of each class in each image, ``[N, C]``, under the policy; NaN for images without a valid pixel."""
     return np.where(areas.valid[..., None], class_iou(areas, policy), np.nan)
 
 
 def mean(values: Floats, axis: int = -1) -> Floats:
-    """Mean along an axis of what is not NaN; NaN where nothing is left."""
+    """Mean of the values that are not NaN, along an axis; NaN if there are none."""
     defined = ~np.isnan(values)
     return ratio(np.where(defined, values, 0).sum(axis), defined.sum(axis))
 
 
 def class_mean(values: Floats, policy: Policy, classes: Sequence[int] | None = None) -> Floats:
-    """Mean over the policy's classes, or those named, of values ``[..., C]``.
+    """Mean of values ``[..., C]`` over ``classes``, by default those of the policy.
 
-    NaN values are left out, unless ``absent="nan"``.
+    NaN values are left out, but with ``absent="nan"`` they make the mean NaN.
     """
     members = values[..., list(policy.classes if classes is None else classes)]
     if policy.absent == "nan":
@@ -55,7 +55,7 @@ def class_mean(values: Floats, policy: Policy, classes: Sequence[int] | None = N
 
 
 def mean_iou(areas: Areas, policy: Policy) -> Floats:
-    """IoU as ``average`` has it, of summed areas: ``[...]``, or ``[..., C]`` with ``"none"``; NaN where undefined."""
+    """Mean IoU by ``policy.average``, ``[...]``, or IoU ``[..., C]`` with ``"none"``; NaN where undefined."""
     if policy.average == "none":
         return class_iou(areas, policy)
     if policy.average == "macro":
@@ -67,28 +67,28 @@ def mean_iou(areas: Areas, policy: Policy) -> Floats:
 
 
 def weighted_iou(areas: Areas, policy: Policy) -> Floats:
-    """Frequency-weighted IoU: the mean over the policy's classes that are present, by truth area."""
+    """Frequency-weighted IoU: mean over the policy's classes that are present, weighted by ground-truth area."""
     members = _in_the_mean(areas, policy)
     values = np.where(members, class_iou(areas, policy), 0)
     return ratio((areas.truth * values).sum(-1), (areas.truth * members).sum(-1))
 
 
 def _in_the_mean(areas: Areas, policy: Policy) -> Bools:
-    """The policy's classes that are present, ``[..., C]``."""
+    """Whether a class is in the policy's classes and present, bool ``[..., C]``."""
     members = np.zeros(len(areas.ignored), bool)
     members[list(policy.classes)] = True
     return members & areas.present(policy)
 
 
 def image_means(iou: Floats, policy: Policy) -> Floats:
-    """Mean of ``image_iou`` over the policy's classes that are defined in each image, ``[N]``; NaN where none is."""
+    """Mean IoU of each image over the policy's classes that are not NaN there, ``[N]``; NaN if none is."""
     return mean(iou[..., list(policy.classes)])
 
 
 def mean_over_images(areas: Areas, policy: Policy) -> Floats:
-    """What ``over="image"`` or ``"class"`` gives: 0-d, or ``[C]`` with ``average="none"``; NaN where undefined.
+    """The score for ``over="image"`` or ``"class"``: 0-d, or ``[C]`` with ``average="none"``; NaN where undefined.
 
-    A class that is active in no image is left out of the mean over classes, or makes it NaN with ``absent="nan"``.
+    The mean over classes leaves out a class that no image defines; with ``absent="nan"`` the mean is NaN then.
     """
     iou = image_iou(areas, policy)
     if policy.over == "image":
@@ -98,7 +98,7 @@ def mean_over_images(areas: Areas, policy: Policy) -> Floats:
 
 
 def worst_mean(scores: Floats, worst_percent: Sequence[float]) -> float:
-    """Mean of the scores that are defined, or of the lowest ones for each share, and then of these."""
+    """Mean of the lowest percentages of the scores that are not NaN, then over the percentages; none: of all scores."""
     ordered = np.sort(scores[~np.isnan(scores)])
     if not len(ordered):
         return np.nan
@@ -106,24 +106,24 @@ def worst_mean(scores: Floats, worst_percent: Sequence[float]) -> float:
 
 
 def lowest(number: int, percent: float) -> int:
-    """``percent`` of a number of scores, rounded down in whole numbers, and at least one."""
+    """``percent`` of a number of scores, rounded down by exact arithmetic, and at least 1."""
     return max(1, int(Fraction(str(percent)) * number / 100))
 
 
 def weighted_sums(weights: Ints, *parts: NDArray[Any]) -> list[Floats]:
-    """Sums of parts ``[N, C]`` under weights of images ``[R, N]``, exact below 2^53 pixels, in one product."""
+    """Sums ``[R, C]`` of parts ``[N, C]``, weighted by images ``[R, N]``, in one product; exact below 2^53 pixels."""
     product = weights.astype(np.float64) @ np.concatenate(parts, 1).astype(np.float64)
     return list(np.split(product, len(parts), axis=1))
 
 
 def weighted_means(scores: Floats, weights: Ints) -> Floats:
-    """Means of the scores ``[N, C]`` that are defined, under weights of images ``[R, N]``."""
+    """Means ``[R, C]`` of the scores ``[N, C]`` that are not NaN, weighted by images ``[R, N]``."""
     defined = ~np.isnan(scores)
     return ratio(*weighted_sums(weights, np.where(defined, scores, 0), defined))
 
 
 def weighted_worst_means(scores: Floats, weights: Ints, worst_percent: Sequence[float]) -> Floats:
-    """As ``worst_mean`` of the scores ``[N]``, under weights of images ``[R, N]``."""
+    """``worst_mean`` of the scores ``[N]``, weighted by images ``[R, N]``: one mean per resample, ``[R]``."""
     order = np.argsort(scores, kind="stable")[: np.count_nonzero(~np.isnan(scores))]
     times, sorted_scores = weights[:, order], scores[order]
     if not len(order):

@@ -1,4 +1,4 @@
-"""What needs the whole confusion matrix: the costliest confusions, and groups of classes merged into one."""
+"""Scores that need the whole confusion matrix: the costliest confusions, and merged groups of classes."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,10 @@ from meaniou.settings import Policy
 
 
 def top_confusions(counts: Ints, areas: Areas, policy: Policy, number: int) -> list[tuple[int, int, int, float, float]]:
-    """The costliest mistakes: truth, prediction (C: void, C + 1: outside), pixels, share of the truth, IoU cost.
+    """The costliest confusions: true class, predicted bin, pixels, share of the true class, IoU cost.
 
-    The cost is what the IoU of the true class would gain if these pixels were right: they are already in its union.
+    A predicted bin is a class, C (void) or C + 1 (out of range). The cost is the IoU that the true class would gain if
+    these pixels were right; they are already in its union.
     """
     wrong = counts[:-2].copy()
     np.fill_diagonal(wrong, 0)
@@ -28,9 +29,9 @@ def top_confusions(counts: Ints, areas: Areas, policy: Policy, number: int) -> l
 
 
 def merged_iou(counts: Ints, areas: Areas, classes: Sequence[int], policy: Policy) -> float:
-    """IoU of several classes taken as one, so that a confusion among them is none; as for a class where not present.
+    """IoU of several classes merged into one, within which confusions count as right; ``absent`` applies to it too.
 
-    The category score of the Cityscapes scripts (evalPixelLevelSemanticLabeling.py).
+    This is the category score of the Cityscapes scripts (evalPixelLevelSemanticLabeling.py).
     """
     if not classes:
         return np.nan
@@ -41,5 +42,5 @@ def merged_iou(counts: Ints, areas: Areas, classes: Sequence[int], policy: Polic
 
 
 def harmonic_mean(a: float, b: float) -> float:
-    """``2ab / (a + b)``, 0 where both are 0; what zero-shot work makes of its seen and unseen classes."""
+    """``2ab / (a + b)``, 0 if both are 0; zero-shot papers report it for seen and unseen classes."""
     return 2 * a * b / (a + b) if a + b else 0.0

@@ -1,4 +1,4 @@
-"""Counts of each image, as rows in an order that does not depend on batches or ranks, and their areas."""
+"""Counts and areas per image, in an order that does not depend on batches or ranks."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from meaniou.settings import LabelSpace, Policy
 
 
 def id_of(name: str) -> int:
-    """A number for the name of an image, the same in every run, so that shards can be merged and runs compared."""
+    """A hash of an image name, the same in every run, so that shards can be merged and runs compared."""
     return int.from_bytes(hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=8).digest()) >> 1
 
 
@@ -20,10 +20,11 @@ class ImageAreas:
     """Areas ``[N, C]`` of images under a policy, in an order that does not depend on batches or ranks.
 
     Attributes:
-        areas: of each image.
-        ids: ``[N]``, -1 where none was given.
-        names: of images, by their ids; not every one need have one.
-        numbers: ``[N]``, in the order of counting; only where no image has an id and there is such an order.
+        areas: the areas of each image.
+        ids: image ids ``[N]``, -1 for images without one.
+        names: names of images by id; some may be missing.
+        numbers: position of each image in the order of counting, ``[N]``; ``None`` if images have ids or the order is
+            unknown.
     """
 
     areas: Areas
@@ -36,14 +37,14 @@ class ImageAreas:
 
     @property
     def own_ids(self) -> list[int | str]:
-        """The ids as they were passed to ``update``: names where these were names."""
+        """The ids as they were passed to ``update``: names if these were names."""
         pairs = ((number, str(self.names.get(number, ""))) for number in self.ids.tolist())
         return [name if name and id_of(name) == number else number for number, name in pairs]
 
 
 @dataclass(frozen=True)
 class ImageRows:
-    """Rows of images, int64 ``[N, 4, C]`` (intersection, truth, prediction, void predictions), with their ids.
+    """Rows of images, int64 ``[N, 4, C]`` (intersection, ground truth, prediction, void predictions), with their ids.
 
     The other attributes are those of ``ImageAreas``.
     """
@@ -55,16 +56,16 @@ class ImageRows:
 
     @classmethod
     def in_order(cls, rows: Ints, ids: Ints, names: Mapping[int, str], as_counted: bool) -> "ImageRows":
-        """Sorts rows by ids; those without one come first, by their contents.
+        """Sorts rows by id; rows without an id come first, sorted by their contents.
 
-        ``as_counted`` says that they come in the order of counting, by which images are numbered if none has an id.
+        With ``as_counted`` the rows are in the order of counting, and images are numbered by it if none has an id.
         """
         flat = rows.reshape(len(rows), rows.shape[1] * rows.shape[2])
         without, with_id = np.flatnonzero(ids < 0), np.flatnonzero(ids >= 0)
         if len(without) > 1:
             without = without[np.lexsort(flat[without].T[::-1])]
         with_id = with_id[np.argsort(ids[with_id], kind="stable")]
-        if (ids[with_id][1:] == ids[with_id][:-1]).any():  # an id that was counted twice has two rows
+        if (ids[with_id][1:] == ids[with_id][:-1]).any():  # an image that was counted twice has two rows
             with_id = with_id[np.lexsort((*flat[with_id].T[::-1], ids[with_id]))]
         order = np.concatenate([without, with_id])
         return cls(rows[order], ids[order], names, order if as_counted and not len(with_id) else None)
@@ -73,7 +74,7 @@ class ImageRows:
         return len(self.ids)
 
     def numbered(self) -> "ImageRows":
-        """The same with numbers in the order of counting for ids, where there are numbers."""
+        """The rows in the order of counting with their numbers as ids; unchanged without numbers."""
         if self.numbers is None:
             return self
         order = np.argsort(self.numbers)

@@ -1,4 +1,4 @@
-"""Ratios of areas, float64: one function each, on ``[..., C]``; NaN where a ratio is not defined."""
+"""Ratios of areas: one function each, float64 ``[..., C]``, NaN where the denominator is 0."""
 
 import math
 from typing import Any
@@ -26,24 +26,24 @@ def dice(areas: Areas) -> Floats:
 
 
 def precision(areas: Areas) -> Floats:
-    """Share of the predicted pixels that are right; NaN for a class that is never predicted."""
+    """Share of the predicted pixels that are right; NaN for classes that are never predicted."""
     return ratio(areas.intersection, areas.predicted)
 
 
 def recall(areas: Areas) -> Floats:
-    """Share of the true pixels that are right, also called class accuracy; NaN for a class that is not in the truth."""
+    """Share of the ground-truth pixels that are right (class accuracy); NaN for classes not in the ground truth."""
     return ratio(areas.intersection, areas.truth)
 
 
 def pixel_accuracy(areas: Areas) -> Floats:
-    """Share of the valid pixels that are right, ``[...]``."""
+    """Share of the valid pixels that are right, ``[...]``, over all classes."""
     return ratio(areas.intersection.sum(-1), areas.truth.sum(-1))
 
 
 def kappa(areas: Areas) -> float:
-    """Cohen's kappa of areas ``[C]``: agreement beyond chance, -1 .. 1; NaN where chance alone agrees in full.
+    """Cohen's kappa of areas ``[C]``: agreement beyond chance, -1 to 1; NaN if agreement by chance is already 1.
 
-    It is of classes that exclude each other. In Python's whole numbers, since the products pass 2^63.
+    It assumes that classes exclude each other. Python's ints are used since the products exceed 2^63.
     """
     number, right = int(areas.truth.sum()), int(areas.intersection.sum())
     chance = sum(t * p for t, p in zip(areas.truth.tolist(), areas.predicted.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""What the user chose: class names, label space and policy, checked once, frozen, and passed on whole."""
+"""The user's settings: class names, label space, policy and input settings, checked once and frozen."""
 
 from meaniou.settings.choices import (
     CHOICES,

@@ -1,4 +1,4 @@
-"""The settings with a fixed set of values."""
+"""Settings with a fixed set of values."""
 
 from typing import Literal, get_args
 
@@ -10,7 +10,7 @@ Present = Literal["union", "target"]
 Absent = Literal["skip", "zero", "one", "nan"]
 Over = Literal["dataset", "image", "class"]
 InputFormat = Literal["auto", "index", "one-hot"]
-Impl = str  # the name of a kernel, or "auto"; the table of kernels in counting says which there are
+Impl = str  # "auto" or the name of a kernel; ``counting`` has the table of kernels
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "average": get_args(Average),

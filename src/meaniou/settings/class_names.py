@@ -1,4 +1,4 @@
-"""Class names from a list, ``{id: name}`` or a file, checked and as one name per class."""
+"""Class names from a list, a dict ``{id: name}`` or a file, checked, one per class."""
 
 import json
 from collections import Counter
@@ -11,7 +11,7 @@ from typing import Any
 from meaniou._util import join_names, printable, quoted
 from meaniou.settings.choices import MAX_CLASSES
 
-LONGEST = 1 << 24  # bytes of a file of names; 4,096 names with a config around them are far below
+LONGEST = 1 << 24  # bytes of a file; a configuration with 4,096 names is far smaller
 
 ClassNames = Sequence[str] | Mapping[int, str] | Mapping[str, str] | PathLike[str]
 
@@ -19,89 +19,87 @@ ClassNames = Sequence[str] | Mapping[int, str] | Mapping[str, str] | PathLike[st
 def resolve_class_names(
     class_names: ClassNames | None, num_classes: int, setting: str = "class_names"
 ) -> tuple[str, ...]:
-    """One name per class, stripped; the ids where there are none.
+    """One name per class, stripped; without names, the class numbers as text.
 
     Args:
-        class_names: a sequence in the order of the classes, ``{0: name}`` with whole numbers as keys or as their text
-            (the ``id2label`` of Hugging Face), or a path that ``read`` takes.
+        class_names: a sequence in class order, a dict ``{0: name}`` with ints or their text as keys (``id2label`` of
+            Hugging Face), or the path of a file that ``read_class_names`` can read.
         num_classes: number of classes C.
-        setting: what the caller names them, for errors.
+        setting: name of the setting, for errors.
 
     Raises:
-        TypeError: if it is nothing of that kind, or a name is no text.
-        ValueError: if names are missing, too many, or the same, or hold what no file can hold.
+        TypeError: if ``class_names`` is none of these, or a name is not text or empty.
+        ValueError: if the number of names differs from C, a name is repeated, or UTF-8 cannot encode one.
     """
     if class_names is None:
         return tuple(str(c) for c in range(num_classes))
     if isinstance(class_names, str):
         raise TypeError(
-            f"{setting} is the string {quoted(class_names)}; expected a sequence of names, one per class, so pass a "
-            "list, or pathlib.Path(...) for a file."
+            f"{setting} is the string {quoted(class_names)}; expected a list with one name per class. For a file pass "
+            f"pathlib.Path({quoted(class_names)})."
         )
     values: Any = read_class_names(Path(class_names)) if isinstance(class_names, PathLike) else class_names
     if isinstance(values, Mapping):
         values = _in_order(values, num_classes, setting)
     if not isinstance(values, Iterable):
         raise TypeError(
-            f"{setting} is {quoted(values)} ({type(values).__name__}); expected several names, so pass a list."
+            f"{setting} is {quoted(values)} ({type(values).__name__}); expected a list with one name per class."
         )
     names = tuple(name.strip() if isinstance(name, str) else name for name in islice(values, MAX_CLASSES + 1))
     for name in names:
         if not isinstance(name, str) or not name:
-            raise TypeError(f"{setting} holds {quoted(name)}; expected strings that are not empty, one per class.")
+            raise TypeError(f"{setting} holds {quoted(name)}; expected non-empty strings, one per class.")
         check_text(setting, name)
     if len(names) != num_classes:
         number = f"{len(names)} names" if len(names) <= MAX_CLASSES else f"more than {MAX_CLASSES} names"
-        raise ValueError(f"{setting} has {number}; expected {num_classes}, one per class, in the order of their ids.")
+        raise ValueError(f"{setting} has {number}; expected {num_classes}, one per class, in class order.")
     if (repeated := _first_repeated(names)) is not None:
-        raise ValueError(
-            f"{setting} holds {quoted(repeated)} more than once; expected names that differ, so rename one."
-        )
+        raise ValueError(f"{setting} holds {quoted(repeated)} more than once. Give each class its own name.")
     return names
 
 
 def check_text(what: str, name: str) -> None:
-    """Raises ``ValueError`` for half of a surrogate pair in a name, which neither a file nor a terminal can show."""
+    """Raises ``ValueError`` for half of a surrogate pair in a name, which UTF-8 cannot encode."""
     try:
         name.encode()
     except UnicodeEncodeError as error:
         raise ValueError(
-            f"{what} holds {quoted(name)}, in which {error.object[error.start]!r} is half of a character (surrogate); "
-            "expected text that UTF-8 can hold, so write the name anew."
+            f"{what} holds {quoted(name)}, in which {error.object[error.start]!r} is half of a surrogate pair; "
+            "expected text that UTF-8 can encode. Replace that character."
         ) from error
 
 
 def read_class_names(path: Path) -> list[str] | dict[str, str]:
-    """The names in a file: one per line, or JSON (a list, ``{id: name}``, or what has one under ``id2label``).
+    """The names in a file: one per line, or JSON (a list, ``{id: name}``, or either under ``id2label``).
 
     Raises:
-        OSError: if it cannot be read.
-        ValueError: if it holds something else.
+        OSError: if the file cannot be read.
+        ValueError: if it does not hold class names.
     """
     where = printable(str(path))
     with path.open("rb") as file:
         content = file.read(LONGEST + 1)
     if len(content) > LONGEST:
-        raise ValueError(f"{where} has more than {LONGEST:,} bytes; expected a file of class names, so check the path.")
+        raise ValueError(f"{where} has more than {LONGEST:,} bytes; expected a file of class names. Check the path.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{where} is no text in UTF-8 ({error.reason} at byte {error.start}); expected class names, so check the "
-            "path, or save the file as UTF-8."
+            f"{where} is not UTF-8 text ({error.reason} at byte {error.start}); expected a file of class names. Check "
+            "the path, or save the file as UTF-8."
         ) from error
     if path.suffix.lower() != ".json" and not text.lstrip().startswith(("[", "{")):
         return _lines(where, text)
     try:
         names = json.loads(text, object_pairs_hook=_object_of_pairs)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{where} is no JSON of names ({error}); expected a list of names or {{id: name}}.") from error
+        raise ValueError(f"{where} is not valid JSON ({error}); expected a list of names or {{id: name}}.") from error
     if isinstance(names, dict) and "id2label" in names:
         names = names["id2label"]
     values = names.values() if isinstance(names, dict) else names
     if not isinstance(names, list | dict) or not names or not all(isinstance(name, str) for name in values):
         raise ValueError(
-            f"{where} holds no names; expected a list of names, {{id: name}}, or id2label with one of them."
+            f"{where} holds no class names; expected a list of names or {{id: name}}, at the top or under id2label."
         )
     _check_number(where, len(names))
     return names
@@ -109,7 +107,7 @@ def read_class_names(path: Path) -> list[str] | dict[str, str]:
 
 def _object_of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if (repeated := _first_repeated(key for key, _ in pairs)) is not None:
-        raise ValueError(f"the key {quoted(repeated)} stands there more than once")
+        raise ValueError(f"the key {quoted(repeated)} occurs more than once")
     return dict(pairs)
 
 
@@ -120,8 +118,8 @@ def _lines(where: str, text: str) -> list[str]:
     seen: set[str] = set()
     for number, name in enumerate(names, 1):
         if not name or name in seen:
-            fault = "is empty" if not name else f"names {quoted(name)} a second time"
-            raise ValueError(f"Line {number} of {where} {fault}; expected one name per line, each once.")
+            fault = "is empty" if not name else f"repeats {quoted(name)}"
+            raise ValueError(f"Line {number} of {where} {fault}; expected one name per line, each only once.")
         seen.add(name)
     return names
 
@@ -129,12 +127,12 @@ def _lines(where: str, text: str) -> list[str]:
 def _check_number(where: str, number: int) -> None:
     if number > MAX_CLASSES:
         raise ValueError(
-            f"{where} holds {number:,} names; expected {MAX_CLASSES:,} at most, one per class, so check the path."
+            f"{where} holds {number:,} names; expected at most {MAX_CLASSES:,}, one per class. Check the path."
         )
 
 
 def _first_repeated(names: Iterable[Hashable]) -> Any:
-    """The first of several that is there more than once, or ``None``."""
+    """The first value that occurs more than once, or ``None``."""
     return next((name for name, times in Counter(names).items() if times > 1), None)
 
 
@@ -142,7 +140,7 @@ def _in_order(names: Mapping[Any, str], num_classes: int, setting: str) -> list[
     ids = [int(key) if isinstance(key, str) and key.strip().isdecimal() and len(key) < 9 else key for key in names]
     if sorted(ids, key=str) != sorted(range(num_classes), key=str):
         raise ValueError(
-            f"{setting} has {len(ids)} keys ({join_names(map(quoted, ids))}); expected {num_classes} class ids, 0 to "
-            f"{num_classes - 1}, one name for each."
+            f"{setting} has {len(ids)} keys ({join_names(map(quoted, ids))}); expected the {num_classes} class numbers "
+            f"0 to {num_classes - 1}, each with its name."
         )
     return [name for _, name in sorted(zip(ids, names.values(), strict=True))]

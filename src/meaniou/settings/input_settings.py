@@ -1,4 +1,4 @@
-"""How a batch is read and counted."""
+"""The settings of how a batch is read and counted."""
 
 from dataclasses import dataclass, field
 from numbers import Real
@@ -9,13 +9,13 @@ from meaniou.settings.choices import Impl, InputFormat, check_choice
 
 @dataclass(frozen=True)
 class InputSettings:
-    """How a batch is read and counted; with the label space, all that makes two states of counts comparable.
+    """How a batch is read and counted. Counts with equal input settings and label spaces can be added and compared.
 
     Attributes:
-        input_format: how shapes that can be read in two ways are read.
-        threshold: class 1 of two is where a single floating channel is above it.
-        validate_args: whether labels outside the classes raise.
-        impl: the requested kernel; all kernels give the same counts, so metrics that differ in it alone are equal.
+        input_format: ``"index"`` for label maps, ``"one-hot"`` for class planes, ``"auto"`` to decide by the contents.
+        threshold: with two classes and one floating channel, class 1 is predicted above this score.
+        validate_args: whether labels out of range raise.
+        impl: the requested kernel. All kernels give the same counts, so it is left out of comparisons.
     """
 
     input_format: InputFormat = "auto"
@@ -25,7 +25,7 @@ class InputSettings:
 
     @classmethod
     def of(cls, input_format: InputFormat, threshold: float, validate_args: bool, impl: Impl) -> "InputSettings":
-        """Checks the settings and freezes them; raises ``TypeError`` or ``ValueError`` if one is off."""
+        """Checks the settings and freezes them; raises ``TypeError`` or ``ValueError`` for a wrong one."""
         check_choice("input_format", input_format)
         check_bool("validate_args", validate_args)
         if isinstance(threshold, bool) or not isinstance(threshold, Real) or threshold != threshold:

@@ -1,4 +1,4 @@
-"""The ids that maps store for each class and for void, checked and as plain numbers."""
+"""The ids that maps store for each class and for void, checked and converted to ints."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ IdsByClass = tuple[tuple[int, ...], ...]
 
 
 def as_void_ids(name: str, void: int | Iterable[int] | None) -> tuple[int, ...]:
-    """Sorted ids of one or several; ``name`` is the setting that an error complains of."""
+    """One or several ids, sorted; ``name`` is the setting, for errors."""
     if void is None:
         return ()
     ids = void if isinstance(void, Iterable) and not isinstance(void, str) and _has_length(void) else [void]
@@ -18,22 +18,23 @@ def as_void_ids(name: str, void: int | Iterable[int] | None) -> tuple[int, ...]:
 
 
 def ids_by_class(name: str, ids: ClassIds, num_classes: int) -> IdsByClass:
-    """The ids of each class, from a list with an entry for each class or from ``{id: class}``."""
+    """The ids of each class, from a list with an entry per class or a dict ``{id: class}``; ``name`` is for errors."""
     by_class: list[list[int]] = [[] for _ in range(num_classes)]
     labels: set[int] = set()
     for label, c in _pairs(name, ids, num_classes):
         if label in labels:
-            raise ValueError(f"{name} holds {label} twice; expected one class for each id, so drop one of them.")
+            raise ValueError(f"{name} holds {label} twice; expected each id in one class only.")
         if not 0 <= c < num_classes:
+            void = "ignore_index" if name == "ids" else "pred_void"
             raise ValueError(
-                f"{name} makes {label} the class {c}; expected classes 0 to {num_classes - 1}, so name it in "
-                "ignore_index if it is none."
+                f"{name} maps {label} to class {c}; expected classes 0 to {num_classes - 1}. If {label} is void, move "
+                f"it to {void}."
             )
         labels.add(label)
         by_class[c].append(label)
     for c, several in enumerate(by_class):
         if not several:
-            raise ValueError(f"{name} has no id for class {c}; expected one at least, so name it.")
+            raise ValueError(f"{name} has no id for class {c}; expected at least one id per class.")
     return tuple(map(tuple, by_class))
 
 
@@ -44,19 +45,19 @@ def _pairs(name: str, ids: ClassIds, num_classes: int) -> list[tuple[int, int]]:
     entries = list(as_iterable(name, ids))
     if len(entries) != num_classes:
         raise ValueError(
-            f"{name} has {len(entries)} entries; expected {num_classes}, one per class: an id, or several in a tuple."
+            f"{name} has {len(entries)} entries; expected {num_classes}, one per class (an id, or a tuple of ids)."
         )
     by_class = [entry if isinstance(entry, Iterable) and _has_length(entry) else [entry] for entry in entries]
     return [(_label(name, label), c) for c, labels in enumerate(by_class) for label in labels]
 
 
 def _has_length(values: object) -> bool:
-    """Whether it is no tensor or array of a single number, which is iterable by its type only."""
+    """Whether ``values`` can be iterated over: a 0-d tensor or array only looks iterable."""
     return bool(getattr(values, "ndim", 1) > 0)
 
 
 def _label(name: str, label: Any) -> int:
     number = as_integer(name, label)
     if not -(2**63) <= number < 2**63:
-        raise ValueError(f"{name} holds {number}; expected ids that fit into int64, so name the id that the maps hold.")
+        raise ValueError(f"{name} holds {number}; expected ids that fit into int64.")
     return number

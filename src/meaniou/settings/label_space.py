@@ -1,17 +1,17 @@
-"""The label space: which labels in maps stand for which class, which are void, and the names of the classes."""
+"""The label space: which stored ids mean which class, which ids are void, and the names of the classes."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from meaniou._util import as_integer, as_iterable
+from meaniou._util import as_integer, as_iterable, quoted
 from meaniou.settings.choices import MAX_CLASSES
 from meaniou.settings.class_groups import Groups, check_groups
 from meaniou.settings.class_names import ClassNames, resolve_class_names
 from meaniou.settings.label_ids import ClassIds, IdsByClass, as_void_ids, ids_by_class
 from meaniou.settings.label_tables import LabelTables
 
-TRAIN_VOID = 255  # the void of train ids, by convention, wherever it is no class
+TRAIN_VOID = 255  # the void id of class numbers, by convention, unless it is a class
 
 Color = tuple[int, int, int]
 Hint = str | Mapping[int, str] | tuple[tuple[int | None, str], ...]
@@ -21,23 +21,23 @@ Instances = Literal["", "& 0xFFFF", "// 1000", "// 256"]
 
 @dataclass(frozen=True, init=False)
 class LabelSpace:
-    """The classes, the labels that stand for them in maps, the labels that are void, and the names.
+    """The classes of a data set: their stored ids, the void ids, their names, groups and colours.
 
-    Scores are always in the order of the classes. Labels in a map are the classes ``0 .. C-1`` themselves, unless
-    ``ids`` says what is stored for each.
+    Label maps hold the class numbers ``0 .. C-1``, unless ``ids`` names the ids that are stored for each class. Scores
+    ``[B, C, *]`` are always in class order.
 
     Attributes:
         num_classes: number of classes C, 1 to 4096.
-        ignore_index: ids that are void in the truth, and in predictions that hold the same ids, sorted.
+        ignore_index: void ids of the ground truth, and of predictions that hold the same ids, sorted.
         class_names: one name per class.
-        ids: the ids of each class in maps, or ``None`` where a class is its own id.
+        ids: the stored ids of each class in the ground truth; ``None`` if it holds class numbers.
         pred_ids: the same for predictions.
-        pred_void: ids that are void in predictions.
-        class_groups: name and classes of each group.
+        pred_void: void ids of predictions.
+        class_groups: name and class numbers of each group.
         colors: red, green and blue of each class, 0 to 255, or ``None``.
-        hint: what an error says of labels that are no class, as pairs of a label (``None`` for any) and a text.
-        instances: how labels that hold the number of an instance too hold the class, such as ``"// 1000"``, or empty.
-        protocol: name of the benchmark whose classes these are, or empty.
+        hint: advice for errors about labels out of range, as pairs of a label (``None`` for any) and a sentence.
+        instances: how to get the class from a label that also holds an instance id, such as ``"// 1000"``; or empty.
+        protocol: name of the benchmark with these classes, or empty.
         tables: the part that kernels read, derived from the others.
 
     Example:
@@ -80,35 +80,35 @@ class LabelSpace:
 
         Args:
             num_classes: number of classes C, 1 to 4096.
-            ids: what maps store for each class, one id or several of them, in the order of the classes; or
-                ``{id: class}``. Any whole numbers of int64. ``None``: a class is its own id.
-            ignore_index: id or ids that are void; one that is also the id of a class makes it void.
-            class_names: a name for each class, as in ``MeanIoU``.
-            class_groups: classes by group, by number or by name.
+            ids: the ids that are stored for each class, in class order, each one id or several; or a dict
+                ``{id: class}``. Ids are any whole numbers that fit into int64. ``None``: maps hold class numbers.
+            ignore_index: one or several void ids. The id of a class may be among them; its pixels are void then.
+            class_names: one name per class, as for ``MeanIoU``.
+            class_groups: classes of each group, by number or by name.
             colors: red, green and blue of each class, 0 to 255.
-            pred_ids: ``"ids"`` (predictions hold what the truth holds), ``"classes"`` (they hold ``0 .. C-1``, and 255
-                is void where it is no class), or ids of their own.
-            pred_void: ids that are void in predictions; by default those of ``ignore_index`` where predictions
-                hold what the truth holds, and none where they have ids of their own.
-            hint: what an error says of labels that are no class, such as ``"if ..., pass ..."``; or
-                ``{label: text}``. A setting in it, as ``{pred_ids:classes}``, is shown as a keyword or as an option.
-            instances: how labels hold the class where they hold the number of an instance too, such as ``"// 1000"``,
-                which an error then names as the cure.
-            protocol: name of the benchmark whose classes these are.
+            pred_ids: what predictions hold: ``"ids"`` for the ids of the ground truth, ``"classes"`` for class numbers
+                ``0 .. C-1``, or ids of their own, in the form of ``ids``.
+            pred_void: void ids of predictions. The default is ``ignore_index`` if they hold the ids of the ground
+                truth, 255 if they hold class numbers (none if 255 is a class), and none if they have ids of their own.
+            hint: advice for errors about labels out of range, such as ``"If ..., pass ..."``; or a dict
+                ``{label: advice}``. ``{pred_ids:classes}`` in it becomes ``pred_ids='classes'`` or, on the command
+                line, ``--pred-ids classes``.
+            instances: how to get the class from a label that also holds an instance id: ``"// 1000"``, ``"// 256"`` or
+                ``"& 0xFFFF"``. Errors name it as a cure.
+            protocol: name of the benchmark with these classes.
 
         Raises:
             TypeError: if a setting has the wrong type.
-            ValueError: if one is out of range, has the wrong length, or names an id twice.
+            ValueError: if a setting is out of range, has the wrong length, or repeats an id.
         """
         num_classes = as_integer("num_classes", num_classes)
         if not 1 <= num_classes <= MAX_CLASSES:
-            raise ValueError(
-                f"num_classes is {num_classes}; expected 1 to {MAX_CLASSES}, so check the number of classes."
-            )
+            raise ValueError(f"num_classes is {num_classes}; expected 1 to {MAX_CLASSES}.")
         void = as_void_ids("ignore_index", ignore_index)
         target_ids = None if ids is None else ids_by_class("ids", ids, num_classes)
         if instances not in get_args(Instances):
-            raise ValueError(f"instances is {instances!r}; expected one of {get_args(Instances)}.")
+            choices = ", ".join(map(repr, get_args(Instances)))
+            raise ValueError(f"instances is {instances!r}; expected one of {choices}.")
         preds_hold = _preds_hold(pred_ids, target_ids, num_classes)
         preds_ids = {"ids": target_ids, "classes": None}[preds_hold] if isinstance(preds_hold, str) else preds_hold
         if pred_void is None:
@@ -120,7 +120,7 @@ class LabelSpace:
         names = resolve_class_names(class_names, num_classes)
         tables = LabelTables.of(num_classes, target_ids, void, preds_ids, preds_void)
         groups = check_groups(class_groups, names)
-        vars(self).update(  # not by assignment, which a frozen dataclass refuses
+        vars(self).update(  # a frozen dataclass refuses assignments
             num_classes=num_classes,
             ignore_index=void,
             class_names=names,
@@ -137,9 +137,10 @@ class LabelSpace:
 
     @classmethod
     def reduce_zero_label(cls, num_classes: int, *, class_names: ClassNames | None = None) -> "LabelSpace":
-        """The space that mmsegmentation and Hugging Face call so: truth 1 .. C for the classes, 0 and 255 void.
+        """The label space of ``reduce_zero_label=True`` (mmsegmentation) and ``reduce_labels=True`` (Hugging Face).
 
-        Predictions hold ``0 .. C-1``, as an argmax does. With more than 254 classes, 0 alone is void.
+        The ground truth holds 1 to C for the classes; 0 and 255 are void (with more than 254 classes, only 0).
+        Predictions hold class numbers ``0 .. C-1``, as an argmax gives them.
         """
         void = [0, TRAIN_VOID] if as_integer("num_classes", num_classes) < TRAIN_VOID else [0]
         return cls(
@@ -148,13 +149,13 @@ class LabelSpace:
 
     @property
     def preds_hold(self) -> PredsHold:
-        """What predictions hold, as ``pred_ids`` of ``LabelSpace`` takes it."""
+        """The value of ``pred_ids`` that gives this label space."""
         if self.pred_ids == self.ids:
             return "ids"
         return "classes" if self.pred_ids is None else self.pred_ids
 
     def settings(self) -> dict[str, Any]:
-        """The keywords of ``LabelSpace`` that make this one again; what follows from the others is left out."""
+        """The keywords that make this label space again, without those that follow from the others."""
         names = ("num_classes", "ids", "ignore_index", "class_names", "colors", "hint", "instances", "protocol")
         keywords = {name: getattr(self, name) for name in names}
         keywords |= {"class_groups": dict(self.class_groups), "pred_ids": self.preds_hold}
@@ -163,28 +164,28 @@ class LabelSpace:
         return keywords
 
     def replace(self, **settings: Any) -> "LabelSpace":
-        """The same with other settings, named as those of ``LabelSpace``."""
+        """A copy with other settings, by the keywords of ``LabelSpace``."""
         kept = self.settings()
         if "pred_ids" in settings:
-            kept.pop("pred_void", None)  # an id that is void may be a class in other ids
+            kept.pop("pred_void", None)  # a void id may be a class among other ids
         return LabelSpace(**{**kept, **settings})
 
     @property
     def ignored_classes(self) -> frozenset[int]:
-        """Classes all of whose ids are void: they are in no mean, and NaN."""
+        """Classes whose ids are all void; their scores are NaN and in no mean."""
         return self.tables.ignored_classes
 
 
 def resolve_class_groups(space: LabelSpace, groups: Groups | None) -> dict[str, tuple[int, ...]]:
-    """Groups of classes by name, each as sorted ids without the ignored ones; raises as ``check_groups``."""
+    """The sorted class numbers of each group, without ignored classes; raises as ``check_groups``."""
     checked = check_groups(groups, space.class_names)
     return {name: tuple(sorted(ids - space.ignored_classes)) for name, ids in checked.items()}
 
 
 def _preds_hold(pred_ids: str | ClassIds | None, target_ids: IdsByClass | None, num_classes: int) -> PredsHold:
-    """``pred_ids`` as asked; ``None`` is ``"classes"``, and these are the ids where a class is its own id."""
+    """``pred_ids``, checked; ``None`` is ``"classes"``, which is ``"ids"`` if the ground truth holds class numbers."""
     if isinstance(pred_ids, str) and pred_ids not in ("ids", "classes"):
-        raise ValueError(f"pred_ids is {pred_ids!r}; expected 'ids', 'classes' or ids for each class.")
+        raise ValueError(f"pred_ids is {pred_ids!r}; expected 'ids', 'classes' or the ids of each class.")
     if pred_ids is None or isinstance(pred_ids, str):
         return "ids" if pred_ids == "ids" or target_ids is None else "classes"
     return ids_by_class("pred_ids", pred_ids, num_classes)
@@ -198,11 +199,11 @@ def _usual_pred_void(preds_hold: PredsHold, ignore_index: tuple[int, ...], num_c
 
 
 def _refuse_class_as_void(pred_void: tuple[int, ...], num_classes: int, ignore_index: tuple[int, ...]) -> None:
-    """Raises ``ValueError`` for the id of a class in ``pred_void``, unless the truth ignores it too."""
+    """Raises ``ValueError`` for a class in ``pred_void``, unless the ground truth ignores it too."""
     if classes := sorted(set(pred_void) & set(range(num_classes)) - set(ignore_index)):
         raise ValueError(
-            f"pred_void holds {classes[0]}, which is a class in predictions; expected ids that are no class, so "
-            "leave it out, or ignore the class in the truth too (ignore_index)."
+            f"pred_void holds {classes[0]}, which is a class in predictions; expected ids that are no class. Leave it "
+            "out, or ignore the class on both sides by ignore_index."
         )
 
 
@@ -218,5 +219,7 @@ def _colors(colors: Iterable[Iterable[int]], num_classes: int) -> tuple[Color, .
         for color in as_iterable("colors", colors)
     ]
     if len(rows) != num_classes or any(len(row) != 3 or min(row) < 0 or max(row) > 255 for row in rows):
-        raise ValueError(f"colors is {rows}; expected {num_classes} of them, each red, green and blue from 0 to 255.")
+        raise ValueError(
+            f"colors is {quoted(rows)}; expected {num_classes} colours, each (red, green, blue) from 0 to 255."
+        )
     return tuple((red, green, blue) for red, green, blue in rows)

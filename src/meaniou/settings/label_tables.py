@@ -1,4 +1,4 @@
-"""The tables of a label space that a kernel reads."""
+"""The part of a label space that kernels read, as plain values."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,10 @@ class LabelTables:
     """The part of a label space that kernels read.
 
     Attributes:
-        ignored_classes: classes all of whose ids are void; they are in no mean, and NaN.
-        ignore: ids that are no class where a class is its own id.
-        target_ids: where it is not, each id of the truth with its bin (a class, or C for void), as
-            ``"id bin id bin ..."`` in the order of the ids; else empty.
+        ignored_classes: classes whose ids are all void; their scores are NaN and in no mean.
+        ignore: void ids of sides that hold class numbers.
+        target_ids: every id of the ground truth with its bin (a class, or C for void), as ``"id bin id bin ..."``
+            sorted by id; empty if the ground truth holds class numbers.
         preds_ids: the same for predictions.
     """
 
@@ -31,7 +31,7 @@ class LabelTables:
         pred_ids: IdsByClass | None,
         pred_void: tuple[int, ...],
     ) -> "LabelTables":
-        """The tables of the ids on both sides, each ``None`` where a class is its own id."""
+        """The tables of the ids on both sides; ``None`` means class numbers."""
         own_ids = tuple((c,) for c in range(num_classes))
         ignored = frozenset(c for c, labels in enumerate(ids or own_ids) if set(labels) <= set(ignore_index))
         ignore = set(ignored)
@@ -39,7 +39,7 @@ class LabelTables:
             ignore.update(ignore_index)
         elif pred_ids is None:
             ignore.update(pred_void)
-        # Class numbers on both sides share one list of ignored ids, so that another void of predictions needs a table.
+        # Class numbers on both sides share one list of void ids; other void ids in predictions need a table.
         if ids is None and pred_ids is None and pred_void != ignore_index:
             pred_ids = own_ids
         target_ids = _ids_with_bins(ids, ignore_index, frozenset())

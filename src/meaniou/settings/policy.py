@@ -1,4 +1,4 @@
-"""The policy: the settings that turn counts into scores, checked once and frozen."""
+"""The policy: the settings by which counts become scores, checked once and frozen."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,19 +12,21 @@ from meaniou.settings.label_space import LabelSpace
 
 @dataclass(frozen=True)
 class Policy:
-    """How counts become numbers; none of it changes what is counted.
+    """How counts become scores; a policy does not change the counts.
 
     Attributes:
-        average: ``"macro"``, ``"micro"``, ``"weighted"`` (by truth area) or ``"none"``.
-        void_preds: the effect of a void prediction on a valid pixel: a ``"miss"``, a void pixel (``"drop"``), or an
-            ``"error"``.
-        present: the classes that enter an average: those in truth or prediction (``"union"``) or in the truth
-            (``"target"``).
-        absent: the value of a class that is not present, for macro and none: nothing, 0, 1 or NaN.
-        classes: the classes that enter an average, sorted.
-        over: the order of averaging: pixels of the ``"dataset"`` first, or means over each ``"image"`` or ``"class"``.
-        worst_percent: percent of the lowest scores that are averaged, of images or of each class's
-            images; nothing for all.
+        average: ``"macro"``, ``"micro"``, ``"weighted"`` (by ground-truth area) or ``"none"``.
+        void_preds: how a void prediction on a valid pixel counts: as a miss of the true class (``"miss"``), as a void
+            pixel (``"drop"``), or not at all, because it raises (``"error"``).
+        present: which classes are present: those in ground truth or prediction (``"union"``), or those in the ground
+            truth (``"target"``).
+        absent: the score of a class that is not present, for the averages macro and none: left out (``"skip"``), 0
+            (``"zero"``), 1 (``"one"``) or NaN (``"nan"``).
+        classes: the class numbers that enter an average, sorted.
+        over: the order of averaging: sum the pixels of the ``"dataset"`` first, or take the mean per ``"image"`` or per
+            ``"class"`` first.
+        worst_percent: average only this percentage of the lowest scores (of images, or of each class's images); with
+            several values, the mean over them; empty for all scores.
     """
 
     average: Average = "macro"
@@ -63,21 +65,18 @@ class Policy:
         return cls(average, void_preds, present, absent, in_mean, over, percents)
 
     def under(self, space: LabelSpace, **rules: Any) -> "Policy":
-        """The same with other rules, by the keywords of ``of``; raises as that."""
+        """The same policy with other rules, by the keywords of ``of``; raises as ``of``."""
         return Policy.of(space, **{**vars(self), **rules})
 
 
 def _check_over(over: Over, average: Average, worst_percent: tuple[float, ...]) -> None:
-    """Raises ``ValueError`` if the order of averaging does not fit the average, or has no lowest scores."""
+    """Raises ``ValueError`` if ``average`` or ``worst_percent`` does not fit the order of averaging."""
     if worst_percent and over == "dataset":
-        raise ValueError(
-            "worst_percent is for over='image' or over='class'; expected one of them beside it, so add it."
-        )
+        raise ValueError("worst_percent is for scores per image. Pass over='image' or over='class' with it.")
     averages = {"dataset": get_args(Average), "image": ("macro",), "class": ("macro", "none")}
     if average not in averages[over]:
         raise ValueError(
-            f"average is {average!r} and over is {over!r}; expected average='macro', or 'none' with over='class', "
-            "since these are means over classes."
+            f"average is {average!r} and over is {over!r}; expected average='macro', or 'none' with over='class'."
         )
 
 
@@ -87,29 +86,27 @@ def _classes_in_mean(space: LabelSpace, classes: Iterable[int] | None, include_b
     if classes is not None:
         asked = {as_integer("classes", c) for c in as_iterable("classes", classes)}
         if outside := sorted(asked - in_mean):
-            raise ValueError(
-                f"classes holds {outside[0]}; expected class ids 0 to {space.num_classes - 1}, so drop it."
-            )
+            raise ValueError(f"classes holds {outside[0]}; expected class numbers 0 to {space.num_classes - 1}.")
         in_mean = asked
     in_mean -= space.ignored_classes
     if not include_background:
         in_mean.discard(0)
     if not in_mean:
         raise ValueError(
-            "No class is left for the mean after classes, include_background and ignore_index; leave at "
-            "least one class id in."
+            "No class is left for the mean: classes, include_background and ignore_index together exclude all of them. "
+            "Include at least one class."
         )
     return tuple(sorted(in_mean))
 
 
 def _percents(worst_percent: float | Iterable[float] | None) -> tuple[float, ...]:
-    """The percents in one number or several, as plain numbers; raises ``ValueError`` for what is no percent."""
+    """One or several percentages as a tuple of numbers; raises ``ValueError`` if one is not above 0 and up to 100."""
     if worst_percent is None:
         return ()
-    scalar = getattr(worst_percent, "ndim", None) == 0  # of an array or a tensor, which pass for iterable
+    scalar = getattr(worst_percent, "ndim", None) == 0  # a 0-d array or tensor only looks iterable
     percents: Any = worst_percent.item() if scalar else worst_percent  # type: ignore[union-attr]
     numbers = tuple(percents) if isinstance(percents, Iterable) else (percents,)
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, Real) or not 0 < float(number) <= 100:
-            raise ValueError(f"worst_percent holds {number!r}; expected percent above 0 and up to 100, such as 5.")
+            raise ValueError(f"worst_percent holds {number!r}; expected a percentage above 0 and up to 100, such as 5.")
     return tuple(number if isinstance(number, int) else float(number) for number in numbers)

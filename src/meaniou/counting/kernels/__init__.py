@@ -1,5 +1,5 @@
-"""The counting kernels, which turn prepared maps into counts and know nothing else of this package.
+"""The counting kernels, which turn prepared maps into counts and import nothing else of this package.
 
-A kernel is a module with the constant ``NAME`` and the functions ``count`` and ``count_images``, as those of
-``portable``. It may have ``why_not``, which gives the reason why it does not count some maps.
+A kernel is a module with the constant ``NAME`` and the functions ``count`` and ``count_images``, with the signatures of
+those in ``portable``. An optional function ``why_not`` returns the reason why the kernel cannot count some maps.
 """

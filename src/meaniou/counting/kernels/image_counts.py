@@ -1,7 +1,7 @@
-"""Counts of each image, which are all that scores per image need.
+"""Counts per image, int64 ``[4, C]``, which are all that scores per image need.
 
-They are int64 ``[4, C]``: for each class the pixels that are of it in both maps, in the truth, and in the prediction
-where the truth is a class, and pixels of the class with a void prediction.
+The four numbers of a class are its pixels in both maps, in the ground truth, in the prediction (where the ground truth
+is a class), and its ground-truth pixels with a void prediction.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def image_by_image(
     valid: Tensor | None,
     spec: CountSpec,
 ) -> tuple[Tensor, Tensor]:
-    """Counts of all images, and of each, ``[B, 4, C]``, by a kernel that counts them one after the other."""
+    """Counts of the batch, and of each image ``[B, 4, C]``, by calling ``count`` image by image."""
     total = count(preds[:0], target[:0], None if valid is None else valid[:0], spec)
     image_counts = total.new_empty(len(preds), 4, len(total) - 2)
     for i in range(len(preds)):

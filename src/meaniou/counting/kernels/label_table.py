@@ -1,6 +1,6 @@
-"""Tables of the labels that a map can hold, with the bin of each.
+"""Lookup tables from the labels of a map to their bins.
 
-A bin is a class, C (void) or C + 1 (outside).
+A bin is a class, C (void) or C + 1 (out of range).
 """
 
 import math
@@ -11,34 +11,35 @@ import torch
 from torch import Tensor
 
 NARROW = (torch.bool, torch.uint8, torch.int8)
-# Labels of a dense table; ids that lie further apart are sought one by one.
+# Most labels of a dense table; ids further apart are looked up one by one.
 MAX_WIDTH = 1 << 16
-# Whole numbers below are exact in float32, and the ends of their table fit into int32.
+# Whole numbers below this are exact in float32, and the ends of a table of them fit into int32.
 EXACT = 1 << 24
 
 
 class LabelTable(NamedTuple):
-    """The labels ``low .. high``, which are dense, and some sparse ones beyond, with their bins.
+    """The dense labels ``low .. high`` and some sparse labels beyond them, with their bins.
 
-    It holds the whole range of an 8-bit dtype. For a wider one its ends are outside labels, which stand for all beyond.
+    For an 8-bit dtype the dense labels are its whole range. For a wider dtype ``low`` and ``high`` are out of range and
+    stand for all labels beyond.
     """
 
     low: int
     high: int
-    dense: tuple[tuple[int, int], ...]  # labels from low to high, and their bins
-    sparse: tuple[tuple[int, int], ...]  # other labels, and their bins
+    dense: tuple[tuple[int, int], ...]  # labels from low to high with their bins
+    sparse: tuple[tuple[int, int], ...]  # labels beyond with their bins
     num_classes: int
-    by_number: bool  # a dense label that is not named, but below the number of classes, is its own bin
+    by_number: bool  # dense labels 0 to C - 1 without an entry are their own bins
 
     @property
     def width(self) -> int:
-        """Number of codes: dense labels, sparse ones, and one for pixels that are not valid."""
+        """Number of codes: one per dense label, one per sparse label, and one for invalid pixels."""
         return self.high - self.low + 1 + len(self.sparse) + 1
 
 
 @lru_cache(maxsize=256)
 def label_table(dtype: torch.dtype, num_classes: int, ignore: tuple[int, ...], ids: str) -> LabelTable:
-    """The table of the labels that a dtype can hold; ``ids`` are those of one side, as in ``CountSpec``."""
+    """The table for maps of a dtype; ``ignore`` and ``ids`` (of one side) are those of ``CountSpec``."""
     by_number = not ids
     bins = dict.fromkeys(ignore, num_classes) if by_number else bins_of_ids(ids)
     bins = {label: place for label, place in bins.items() if dtype == torch.bool or holds(dtype, label)}
@@ -53,7 +54,7 @@ def label_table(dtype: torch.dtype, num_classes: int, ignore: tuple[int, ...], i
     inside = [i for i in bins if low <= i <= high] + ([0, num_classes - 1] if by_number else [])
     inside = inside or [0]
     low, high = min(inside) - 1, max(inside) + 1
-    while low in bins:  # until neither end is a label with a bin of its own
+    while low in bins:  # until neither end has a bin of its own
         low -= 1
     while high in bins:
         high += 1
@@ -63,13 +64,13 @@ def label_table(dtype: torch.dtype, num_classes: int, ignore: tuple[int, ...], i
 
 
 def bins_of_ids(ids: str) -> dict[int, int]:
-    """The bin of each label that the ids of a ``CountSpec`` name."""
+    """The bin of each label in the ids of a ``CountSpec``."""
     numbers = list(map(int, ids.split()))
     return dict(zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def bins_of_codes(table: LabelTable, device: torch.device) -> Tensor:
-    """Bins of the dense labels of a table, of the sparse ones, and of the code for pixels that are not valid."""
+    """Bin of each code of a table, int64 ``[width]``: dense labels, sparse labels, invalid pixels."""
     label = torch.arange(table.low, table.low + table.width, device=device)
     own = (label >= 0) & (label < table.num_classes) if table.by_number else label.new_zeros((), dtype=torch.bool)
     bins = torch.where(own, label, table.num_classes + 1)
@@ -83,12 +84,12 @@ def bins_of_codes(table: LabelTable, device: torch.device) -> Tensor:
 
 
 def sparse_labels(table: LabelTable, device: torch.device) -> Tensor:
-    """The sparse labels of a table, int64, in their order."""
+    """The sparse labels of a table, int64, sorted."""
     return torch.tensor([i for i, _ in table.sparse], device=device)
 
 
 def holds(dtype: torch.dtype, label: int) -> bool:
-    """Whether a dtype can store a label exactly; a comparison with another one would first round or overflow it."""
+    """Whether a dtype can store a label exactly; other labels would be rounded or overflow in a comparison."""
     if dtype.is_floating_point:
         odd, digits = abs(label) // max(1, label & -label), 1 - round(math.log2(torch.finfo(dtype).eps))
         return odd.bit_length() <= digits and abs(label) <= torch.finfo(dtype).max

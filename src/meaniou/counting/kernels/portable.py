@@ -1,7 +1,7 @@
 """The kernel for every device: counts by PyTorch operators, in tiles that bound the memory.
 
-Each side of a pixel becomes a small code. The two codes name a cell of a table, the cells are counted, and the table is
-folded into the bins, so that ignored ids and outside labels cost no pass of their own over the map.
+Each label becomes a small code. The pair of codes of a pixel is a cell of a table; the cells are counted, and the table
+is folded into the confusion matrix at the end. So ignored ids and labels out of range need no extra pass over the map.
 """
 
 import math
@@ -16,23 +16,23 @@ from meaniou.counting.kernels.spec import CountSpec
 
 NAME = "portable"
 
-# Pixels a tile. One core (EPYC, 1 MiB L2), ns/px of uint8 maps: 2.1 at 2^16, 1.6 at 2^17, 1.4 at 2^18, which takes
+# Pixels per tile. On one core (EPYC, 1 MiB L2) uint8 maps take 2.1 ns/px at 2^16, 1.6 at 2^17, and 1.4 at 2^18 with
 # twice the memory.
 CPU_TILE = 1 << 17
 ACCELERATOR_TILE = 1 << 20
-# Bytes of the scores of a tile, so that what is compared stays in the cache.
+# Bytes of the scores of a tile, so that they stay in the cache.
 CPU_SCORES = 1 << 21
 ACCELERATOR_SCORES = 1 << 24
-# Cells of a table that is counted as it is and folded afterwards; beyond, each pixel is sent to its bin at once.
+# Most cells of a table that is folded at the end; beyond, pixels are counted in their bins directly.
 MAX_TABLE = 1 << 17
-# Cells of all copies of the counts on an accelerator.
+# Most cells of all copies of the counts on an accelerator.
 MAX_COPIED = 1 << 20
 
 
 def count(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> Tensor:
-    """Counts of all pixels, int64 ``[C + 2, C + 2]`` with truth in rows, on the device of ``preds``.
+    """Counts of all pixels, int64 ``[C + 2, C + 2]`` with the ground truth in rows, on the device of ``preds``.
 
-    ``valid`` is bool of the map's shape; ``CountSpec`` says what the two maps may be.
+    ``valid`` is a bool mask of the map's shape; ``CountSpec`` explains the forms of the two maps.
     """
     maps = (preds, target) if valid is None else (preds, target, valid)
     flat = {spec.preds_form, spec.target_form}.isdisjoint(("scores", "one-hot"))
@@ -44,12 +44,12 @@ def count(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) 
 
 
 def count_images(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> tuple[Tensor, Tensor]:
-    """The same counts, and those of each image, int64 ``[B, 4, C]``, as ``image_counts`` says."""
+    """The same counts, and those of each image, int64 ``[B, 4, C]``; see ``image_counts``."""
     return image_by_image(count, preds, target, valid, spec)
 
 
 def count_on_cpu(truth: PixelReader, prediction: PixelReader, valid: Tensor | None, num_classes: int) -> Tensor:
-    """Counts pairs of codes and folds their table at the end, or counts bins at once if that is larger than the map."""
+    """Counts pairs of codes in a table and folds it; counts bins directly if the table is larger than the map."""
     rows, columns, size = truth.bins(), prediction.bins(), num_classes + 2
     parts = tiles(truth, prediction, valid, CPU_TILE, CPU_SCORES)
     width = columns.numel()
@@ -67,7 +67,7 @@ def count_on_cpu(truth: PixelReader, prediction: PixelReader, valid: Tensor | No
 
 
 def _add(table: Tensor, cell: Tensor) -> None:
-    """Counts a tile into a table on the CPU."""
+    """Adds the cells of a tile to a table on the CPU."""
     if table.numel() <= min(MAX_TABLE, cell.numel()):
         table += torch.bincount(cell, minlength=table.numel())
     else:
@@ -75,10 +75,10 @@ def _add(table: Tensor, cell: Tensor) -> None:
 
 
 def count_without_sync(truth: PixelReader, prediction: PixelReader, valid: Tensor | None, num_classes: int) -> Tensor:
-    """Counts by ``scatter_add_`` alone, so that nothing asks the device for a value.
+    """Counts by ``scatter_add_`` alone, which never waits for a value from the device.
 
-    The copies of a cell lie side by side and neighbouring pixels take different ones, or the many pixels of one region
-    would queue for the same cell.
+    Each cell has several adjacent copies, and neighbouring pixels use different ones: otherwise the many pixels of one
+    region would queue for the same cell.
     """
     size = num_classes + 2
     copies = max(1, min(64, MAX_COPIED // (size * size)))
@@ -95,14 +95,14 @@ def count_without_sync(truth: PixelReader, prediction: PixelReader, valid: Tenso
 def tiles(
     truth: PixelReader, prediction: PixelReader, valid: Tensor | None, pixels: int, scores: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Codes of truth and prediction, tile after tile."""
+    """Codes of ground truth and prediction, tile by tile."""
     void = truth.bins().numel() - 1 if valid is not None else 0
     for block in blocks(truth.shape, max(1, min(pixels, scores // max(truth.cost, prediction.cost)))):
         yield masked(truth.read(block), valid, block, void), prediction.read(block)
 
 
 def masked(codes: Tensor, valid: Tensor | None, block: Block, void: int) -> Tensor:
-    """Gives pixels that are not valid the code of the void."""
+    """Sets the codes of invalid pixels to ``void``, in place."""
     return codes if valid is None else codes.masked_fill_(~valid[block].reshape(-1), void)
 
 

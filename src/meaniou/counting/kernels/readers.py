@@ -1,6 +1,6 @@
-"""Readers that turn one side of the pixels into small codes, block after block, and name the bin of each code.
+"""Readers that turn one side of a batch into small codes, block by block, and list the bin of each code.
 
-A bin is a class, C (void) or C + 1 (outside), as in ``label_table``.
+A bin is a class, C (void) or C + 1 (out of range), as in ``label_table``.
 """
 
 import typing
@@ -15,34 +15,34 @@ from meaniou.counting.kernels.label_table import NARROW, LabelTable, bins_of_cod
 from meaniou.counting.kernels.spec import CountSpec
 
 Block = tuple[slice, ...]
-Scratch = Callable[[torch.Size], Tensor]  # memory of a shape, which the next call overwrites
+Scratch = Callable[[torch.Size], Tensor]  # memory of a shape that the next call reuses
 
-# From so many classes on, the best group of classes is sought first: one pass over the scores instead of four.
+# From this number of classes on, the best group of classes is found first: one pass over the scores instead of four.
 MANY_CLASSES = 96
 GROUP = 8
-# Images with fewer pixels are too small to be read class by class.
+# Images with fewer pixels are too small for reading class by class.
 MIN_PIXELS = 64
-# Sparse labels that are compared with each pixel; more are sought in their order.
+# Up to this number sparse labels are compared with each pixel; more are found by binary search.
 MANY_SPARSE = 4
 
 
 class PixelReader(typing.Protocol):
-    """One side of the pixels: how a block becomes codes, and the bin that each code stands for."""
+    """One side of a batch: turns blocks into codes, and lists the bin of each code."""
 
     data: Tensor
     shape: torch.Size  # of the map, without the classes
     num_classes: int
-    cost: int  # bytes of scratch a pixel
+    cost: int  # bytes of scratch per pixel
 
     def bins(self) -> Tensor:
-        """Bin of each code, int64 ``[width]``, not to be changed; the last code is for pixels that are not valid."""
+        """Bin of each code, int64 ``[width]``, read-only; the last code is for invalid pixels."""
 
     def read(self, block: Block) -> Tensor:
-        """Codes of a block in row-major order, int32 ``[n]``, the caller's own to change."""
+        """Codes of a block in row-major order, int32 ``[n]``, which the caller may change."""
 
 
 def target_reader(target: Tensor, spec: CountSpec) -> PixelReader:
-    """The reader of the truth."""
+    """The reader of the ground truth."""
     return _reader(target, spec.target_form, spec.target_ids, spec)
 
 
@@ -61,9 +61,9 @@ def _reader(data: Tensor, form: str, ids: str, spec: CountSpec) -> PixelReader:
 
 
 class LabelReader:
-    """A map of labels. Code 0 is the lowest label of its table; labels beyond the table are clamped to its ends.
+    """A label map. Code 0 is the lowest label of its table; labels beyond the table are clamped to its ends.
 
-    Each sparse label has a code of its own after the dense ones.
+    Each sparse label has its own code after the dense ones.
     """
 
     def __init__(self, data: Tensor, table: LabelTable) -> None:
@@ -79,7 +79,7 @@ class LabelReader:
         if self.narrow:
             codes = tile.to(torch.int32, copy=True)
             return codes.sub_(low) if low else codes
-        if tile.is_floating_point():  # a fraction is no label; NaN differs from its floor
+        if tile.is_floating_point():  # fractions and NaN, which differ from their floor, are out of range
             codes = tile.float().masked_fill(tile != tile.floor(), high).clamp_(low, high)
         else:
             # uint16 and uint32 have no clamp, and int16 may not hold the ends of a table of ids.
@@ -97,14 +97,14 @@ class LabelReader:
 
 
 class ScoreReader:
-    """A map that is decided pixel by pixel; but for ignored classes, the codes are the bins."""
+    """A map of scores or class planes, one class per pixel; except for ignored classes, codes are bins."""
 
     def __init__(
         self, data: Tensor, shape: torch.Size, decide: Callable[[Tensor, Scratch], Tensor], spec: CountSpec
     ) -> None:
         self.data, self.shape, self.decide, self.num_classes = data, shape, decide, spec.num_classes
         self.ignored = tuple(i for i in spec.ignore if 0 <= i < spec.num_classes)
-        # Memory for one tile, reused: fresh memory of this size costs more than what is done in it.
+        # Memory for one tile, reused: allocating it costs more than the computation in it.
         self.spare = data.new_empty(0, dtype=torch.float64 if data.dtype == torch.float64 else torch.float32)
         planes = data.shape[: data.dim() - len(shape)].numel()
         lies_flat = data.dim() == len(shape) or data.movedim(0, 1).is_contiguous()
@@ -127,9 +127,10 @@ class ScoreReader:
 
 
 def layout(scores: Tensor) -> tuple[tuple[int, ...], int] | None:
-    """How scores lie: strides of image and class where pixels lie side by side, or of the pixel where classes do.
+    """The memory layout of scores: strides, and the number of pixels per image.
 
-    With them the pixels of an image, 0 where that does not matter; None where neither lies side by side.
+    If pixels are contiguous, the strides are those of image and class. If classes are (channels last), there is one
+    stride, of the pixel, and the number is 0. ``None`` if neither is contiguous.
     """
     if scores[:1, :1].numel() >= MIN_PIXELS and scores[0, 0].is_contiguous():
         return scores.stride()[:2], scores[0, 0].numel()
@@ -149,9 +150,9 @@ def _bins_of_classes(ignored: tuple[int, ...], num_classes: int, device: torch.d
 
 
 def cached_table(device: torch.device, make: Callable[..., Tensor], *settings: Any, kept: bool = False) -> Tensor:
-    """A table, kept on the CPU; on an accelerator made anew, since copies wait and a captured graph owns what it makes.
+    """A table, cached on the CPU and made anew on an accelerator: a copy waits, and a captured graph owns its memory.
 
-    One with too many steps to be made anew is copied there once, and ``kept`` for ever.
+    A table that takes many steps to make is copied to the accelerator once and, with ``kept``, cached there.
     """
     if device.type == "cpu":
         return _made_on_cpu(make, *settings)
@@ -176,9 +177,8 @@ def _above_threshold(threshold: float, tile: Tensor, _: Scratch) -> Tensor:
 def _first_maximum(tile: Tensor, scratch: Scratch) -> Tensor:
     """The class of the first maximum of scores ``[C, n]``, C where one of them is NaN.
 
-    The maximum of a pixel with a NaN is NaN and equals nothing, so that no class is found there. Classes that lie side
-    by side (channels last) are the case where ``argmax`` is the faster way on a CPU; elsewhere it takes 4 to 10 times
-    as long.
+    The maximum of a pixel with NaN is NaN and equals no score, so no class is found there. On a CPU ``argmax`` is
+    faster for channels-last scores only; for others it takes 4 to 10 times as long.
     """
     num_classes = tile.shape[0]
     if num_classes > 1 and tile.stride(0) == 1 and tile.device.type == "cpu":
@@ -189,12 +189,12 @@ def _first_maximum(tile: Tensor, scratch: Scratch) -> Tensor:
         return _maximum_by_groups(tile)
     spare = scratch(tile.shape)
     scores = tile if tile.dtype == spare.dtype else spare.copy_(tile)
-    # Into a tensor of the same dtype the comparison is vectorised; to bool it takes five times as long.
+    # The comparison is vectorised if its result has the same dtype; a bool result takes five times as long.
     return _first(torch.eq(scores, scores.amax(0), out=spare))
 
 
 def _maximum_by_groups(tile: Tensor) -> Tensor:
-    """The same: the first group of classes that holds the maximum, then the first class of that group."""
+    """The same in two steps: the first group of classes with the maximum, then the first class in that group."""
     num_classes = tile.shape[0]
     whole = num_classes // GROUP * GROUP
     groups = tile[:whole].unflatten(0, (-1, GROUP)).amax(1)
@@ -210,12 +210,12 @@ def _maximum_by_groups(tile: Tensor) -> Tensor:
 
 
 def _wide(scores: Tensor) -> Tensor:
-    """Half types as float32, which is faster and holds the number of any class."""
+    """16-bit scores as float32, which is faster and can hold any class number."""
     return scores.float() if scores.element_size() < 4 else scores
 
 
 def _single_one(tile: Tensor, scratch: Scratch) -> Tensor:
-    """The class of one-hot planes ``[C, n]``, C + 1 where a pixel is not a single 1 among zeros."""
+    """The class of class planes ``[C, n]``, C + 1 for pixels without a single 1 among zeros."""
     num_classes, spare = tile.shape[0], scratch(tile.shape)
     single = torch.ne(spare.copy_(tile), 0, out=spare).sum(0) == 1
     first = _first(torch.eq(spare.copy_(tile), 1, out=spare))
@@ -223,12 +223,12 @@ def _single_one(tile: Tensor, scratch: Scratch) -> Tensor:
 
 
 def _first(hit: Tensor) -> Tensor:
-    """Index of the first 1 in each column of ``[C, n]`` zeros and ones, C where there is none; ``hit`` is used up."""
+    """Index of the first 1 in each column of ``[C, n]`` zeros and ones, C if there is none; overwrites ``hit``."""
     num_classes = hit.shape[0]
     weight = torch.arange(num_classes, 0, -1, dtype=hit.dtype, device=hit.device)[:, None]
     return num_classes - hit.mul_(weight).amax(0)
 
 
 def at(data: Tensor, place: tuple[Any, ...]) -> Tensor:
-    """The part of ``[*]`` or ``[C, *]`` at a place of the map."""
+    """The part of a map ``[*]`` or ``[C, *]`` at an index or slices of ``[*]``."""
     return data[(..., *place)]

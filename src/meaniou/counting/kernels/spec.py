@@ -1,9 +1,9 @@
-"""The specification of a count, in plain values that an operator of PyTorch can carry."""
+"""The specification of a count, in plain values that a PyTorch operator accepts as arguments."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple, get_type_hints
 
-# Types of the fields, in the words of PyTorch's schemas.
+# Types of the fields in PyTorch's schemas.
 SCHEMA_TYPES = {str: "str", int: "int", float: "float", bool: "bool", tuple[int, ...]: "int[]"}
 
 
@@ -11,9 +11,9 @@ class CountSpec(NamedTuple):
     """How the pixels of a batch are read and counted: the arguments of the operators, after the three maps.
 
     A form is ``"labels"`` (``[*]``), ``"scores"`` or ``"one-hot"`` (``[B, C, *]``) or ``"threshold"`` (floating
-    ``[*]``). The ids of a side name each label that stands for a class or for the void, with its bin, as
-    ``"label bin label bin ..."`` in the order of the labels; without them a class is its own label, and ``ignore``
-    holds the void. They are text since of 300 numbers PyTorch's dispatcher carries a tuple in 25 µs, and the text in 1.
+    ``[*]``). ``target_ids`` and ``preds_ids`` list the labels of classes and void with their bins, as
+    ``"label bin label bin ..."`` sorted by label. Where they are empty, labels are class numbers and ``ignore`` lists
+    the void ids. They are text because PyTorch's dispatcher passes 300 numbers in 1 µs as text, in 25 µs as a tuple.
     """
 
     preds_form: str
@@ -28,13 +28,13 @@ class CountSpec(NamedTuple):
 
     @classmethod
     def unpack(cls, arguments: Iterable[Any]) -> "CountSpec":
-        """The specification that ``*spec`` was packed from, after the dispatcher has made lists of its tuples."""
+        """The specification from the arguments of an operator; the dispatcher has turned tuples into lists."""
         values: list[Any] = [tuple(value) if isinstance(value, list) else value for value in arguments]
         return cls(*values)
 
     @classmethod
     def schema(cls) -> str:
-        """The fields as arguments of an operator."""
+        """The fields as the schema of an operator's arguments."""
         arguments = []
         for name, kind in get_type_hints(cls).items():
             default = cls._field_defaults.get(name)

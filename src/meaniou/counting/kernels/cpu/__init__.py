@@ -1,7 +1,7 @@
-"""The kernel for the CPU: loops that Numba compiles, on as many threads as PyTorch has.
+"""The kernel for the CPU: loops compiled by Numba, on as many threads as PyTorch uses.
 
-What lies flat in memory is read where it lies. Anything else (strided views, bytes that do not begin at a word, masks,
-one-hot planes, thresholds) goes through a small buffer, block after block.
+Contiguous maps are read in place. Everything else (strided views, bytes not aligned to 8, masks, class planes,
+thresholds) is copied block by block through a small buffer.
 """
 
 from functools import lru_cache, partial
@@ -24,18 +24,18 @@ NAME = "cpu"
 
 BYTES = (torch.bool, torch.uint8, torch.int8)
 INFINITY = {torch.float16: np.int16(0x7C00), torch.bfloat16: np.int16(0x7F80)}  # as bits
-# Pixels of label maps, and scores, for which another thread is worth its start of about 50 µs.
+# Pixels of label maps, and scores, that are worth the start of another thread (about 50 µs).
 LABELS_PER_THREAD, SCORES_PER_THREAD = 1 << 19, 1 << 20
-# Pixels whose running maximum is held: 8 bytes each, twice in the cache of the first level.
+# Pixels whose running maximum is kept, 8 bytes each (64 KiB).
 SCORE_TILE = 1 << 13
-# A buffer that labels or scores are copied to is this part of a tile of the portable kernel: two are held at a time.
+# A buffer for labels or scores is a tile of the portable kernel divided by this: two buffers are in use at a time.
 SHARE = 4
 NO_SPARSE = np.empty(0, np.int64)
-Table = tuple[Array, int, Array]  # the part of a cell's index by code, the lowest label, the sparse labels
+Table = tuple[Array, int, Array]  # each code's part of a cell index, the lowest label, the sparse labels
 
 
 def count(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> Tensor:
-    """Counts of all pixels, int64 ``[C + 2, C + 2]`` with truth in rows; arguments are those of the portable kernel."""
+    """Counts of all pixels, int64 ``[C + 2, C + 2]``, as by the portable kernel."""
     preds, target = preds.detach(), target.detach()
     truth, prediction = target_reader(target, spec), preds_reader(preds, spec)
     size = spec.num_classes + 2
@@ -51,9 +51,9 @@ def count(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) 
 
 
 def count_images(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> tuple[Tensor, Tensor]:
-    """The same counts, and those of each image, int64 ``[B, 4, C]``, from the same pass, as ``image_counts`` says.
+    """The same counts, and those of each image, int64 ``[B, 4, C]``, in one pass; see ``image_counts``.
 
-    An image takes about 2 µs of its own, and 0.7 ns for each cell of the counts.
+    Each image adds about 2 µs, and 0.7 ns per cell of the counts.
     """
     preds, target = preds.detach(), target.detach()
     truth, prediction = target_reader(target, spec), preds_reader(preds, spec)
@@ -86,7 +86,7 @@ def count_images(preds: Tensor, target: Tensor, valid: Tensor | None, spec: Coun
 def _in_loops(
     truth: PixelReader, prediction: PixelReader, spec: CountSpec, valid: Tensor | None
 ) -> TypeGuard[LabelReader]:
-    """Whether the compiled loops read both sides; other maps become codes first."""
+    """Whether the compiled loops can read both sides; other maps are converted to codes first."""
     if valid is not None or not isinstance(truth, LabelReader) or truth.data.is_floating_point():
         return False
     labels = isinstance(prediction, LabelReader) and not prediction.data.is_floating_point()
@@ -94,7 +94,7 @@ def _in_loops(
 
 
 def _lies_flat(truth: LabelReader, prediction: PixelReader, preds: Tensor) -> tuple[Add, int] | None:
-    """What counts maps that are read where they lie, and the pixels that are worth a thread; None for other maps."""
+    """The loop for maps that can be read in place, and the pixels that are worth a thread; None for other maps."""
     if not _is_flat(truth.data):
         return None
     if isinstance(prediction, LabelReader):
@@ -114,7 +114,7 @@ def _is_flat(labels: Tensor) -> bool:
 
 
 def _count_blocks(truth: LabelReader, prediction: PixelReader, counts: Array) -> None:
-    """Counts what does not lie flat, block after block, through a buffer."""
+    """Counts maps that are not contiguous, block by block through a buffer."""
     if isinstance(prediction, LabelReader):
         for block in blocks(truth.shape, max(1, portable.CPU_TILE // SHARE)):
             target, preds = _flat(truth.data, block), _flat(prediction.data, block)
@@ -148,7 +148,7 @@ def _add_labels(preds: Array, target: Array, tables: tuple[Table, Table], start:
 def _of_scores(
     truth: LabelReader, target: Tensor, prediction: PixelReader, flat: Tensor, strides: tuple[int, ...], pixels: int
 ) -> Add:
-    """Counts scores that lie flat, by their layout."""
+    """The loop for the layout of flat scores."""
     scores = (flat.view(torch.int16) if flat.dtype in INFINITY else flat).numpy()
     nan_above = INFINITY.get(flat.dtype, np.int16(0))
     tables = _table(truth.table, truth.num_classes + 2), (prediction.bins().numpy(), 0, NO_SPARSE)
@@ -167,8 +167,8 @@ def _add_scores(
     stop: int,
     counts: Array,
 ) -> None:
-    best, answer = np.empty(SCORE_TILE, scores.dtype), np.empty(SCORE_TILE, np.int32)
-    loops.count_scores(scores, *shape, target, start, stop, *tables, counts, best, answer)
+    best, buffer = np.empty(SCORE_TILE, scores.dtype), np.empty(SCORE_TILE, np.int32)
+    loops.count_scores(scores, *shape, target, start, stop, *tables, counts, best, buffer)
 
 
 def _add_scores_last(
@@ -184,7 +184,7 @@ def _add_scores_last(
 
 
 def _count_codes(truth: PixelReader, prediction: PixelReader, valid: Tensor | None, counts: Array) -> None:
-    """Counts any maps by the codes of their readers."""
+    """Counts any maps from the codes of their readers."""
     rows, cols = truth.bins().numpy() * (truth.num_classes + 2), prediction.bins().numpy()
     for row, column in tiles(truth, prediction, valid, max(1, portable.CPU_TILE // 2), portable.CPU_SCORES):
         codes = column.numpy(), row.numpy()
@@ -200,20 +200,20 @@ def _array(labels: Tensor) -> Array:
 
 
 def _aligned(labels: Tensor) -> Array:
-    """The bytes of labels, at an address that can be read in words."""
+    """The bytes of labels, copied if their address is not a multiple of 8."""
     return (labels if labels.data_ptr() % 8 == 0 else labels.clone()).view(torch.uint8).numpy()
 
 
 @lru_cache(maxsize=64)
 def _table(table: LabelTable, scale: int) -> Table:
-    """Bins of the dense labels from the lowest on, then of the sparse ones, times ``scale``; the lowest; the sparse."""
+    """Bins times ``scale`` of dense, then sparse labels; the lowest dense label; the sparse labels."""
     bins = bins_of_codes(table, torch.device("cpu")).numpy()
     return bins[:-1] * scale, table.low, np.array([i for i, _ in table.sparse], np.int64)
 
 
 @lru_cache(maxsize=64)
 def _byte_table(table: LabelTable, scale: int) -> Array:
-    """The same for each of the 256 bytes that may be stored: the negative labels of int8 are the upper half."""
+    """Bins times ``scale`` of each of the 256 bytes; the negative labels of int8 are the upper half."""
     bins, low, _ = _table(table, scale)
     stored = np.arange(256)
     signed = np.where(stored > 127, stored - 256, stored) if low < 0 else np.minimum(stored, table.high)

@@ -1,8 +1,8 @@
-"""Loops over flat arrays, which Numba compiles for the dtypes in use; nothing here knows of tensors or threads.
+"""Loops over flat arrays, compiled by Numba for the dtypes in use; they are independent of tensors and threads.
 
-Tables of ``rows`` and ``cols`` hold the part of a cell's index that a code stands for, so that a pixel is counted in
-``counts[rows[truth] + cols[prediction]]``. Neighbouring pixels are mostly alike, so whole blocks of one pair are found
-first, by comparisons that run many pixels at a time, and counted at once.
+The tables ``rows`` and ``cols`` hold each code's part of a cell index: a pixel is counted in
+``counts[rows[truth] + cols[prediction]]``. Neighbouring pixels are mostly alike, so blocks in which all pixels have the
+same pair are found first, by vectorised comparisons, and counted at once.
 """
 
 from collections.abc import Callable
@@ -17,22 +17,22 @@ BLOCK, PART = 64, 8
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compiled at the first call of a signature, free of the interpreter's lock, kept on disk if that is possible."""
+    """Compiles at the first call with a signature, without the GIL, and caches on disk if possible."""
     try:
         return njit(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError:  # there is no folder that can be written
+    except RuntimeError:  # no folder is writable
         return njit(nogil=True, error_model="numpy")(function)
 
 
 @compiled
 def count_bytes(preds, target, start, stop, rows, cols, counts):
-    """Bytes of arrays that are aligned to eight, which are read as uint64; the tables have 256 entries."""
+    """Counts maps of bytes, aligned to 8 and read as uint64; the tables have 256 entries."""
     for i in range(start, min(stop, (start + 7) // 8 * 8)):
         counts[rows[target[i]] + cols[preds[i]]] += 1
     start = min(stop, (start + 7) // 8 * 8)
     whole = stop - (stop - start) % 64
     preds8, target8 = preds[start:whole].view(np.uint64), target[start:whole].view(np.uint64)
-    # From 0 on and in steps of 1: loops whose index may be negative, or takes steps, come out a quarter slower or more.
+    # From 0 in steps of 1: with a possibly negative index or larger steps the loop is a quarter slower or more.
     for i in range(preds8.size // 8):
         block = 8 * i
         a, b = preds8[block] & BYTE, target8[block] & BYTE
@@ -57,10 +57,10 @@ def count_bytes(preds, target, start, stop, rows, cols, counts):
 
 @compiled
 def count_labels(preds, target, start, stop, rows, cols, counts):
-    """Labels of any two dtypes, by tables of both sides: the parts of the index, the lowest label, the sparse labels.
+    """Counts label maps of any two dtypes; a table is the parts of the index, the lowest label and the sparse labels.
 
-    The tables are plain tuples: named ones take 1 µs more to pass, of the 50 of a small update, and reading them for
-    each pixel, instead of once, five times as long.
+    The tables are plain tuples: named tuples take 1 µs longer to pass, of 50 µs for a small update. They are unpacked
+    once: reading them for every pixel takes five times as long.
     """
     row_parts, row_low, row_sparse = rows
     col_parts, col_low, col_sparse = cols
@@ -87,7 +87,7 @@ def count_labels(preds, target, start, stop, rows, cols, counts):
 
 @njit(nogil=True, inline="always")
 def _alike(preds, target, start, number):
-    """Whether so many pixels are all of one pair; without an early end, so that it is a few wide instructions."""
+    """Whether ``number`` pixels all have the same pair; without an early exit, so it compiles to vector code."""
     a, b = preds[start], target[start]
     differ = (a ^ a) | (b ^ b)
     for i in range(1, number):
@@ -97,7 +97,7 @@ def _alike(preds, target, start, number):
 
 @njit(nogil=True, inline="always")
 def _code(label, low, size, sparse):
-    """Place of a label in its table: dense labels from ``low`` on, the ends for all beyond, then sparse ones."""
+    """Code of a label: dense labels from ``low`` on, then sparse labels; others get the code of the nearer end."""
     place = np.uint64(np.int64(label)) - np.uint64(low)
     dense = np.uint64(size - sparse.size)
     return np.int64(place) if place < dense else _code_beyond(np.int64(label), low, size, sparse)
@@ -120,41 +120,41 @@ def _code_beyond(label, low, size, sparse):
 @compiled
 def count_scores(
     scores, image_stride, class_stride, num_classes, pixels, nan_above,
-    target, start, stop, rows, cols, counts, best, answer,
+    target, start, stop, rows, cols, counts, best, buffer,
 ):  # fmt: skip
-    """Scores whose pixels lie side by side, beside labels: a running maximum over tiles of the size of ``best``.
+    """Counts scores with contiguous pixels against labels: a running maximum over tiles of the size of ``best``.
 
-    ``scores`` is flat: those of class c for image b begin at ``b * image_stride + c * class_stride``. Pixels are
-    numbered over all images. Half types come as int16, where ``nan_above`` holds the bits of infinity.
+    ``scores`` is flat: class c of image b begins at ``b * image_stride + c * class_stride``. Pixels are numbered over
+    all images. 16-bit scores are passed as int16, with the bits of infinity as ``nan_above``.
     """
     while start < stop:
         image = start // pixels
         n = min(best.size, (image + 1) * pixels - start, stop - start)
         first = image * image_stride + start - image * pixels
-        top, answers = best[:n], answer[:n]
-        undefined = _begin(scores[first : first + n], nan_above, top, answers)
+        top, predicted = best[:n], buffer[:n]
+        undefined = _begin(scores[first : first + n], nan_above, top, predicted)
         c = 1
         while c < num_classes:
             place = first + c * class_stride
-            follows = place + class_stride if c + 1 < num_classes else place  # the last one twice is the last one
+            follows = place + class_stride if c + 1 < num_classes else place  # the last class may be compared twice
             one, other = scores[place : place + n], scores[follows : follows + n]
-            undefined |= _raise_by_two(one, other, nan_above, top, answers, c)
+            undefined |= _raise_by_two(one, other, nan_above, top, predicted, c)
             c += 2
         if undefined:
-            _void_undefined(scores, first, class_stride, num_classes, nan_above, answers)
-        count_labels(answers, target[start : start + n], 0, n, rows, cols, counts)
+            _void_undefined(scores, first, class_stride, num_classes, nan_above, predicted)
+        count_labels(predicted, target[start : start + n], 0, n, rows, cols, counts)
         start += n
 
 
 @compiled
 def count_scores_last(
     scores, pixel_stride, num_classes, nan_above,
-    target, start, stop, rows, cols, counts, answer,
+    target, start, stop, rows, cols, counts, buffer,
 ):  # fmt: skip
-    """The same for scores whose classes lie side by side: those of pixel i begin at ``i * pixel_stride``."""
+    """The same for scores with contiguous classes (channels last): pixel i begins at ``i * pixel_stride``."""
     while start < stop:
-        n = min(answer.size, stop - start)
-        answers = answer[:n]
+        n = min(buffer.size, stop - start)
+        predicted = buffer[:n]
         for i in range(n):
             first = (start + i) * pixel_stride
             of_pixel = scores[first : first + num_classes]
@@ -163,14 +163,14 @@ def count_scores_last(
                 undefined |= is_nan(of_pixel[c], nan_above)
                 if rank(of_pixel[c]) > top:
                     top, label = rank(of_pixel[c]), c
-            answers[i] = num_classes if undefined else label
-        count_labels(answers, target[start : start + n], 0, n, rows, cols, counts)
+            predicted[i] = num_classes if undefined else label
+        count_labels(predicted, target[start : start + n], 0, n, rows, cols, counts)
         start += n
 
 
 @compiled
 def fold_image(one, counts, image_counts):
-    """Adds the counts of an image to those of all, takes from them what is kept of it, and leaves zeros."""
+    """Adds the counts ``one`` of an image to ``counts`` and to its image counts, and resets ``one`` to 0."""
     num_classes = image_counts.shape[1]
     size = num_classes + 2
     for truth in range(num_classes):
@@ -188,46 +188,46 @@ def fold_image(one, counts, image_counts):
 
 
 @compiled
-def _begin(scores, nan_above, top, answers):
+def _begin(scores, nan_above, top, predicted):
     undefined = False
     for i in range(top.size):
         top[i] = rank(scores[i])
-        answers[i] = 0
+        predicted[i] = 0
         undefined |= is_nan(scores[i], nan_above)
     return undefined
 
 
 @compiled
-def _raise_by_two(first, second, nan_above, top, answers, c):
-    """Takes two classes into the maximum, the first of equal ones; gives whether one of their scores is NaN."""
+def _raise_by_two(first, second, nan_above, top, predicted, c):
+    """Updates the maximum with two classes (the first of equal ones wins); returns whether a score is NaN."""
     undefined = False
     for i in range(top.size):
         a, b, old = rank(first[i]), rank(second[i]), top[i]
         new = b if b > a else a
         label = np.int32(c + 1) if b > a else np.int32(c)
-        answers[i] = label if new > old else answers[i]
+        predicted[i] = label if new > old else predicted[i]
         top[i] = new if new > old else old
         undefined |= is_nan(first[i], nan_above) | is_nan(second[i], nan_above)
     return undefined
 
 
 @compiled
-def _void_undefined(scores, first, class_stride, num_classes, nan_above, answers):
-    """The class is ``num_classes``, which is void, where a score is NaN."""
-    for i in range(answers.size):
+def _void_undefined(scores, first, class_stride, num_classes, nan_above, predicted):
+    """Sets the prediction to ``num_classes``, void, where a score is NaN."""
+    for i in range(predicted.size):
         for c in range(num_classes):
             if is_nan(scores[first + c * class_stride + i], nan_above):
-                answers[i] = num_classes
+                predicted[i] = num_classes
                 break
 
 
 def rank(score):
-    """A number in the order of the scores. Numba takes ``_rank``, which overloads it; Python has no use for it."""
+    """A number in the order of the scores; only for Numba, which compiles ``_rank`` in its place."""
     raise NotImplementedError
 
 
 def is_nan(score, nan_above):
-    """Whether a score is NaN. Numba takes ``_is_nan``, which overloads it; Python has no use for it."""
+    """Whether a score is NaN; only for Numba, which compiles ``_is_nan`` in its place."""
     raise NotImplementedError
 
 
@@ -237,7 +237,7 @@ def _rank(score):
         return lambda score: score
 
     def of_half(score):
-        # Sign and magnitude become two's complement, and both zeros 0.
+        # Sign and magnitude to two's complement; both zeros become 0.
         sign = np.int16(score >> np.int16(15))
         return np.int16(np.int16(np.int16(score & np.int16(0x7FFF)) ^ sign) - sign)
 

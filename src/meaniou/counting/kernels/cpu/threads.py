@@ -1,7 +1,7 @@
-"""Compiled loops over a range of pixels, in as many Python threads as PyTorch has, free of the interpreter's lock.
+"""Runs compiled loops over a range of pixels on several Python threads, as many as PyTorch uses, without the GIL.
 
-Numba's own threads are of no use here: its work queue ends the process when two Python threads enter, and its OpenMP
-layer does so in a forked child.
+Numba's own threads are not used: its work queue aborts the process if two Python threads enter, and its OpenMP layer
+does so in a forked child.
 """
 
 import os
@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-Add = Callable[[int, int, Array], None]  # adds what lies from start to stop to the counts
+Add = Callable[[int, int, Array], None]  # adds the pixels from start to stop to the counts
 
-# Bytes of the counts that other threads have of their own.
+# Most bytes of counts that the other threads copy.
 MAX_COPIED = 1 << 20
-# Parts a thread, so that one which is held up leaves its share to the others.
+# Parts per thread, so that others take over the share of a slow one.
 PARTS = 4
 
 _lock = threading.Lock()
@@ -28,9 +28,9 @@ _size = 0  # threads of the pool
 
 
 def parallel_for(add: Add, grain: int, start: int, stop: int, counts: Array, unit: int = 64) -> None:
-    """Adds all from ``start`` to ``stop`` to ``counts``, in parts of a multiple of ``unit``; this thread is one of all.
+    """Adds the pixels from ``start`` to ``stop`` to ``counts``, in parts whose size is a multiple of ``unit``.
 
-    Another thread is taken for each ``grain``.
+    The calling thread works too; one thread is used per ``grain`` pixels.
     """
     threads = min(torch.get_num_threads(), (stop - start) // max(1, grain), 1 + MAX_COPIED // counts.nbytes)
     if threads <= 1:
@@ -58,13 +58,13 @@ def _threads(number: int) -> ThreadPoolExecutor:
     global _pool, _size
     with _lock:
         if _pool is None or _size < number:
-            _pool = ThreadPoolExecutor(number, thread_name_prefix="meaniou")  # one that was too small ends when idle
+            _pool = ThreadPoolExecutor(number, thread_name_prefix="meaniou")  # a smaller pool before it ends when idle
             _size = number
         return _pool
 
 
 def _after_fork() -> None:
-    """A child has none of its parent's threads."""
+    """Resets the pool: a forked child has none of its parent's threads."""
     global _lock, _pool
     _lock, _pool = threading.Lock(), None
 

@@ -1,6 +1,6 @@
-"""The kernel for CUDA and ROCm devices: Triton programs, which are launched without a wait for the device.
+"""The kernel for CUDA and ROCm devices: Triton programs, launched without waiting for the device.
 
-What the programs do not take goes to the portable kernel, for a reason that ``why_not`` tells before anything runs.
+Maps that the programs cannot read go to the portable kernel; ``why_not`` returns the reason before anything runs.
 """
 
 from collections.abc import Sequence
@@ -21,60 +21,61 @@ from meaniou.counting.kernels.spec import CountSpec
 
 NAME = "cuda"
 
-SCORES_TILE, RUNS_TILE, ANSWERS_TILE = 512, 1024, 512
+SCORES_TILE, RUNS_TILE, ARGMAX_TILE = 512, 1024, 512
 RUNS_WARPS = 8
-# Scores that a program compares at a time where classes lie side by side.
+# Scores that a program compares at a time if classes are contiguous.
 SCORES_LAST = 2048
-# Cells of all copies of the counts, int32, between which the programs take turns.
+# Most cells of all copies of the counts (int32), and most copies; the programs use them in turn.
 MAX_COPIED, MAX_COPIES = 1 << 21, 64
 MAX_IGNORED = 8
 
 
 @cache
 def fault(device: torch.device) -> str:
-    """Why no program runs on a device, empty if one does: Triton needs a C compiler, and a GPU that it knows."""
+    """Why programs cannot run on a device, empty if they can: Triton needs a C compiler and a GPU that it supports."""
     try:
         one = torch.zeros(1, 1, dtype=torch.uint8, device=device)
         _count(one, one, None, CountSpec("labels", "labels", 1), None)
-    except Exception as error:  # of Triton, the driver, or the compiler that they call
+    except Exception as error:  # from Triton, the driver or the C compiler
         return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}".strip()
     return ""
 
 
 def why_not(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> str:
-    """The reason why the programs do not count such maps, empty if they do."""
+    """The reason why the programs cannot count these maps; empty if they can."""
     preds_form, target_form = spec.preds_form, spec.target_form
     if preds_form not in ("labels", "scores") or target_form != "labels":
-        return f"preds are taken as {preds_form} and target as {target_form}, not as labels or scores beside labels"
+        return f"it needs label maps or scores with a target of label maps, not {preds_form} with {target_form}"
     labels = [("target", target)] + ([("preds", preds)] if preds_form == "labels" else [])
     for name, side in labels:
         if side.is_floating_point():
-            return f"{name} is {side.dtype}"
+            return f"{name} is {side.dtype}, not integer"
     if len(spec.ignore) > MAX_IGNORED:
-        return f"there are {len(spec.ignore)} ignored ids, more than {MAX_IGNORED}"
+        return f"{len(spec.ignore)} ids are ignored, more than {MAX_IGNORED}"
     if any(ids and _label_table(torch.int64, spec, ids).sparse for ids in (spec.target_ids, spec.preds_ids)):
-        return "the ids of the classes lie too far apart for a table"
+        return "the ids of the classes are too far apart for a lookup table"
     for name, side in labels + ([] if valid is None else [("valid", valid)]):
         if not side.is_contiguous() and (len(_axes(side)) > 3 or side.numel() >= 1 << 31):
-            return f"{name} {list(side.shape)} with strides {list(side.stride())} has over three axes or 2^31 pixels"
+            shape = f"{list(side.shape)} with strides {list(side.stride())}"
+            return f"{name} {shape} is not contiguous and has more than three axes or 2^31 pixels"
     if preds_form == "scores" and preds.numel():
         where = layout(preds)
         if where is None:
-            return f"scores have the strides {list(preds.stride())}, where pixels or classes are to lie side by side"
+            return f"neither the pixels nor the classes of the scores are contiguous (strides {list(preds.stride())})"
         if len(where[0]) == 1 and preds.dtype == torch.float64:
-            return "scores are float64 and their classes lie side by side"
+            return "scores are float64 and channels-last in memory"
     return ""
 
 
 def count(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> Tensor:
-    """Counts of all pixels, int64 ``[C + 2, C + 2]`` with truth in rows; arguments are those of the portable kernel."""
+    """Counts of all pixels, int64 ``[C + 2, C + 2]``, as by the portable kernel."""
     if why_not(preds, target, valid, spec):
         return portable.count(preds, target, valid, spec)
     return _count(preds, target, valid, spec, None)
 
 
 def count_images(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> tuple[Tensor, Tensor]:
-    """The same counts, and those of each image, int64 ``[B, 4, C]``, from the same pass, as ``image_counts`` says."""
+    """The same counts, and those of each image, int64 ``[B, 4, C]``, in one pass; see ``image_counts``."""
     if why_not(preds, target, valid, spec):
         return image_by_image(portable.count, preds, target, valid, spec)
     image_counts = torch.zeros(len(target), 4, spec.num_classes, dtype=torch.int64, device=target.device)
@@ -85,7 +86,9 @@ def _count(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec,
     size = spec.num_classes + 2
     counts = torch.zeros(size * size, dtype=torch.int64, device=target.device)
     if target.numel():
-        with torch.cuda.device(target.device) if target.is_cuda else nullcontext():  # where Triton launches
+        with (
+            torch.cuda.device(target.device) if target.is_cuda else nullcontext()
+        ):  # Triton launches on the current device
             job = _Job(target, valid, spec, counts, image_counts, limits.gpu_limits(target.device))
             if spec.preds_form == "labels":
                 job.add_labels(preds, spec.ignore, spec.preds_ids)
@@ -95,7 +98,7 @@ def _count(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec,
 
 
 class _Truth(NamedTuple):
-    """The truth in the order in which the programs take it; ``None`` for what it does not have."""
+    """The ground truth as the programs take it, in the order of their arguments; ``None`` for missing parts."""
 
     labels: Tensor
     strides: tuple[int, ...] | None
@@ -105,12 +108,12 @@ class _Truth(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is one piece of class numbers without a mask."""
+        """Whether it is contiguous, holds class numbers and has no mask."""
         return self.strides is None and self.table is None and self.valid is None
 
 
 class _Job:
-    """One truth and what is counted beside it: chooses the programs, and how many of them."""
+    """Counts predictions against one ground truth: chooses the programs, and how many of them."""
 
     def __init__(
         self,
@@ -125,16 +128,16 @@ class _Job:
         self.truth = _Truth(_plain(target), _strides(target), _table(target, spec, spec.target_ids), *mask)
         self.target, self.counts, self.image_counts, self.gpu, self.spec = target, counts, image_counts, gpu, spec
         self.num_classes, self.bins = spec.num_classes, max(32, _power_of_two(counts.numel()))
-        self.ignored = tuple(i for i in spec.ignore if 0 <= i < self.num_classes)  # among the classes of scores
+        self.ignored = tuple(i for i in spec.ignore if 0 <= i < self.num_classes)  # the ignored classes
         self.settings = {"C": self.num_classes, "TARGET_IGNORED": _storable(target, spec.ignore)}
 
     def add_labels(self, preds: Tensor, ignore: Sequence[int], ids: str = "") -> None:
-        """Counts labels, by histograms if they fit, else by runs."""
+        """Counts labels, by histograms if they fit into shared memory, else by runs."""
         strides, table = _strides(preds), _table(preds, self.spec, ids)
         sides = (_plain(preds), strides, table, *self.truth)
         images = 1 if self.image_counts is None else len(self.target)
         settings = self.settings | {"PREDS_IGNORED": _storable(preds, ignore)}
-        # Many bins leave no registers for counts of images, masks, strides and tables.
+        # With many bins no registers are left for image counts, masks, strides and tables.
         plain = self.image_counts is None and strides is None and table is None and self.truth.is_plain
         if self.bins <= (self.gpu.bins if plain else limits.FEW_BINS):
             tile, warps = limits.tile(self.bins, preds.element_size() + self.target.element_size())
@@ -155,7 +158,7 @@ class _Job:
         self.counts += partial_counts.sum(0)
 
     def add_scores(self, scores: Tensor) -> None:
-        """Counts scores: at once if they are of few classes that lie one after the other, else by way of labels."""
+        """Counts scores: directly if there are few classes with contiguous pixels, else by way of a label map."""
         strides, pixels_of_image = layout(scores) or ((), 0)
         if pixels_of_image and self.bins <= limits.FEW_BINS:
             number, pixels = self._programs(len(scores), SCORES_TILE, self.gpu.programs(self.bins))
@@ -165,23 +168,23 @@ class _Job:
             )  # fmt: skip
             return
         dtype = torch.uint8 if self.num_classes < 256 else torch.int16
-        answers = torch.empty(self.target.shape, dtype=dtype, device=scores.device)
+        labels = torch.empty(self.target.shape, dtype=dtype, device=scores.device)
         if pixels_of_image:
-            number, pixels = self._programs(len(scores), ANSWERS_TILE)
-            programs.answer_scores[(number * len(scores),)](
-                scores, *strides, answers, pixels, number, C=self.num_classes, BLOCK=ANSWERS_TILE
+            number, pixels = self._programs(len(scores), ARGMAX_TILE)
+            programs.argmax_scores[(number * len(scores),)](
+                scores, *strides, labels, pixels, number, C=self.num_classes, BLOCK=ARGMAX_TILE
             )
         else:
             width = _power_of_two(self.num_classes)
             tile = max(1, SCORES_LAST // width)
             number, pixels = self._programs(1, tile)
-            programs.answer_scores_last[(number,)](
-                scores, *strides, answers, pixels, C=self.num_classes, WIDTH=width, BLOCK=tile
+            programs.argmax_scores_last[(number,)](
+                scores, *strides, labels, pixels, C=self.num_classes, WIDTH=width, BLOCK=tile
             )
-        self.add_labels(answers, (*self.ignored, self.num_classes))
+        self.add_labels(labels, (*self.ignored, self.num_classes))
 
     def _programs(self, images: int, tile: int, per_multiprocessor: int | None = None) -> tuple[int, int]:
-        """Programs for each image, and its pixels: one a tile, or no more than keep all multiprocessors busy."""
+        """Programs and pixels per image: one program per tile, or as many as keep all multiprocessors busy."""
         pixels = self.target.numel() // images
         tiles = -(-pixels // tile)
         return tiles if per_multiprocessor is None else min(
@@ -194,7 +197,7 @@ def _label_table(dtype: torch.dtype, spec: CountSpec, ids: str) -> LabelTable:
 
 
 def _table(labels: Tensor, spec: CountSpec, ids: str) -> tuple[Tensor, int, int] | None:
-    """The bins of the labels from one on, that one, and how many they are; None where a class is its own label."""
+    """The bins of consecutive labels, the lowest label and their number; None if labels are class numbers."""
     if not ids:
         return None
     table = _label_table(labels.dtype, spec, ids)
@@ -203,7 +206,7 @@ def _table(labels: Tensor, spec: CountSpec, ids: str) -> tuple[Tensor, int, int]
 
 @cache
 def _bins(device: torch.device, table: LabelTable) -> Tensor:
-    """Kept for ever: a graph that was captured reads them again, and a copy made then would be a part of it."""
+    """The bins on a device, cached: a captured graph reads them again, and must not contain the copy."""
     return bins_of_codes(table, torch.device("cpu")).int().to(device, non_blocking=True)
 
 
@@ -213,12 +216,12 @@ def _plain(labels: Tensor) -> Tensor:
 
 
 def _storable(labels: Tensor, ignore: Sequence[int]) -> tuple[int, ...]:
-    """The ignored ids that the dtype can store; another one cannot be compared with its labels."""
+    """The ignored ids that the dtype can store; others cannot be compared with its labels."""
     return tuple(i for i in ignore if holds(_plain(labels).dtype, i))
 
 
 def _strides(labels: Tensor) -> tuple[int, ...] | None:
-    """Sizes of the two inner axes and strides of three; None for one piece; too many are an error."""
+    """Sizes of the two inner axes and strides of all three; None if contiguous; raises for more axes."""
     if labels.is_contiguous():
         return None
     axes = _axes(labels)
@@ -227,7 +230,7 @@ def _strides(labels: Tensor) -> tuple[int, ...] | None:
 
 
 def _axes(labels: Tensor) -> list[tuple[int, int]]:
-    """Sizes and strides, with axes joined that follow each other in memory."""
+    """Sizes and strides; axes that follow each other in memory are merged."""
     axes: list[tuple[int, int]] = []
     for size, stride in zip(labels.shape, labels.stride(), strict=True):
         if axes and axes[-1][1] == size * stride:
