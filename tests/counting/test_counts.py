@@ -634,8 +634,9 @@ def test_outside_labels_are_refused_by_name(side, label):
     bad[0, 2, 1] = bad[1, 0, 0] = bad[1, 2, 3] = label
     sides = {"preds": good, "target": good, side: bad}
     sentence = refused(**sides, num_classes=19)
-    assert sentence.startswith(f"{side} holds 3 pixels outside the classes 0 to 18")
-    assert f"(the first at index (0, 2, 1): {label})" in sentence
+    assert sentence.startswith(f"{side} holds 3 pixels outside")
+    assert "0 to 18" in sentence
+    assert f"index (0, 2, 1): {label}" in sentence
     assert ("ignore_index=" if side == "target" else "pred_void=") in sentence
     counts = whole_matrix(**sides, num_classes=19)
     assert counts[(0, 20) if side == "preds" else (20, 0)] == 3

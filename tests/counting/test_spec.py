@@ -62,9 +62,7 @@ def test_an_error_about_labels_is_explained_in_two_dialects():
     error = LabelRangeError("preds", 3, LabelSpace(2), (0, 1), (5,), "binary")
     for _ in range(2):  # to explain it changes nothing
         assert str(error) == explain(error, "python")
-        assert explain(error, "python").startswith(
-            "preds holds 3 pixels outside the classes 0 to 1 (the first at index"
-        )
+        assert all(fact in explain(error, "python") for fact in ("preds holds 3", "0 to 1", "index (0, 1): 5"))
         assert all(cure in str(error) for cure in ("preds > 0", "pred_void=5", "num_classes", "validate_args=False"))
         sentence = explain(error, "cli", "masks/a.png", "name all classes in names.txt")
         assert sentence.startswith("masks/a.png holds 3 pixels")

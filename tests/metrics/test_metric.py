@@ -215,14 +215,14 @@ VALUE_ERRORS = [
     ({"input_format": "mixed"}, "'auto', 'index', 'one-hot'"),
     ({"impl": "gpu"}, "'auto', 'portable', 'cpu'"),
     ({"ignore_index": 2**63}, "int64"),
-    ({"classes": [0, 3]}, "class ids 0 to 2"),
-    ({"classes": [-1]}, "class ids 0 to 2"),
+    ({"classes": [0, 3]}, " 0 to 2"),
+    ({"classes": [-1]}, " 0 to 2"),
     ({"classes": []}, "No class is left"),
     ({"classes": [1], "ignore_index": 1}, "No class is left"),
     ({"num_classes": 1, "include_background": False}, "No class is left"),
     ({"class_names": ["a", "b"]}, "expected 3"),
     ({"class_names": ["a", "b", "a"]}, "'a' more than once"),
-    ({"class_names": {0: "a", 1: "b"}}, "class ids, 0 to 2"),
+    ({"class_names": {0: "a", 1: "b"}}, " 0 to 2"),
     ({"no_such_setting": 1}, "no_such_setting"),
     ({"dist_sync_on_step": 1}, "dist_sync_on_step"),
 ]
@@ -359,7 +359,7 @@ def test_the_function_passes_every_keyword_on(monkeypatch):
 def test_the_foreground_of_a_binary_mask_is_not_taken_for_void(side):
     mask = torch.tensor([[0, 255, 255, 0]], dtype=torch.uint8)
     labels = (mask > 0).long()
-    with pytest.raises(ValueError, match=f"holds 2 pixels.*{side} > 0; otherwise set num_classes="):
+    with pytest.raises(ValueError, match=f"holds 2 pixels.*{side} > 0.*num_classes"):
         MeanIoU(2).update(**{"preds": labels, "target": labels, side: mask})
     with pytest.raises(ValueError, match="outside") as error:  # no such advice with more than two classes
         MeanIoU(3).update(labels, mask)
@@ -373,7 +373,7 @@ def test_the_foreground_of_a_binary_mask_is_not_taken_for_void(side):
 
 
 def test_what_holds_the_scores_is_named():
-    with pytest.raises(TypeError, match=r"preds is a dict; .* pass what is in it, as preds\['out'\]"):
+    with pytest.raises(TypeError, match=r"preds is a dict; .*preds\['out'\]"):
         MeanIoU(2).update({"out": torch.zeros(1, 2, 4)}, torch.zeros(1, 4, dtype=torch.int64))
 
 
@@ -638,6 +638,6 @@ def test_logits_under_a_threshold_for_probabilities_are_warned_of():
 
 @pytest.mark.parametrize("space", ["cityscapes", protocols.get("cityscapes")], ids=["name", "protocol"])
 def test_a_protocol_in_the_place_of_a_label_space_is_told(space):
-    with pytest.raises(TypeError, match="pass protocol= instead") as error:
+    with pytest.raises(TypeError, match="pass protocol=") as error:
         MeanIoU(label_space=space)
-    assert_sentence(error, "label_space is a protocol or its name")
+    assert_sentence(error, "label_space is ", "LabelSpace")

@@ -406,7 +406,7 @@ def test_a_keyword_overrides_one_rule_and_the_report_says_so():
     assert (
         report.to_latex().splitlines()[-1].startswith(r"protocol: cityscapes, but with absent='zero', ignore\_index=")
     )
-    with pytest.raises(ValueError, match="outside the ids of the 19 classes"):
+    with pytest.raises(ValueError, match=r"outside .*19 classes"):
         metric.update(preds, target.masked_fill(target == 8, 1))
     other = MeanIoU(protocol="cityscapes", pred_ids="classes", void_preds="error", classes=[0, 1])
     assert str(other.report(class_groups={})).splitlines()[-1] == (

@@ -64,7 +64,7 @@ def cause_of(values: Tensor, form: str, num_classes: int) -> str:
 
 
 def is_divided(preds: Tensor) -> bool:
-    """Whether predictions of two classes hold 1/255 and beside it only 0 and 1, as a mask after ``ToTensor`` does.
+    """Whether predictions of two classes hold 1/255 and otherwise only 0 and 1, as a mask after ``ToTensor`` does.
 
     A few values rule this out for almost all probabilities, so an update needs no pass over the map.
     """

@@ -153,8 +153,9 @@ def _first_outside(
 
 def _fact(error: LabelRangeError) -> str:
     by_ids = _ids(error) is not None
-    classes = f"ids of the {error.num_classes} classes" if by_ids else f"classes 0 to {error.num_classes - 1}"
-    fact = f"holds {error.number:,} pixel{'s' * (error.number != 1)} outside the {classes}"
+    classes = error.num_classes
+    outside = f"outside the ids of the {classes} classes" if by_ids else f"outside the classes 0 to {classes - 1}"
+    fact = f"holds {error.number:,} pixel{'s' * (error.number != 1)} {outside}"
     if error.index is None:
         return fact
     shown = error.stored[0] if len(error.stored) == 1 else "no single 1 among zeros"

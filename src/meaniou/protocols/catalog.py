@@ -45,7 +45,7 @@ def _protocol(name: str) -> Protocol:
 
 
 def table() -> Table:
-    """All protocols and their rules, one row each; void predictions count as ``void_preds`` of ``MeanIoU`` says."""
+    """All protocols and their rules, one row each; the column "void prediction" holds the value of ``void_preds``."""
     header = (
         "protocol",
         "classes",

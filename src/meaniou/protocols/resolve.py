@@ -29,7 +29,8 @@ def resolve_label_space(
     if isinstance(num_classes, LabelSpace):
         raise TypeError("num_classes is a LabelSpace; expected a number. Pass label_space= instead.")
     if isinstance(label_space, str | Protocol):
-        raise TypeError(f"label_space is {quoted(label_space)}; expected a LabelSpace. Pass protocol= for a protocol.")
+        value = repr(label_space) if isinstance(label_space, str) else "a Protocol"
+        raise TypeError(f"label_space is {value}; expected a LabelSpace. For a protocol pass protocol= instead.")
     if not isinstance(label_space, LabelSpace | None):
         raise TypeError(
             f"label_space is {quoted(label_space)} ({type(label_space).__name__}); expected a LabelSpace. Pass "

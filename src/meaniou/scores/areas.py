@@ -49,7 +49,7 @@ class Areas:
 
     @cached_property
     def union(self) -> NDArray[Any]:
-        """Pixels in the truth or in the prediction."""
+        """Pixels of the class in ground truth or prediction."""
         return np.asarray(self.truth + self.predicted - self.intersection)
 
     @property
