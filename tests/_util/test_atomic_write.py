@@ -1,4 +1,4 @@
-"""Files are written all or none."""
+"""Several files are written atomically: all or none."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from meaniou._util.atomic_write import write_all, written
 
 
 def contents_of(folder: Path) -> dict[str, bytes | None]:
-    """All that is in a folder, by its path."""
+    """The contents of a folder, by path."""
     return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
@@ -74,17 +74,17 @@ def test_a_file_that_is_read_only_is_left_alone(tmp_path: Path) -> None:
 
 
 class Stop(BaseException):
-    """What is raised at each line in turn."""
+    """The exception raised at each line in turn."""
 
 
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # stopped between opening it and the block
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_what_stops_anywhere_leaves_all_files_or_none(tmp_path: Path) -> None:
-    """At each line of the module in turn, as Ctrl-C may come."""
+    """Interrupted at each line of the module in turn, as by Ctrl-C."""
     wanted = {tmp_path / "a": b"new a", tmp_path / "b": b"new b", tmp_path / "sub/c": b"new c"}
     source = atomic_write.__file__
     lines = Path(source).read_text(encoding="utf-8").splitlines()
-    # Nothing can clean up after what stops the cleaning itself.
+    # An interruption of the cleaning itself cannot be cleaned up.
     first = next(i for i, line in enumerate(lines, 1) if "progress.complete = putting" in line) - 1
     cleaning = range(first, next(i for i, line in enumerate(lines, 1) if line.strip() == "folder.rmdir()") + 1)
     ends = {"all": 0, "none": 0}
@@ -155,7 +155,7 @@ def test_a_rename_that_fails_takes_the_others_back(tmp_path: Path, monkeypatch: 
 
 
 def alone(contents: str, folder: Path) -> list[str]:
-    """A command that writes with this module and loads no other."""
+    """A command that writes with this module and imports no other."""
     code = f"""
 import importlib.util, sys
 from pathlib import Path
@@ -170,7 +170,7 @@ atomic_write.write_all({{{contents}}})
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_leaves_nothing_aside(tmp_path: Path, number: signal.Signals) -> None:
-    """While the command waits for a pipe that nobody reads, with a file already written aside."""
+    """While the command waits for a pipe that nobody reads, after it has written a temporary file."""
     os.mkfifo(tmp_path / "pipe")
     command = alone("folder / 'a': b'x' * 10, folder / 'pipe': b'x'", tmp_path)
     process = subprocess.Popen(command, stderr=subprocess.PIPE)

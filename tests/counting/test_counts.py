@@ -1,4 +1,4 @@
-"""Counts of prepared maps: every kernel against the reference, exactly; the refusals; no waits and little memory."""
+"""Counts of every kernel equal the reference exactly; labels out of range raise; no waits, little memory."""
 
 import math
 from functools import partial
@@ -43,7 +43,7 @@ MEBIBYTE = 1 << 20
 
 
 def by_kernel(kernel, preds, target, num_classes, ignore=(), valid=None, forms=("labels", "labels"), threshold=0.5):
-    """Counts by a kernel, with those of each image, or by one of the two ways of the portable one; on a CPU each."""
+    """Counts by a kernel, with those per image, or by one of the two strategies of the portable one, on the CPU."""
     spec = CountSpec(*forms, num_classes, tuple(ignore), threshold)
     if kernel not in PORTABLE:
         return kernel(preds, target, valid, spec)
@@ -53,7 +53,7 @@ def by_kernel(kernel, preds, target, num_classes, ignore=(), valid=None, forms=(
 
 @pytest.fixture
 def small_tiles(monkeypatch):
-    """Tiles of 8 pixels, so that small maps meet every border."""
+    """Tiles of 8 pixels, so that small maps cross tile borders."""
 
     def shrink(num_classes=1):
         monkeypatch.setattr(portable, "CPU_TILE", 8)
@@ -71,7 +71,7 @@ def kernel(request):
 
 
 def rows_by_reference(preds, target, num_classes, ignore, valid):
-    """The row of each image: pixels in both maps, in the truth, in the prediction, and with a void prediction."""
+    """The row of each image: pixels in both maps, in the ground truth, in the prediction, with a void prediction."""
     rows = []
     for maps in zip(preds, target, valid, strict=True):
         counts = expected_counts(*maps[:2], num_classes, ignore, maps[2])[:num_classes]
@@ -137,7 +137,7 @@ def test_labels_of_every_dtype(rng, small_tiles, preds_dtype, truth_dtype, num_c
     kernel=KERNELS,
 )
 def test_ignored_ids_at_every_border(kernel, dtype, num_classes, others):
-    """Where a window of labels begins and ends, and just beyond; several of them next to each other too."""
+    """Labels at and beyond the ends of a table, and several next to each other."""
     borders = [-130, -129, -128, -127, -2, -1, 0, 254, 255, 256, 257, 258]
     borders += [num_classes + k for k in (-2, -1, 0, 1, 2)]
     labels = torch.tensor(sorted({*borders, 3, 2000, -2000}), dtype=dtype)
@@ -155,7 +155,7 @@ def test_ignored_ids_at_every_border(kernel, dtype, num_classes, others):
             assert [int(counts[bin].sum()) for bin in bins] == [bins.count(bin) * len(bins) for bin in bins]
 
 
-STRATEGIES = {  # pixels a tile, cells a table may have: the operators that must run, and those that must not
+STRATEGIES = {  # pixels per tile, cells of a table: the operators that must run, and those that must not
     "table by bincount": (512, 1 << 17, {"bincount", "index_add_"}, {"scatter_add_"}),
     "table by scatter": (8, 1 << 17, {"scatter_add_", "index_add_"}, {"bincount"}),
     "bins by bincount": (512, 20, {"bincount"}, {"scatter_add_", "index_add_"}),
@@ -180,7 +180,7 @@ def test_every_strategy_on_a_cpu(rng, monkeypatch, strategy, dtype):
 
 @grid(num_classes=[1, 2, 17, 19, 256, 1000], dtype=[torch.bool, torch.uint8, torch.int8, torch.int64], kernel=KERNELS)
 def test_across_a_real_tile_border(rng, kernel, dtype, num_classes):
-    # The joint table of 8-bit labels has 66,049 cells and is used from as many pixels on.
+    # The joint table of 8-bit labels has 66,049 cells and is used from that number of pixels on.
     # A repeated map has repeated counts.
     small, repeats = 131, portable.CPU_TILE // 131 + 2
     preds, target = (random_map(rng, (small,), dtype, num_classes, [255, 0]) for _ in "pt")
@@ -201,7 +201,7 @@ def test_pixels_at_a_real_tile_border(kernel, beyond):
 @pytest.mark.parametrize("num_classes", [17, 19, 150, 254, 255, 256, 257])
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int8], ids=name_of)
 def test_all_pairs_of_8_bit_labels(kernel, dtype, num_classes):
-    # C * y does not fit into 8 bits from C = 17 on; every pair comes once, so nothing may land in a neighbour's cell.
+    # C * y exceeds 8 bits from C = 17 on. Every pair occurs once, so a pixel in a wrong cell would show.
     every = torch.arange(256, dtype=torch.uint8).view(dtype)
     counts = by_kernel(
         kernel, every.repeat(257), every.repeat_interleave(256).repeat(2)[: 256 * 257], num_classes, [3, 255]
@@ -210,7 +210,7 @@ def test_all_pairs_of_8_bit_labels(kernel, dtype, num_classes):
     expected = np.zeros((num_classes + 2, num_classes + 2), dtype=np.int64)
     for true, pred in product(bins, bins):
         expected[true, pred] += 1
-    for pred in bins:  # the first row of pairs comes twice
+    for pred in bins:  # the first row of pairs occurs twice
         expected[bins[0], pred] += 1
     assert_same_counts(counts, expected)
 
@@ -321,7 +321,7 @@ def test_nothing_is_valid():
 
 
 def test_void_comes_before_outside():
-    # A pixel that is not valid is void, whatever its truth is.
+    # An invalid pixel is void, whatever its ground truth.
     counts = confusion_matrix(torch.tensor([1]), torch.tensor([77]), 2, valid=torch.tensor([False]), include_void=True)
     assert counts[2].tolist() == [0, 1, 0, 0]
 
@@ -503,7 +503,7 @@ def test_floating_labels(rng, small_tiles, kernel, dtype, ignore):
     assert_same_counts(whole_matrix(preds, target, 5, ignore_index=ignore, input_format="index"), expected)
 
 
-# What must hold for any maps.
+# Properties of any maps.
 
 
 def maps(low=-3, high=9, pixels=40):
@@ -570,7 +570,7 @@ def test_realistic_maps(rng, kernel):
 @pytest.mark.parametrize("form", ["labels", "scores", "valid"])
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64], ids=name_of)
 def test_rows_of_images(rng, module, form, dtype):
-    """Each kernel that counts on a CPU gives the counts of all images, and a row for each of them."""
+    """Each CPU kernel returns the counts of all images, and a row per image."""
     labels = torch.from_numpy(rng.choice([0, 1, 2, 3, 4, 255], size=(2, 3, 21, 17)))
     preds, target = labels.to(dtype)
     valid = torch.from_numpy(rng.random(target.shape) < 0.7) if form == "valid" else None
@@ -772,7 +772,7 @@ FORMS = {
     dtype=[torch.bool, torch.uint8, torch.int8, torch.uint16, torch.int64],
 )
 def test_the_accelerator_branch_never_waits(rng, monkeypatch, small_tiles, form, dtype, valid):
-    # On an accelerator the bins are made anew for each call, so they are made under the mode as well.
+    # On an accelerator the bins are made for each call, so they must be made under the mode too.
     monkeypatch.setattr(readers, "cached_table", lambda device, make, *settings, kept=False: make(*settings, device))
     small_tiles(2)
     ids = (-(2**40), -100, 1, 255, 2**40)
@@ -823,7 +823,7 @@ def memory_limit(num_classes):
 
 
 FAST_MEMORY = {"uint8 C=19 sliced", "int64 C=19 transposed", "bfloat16 C=19 channels_last", "float16 C=300"}
-MEMORY = {  # map, dtype of the truth, classes, dtype of the scores, layout
+MEMORY = {  # map, dtype of the target, classes, dtype of the scores, layout
     "uint8 C=19": ((8, 1024, 1024), torch.uint8, 19, None, "contiguous"),
     "int64 C=19": ((8, 1024, 1024), torch.int64, 19, None, "contiguous"),
     "uint8 C=19 in one row": ((1, 8 * MEBIBYTE), torch.uint8, 19, None, "contiguous"),
@@ -861,7 +861,7 @@ def test_memory_of_an_update(case, impl):
         preds = LAYOUTS[layout](torch.rand(1, num_classes, *shape[1:], generator=generator).to(scores))
     for valid in (None, mask):
         count = partial(confusion_matrix, preds, target, num_classes, valid=valid, impl=impl)
-        count()  # what is compiled at first is not counted
+        count()  # compile first, which is not measured
         peak = peak_bytes(count)
         assert peak <= memory_limit(num_classes), f"{peak / MEBIBYTE:.2f} MiB"
 

@@ -1,4 +1,4 @@
-"""The compiled kernel: blocks and bytes, threads and processes, its cache; numbers in general are in test_counts."""
+"""The compiled kernel: blocks, bytes, threads, processes and its cache; counts in general are in test_counts."""
 
 import multiprocessing
 import os
@@ -29,7 +29,7 @@ matrix_by_cpu = partial(whole_matrix, impl="cpu")
 
 @pytest.fixture
 def two_threads(monkeypatch):
-    """Shares out even small maps between this thread and another."""
+    """Splits even small maps between two threads."""
     monkeypatch.setattr(cpu, "LABELS_PER_THREAD", 64)
     monkeypatch.setattr(cpu, "SCORES_PER_THREAD", 64)
     before = torch.get_num_threads()
@@ -39,7 +39,7 @@ def two_threads(monkeypatch):
 
 
 def patches(rng, number, dtype, num_classes=19):
-    """Runs of labels that begin and end anywhere, some of them outside the classes."""
+    """Runs of labels of random lengths, some of them out of range."""
     runs = rng.integers(1, 40, size=number + 1)
     labels = rng.integers(0, num_classes + 2, size=number + 1)
     labels[labels == num_classes + 1] = 255 if dtype not in (torch.int8, torch.bool) else 1
@@ -96,7 +96,7 @@ def test_scores_around_every_tile(rng, dtype, shape):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 def test_every_half_is_ranked_as_its_value(dtype):
-    """All 2^16 of them against a neighbour in a random order, NaN and both zeros too."""
+    """All 2^16 values against a neighbour in random order, with NaN and both zeros."""
     every = torch.arange(2**16).to(torch.uint16).view(torch.int16)
     other = every[torch.randperm(2**16, generator=torch.Generator().manual_seed(0))]
     scores = torch.stack([every, other])[None].view(dtype)
@@ -157,7 +157,7 @@ def test_two_threads_count_as_one(rng, two_threads, form):
 
 
 def row_by_definition(preds, target, num_classes, ignore):
-    """The row of an image, from sets of its pixels."""
+    """The row of an image, computed from sets of pixels."""
     truth_of, predicted_of = (
         [set(np.flatnonzero((side == c).numpy())) if c not in ignore else set() for c in range(num_classes)]
         for side in (target, preds)
@@ -175,7 +175,7 @@ def row_by_definition(preds, target, num_classes, ignore):
 @pytest.mark.parametrize("images", [1, 5])
 @pytest.mark.parametrize("form", ["uint8", "int64", "float32", "bfloat16", "channels_last", "strided", "valid"])
 def test_rows_of_images(rng, two_threads, form, images):
-    """Image after image among the threads, and an image shared by them; what lies flat and what does not."""
+    """Images split among threads, and one image split among threads; contiguous maps and others."""
     shape, ignore = (images, 31, 37), [255, 2]
     preds, target = (patches(rng, images * 31 * 37, torch.int64, 5).view(shape) for _ in range(2))
     predicted, valid = preds, torch.ones(shape, dtype=torch.bool)
@@ -283,7 +283,7 @@ def counted_in_child(queue):
     "method", [pytest.param("fork", marks=NEEDS_FORK), pytest.param("spawn", marks=pytest.mark.slow)]
 )
 def test_in_another_process(two_threads, method):
-    counted_in_child(multiprocessing.get_context("spawn").SimpleQueue())  # this process has threads of its own by now
+    counted_in_child(multiprocessing.get_context("spawn").SimpleQueue())  # this process has several threads by now
     context = multiprocessing.get_context(method)
     queue = context.Queue()
     child = context.Process(target=counted_in_child, args=(queue,))
@@ -298,7 +298,7 @@ def test_the_lock_of_the_interpreter_is_free_while_it_counts():
     count = partial(loops.count_bytes, maps, maps, 0, maps.size, table, table, np.zeros(1, np.int64))
     count()
     before = sys.getswitchinterval()
-    sys.setswitchinterval(1000)  # nobody is asked to give the lock away, so that it must be free
+    sys.setswitchinterval(1000)  # threads are not asked to release the GIL, so the loop must have done so
     try:
         assert gives_way(count, 100_000)
         assert not gives_way(lambda: sum(range(1 << 16)), 50)
@@ -307,7 +307,7 @@ def test_the_lock_of_the_interpreter_is_free_while_it_counts():
 
 
 def gives_way(work, times):
-    """Whether this thread goes on before another one has done a work so many times."""
+    """Whether this thread proceeds before another one has finished its work."""
     done, stop = 0, threading.Event()
 
     def run():
@@ -383,7 +383,7 @@ def test_which_kernel_counts_can_be_seen_and_forced():
 
 
 def test_both_kernels_agree_on_large_maps():
-    """The portable kernel is the other witness for maps that are too large for the reference."""
+    """The portable kernel is the oracle for maps that are too large for the reference."""
     generator = torch.Generator().manual_seed(0)
     maps = [torch.randint(0, 256, (3, 700, 801), dtype=torch.uint8, generator=generator) for _ in range(2)]
     spec = CountSpec("labels", "labels", 19, (255,))

@@ -1,4 +1,4 @@
-"""The Triton kernel without a GPU: what it takes, how it is chosen, that it compiles, and that nothing waits.
+"""The Triton kernel without a GPU: the maps it accepts, how it is chosen, that it compiles and never waits.
 
 Its numbers are in test_cuda_interp, which runs in a process of its own, and on a GPU in test_gpu.
 """
@@ -43,7 +43,7 @@ def maps(dtype, shape=(2, 64, 96), number=2):
 @pytest.mark.slow
 @pytest.mark.parametrize("marks", ["not slow", "slow"])
 def test_numbers_in_the_interpreter(marks):
-    """Its own process, since Triton decides on its import whether it interprets."""
+    """In a process of its own, since Triton chooses interpretation at import."""
     options = ["-q", "-x", "-p", "no:cacheprovider", "-m", marks]
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", *options, "tests/counting/test_cuda_interp.py"],
@@ -141,11 +141,11 @@ def test_versions_of_every_form(monkeypatch, text):
 
 
 def test_a_gpu_that_runs_no_program(cuda, monkeypatch):
-    """As without a C compiler; the portable kernel counts then, and a forced one says why not."""
+    """Without a C compiler the portable kernel counts, and ``impl="cuda"`` raises with the reason."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     real = torch.zeros
-    monkeypatch.setattr(torch, "zeros", lambda *s, device=None, **k: real(*s, **k))  # no GPU is asked for
+    monkeypatch.setattr(torch, "zeros", lambda *s, device=None, **k: real(*s, **k))  # no GPU is used
 
     def no_gpu(device):
         raise RuntimeError("Failed to find C compiler.\nand more")
@@ -221,7 +221,7 @@ def test_ids_that_lie_far_apart_are_a_reason(cuda):
     assert cuda.why_not(preds, target, None, CITY) == ""
 
 
-# Programs for GPUs that are not there.
+# Compilation for GPUs that are not present.
 
 
 def spec_of(name):
@@ -302,14 +302,14 @@ def test_programs_compile(cuda, monkeypatch, tmp_path, work, target):
         pytest.skip("this wheel of Triton has no linker for AMD")
     from support.triton_aot import compiled
 
-    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))  # so that it is compiled now
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))  # compile anew
     for count in (cuda.count, cuda.count_images):
         programs = compiled(monkeypatch, target, count, *WORK[work]())
         assert programs
         for program in programs:
             assert program.seconds < 5, program
             assert program.shared <= (131072 if "BINS" in program.name else 16384), program
-            # The assembler moves a value or two aside to keep more programs resident, from 80 registers on.
+            # From 80 registers on the assembler spills a value or two to keep more programs resident.
             assert program.spilled <= 16, program
 
 

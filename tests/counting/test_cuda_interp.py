@@ -49,7 +49,7 @@ SOME_CLASSES = [(19, BALLOTS), (31, BALLOTS), (60, SHARED)]
 
 @pytest.fixture
 def num_classes(request, monkeypatch):
-    """Numbers of classes, with a small GPU for them, and tiles that small maps go beyond."""
+    """Numbers of classes on a simulated small GPU, with tiles smaller than the maps."""
     return small_gpu(monkeypatch, *request.param)
 
 
@@ -64,7 +64,7 @@ def small_gpu(monkeypatch, num_classes, version):
 
 
 def assert_counted(preds, target, num_classes, ignore=(), valid=None, form="labels", predicted=None):
-    """Counts and rows of both functions are those of the reference, image by image."""
+    """Counts and rows of both functions equal the reference, image by image."""
     spec = CountSpec(form, "labels", num_classes, tuple(ignore))
     args = (preds, target, valid, spec)
     assert cuda.why_not(*args) == ""
@@ -160,7 +160,7 @@ def test_scores(rng, num_classes, dtype, layout):
     elif layout == "of_more_images":
         scores = torch.stack([scores, scores + 9], 1).flatten(0, 1)[::2]
     ignore = [255, 0] if num_classes > 1 else [255]
-    void = predicted == num_classes  # a NaN; for the reference a label that is ignored, and no class
+    void = predicted == num_classes  # a NaN; in the reference an ignored label
     labels = torch.where(void, 255 if num_classes <= 255 else 10**6, predicted)
     ignored = [*ignore, 10**6] if num_classes > 255 else ignore
     args = (scores, target, None, CountSpec("scores", "labels", num_classes, tuple(ignore)))
@@ -182,7 +182,7 @@ def test_scores_without_pixels_and_maps_without_images(monkeypatch):
 
 
 def test_points_with_scores(rng, monkeypatch):
-    """``[N, C]``: classes side by side."""
+    """``[N, C]``: contiguous classes."""
     small_gpu(monkeypatch, 19, BALLOTS)
     scores = random_scores(rng, (333, 19), torch.float32)
     target = random_map(rng, (333,), torch.int64, 19, [255])
@@ -261,7 +261,7 @@ def test_a_wrong_program_is_noticed(rng, monkeypatch):
 
 
 def test_offsets_beyond_31_bits(monkeypatch):
-    """The memory is asked for, and hardly touched."""
+    """The memory is allocated, but hardly touched."""
     small_gpu(monkeypatch, 3, BALLOTS)
     room = torch.empty((1 << 31) + (1 << 12), dtype=torch.float16)
     for strides, shape in (((0, 1 << 30, 1), (1, 3, 70)), ((1 << 31, 128, 1), (2, 3, 70))):

@@ -1,4 +1,4 @@
-"""Label spaces whose classes are stored as other ids: every kernel against the reference, and what is refused."""
+"""Label spaces with ids other than class numbers: every kernel equals the reference; errors name the cure."""
 
 from functools import partial
 
@@ -158,7 +158,7 @@ def test_nothing_waits(rng, space, monkeypatch):
     preds, target = (random_ids(rng, (2, 77), torch.int64, space) for _ in "pt")
     expected = by_reference(preds, target, space)
     spec = spec_of(space)
-    # Bins of ids are copied to a device once; those that are made there for each call are made under the mode.
+    # Bins of ids are copied to a device once; other bins are made there for each call, under the mode.
     kept = {True: readers.cached_table, False: lambda device, make, *s, kept=False: make(*s, device)}
     monkeypatch.setattr(readers, "cached_table", lambda *s, kept_=kept, kept=False: kept_[kept](*s, kept=kept))
     with NoWait():
@@ -343,7 +343,7 @@ def test_a_metric_with_ids_is_copied_pickled_and_compiled():
 
 
 def test_ids_without_gaps_are_no_matter_of_time():
-    """A label a turn, each over all labels, would take minutes."""
+    """A loop over all labels for each label would take minutes."""
     spec = CountSpec("labels", "labels", 2, tuple(range(256, 200_000)))
     x = torch.tensor([0, 1, 199_999, 200_000])
     assert portable.count(x, x, None, spec).diagonal().tolist() == [1, 1, 1, 1]

@@ -1,4 +1,4 @@
-"""What is passed becomes a batch: every shape that is accepted, and one sentence for each that is not."""
+"""Arguments become a batch: every accepted shape, and an error with the cure for each other one."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def same_memory(view, whole):
     return view.untyped_storage().data_ptr() == whole.untyped_storage().data_ptr() and view.dtype == whole.dtype
 
 
-# What is accepted. Three classes but for the threshold.
+# Accepted shapes. Three classes, except for the threshold.
 
 MAPS = {
     "images": (5,),
@@ -363,7 +363,7 @@ def test_an_array_of_one_pixel():
 
 
 class Exchanged:
-    """Memory that is offered by DLPack alone."""
+    """An object that offers its memory by DLPack only."""
 
     def __init__(self, tensor):
         self.tensor = tensor
@@ -386,7 +386,7 @@ def test_objects_with_dlpack(rng, dtype):
     assert as_tensor(Exchanged(preds), "preds").data_ptr() == preds.data_ptr()
 
 
-# What is refused.
+# Errors.
 
 INT, FLOAT = torch.int64, torch.float32
 
@@ -402,7 +402,7 @@ def planes(*shape, dtype=INT):
     return planes
 
 
-REFUSED = {  # preds, target, settings, exception, what the sentence says
+REFUSED = {  # preds, target, settings, exception, parts of the message
     "floating truth": (
         zeros(2, 4),
         zeros(2, 4, dtype=FLOAT),

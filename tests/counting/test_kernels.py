@@ -1,4 +1,4 @@
-"""The table of kernels: each counts what the portable one does, is chosen by its device, and is looked for once."""
+"""The table of kernels: all give the counts of the portable one, devices choose among them, searches are cached."""
 
 import importlib
 from pathlib import Path
@@ -65,7 +65,7 @@ def test_a_kernel_that_is_not_in_the_table_is_refused(impl, fresh):
 
 @pytest.mark.parametrize("name", [name for name, need in NEEDS.items() if need.device == "cpu"])
 def test_a_kernel_for_the_cpu_counts_as_the_portable_one(name):
-    """Both what all pixels are, and the row of each image, which a test of counts alone would not miss."""
+    """Compares the counts and the row of each image; a test of counts alone would not miss the rows."""
     rng = np.random.default_rng(7)
     sides = [random_map(rng, (3, 9, 11), torch.int64, 5, [255]) for _ in range(2)]
     metrics = [MeanIoU(5, ignore_index=255, per_image=True, validate_args=False, impl=i) for i in (name, "portable")]
@@ -108,5 +108,5 @@ def test_a_package_that_is_not_there_is_looked_for_once(monkeypatch, fresh):
         metric.update(x, x)
         assert metric.kernel == "portable"
     assert searches == ["numba"]
-    with pytest.raises(ValueError, match="Numba cannot be imported"):  # what is asked for by name is not replaced
+    with pytest.raises(ValueError, match="Numba cannot be imported"):  # a kernel that was named is not replaced
         confusion_matrix(x, x, 2, impl="cpu")

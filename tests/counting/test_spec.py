@@ -1,4 +1,4 @@
-"""Operators carry the specification of a count whole; an error about labels is plain fields, explained in one place."""
+"""Operators carry the whole specification of a count; an error about labels has plain fields and one explanation."""
 
 import pickle
 from dataclasses import fields, replace
@@ -38,7 +38,7 @@ def test_what_an_operator_carries_is_the_specification():
     library.impl("echo", echo, "CompositeExplicitAutograd")
     assert torch.ops.meaniou_test_spec.echo(*SPEC) == repr(SPEC)
     assert CountSpec.unpack(*carried) == SPEC
-    assert isinstance(CountSpec.unpack(*carried).ignore, tuple)  # tables are kept by it
+    assert isinstance(CountSpec.unpack(*carried).ignore, tuple)  # it is a key of cached tables
 
 
 def test_ids_are_carried_as_text():
@@ -60,7 +60,7 @@ def test_an_error_about_labels_is_its_fields():
 
 def test_an_error_about_labels_is_explained_in_two_dialects():
     error = LabelRangeError("preds", 3, LabelSpace(2), (0, 1), (5,), "binary")
-    for _ in range(2):  # to explain it changes nothing
+    for _ in range(2):  # explaining it changes nothing
         assert str(error) == explain(error, "python")
         assert all(fact in explain(error, "python") for fact in ("preds holds 3", "0 to 1", "index (0, 1): 5"))
         assert all(cure in str(error) for cure in ("preds > 0", "pred_void=5", "num_classes", "validate_args=False"))

@@ -1,4 +1,4 @@
-"""The names of the classes of each protocol stand at the ids of its source.
+"""The class names of each protocol belong to the ids of its source.
 
 ``SOURCES`` holds what was derived from the sources alone: the SHA-256 of one line ``ids,name`` a class, in the order of
 the classes, each with a line feed, where several ids are sorted and have spaces between them; and some names by hand.
@@ -113,7 +113,7 @@ def test_two_names_that_are_swapped_are_noticed(name):
 
 
 def test_tables_that_are_alphabetical():
-    """As their sources are, which tells more than a sum does."""
+    """Their sources are alphabetical; unlike a checksum, this shows where an order is wrong."""
     for name in ("voc2012", "pascal-context-59", "pascal-context-60", "mapillary-vistas-1.2"):
         names = [label for label in protocols.get(name).label_space.class_names if label != "background"]
         assert names == sorted(names), name

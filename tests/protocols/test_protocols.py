@@ -19,7 +19,7 @@ VOID = "void"  # in the cases by hand
 
 
 def stored(name, side):
-    """The ids of each class on a side, and those of the void."""
+    """The ids of each class on a side, and the void ids."""
     space = protocols.get(name).label_space
     own = [(c,) for c in range(space.num_classes)]
     if side == "target":
@@ -30,7 +30,7 @@ def stored(name, side):
 
 
 def special_maps(rng, name, everywhere=False, shape=(90, 80)):
-    """Predictions and truth in ids, with void on both sides, an absent class, and one that is only predicted."""
+    """Predictions and ground truth as ids, with void on both sides, an absent class and one that is only predicted."""
     absent, only_predicted = (-1, -1) if everywhere else (1, 2)
 
     def drawn(side, left_out):
@@ -46,7 +46,7 @@ def mean_of(name, preds, target, **settings):
     return mean_iou(torch.from_numpy(preds), torch.from_numpy(target), protocol=name, **settings)
 
 
-# The rules of the official tools, from the ids as they are stored to the IoU of each class, and their mean.
+# The rules of the official tools, from stored ids to the IoU of each class and the mean.
 
 
 def ratio(part, whole):
@@ -74,7 +74,7 @@ def official_voc2012(preds, target):
 
 
 def openmmlab(preds, target, num_classes):
-    """Of maps in which 255 is ignored; a prediction beyond the classes is only in the histogram of the ground truth."""
+    """For maps in which 255 is ignored; a prediction out of range is only in the histogram of the ground truth."""
     preds, target = preds[target != 255], target[target != 255]
     found = []
     for c in range(num_classes):
@@ -252,7 +252,7 @@ def test_official_levels_of_mapillary_vistas(rng):
         )
 
 
-# Cases by hand: what a protocol gives, and what another gives for the same.
+# Cases by hand: the score by a protocol, and a different score by another protocol.
 
 SCORED = ([0, 0, 1, VOID], [0, 1, 1, 1])  # IoU 1/2 and 1/2; the prediction on void is ignored
 UNANSWERED = ([0, 0, 1, VOID], [0, VOID, 1, 1])  # IoU 1/2 and 1; without the pixel 1 and 1
@@ -327,7 +327,7 @@ def test_predictions_on_void_that_stop_the_official_tool_only(name, predictions)
 
 @pytest.mark.filterwarnings("ignore:The predictions are right")
 def test_the_accuracy_of_semantickitti_counts_void_predictions():
-    """The official one, which leaves them out, is 1 here, as the text says."""
+    """The official accuracy, which leaves them out, would be 1 here, as the text explains."""
     metric = MeanIoU(protocol="semantickitti")
     metric.update(torch.tensor([10, 0]), torch.tensor([10, 10]))
     assert metric.report().pixel_accuracy == 1 / 2
@@ -336,7 +336,7 @@ def test_the_accuracy_of_semantickitti_counts_void_predictions():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_rules_of_a_protocol_in_plain_numpy(rng, name):
-    """The slow reference, by the ids and the rules that the protocol says it has."""
+    """The slow reference, with the ids and rules of the protocol."""
     protocol = protocols.get(name)
     space = protocol.label_space
     preds, target = special_maps(rng, name)
@@ -348,7 +348,7 @@ def test_the_rules_of_a_protocol_in_plain_numpy(rng, name):
 
 
 def test_parking_is_no_road_for_its_category_either():
-    """As in the official script: a void id of the same category is a miss."""
+    """As in the official script: a predicted void id of the same category is a miss."""
     metric = MeanIoU(protocol="cityscapes")
     metric.update(torch.tensor([7, 8, 8, 9] + [7] * 7), torch.tensor([7, 7, 8, 7] + [7] * 6 + [0]))
     report = metric.report()
@@ -466,7 +466,7 @@ def test_train_ids_in_place_of_label_ids_and_the_other_way_round():
 
 
 def test_predictions_that_are_off_by_one_are_noticed(rng):
-    """As of a model whose argmax gives 0 to 149, beside the ids 1 to 150: few are void, and hardly one is right."""
+    """A model whose argmax gives 0 to 149, with ids 1 to 150: few predictions are void, and hardly one is right."""
     target = torch.from_numpy(rng.integers(0, 151, size=(60, 60)))
     predictions = (target - 1).clamp(min=0)
     with pytest.warns(UserWarning, match="pred_ids='classes'"):
@@ -501,7 +501,7 @@ def test_usual_groups(rng):
 
 
 def city_folders(root, name, label_name="gtFine_labelIds", pred_end="leftImg8bit"):
-    """The layout of the dataset: a folder a city, several kinds of truth; predictions in one folder."""
+    """The layout of the data set: a folder per city, several kinds of ground truth; predictions in one folder."""
     rng = np.random.default_rng(3)
     maps = []
     for city in ("aachen", "bad-honnef"):

@@ -1,4 +1,4 @@
-"""Areas of datasets, images and resamples go through one formula, whatever dimensions stand before the classes."""
+"""Areas of datasets, images and resamples use the same formulas, whatever the dimensions before the classes."""
 
 from itertools import product
 
@@ -21,7 +21,7 @@ POLICIES = [
 
 
 def areas_of(rng, *shape):
-    """Areas in which some classes are absent, and one of the first dimension is void."""
+    """Areas with absent classes, and with one entry of the first dimension all void."""
     intersection, missed, false = rng.integers(0, 50, (3, *shape, C)) * (rng.random((3, *shape, C)) < 0.6)
     intersection[..., 0, :] = missed[..., 0, :] = false[..., 0, :] = 0
     ignored = np.zeros(C, bool)

@@ -1,4 +1,4 @@
-"""Rows of images: what is kept, the other orders of averaging, and the table; against the formulas in plain NumPy."""
+"""Scores per image: the stored rows, the orders of averaging and the table, against formulas in plain NumPy."""
 
 import copy
 import math
@@ -20,7 +20,7 @@ from meaniou.scores import lowest
 
 
 def scenes(rng, number=12, empty=True):
-    """Images in which some classes are absent, one of them all void; labels 0 .. C-1 and 255."""
+    """Images with absent classes, one of them all void; labels 0 .. C-1 and 255."""
     preds, target = [], []
     for i in range(number):
         here = rng.permutation(C)[: rng.integers(1, C + 1)]
@@ -37,7 +37,7 @@ def scenes(rng, number=12, empty=True):
 
 
 def table_by_definition(maps, present="union", absent="skip", void_preds="miss"):
-    """IoU of each class in each image, NaN where it is not active; rows of NaN for images without a valid pixel."""
+    """IoU of each class in each image, NaN where the class is not active, and for images without a valid pixel."""
     rows = []
     for preds, target in zip(*(m.numpy() for m in maps), strict=True):
         if (target == VOID).all() or (void_preds == "drop" and not ((target != VOID) & (preds != VOID)).any()):
@@ -122,7 +122,7 @@ def test_the_worst_share_is_counted_in_whole_numbers():
     assert [lowest(100, 29), lowest(90, 70), lowest(3, 1), lowest(1000, 0.1), lowest(7, 100)] == [29, 63, 1, 1, 7]
 
 
-# What is kept.
+# The stored rows.
 
 
 @pytest.mark.parametrize("impl", ["cpu", "portable"])
@@ -281,7 +281,7 @@ def test_forward_reset_merge_and_copies(rng):
 
 
 def test_a_refused_forward_keeps_the_rows(rng):
-    """The base class empties its lists in place, those of a copy too."""
+    """The base class empties its lists in place, which a copy may share."""
     maps = scenes(rng)
     for settings in ({}, {"over": "image"}):
         metric, same = (metric_of(maps, range(12), **settings) for _ in range(2))
@@ -377,7 +377,7 @@ def test_the_order_of_images_does_not_matter(rng):
             assert a.image_scores().to_csv() == b.image_scores().to_csv()
 
 
-# How rows are held.
+# The memory of rows.
 
 
 class Meter(TorchDispatchMode):
@@ -420,7 +420,7 @@ def test_a_list_of_rows_stays_short_and_is_seldom_copied(order):
 
 @pytest.mark.parametrize("call", ["update", "forward", "merge_state"])
 def test_what_an_update_costs_does_not_grow_with_the_batches(call):
-    """No list of all batches is copied, whatever adds to it."""
+    """No list of all batches is copied."""
     metric, one = MeanIoU(2, per_image=True), MeanIoU(2, per_image=True)
     x = torch.zeros(1, 1, 1, dtype=torch.uint8)
     one.update(x, x, image_ids=[0])
@@ -437,7 +437,7 @@ def test_what_an_update_costs_does_not_grow_with_the_batches(call):
 
 
 def test_rows_on_two_devices_are_joined_where_the_old_ones_are():
-    """With ``compute_on_cpu`` those of the newest batch are still on the accelerator."""
+    """With ``compute_on_cpu`` the rows of the newest batch are still on the accelerator."""
     old, new = torch.zeros(1, 4, 2, dtype=torch.int64, device="meta"), torch.zeros(1, 4, 2, dtype=torch.int64)
     joined, ids, _ = ImageLists([old] * 64 + [new], [old[:, 0, 0]] * 64 + [new[:, 0, 0]], []).shortened()
     assert [part.device.type for part in joined] == ["meta"]

@@ -102,7 +102,7 @@ def test_a_wrong_ratio_is_noticed():
 # class  intersection  truth  predicted  union  IoU
 #   0         1          2        1        2    1/2
 #   1         1          2        2        3    1/3
-#   2         0          0        1        1     0    only predicted; the prediction on the void pixel is no one's
+#   2         0          0        1        1     0    only predicted; the prediction on the void pixel does not count
 #   3         0          0        0        0     -
 BY_HAND = pair([0, 1, 1, 2, 2], [0, 0, 1, 1, 255])
 
@@ -147,7 +147,7 @@ def test_a_dropped_void_prediction_is_a_void_pixel():
     assert_ratios(class_iou(miss, chosen), [1 / 2, 1, 0])
     drop, chosen = areas_of(preds, target, 3, void_preds="drop")
     assert_ratios(class_iou(drop, chosen), [1, 1, math.nan])
-    # As if the truth were void there.
+    # The same as with void ground truth there.
     void, chosen = areas_of(preds, np.where(preds == 255, 255, target), 3)
     assert [x.tolist() for x in (drop.intersection, drop.truth, drop.predicted)] == [
         x.tolist() for x in (void.intersection, void.truth, void.predicted)

@@ -1,4 +1,4 @@
-"""Class names in every form that users have them."""
+"""Class names in every accepted form."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Input settings: what they become, and one sentence for each that is wrong."""
+"""Input settings: the values that they become, and an error for each wrong one."""
 
 import math
 

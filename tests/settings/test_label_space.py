@@ -1,4 +1,4 @@
-"""Label spaces: what settings become, and one sentence for each that is wrong."""
+"""Label spaces: the values that settings become, and an error for each wrong one."""
 
 import dataclasses
 
@@ -68,7 +68,7 @@ def test_the_tables_of_a_kernel():
     assert ids.target_ids == ids.preds_ids == "0 2 7 0 8 2 9 0"
     classes = LabelSpace(2, ids=[7, 8], ignore_index=0, pred_ids="classes").tables
     assert (classes.ignore, classes.target_ids, classes.preds_ids) == ((255,), "0 2 7 0 8 1", "")
-    # Class numbers on both sides share the ignored ids, so that another void of predictions takes a table.
+    # Class numbers on both sides share the void ids; other void ids in predictions take a table.
     apart = LabelSpace(2, ignore_index=255, pred_void=9).tables
     assert (apart.ignore, apart.target_ids, apart.preds_ids) == ((255,), "", "0 0 1 1 9 2")
 

@@ -1,4 +1,4 @@
-"""Policies: what settings become, and one sentence for each that is wrong."""
+"""Policies: the values that settings become, and an error for each wrong one."""
 
 import dataclasses
 from fractions import Fraction

@@ -49,7 +49,7 @@ def random_map(
 
 
 def blobs(rng: np.random.Generator, height: int, width: int, num_classes: int) -> tuple[Tensor, Tensor]:
-    """A ground truth, shifted as prediction and as it is, uint8 ``[1, H, W]``; 1 % of neighbouring pixels differ."""
+    """A prediction (the shifted ground truth) and the ground truth, uint8 ``[1, H, W]``; 1 % of neighbours differ."""
     cell = 128
     coarse = rng.integers(0, num_classes, size=(-(-height // cell), -(-width // cell)), dtype=np.uint8)
     target = coarse.repeat(cell, 0).repeat(cell, 1)[None, :height, :width].copy()
@@ -59,7 +59,7 @@ def blobs(rng: np.random.Generator, height: int, width: int, num_classes: int) -
 
 
 def random_scores(rng: np.random.Generator, shape: Sequence[int], dtype: torch.dtype, odd: bool = True) -> Tensor:
-    """Scores ``[B, C, *]`` of few values, so that ties are common; with ``odd`` also both zeros, infinities and NaN."""
+    """Scores ``[B, C, *]`` with many ties; with ``odd`` also both zeros, infinities and NaN."""
     values = [-2.0, -0.5, 0.25, 1.0, 3.0] + [-0.0, 0.0, np.inf, -np.inf] * odd
     scores = rng.choice(np.array(values), size=shape)
     if odd:
@@ -137,7 +137,7 @@ def assert_sentence(error: pytest.ExceptionInfo[Exception], *parts: str) -> None
 
 
 class NoWait(TorchDispatchMode):
-    """Raises on every operator that makes the host wait for an accelerator because it needs a value."""
+    """Raises for every operator that makes the host wait for a value from an accelerator."""
 
     WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "bincount", "equal", "_unique", "unique_")
 
@@ -154,7 +154,7 @@ def _has_mask(args: Any) -> bool:
 
 
 class Recorder(TorchDispatchMode):
-    """Remembers the names of the operators that run."""
+    """Records the names of the operators that run."""
 
     def __init__(self) -> None:
         super().__init__()

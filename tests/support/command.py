@@ -6,5 +6,5 @@ from meaniou.cli import main
 
 
 def invoke(*words: object) -> Result:
-    """What the command line does with these words."""
+    """The result of the command line with these arguments."""
     return CliRunner().invoke(main, [str(word) for word in words])

@@ -24,8 +24,8 @@ from torchmetrics.utilities.exceptions import TorchMetricsUserError
 from meaniou import MeanIoU, Resampling, compare, compare_classes
 from support import update_all, void_batches
 
-SHARES = {2: (3, 2), 3: (3, 0, 2)}  # batches of each rank: not as many, and one rank with none
-STAMP = 24  # bytes beside the counts: the number of updates, and two that tell whether the ranks are in step
+SHARES = {2: (3, 2), 3: (3, 0, 2)}  # batches per rank: unequal, and one rank has none
+STAMP = 24  # bytes besides the counts: the number of updates, and two values that show whether ranks are in step
 TIMEOUT = timedelta(seconds=300)
 
 
@@ -44,7 +44,7 @@ def made(**settings):
 
 
 def alone(pairs, **settings):
-    """The same, counted in this process without the others."""
+    """The same batches, counted in this process alone."""
     return update_all(made(sync_on_compute=False, **settings), pairs)
 
 
@@ -62,7 +62,7 @@ def assert_equal(value, expected):
 
 
 def assert_own(metric, pairs):
-    """The metric holds what this rank counted, and goes on."""
+    """The metric holds the counts of this rank and can be updated."""
     assert not metric._is_synced
     assert metric.update_count == len(pairs)
     assert torch.equal(metric.counts, alone(pairs).counts)
@@ -88,7 +88,7 @@ def check_shares_of_any_size(rank, world):
 
 
 def check_a_running_value(rank, world):
-    """After each batch of the rank that has most, also on ranks that have no more of their own."""
+    """After each batch of the longest rank, also on ranks that have run out of batches."""
     metric, shares = made(average="micro"), [share(r, world) for r in range(world)]
     for _ in range(2):
         for step in range(max(map(len, shares))):
@@ -100,7 +100,7 @@ def check_a_running_value(rank, world):
 
 
 def check_a_rank_without_a_batch_that_moves(rank, world):
-    """As Lightning moves a model to its device before each loop; that is no reset of one rank alone."""
+    """Lightning moves a model to its device before each loop; that is not a reset of one rank."""
     metric, mine = made(per_image=True), share(rank, 3) if world == 3 else [[], batches()[:5]][rank]
     metric.to_empty(device="cpu")
     update_all(metric, mine)
@@ -117,7 +117,7 @@ def check_a_rank_without_a_batch_that_moves(rank, world):
 
 
 def check_ranks_that_are_not_in_step(rank, world):
-    """A value after each batch of a rank, of which the first one has three and the others have two."""
+    """A value after each batch; the first rank has three batches, the others two."""
     for ask in ("compute", "report"):
         metric = made()
         for pair in batches(rank)[:2]:
@@ -136,7 +136,7 @@ def check_ranks_that_are_not_in_step(rank, world):
 
 
 def check_ranks_with_other_settings(rank, world):
-    """As after a configuration that differs; and settings that change no count, such as the kernel."""
+    """Ranks with different settings, and with settings that do not change counts, such as the kernel."""
     metric = update_all(MeanIoU(3, ignore_index=(255, 7) if rank else 255), batches(rank)[:1])
     with pytest.raises(RuntimeError, match="settings differ"):
         metric.compute()
@@ -189,7 +189,7 @@ def check_dist_sync_fn(rank, world):
 
 def check_process_group(rank, world):
     members = [0, world - 1]
-    group = dist.new_group(members)  # every rank takes part in making it
+    group = dist.new_group(members)  # every rank must take part
     if rank in members:
         metric = update_all(made(process_group=group), batches(rank)[:2])
         expected = alone([pair for r in members for pair in batches(r)[:2]])
@@ -256,7 +256,7 @@ def check_outside_labels_of_one_rank(rank, world):
     metric = update_all(made(), batches(rank)[:1])
     if rank == world - 1:
         counts = metric.counts.clone()
-        counts[1, -1] = 6  # as an accelerator counts them, which does not wait
+        counts[1, -1] = 6  # as on an accelerator, where update does not raise
         metric.counts = counts
     with pytest.raises(ValueError, match="preds holds 6 pixels outside"):
         metric.compute()
@@ -303,7 +303,7 @@ def check_one_collective(rank, world):
         computed(metric)
     assert calls == [("all_reduce", (3 + 2) ** 2 * 8 + STAMP)]
     with collectives() as calls:
-        computed(metric)  # others may have counted since
+        computed(metric)  # other ranks may have counted since
     assert calls == [("all_reduce", 200 + STAMP)]
     with collectives() as calls:
         metric.report()
@@ -587,7 +587,7 @@ def result(folder, rank, world):
 
 
 def start(worlds, folder, seconds=600):
-    """Starts the processes, ends them if they take too long, and gives what each rank of each group found."""
+    """Starts the processes, ends them if they take too long, and returns the results of each rank and group."""
     context = torch.multiprocessing.start_processes(
         run_all, args=(worlds, str(folder)), nprocs=max(worlds), join=False, start_method="spawn"
     )

@@ -1,4 +1,4 @@
-"""Grids of parameters: pairwise by default, whole where slow tests run too."""
+"""Grids of parameters: pairwise combinations by default, all combinations with slow tests."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, product
@@ -25,7 +25,7 @@ def grid(*indirect: str, **axes: Iterable[Any] | Mapping[str, Any]) -> pytest.Ma
 
 
 def number_of_examples(*, fast: int, slow: int) -> pytest.MarkDecorator:
-    """Parametrizes a test with ``examples``, how many generated ones it tries: few of them, and many in a slow test."""
+    """Parametrizes a test with ``examples``, the number of generated examples: few, and many in a slow test."""
     return pytest.mark.parametrize("examples", [fast, pytest.param(slow, marks=pytest.mark.slow)])
 
 
@@ -34,7 +34,7 @@ def _named(values: Iterable[Any] | Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def pairwise(sizes: Sequence[int]) -> set[tuple[int, ...]]:
-    """Cells of a grid, as indices, in which each two indices of different axes meet.
+    """Cells of a grid, as indices, that contain every pair of indices of two axes.
 
     Greedy: first all cells in which every pair is new, then those in which all pairs but one are, and so on.
     """

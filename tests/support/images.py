@@ -1,4 +1,4 @@
-"""A metric that keeps rows of images."""
+"""A metric with scores per image."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ C, VOID = 4, 255
 def metric_of(
     maps: tuple[Tensor, Tensor], ids: Sequence[Any] | None = None, batch: int = 5, **settings: Any
 ) -> MeanIoU:
-    """A metric that counted maps of four classes in batches, image by image unless settings say otherwise."""
+    """A metric that has counted batches of maps of four classes, with scores per image by default."""
     metric = MeanIoU(C, ignore_index=VOID, **({"per_image": True} | settings))
     preds, target = maps
     for start in range(0, len(preds), batch):

@@ -1,4 +1,4 @@
-"""The kernels that count on a CPU here, as the table of the package has them, and the checks that go with each."""
+"""The kernels that run on this CPU, from the package's table, with checks for each."""
 
 from typing import Any
 
@@ -12,16 +12,16 @@ from meaniou.counting.kernels.spec import CountSpec
 from support import assert_same_counts
 
 CPU = torch.device("cpu")
-# Those beside the portable one, under the names that force them.
+# The kernels besides the portable one, by name.
 CPU_KERNELS: dict[str, Any] = {name: kernel(name, CPU) for name, needs in NEEDS.items() if needs.device == "cpu"}
-# More images are taken as one.
+# More images are counted as one.
 MOST_IMAGES = 16
-# Of more classes, the matrices of all images take too much time and memory.
+# With more classes the matrices of all images take too much time and memory.
 MOST_CLASSES = 1000
 
 
 def count_all(module: Any, preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> Tensor:
-    """What a kernel counts, after ``count_images`` was found to give the same, and the counts of each image."""
+    """The counts of a kernel, after checking those of ``count_images`` and of each image."""
     counts: Tensor = module.count(preds, target, valid, spec)
     if spec.num_classes > MOST_CLASSES:
         return counts
@@ -39,7 +39,7 @@ def _takes_all_images(preds: Tensor, target: Tensor, spec: CountSpec) -> bool:
 
 
 def expected_image_counts(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> Tensor:
-    """The counts of each image, of its own matrix by the portable kernel."""
+    """The counts of each image, from its own matrix by the portable kernel."""
     rows = [torch.zeros(0, 4, spec.num_classes, dtype=torch.int64)]
     for i in range(len(target)):
         image = slice(i, i + 1)

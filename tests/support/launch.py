@@ -14,7 +14,7 @@ import torch.distributed as dist
 
 
 def watch() -> list["weakref.ref[Any]"]:
-    """The groups that are made from now on."""
+    """The process groups created from now on."""
     groups: list[weakref.ref[Any]] = []
     init = dist.init_process_group
 
@@ -27,7 +27,7 @@ def watch() -> list["weakref.ref[Any]"]:
 
 
 def main() -> None:
-    """Runs what the arguments say under their own ``sys.argv``; its own status, or 3 for a group that is left."""
+    """Runs the script or module with its own ``sys.argv``; exits with its status, or 3 if a group is left."""
     groups, status = watch(), 0
     by_name = sys.argv[1] == "-m"
     sys.argv = sys.argv[2 if by_name else 1 :]

@@ -1,4 +1,4 @@
-"""The same values under other strides, and elsewhere in memory."""
+"""The same values with other strides, or elsewhere in memory."""
 
 import torch
 from torch import Tensor
@@ -27,7 +27,7 @@ def batch_last(x: Tensor) -> Tensor:
 
 
 def unaligned(x: Tensor) -> Tensor:
-    """In one piece that begins one element after the start of its memory."""
+    """Contiguous, but one element after the start of its memory."""
     room = torch.empty(x.numel() + 1, dtype=x.dtype)
     room[1:] = x.reshape(-1)
     return room[1:].view(x.shape)

@@ -1,4 +1,4 @@
-"""TIFF files written by hand from the specification, so that no library is asked what it reads itself."""
+"""TIFF files written from the specification, so that no library checks its own output."""
 
 import struct
 import zlib
@@ -25,7 +25,7 @@ def tiff(
     holes: Sequence[int] = (),
     tags: dict[int, tuple[int, Sequence[int] | bytes]] | None = None,
 ) -> bytes:
-    """A file of one map, in strips of so many rows or in square tiles; ``holes`` are left out; ``tags`` come on top."""
+    """A file of one map, in strips or square tiles; ``holes`` are left out, ``tags`` are added."""
     height, width = values.shape
     bits = bits or 8 * values.itemsize
     parts = [values[i : i + rows] for i in range(0, height, rows)] if rows else [values]

@@ -1,4 +1,4 @@
-"""Compiles what would be launched for a GPU that is not there, and tells what it takes."""
+"""Compiles the programs that a GPU would run, without that GPU, and measures their resources."""
 
 import os
 import re
@@ -23,7 +23,7 @@ PROGRAMS = [name for name, value in vars(programs).items() if name.startswith(("
 
 @dataclass(frozen=True)
 class Compiled:
-    """A program that was compiled: seconds of work, bytes of shared memory, and bytes for want of registers."""
+    """A compiled program: seconds to compile, bytes of shared memory, and bytes spilled from registers."""
 
     name: str
     seconds: float
@@ -32,7 +32,7 @@ class Compiled:
 
 
 class Compiler:
-    """Stands in for a Triton function, with the specialisations that a launch would make."""
+    """A replacement for a Triton function, which compiles with the specialisations of a launch."""
 
     def __init__(self, function: Any, target: GPUTarget, results: list[Compiled]) -> None:
         self.function, self.target, self.results = function, target, results
@@ -70,7 +70,7 @@ class Compiler:
 
 
 def worked() -> float:
-    """Seconds that processors worked for this process and its children, whatever else the machine does."""
+    """CPU seconds of this process and its children."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
@@ -80,8 +80,8 @@ def integer(value: int) -> str:
 
 
 def spilled(asm: dict[str, Any]) -> int:
-    """Bytes of memory that a program takes for want of registers."""
-    if "ptx" not in asm:  # a scalar register that is moved to a lane of a vector register takes none
+    """Bytes that a program spills from registers to memory."""
+    if "ptx" not in asm:  # scalar registers moved to lanes of vector registers take no memory
         sizes = re.findall(r"\.private_segment_fixed_size: +(\d+)", asm["amdgcn"])
         assert sizes, asm["amdgcn"][-2000:]
         return sum(map(int, sizes))
@@ -95,12 +95,12 @@ def spilled(asm: dict[str, Any]) -> int:
             stores = re.findall(r"(\d+) bytes spill stores", ran.stderr)
             assert stores, ran.stderr
             return sum(map(int, stores))
-        complaints += ran.stderr  # of an assembler for other cards, or for older programs
+        complaints += ran.stderr  # assemblers for other GPUs or older programs may fail
     raise AssertionError(complaints)
 
 
 def compiled(monkeypatch: Any, target: GPUTarget, count: Any, *args: Any) -> list[Compiled]:
-    """The programs that a call of the kernel would launch on a GPU of that kind."""
+    """The programs that a call of the kernel would launch on a GPU of the target."""
     results: list[Compiled] = []
     shared = {80: 166912, 90: 232448, "gfx942": 65536}[target.arch]
     here = limits.GpuLimits(limits.version(), shared, 100, target.backend == "hip")
