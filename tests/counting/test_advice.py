@@ -603,6 +603,27 @@ def test_toy_maps_are_labels():
         mean_iou(maps[1], maps[1], 2)
 
 
+@pytest.mark.parametrize("label", [-1, 4096, 40_000])
+def test_labels_that_no_number_of_classes_allows(label):
+    with pytest.raises(LabelRangeError) as error:
+        mean_iou(torch.tensor([0]), torch.tensor([label]), 19)
+    assert_sentence(error, f"ignore_index={label}", "correct the data")
+    assert "num_classes" not in str(error.value)
+
+
+def test_an_accelerator_counts_labels_out_of_range_without_their_values():
+    sentence = str(LabelRangeError("target", 3, LabelSpace(19)))
+    assert all(part in sentence for part in ("3 pixels", "0 to 18", "ignore_index", "num_classes"))
+    assert "index (" not in sentence
+
+
+def test_a_hint_is_a_sentence():
+    space = LabelSpace(2, hint="see {pred_ids:classes}.")
+    with pytest.raises(LabelRangeError, match=r"See pred_ids='classes'\. Otherwise") as error:
+        mean_iou(torch.tensor([0]), torch.tensor([9]), label_space=space)
+    assert_sentence(error)
+
+
 def test_a_string_of_digits_is_no_id():
     with pytest.raises(TypeError, match=r"ignore_index holds '255' \(str\)"):
         MeanIoU(2, ignore_index="255")

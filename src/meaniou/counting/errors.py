@@ -13,7 +13,7 @@ from meaniou.counting.contents import cause_of
 from meaniou.counting.kernels.portable import CPU_TILE, blocks, masked
 from meaniou.counting.kernels.readers import PixelReader, at, preds_reader, target_reader
 from meaniou.counting.kernels.spec import CountSpec
-from meaniou.settings import TRAIN_VOID, LabelSpace
+from meaniou.settings import MAX_CLASSES, TRAIN_VOID, LabelSpace
 
 Dialect = Literal["python", "cli"]
 
@@ -170,7 +170,7 @@ def _cures(error: LabelRangeError, on_disk: bool = False, all_classes: str = "")
         likely = [cure.replace("> 0", "!= 0") for cure in likely]
     if error.cause in ("divided", "fractions"):
         return likely[0]
-    likely += [f"{hint[:1].upper()}{hint[1:]}" for hint in _hints(error, on_disk)]
+    likely += [f"{hint[:1].upper()}{hint[1:]}".rstrip(".") for hint in _hints(error, on_disk)]
     rules = _rules(error, on_disk, all_classes)
     return ". ".join([*likely, f"Otherwise {rules}" if likely else f"{rules[:1].upper()}{rules[1:]}"])
 
@@ -219,32 +219,31 @@ def _rules(error: LabelRangeError, on_disk: bool, all_classes: str) -> str:
     correct = "correct the file" if on_disk else "correct the data (validate_args=False turns this check off)"
     if error.index is not None and error.label is None:
         return correct
-    some = "such a label" if error.label is None else str(error.label)
-    rules = [_void_rule(error, some)]
+    a_class = "" if error.label is None else " if it is a class"
+    rules = [_void_rule(error)]
     if error.label_space.protocol:
         rules.insert(0, "choose the protocol that the maps follow")
     elif error.label_space.ids is not None or error.label_space.pred_ids is not None:
-        rules.append("add it to the LabelSpace if it is a class")
+        rules.append(f"add {'all ids' if error.label is None else 'it'} to the LabelSpace{a_class}")
     elif error.num_classes == 1:
         rules.insert(0, "set {num_classes:2} for background and foreground")
-    elif error.label is None or error.label >= 0:
-        rules.append(f"{all_classes or 'raise {num_classes:}'} if it is a class")
+    elif error.label is None or 0 <= error.label < MAX_CLASSES:
+        rules.append(f"{all_classes or 'raise {num_classes:}'}{a_class}")
     return f"{', '.join(rules)}, or {correct}"
 
 
-def _void_rule(error: LabelRangeError, some: str) -> str:
-    """The setting that makes ``some``, the words for the label, void; it replaces the void ids, so all are named."""
+def _void_rule(error: LabelRangeError) -> str:
+    """The setting that makes the label void. It replaces the void ids of the label space, so it names these too."""
     setting, void = "ignore_index", error.label_space.ignore_index
     if error.side == "preds":
         setting, void = "pred_void", error.label_space.pred_void
-    if error.label is not None:
-        void = tuple(sorted({*void, error.label}))
     if error.label is None:
-        return f"pass {{{setting}:}} with all void ids if {some} is void"
+        return f"pass {{{setting}:}} with all void ids"
+    void = tuple(sorted({*void, error.label}))
     if len(void) > MANY_VOID:
-        return f"pass {{{setting}:}} with all void ids, {some} included, if it is void"
+        return f"pass {{{setting}:}} with all void ids, {error.label} included, if it is void"
     meaning = "marks a void prediction" if error.side == "preds" else "is void"
-    return f"pass {{{setting}:{','.join(map(str, void))}}} if {some} {meaning}"
+    return f"pass {{{setting}:{','.join(map(str, void))}}} if {error.label} {meaning}"
 
 
 def _ids(error: LabelRangeError) -> tuple[tuple[int, ...], ...] | None:
