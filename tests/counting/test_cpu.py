@@ -272,21 +272,15 @@ def test_a_small_update_starts_no_thread():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
 
 
-def counted_in_child(queue):
-    torch.set_num_threads(2)
-    target = torch.from_numpy(np.zeros((2, 1024, 1024), np.uint8))  # PyTorch's own threads do not survive a fork
-    queue.put(int(matrix_by_cpu(target, target, 3)[0, 0]))
-
-
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 @pytest.mark.parametrize(
     "method", [pytest.param("fork", marks=NEEDS_FORK), pytest.param("spawn", marks=pytest.mark.slow)]
 )
 def test_in_another_process(two_threads, method):
-    counted_in_child(multiprocessing.get_context("spawn").SimpleQueue())  # this process has several threads by now
+    count_in_process(multiprocessing.get_context("spawn").SimpleQueue())  # this process has several threads by now
     context = multiprocessing.get_context(method)
     queue = context.Queue()
-    child = context.Process(target=counted_in_child, args=(queue,))
+    child = context.Process(target=count_in_process, args=(queue,))
     child.start()
     assert queue.get(timeout=600) == 2 * 1024 * 1024
     child.join(600)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -9,7 +10,7 @@ from meaniou.counting.dispatch import NEEDS, kernel
 from meaniou.counting.kernels import portable
 from meaniou.counting.kernels.image_counts import image_counts_of
 from meaniou.counting.kernels.spec import CountSpec
-from support import assert_same_counts
+from support import assert_same_counts, whole_matrix
 
 CPU = torch.device("cpu")
 # The kernels besides the portable one, by name.
@@ -46,3 +47,10 @@ def expected_image_counts(preds: Tensor, target: Tensor, valid: Tensor | None, s
         counts = portable.count(preds[image], target[image], None if valid is None else valid[image], spec)
         rows.append(image_counts_of(counts)[None])
     return torch.cat(rows)
+
+
+def count_in_process(queue: Any) -> None:
+    """Puts the pixels of class 0 into a queue, counted with two threads; a child process can import it from here."""
+    torch.set_num_threads(2)
+    target = torch.from_numpy(np.zeros((2, 1024, 1024), np.uint8))  # PyTorch's own threads do not survive a fork
+    queue.put(int(whole_matrix(target, target, 3, impl="cpu")[0, 0]))

@@ -74,7 +74,7 @@ def refuse_void_preds(counts: Ints, policy: Policy) -> None:
     if policy.void_preds == "error" and (number := int(counts[:-2, -2].sum())):
         raise ValueError(
             f"Predictions are void (an ignored id or a NaN score) on {number:,} valid pixel{'s' * (number != 1)}, and "
-            "void_preds is 'error'. Correct the predictions, or choose 'miss' or 'drop' for void_preds."
+            "void_preds='error'. Correct the predictions, or pass void_preds='miss' or 'drop'."
         )
 
 
