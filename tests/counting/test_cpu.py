@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import assert_same_counts, blobs, expected_counts, random_scores, whole_matrix
+from support.kernels import count_in_process
 
 from meaniou import MeanIoU, reference
 from meaniou.counting.kernels import cpu, portable

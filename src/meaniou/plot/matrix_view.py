@@ -89,7 +89,7 @@ def _normalized(pixels: NDArray[np.int64], normalize: Normalize | None) -> NDArr
 
 
 def _lowest(report: Report, pixels: NDArray[np.int64], most: int) -> tuple[list[int], list[int]]:
-    """The rows, classes with the lowest IoU; and the columns, these and the classes they are most often predicted as."""
+    """The rows (classes with the lowest IoU) and the columns (these, and the classes that they are predicted as)."""
     defined = [c for c in range(len(pixels)) if not math.isnan(report.classes[c].iou) and pixels[c].any()]
     number = max(1, most * 2 // 3)
     rows = sorted(defined, key=lambda c: report.classes[c].iou)[:number] or list(range(number))
