@@ -49,7 +49,7 @@ def test_the_guide_has_all_cases() -> None:
 
 
 def test_the_table_of_growth_comes_from_the_results_file() -> None:
-    rows = rows_of(GUIDE.section("Growth"))
+    rows = rows_of(GUIDE.section("Scaling with pixels, classes and images"))
     measured = [(r["grows"], f"{int(r['value']):,}", r["median_us"], r["ns_per_pixel"]) for r in results("scaling.csv")]
     assert len(rows) > 10
     assert [tuple(row.values()) for row in rows if tuple(row.values()) not in measured] == []
