@@ -38,10 +38,11 @@ def with_links_to_pages(path: Path, folder: Path) -> str:
     here = Path(page_of(DOCUMENTS[path])).parent
 
     def replace(match: re.Match[str]) -> str:
-        file, _, anchor = match[1].partition("#")
-        if not file or re.match(r"\w+:", match[1]):
+        if re.match(r"\w+:", match[1]):
             return match[0]
-        target = (path.parent / file).resolve()
+        file, _, anchor = match[1].partition("#")
+        anchor = re.sub("-+", "-", anchor).strip("-")  # as pdoc names headings; GitHub keeps each hyphen
+        target = (path.parent / file).resolve() if file else path
         if target in DOCUMENTS:
             page = page_of(DOCUMENTS[target])
         else:
