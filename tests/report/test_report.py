@@ -385,6 +385,20 @@ def test_a_new_number_of_a_class_is_a_column_of_its_own(metric: MeanIoU) -> None
     assert {len(row) for row in rows} == {len(rows[0])}
 
 
+def test_csv_holds_the_intervals_of_classes_and_mean() -> None:
+    metric = MeanIoU(3, per_image=True)
+    metric.update(torch.tensor([[0, 1], [1, 1], [0, 0]]), torch.tensor([[0, 1], [0, 1], [0, 1]]), image_ids=[0, 1, 2])
+    report = metric.report(class_groups={"all": [0, 1, 2]}, bootstrap=True)
+    *classes, mean, group, _, _ = csv.DictReader(io.StringIO(report.to_csv()))
+    of_all = (*report.intervals.classes, report.intervals.mean_iou)
+    for row, interval in zip((*classes, mean), of_all, strict=True):
+        bounds = ["" if math.isnan(x) else repr(x) for x in (interval.low, interval.high)]
+        assert [row["iou_low"], row["iou_high"]] == bounds
+    assert classes[0]["iou_low"] < classes[0]["iou"] < classes[0]["iou_high"]
+    assert (group["iou_low"], group["iou_high"]) == ("", "")
+    assert "iou_low" not in metric.report().to_csv()
+
+
 @pytest.mark.parametrize(
     "name", ["&lt;b&gt;", "https://a.b/c", "www.a.b", "WWW.a.b", "@someone", "a@b.c", "ftp://x", "&#64;me", "http:\\x"]
 )

@@ -90,6 +90,7 @@ class Report(EqualByValue):
     def to_csv(self) -> str:
         """CSV text with a row for each class, the means, and each group: unrounded ratios, empty for NaN.
 
+        With intervals, ``iou_low`` and ``iou_high`` are the bounds of the IoU of each class and of the mean IoU.
         A name that a spreadsheet would read as a formula gets an apostrophe in front.
         """
         return _csv(self)
@@ -185,13 +186,18 @@ def _csv(report: Report) -> str:
     rows: list[dict[str, Any]] = [{"kind": "class", **asdict(c)} for c in report.classes]
     means = {name: getattr(report, column.mean) for name, column in COLUMNS.items() if column.mean}
     rows.append({"kind": "mean", "name": "mean", **means})
+    columns = CSV_COLUMNS
+    if report.intervals:
+        columns = (*CSV_COLUMNS, "iou_low", "iou_high")
+        for row, interval in zip(rows, (*report.intervals.classes, report.intervals.mean_iou), strict=True):
+            row |= {"iou_low": interval.low, "iou_high": interval.high}
     rows += [{"kind": "group mean", "name": g.name, "iou": g.mean_iou} for g in report.class_groups]
     rows += [{"kind": "group merged", "name": g.name, "iou": g.merged_iou} for g in report.class_groups]
     if report.class_groups:
         rows.append({"kind": "groups", "name": "mean merged", "iou": report.mean_merged_iou})
     if len(report.class_groups) == 2:
         rows.append({"kind": "groups", "name": "harmonic mean", "iou": report.harmonic_mean})
-    return tables.as_csv(CSV_COLUMNS, ([row.get(column) for column in CSV_COLUMNS] for row in rows))
+    return tables.as_csv(columns, ([row.get(column) for column in columns] for row in rows))
 
 
 def _all_tables(report: Report) -> Iterator[Table]:
