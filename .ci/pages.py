@@ -3,6 +3,7 @@
 pdoc makes pages of modules alone, so each document becomes the docstring of a module for as long as this runs.
 """
 
+import importlib
 import os
 import re
 import shutil
@@ -63,8 +64,19 @@ def write_modules(sources: Path, folder: Path) -> None:
         file.write_text(f"__docformat__ = 'markdown'\n__doc__ = {text!r}\n", encoding="utf-8")
 
 
+def show_inherited() -> None:
+    """Gives ``MeanIoU`` the public methods of its bases in this package as its own: pdoc shows no others."""
+    metric = importlib.import_module("meaniou").MeanIoU
+    for base in metric.__mro__[1:]:
+        if base.__module__.startswith("meaniou."):
+            for name, member in vars(base).items():
+                if not name.startswith("_") and name not in vars(metric):
+                    setattr(metric, name, member)
+
+
 def write_pages(folder: Path) -> None:
     """Writes all pages; those of documents show no source."""
+    show_inherited()
     names = pdoc.extract.walk_specs(["guides", *API])
     modules = {name: pdoc.doc.Module.from_name(name) for name in names}
     for name, module in modules.items():
@@ -74,7 +86,7 @@ def write_pages(folder: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(pdoc.render.html_module(module, modules), encoding="utf-8")
     (folder / "search.js").write_text(pdoc.render.search_index(modules), encoding="utf-8")
-    (folder / "index.html").write_text(pdoc.render.html_index(modules), encoding="utf-8")
+    (folder / "index.html").write_text('<!doctype html><meta http-equiv="refresh" content="0; url=guides.html">\n')
 
 
 class Links(HTMLParser):
