@@ -3,7 +3,6 @@
 pdoc makes pages of modules alone, so each document becomes the docstring of a module for as long as this runs.
 """
 
-import importlib
 import os
 import re
 import shutil
@@ -64,22 +63,28 @@ def write_modules(sources: Path, folder: Path) -> None:
         file.write_text(f"__docformat__ = 'markdown'\n__doc__ = {text!r}\n", encoding="utf-8")
 
 
-def show_inherited() -> None:
-    """Gives ``MeanIoU`` the public methods of its bases in this package as its own: pdoc shows no others."""
-    metric = importlib.import_module("meaniou").MeanIoU
-    for base in metric.__mro__[1:]:
-        if base.__module__.startswith("meaniou."):
-            for name, member in vars(base).items():
-                if not name.startswith("_") and name not in vars(metric):
-                    setattr(metric, name, member)
+def add_inherited_members(module: pdoc.doc.Module) -> None:
+    """Shows the documented members that a class inherits from a base without a page, such as ``MeanIoU.compute``."""
+    for member in module.own_members:
+        if not isinstance(member, pdoc.doc.Class):
+            continue
+        own = {id(part) for part in member.own_members}
+        inherited = [
+            part
+            for part in member.members.values()
+            if id(part) not in own and part.docstring and part.taken_from[0].startswith("meaniou.")
+        ]
+        if inherited:  # among so many members those without a docstring would be in the way
+            documented = [part for part in member.own_members if part.docstring or part.name == "__init__"]
+            member.own_members = [*documented, *inherited]
 
 
 def write_pages(folder: Path) -> None:
     """Writes all pages; those of documents show no source."""
-    show_inherited()
     names = pdoc.extract.walk_specs(["guides", *API])
     modules = {name: pdoc.doc.Module.from_name(name) for name in names}
     for name, module in modules.items():
+        add_inherited_members(module)
         api = name.partition(".")[0] == "meaniou"
         pdoc.render.configure(docformat="google", show_source=api, search=True)
         file = folder / page_of(name)

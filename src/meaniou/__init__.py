@@ -1,4 +1,4 @@
-"""Exact mean IoU for semantic segmentation: a torchmetrics ``Metric``, functions of one call, and a command line.
+"""Exact mean IoU for semantic segmentation: a torchmetrics ``Metric``, functions for one call, and a command line.
 
 ``MeanIoU`` adds up one int64 confusion matrix over batches and ranks; rows are ground truth, columns are predictions.
 Void pixels, void predictions and out-of-range labels have cells of their own, so that every pixel is accounted for.

@@ -9,8 +9,11 @@ class UnpaddedSampler(DistributedSampler[Any]):
     """A ``DistributedSampler`` for evaluation: each image goes to exactly one rank, and none is repeated.
 
     ``DistributedSampler`` repeats images until all ranks have equally many, which counts some images twice. Here the
-    shares of ranks may differ by one image, and may be empty. Do not use it for training: a model in
-    ``DistributedDataParallel`` waits in each step for all ranks.
+    shares of ranks may differ by one image. Do not use it for training: a model in ``DistributedDataParallel`` waits in
+    each step for all ranks.
+
+    With more ranks than images some ranks get no image. ``MeanIoU`` allows that; Lightning raises ``RuntimeError`` for
+    a data loader without a batch.
 
     Args:
         dataset: a dataset with a length.

@@ -140,6 +140,9 @@ def confusion_matrix(
         include_void: return ``[C + 2, C + 2]``: row C is void, column C void predictions, and row and column C + 1 are
             out-of-range labels, so that the sum is the number of pixels. The other keywords are those of ``MeanIoU``.
 
+    Returns:
+        The matrix of this batch, on the device of the maps.
+
     Raises:
         TypeError: as ``MeanIoU`` and ``MeanIoU.update``.
         ValueError: as ``MeanIoU`` and ``MeanIoU.update``; for out-of-range labels on every device.

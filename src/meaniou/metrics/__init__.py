@@ -1,4 +1,4 @@
-"""The torchmetrics metrics: exact state, synchronisation over ranks, saved files and results."""
+"""The torchmetrics metric ``MeanIoU`` with exact counts, and paired comparisons of two metrics."""
 
 from meaniou.metrics.checkpoint import to_bytes
 from meaniou.metrics.comparison import compare, compare_classes, comparison_report, first_difference

@@ -15,7 +15,7 @@ from meaniou import protocols
 from meaniou._util import quoted, write_all
 from meaniou.counting import why_not
 from meaniou.protocols import Protocol
-from meaniou.settings import InputSettings, Policy
+from meaniou.settings import InputSettings, LabelSpace, Policy
 
 FORMAT = "meaniou metric "  # followed by the version
 VERSION = 3
@@ -25,6 +25,9 @@ PARTS = (
 )  # fmt: skip
 POLICY = tuple(field.name for field in fields(Policy))
 INPUT_SETTINGS = tuple(field.name for field in fields(InputSettings))
+# The values of a label space in a saved file, and the keywords that they replace.
+SPACE = tuple(field.name for field in fields(LabelSpace) if field.name != "tables")
+SETTLED = ("num_classes", "label_space", "ignore_index", "pred_ids", "pred_void", "class_names")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,21 @@ class SavedSpace:
     settled: tuple[str, ...]
     values: Callable[[Any], dict[str, Any]]
     keywords: Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+def _values(space: LabelSpace) -> dict[str, Any]:
+    """A label space as plain values."""
+    return {name: getattr(space, name) for name in SPACE}
+
+
+def _space(values: Mapping[str, Any]) -> LabelSpace:
+    """The label space of plain values."""
+    return LabelSpace(**{**values, "class_groups": dict(values["class_groups"])})
+
+
+SAVED_LABEL_SPACE = SavedSpace(
+    SPACE, SETTLED, lambda metric: _values(metric.label_space), lambda values: {"label_space": _space(values)}
+)
 
 
 class Counter(typing.Protocol):

@@ -94,10 +94,12 @@ def compare_classes(
 def comparison_report(
     a: IoUMetric, b: IoUMetric, sources: Iterable[str] = (), resampling: Resampling | None = None
 ) -> ComparisonReport:
-    """The comparison of two metrics in mean IoU, pixel accuracy and the IoU of each class; raises as ``compare``.
+    """A paired bootstrap test of the mean IoU, the pixel accuracy and the IoU of each class, as a report.
+
+    Its values are those of ``compare`` and ``compare_classes``, and it raises as they do.
 
     Args:
-        a, b: the metrics.
+        a, b: metrics as for ``compare``.
         sources: two names for ``a`` and ``b``, such as their folders.
         resampling: how images are resampled; by default ``Resampling()``.
     """

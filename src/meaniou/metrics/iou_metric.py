@@ -46,7 +46,7 @@ class IoUMetric(CountState):
     protocol: Protocol | None
 
     def compute(self) -> Tensor:
-        """The mean IoU over all batches and ranks, as ``average`` and ``over`` define it; see ``MeanIoU``.
+        """The mean IoU over all batches and ranks: 0-d, or ``[C]`` with ``average="none"``; NaN where undefined.
 
         In a process group every rank must call it equally often: each call is one all-reduce that waits for the slowest
         rank. For a value without communication use ``forward`` (this batch on this rank) or construct the metric with
@@ -139,6 +139,18 @@ class IoUMetric(CountState):
 
         Raises:
             ValueError: as ``compute``, or without ``per_image=True``.
+
+        Example:
+            >>> import torch
+            >>> from meaniou import MeanIoU
+            >>> metric = MeanIoU(num_classes=2, class_names=["road", "car"], per_image=True)
+            >>> target = torch.tensor([[0, 1, 1], [1, 1, 1]])
+            >>> metric.update(torch.tensor([[0, 1, 0], [1, 1, 1]]), target, image_ids=["a.png", "b.png"])
+            >>> print(metric.image_scores())
+            image  worst classes            mIoU
+            ------------------------------------
+            a.png  road 50.00, car 50.00   50.00
+            b.png  car 100.00             100.00
         """
         return image_table(self._image_areas(), self.label_space, self.policy)
 

@@ -1,6 +1,6 @@
 """The torchmetrics metric ``MeanIoU``: its settings, its update, and its files."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import fields
 from os import PathLike
 from typing import Any, ClassVar, Literal, Self
@@ -10,7 +10,7 @@ from torch import Tensor
 from meaniou._util import check_bool
 from meaniou.counting import Maps, count, count_images, image_counts_of, kernel, why_not
 from meaniou.metrics import checkpoint
-from meaniou.metrics.checkpoint import SavedSpace
+from meaniou.metrics.checkpoint import SAVED_LABEL_SPACE, SavedSpace
 from meaniou.metrics.image_ids import ImageIds, ids_of
 from meaniou.metrics.iou_metric import IoUMetric
 from meaniou.metrics.state.images import BatchImages
@@ -29,10 +29,6 @@ from meaniou.settings import (
     Present,
     VoidPreds,
 )
-
-# The values of a label space in a saved file, and the keywords that they replace.
-SPACE = tuple(field.name for field in fields(LabelSpace) if field.name != "tables")
-SETTLED = ("num_classes", "label_space", "ignore_index", "pred_ids", "pred_void", "class_names")
 
 
 class MeanIoU(IoUMetric):
@@ -71,8 +67,8 @@ class MeanIoU(IoUMetric):
         over: order of averaging: ``"dataset"`` (sum pixels over images, then one ratio per class, as benchmarks do),
             ``"image"`` (mean over classes in each image, then over images) or ``"class"`` (mean over the images that
             have the class, then over classes).
-        worst_percent: average only this percentage (above 0, up to 100) of the lowest scores: of images with
-            ``over="image"``, of the images of each class with ``over="class"``; of several, the mean of their results.
+        worst_percent: average only the lowest scores, this percentage of them (above 0, up to 100): of all images with
+            ``over="image"``, of the images of each class with ``over="class"``. With several, the mean of the results.
         per_image: keep the counts of each image (32 bytes per class and image) for ``image_scores``, ``bootstrap`` and
             ``compare``; implied by ``over="image"`` and ``over="class"``.
         validate_args: ``False`` skips the checks for out-of-range labels and suspicious values. Such labels are counted
@@ -175,13 +171,14 @@ class MeanIoU(IoUMetric):
 
         Args:
             preds: label maps ``[B, *]`` (bool, uint8, int8, int16, uint16, int32, uint32 or int64), floating scores
-                ``[B, C, *]`` (argmax, the first of equals; NaN makes a void prediction), or with two classes one
-                floating channel ``[B, *]`` or ``[B, 1, *]``. A tensor, a NumPy array or an object with DLPack, or a
-                list with one map per image, of any sizes and without the batch dimension.
+                ``[B, C, *]`` (the class with the highest score counts, the first of equal ones; a NaN makes the pixel a
+                void prediction), or with two classes one floating channel ``[B, *]`` or ``[B, 1, *]``. A tensor, a
+                NumPy array or an object with DLPack, or a list with one map per image, of any sizes and without the
+                batch dimension.
             target: label maps ``[B, *]`` or ``[B, 1, *]`` of the same dtypes, or such a list.
             valid: bool ``[B]`` or of the target's shape; ``False`` ignores an image or a pixel.
             image_ids: with ``per_image``, an id for each image, the same in every run: whole numbers of at least 0, or
-                names, which tables then show.
+                names, which reports then show.
 
         Raises:
             TypeError: if a dtype holds neither labels nor scores, or ids are neither whole numbers nor strings.
@@ -212,7 +209,10 @@ class MeanIoU(IoUMetric):
 
     @property
     def confmat(self) -> Tensor:
-        """A copy of this rank's confusion matrix, int64 ``[C, C]``; rows are ground truth, columns predictions."""
+        """A copy of the confusion matrix of this rank, int64 ``[C, C]``: ground truth in rows, predictions in columns.
+
+        Void pixels, void predictions and labels out of range are left out; ``Report.counts`` has them.
+        """
         return self.counts[:-2, :-2].clone()
 
     @property
@@ -221,7 +221,7 @@ class MeanIoU(IoUMetric):
         return kernel(self.input_settings.impl, self.counts.device).NAME
 
     def extra_repr(self) -> str:
-        """The settings that ``repr`` shows: the main ones, and all that differ from their default."""
+        """The settings that ``repr`` shows: the main ones, and all others that differ from their default."""
         always: dict[str, Any] = {} if self.protocol is None else {"protocol": self.protocol.name}
         always |= {
             "num_classes": self.label_space.num_classes,
@@ -241,10 +241,13 @@ class MeanIoU(IoUMetric):
         return ", ".join(f"{name}={value!r}" for name, value in (always | others).items())
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Writes settings, counts and images of this rank to one file, atomically; read it with ``load``.
+        """Writes the settings and the counts of this rank, also those of each image, to one file; ``load`` reads it.
+
+        The file is written whole or not at all. To save the counts of all ranks, call it between ``sync`` and
+        ``unsync``.
 
         Raises:
-            OSError: if the file cannot be written; no partial file is left.
+            OSError: if the file cannot be written.
             RuntimeError: if the metric is on the meta device.
         """
         checkpoint.save(self, path)
@@ -263,13 +266,25 @@ class MeanIoU(IoUMetric):
             ValueError: if the file is not a saved metric, is damaged or has another format, or its kernel cannot run.
             TypeError: if a keyword would change a setting that is stored with the counts, such as ``num_classes``.
             OSError: if the file cannot be read.
+
+        Example:
+            >>> import tempfile
+            >>> import torch
+            >>> from meaniou import MeanIoU
+            >>> metric = MeanIoU(num_classes=2)
+            >>> metric.update(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 0]))
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     metric.save(f"{folder}/epoch_9.pt")
+            ...     loaded = MeanIoU.load(f"{folder}/epoch_9.pt", average="micro")
+            >>> metric.compute(), loaded.compute()
+            (tensor(0.5000), tensor(0.5000))
         """
         return checkpoint.load(cls, path, **kwargs)
 
     @classmethod
     def saved_space(cls) -> SavedSpace:
         """How ``save`` stores the label space."""
-        return SAVED_SPACE
+        return SAVED_LABEL_SPACE
 
     def _image_counts_of(self, counts: Tensor) -> Tensor:
         return image_counts_of(counts)
@@ -283,18 +298,3 @@ def _state_form(space: LabelSpace, inputs: InputSettings, per_image: bool) -> St
     settings |= {field.name: getattr(inputs, field.name) for field in fields(inputs) if field.compare}
     size = space.num_classes + 2
     return StateForm.of(settings, (size, size), space.num_classes, per_image)
-
-
-def _values(space: LabelSpace) -> dict[str, Any]:
-    """A label space as plain values."""
-    return {name: getattr(space, name) for name in SPACE}
-
-
-def _space(values: Mapping[str, Any]) -> LabelSpace:
-    """The label space of plain values."""
-    return LabelSpace(**{**values, "class_groups": dict(values["class_groups"])})
-
-
-SAVED_SPACE = SavedSpace(
-    SPACE, SETTLED, lambda metric: _values(metric.label_space), lambda values: {"label_space": _space(values)}
-)

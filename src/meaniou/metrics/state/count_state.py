@@ -154,7 +154,7 @@ class CountState(Metric):
 
     @contextmanager
     def sync_context(self, *args: Any, should_unsync: bool = True, **kwargs: Any) -> Iterator[None]:
-        """A context with the sum over all ranks as state; afterwards, also after an error, this rank's own counts."""
+        """A context in which the counts are those of all ranks; afterwards they are those of this rank again."""
         was_synced = self._is_synced
         try:
             self.sync(*args, **kwargs)
