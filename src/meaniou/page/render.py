@@ -40,7 +40,7 @@ def html(
     worst: Sequence[tuple[str, float, Mapping[str, str]]] = (),
     photos: bool = False,
 ) -> str:
-    """Returns an HTML page with the report: one file, which needs no network.
+    """The report as an HTML page: the text of one file, which needs no network.
 
     Args:
         report: a report of a metric.
@@ -52,7 +52,16 @@ def html(
 
     Raises:
         ValueError: if ``label_space`` has another number of classes than the report.
-        ModuleNotFoundError: if Jinja is not installed.
+        ModuleNotFoundError: if Jinja is not installed (the extra ``cli``).
+
+    Example:
+        >>> import torch
+        >>> from meaniou import MeanIoU, page
+        >>> metric = MeanIoU(num_classes=2, class_names=["road", "car"])
+        >>> metric.update(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 0]))
+        >>> text = page.html(metric.report(), title="Model A", label_space=metric.label_space)
+        >>> text.splitlines()[0]  # write it to a file with pathlib.Path("report.html").write_text(text, "utf-8")
+        '<!doctype html>'
     """
     size = len(report.classes)
     if label_space is not None and label_space.num_classes != size:
@@ -128,7 +137,7 @@ def _cards(report: Report) -> Iterable[dict[str, Any]]:
 def _interval_notes(interval: Interval) -> list[str]:
     lines = [f"{100 * interval.confidence:g} % interval {span(interval.low, interval.high)}"]
     if interval.undefined_share:
-        lines.append(f"{percent(interval.undefined_share)} % of the resamples lost a class")
+        lines.append(f"{percent(interval.undefined_share)} % of the resamples lack a class")
     return lines
 
 

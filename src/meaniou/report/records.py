@@ -57,7 +57,7 @@ class ClassReport(EqualByValue):
     dice: float = field(metadata=Column(dice, "Dice", "mean_dice", by_presence=True).entry)
     precision: float = field(metadata=Column(precision, "precision").entry)
     recall: float = field(metadata=Column(recall, "recall", "mean_accuracy").entry)
-    truth: int = field(metadata=Column(lambda areas: areas.truth, "truth px").entry)
+    truth: int = field(metadata=Column(lambda areas: areas.truth, "ground-truth px").entry)
     predicted: int = field(metadata=Column(lambda areas: areas.predicted, "predicted px").entry)
     intersection: int = field(metadata=Column(lambda areas: areas.intersection).entry)
 

@@ -135,7 +135,7 @@ class Report(EqualByValue):
         return f"mean IoU {mean} over {defined} of {number} classes"
 
     def footer(self) -> str:
-        """The protocol and the rules of it that were changed; empty without a protocol."""
+        """The protocol, and which of its rules were changed; empty without a protocol."""
         if "protocol" not in self.rules:
             return ""
         changed = ", ".join(f"{rule}={value!r}" for rule, value in self.rules["changed"].items())
@@ -242,7 +242,7 @@ def confusion_table(report: Report) -> Table:
     rows = tuple(
         (c.truth, c.predicted, f"{c.pixels:,}", percent(c.share), percent(c.iou_cost)) for c in report.confusions or ()
     )
-    return Table(("truth", "predicted as", "pixels", "% of truth", "IoU cost"), rows, words=2)
+    return Table(("ground truth", "predicted as", "pixels", "% of ground truth", "IoU cost"), rows, words=2)
 
 
 def image_means_table(report: Report) -> Table:
