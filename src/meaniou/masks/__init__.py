@@ -1,4 +1,22 @@
-"""Finds mask files in folders, pairs them by name, and reads them into label maps of the stored dtype."""
+"""Finds mask files in folders, pairs them by name, and reads them into label maps of the stored dtype.
+
+Example:
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from meaniou import MeanIoU, masks
+    >>> metric = MeanIoU(num_classes=2)
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     folder = Path(name)
+    ...     for side in ("pred", "target"):
+    ...         (folder / side).mkdir()
+    ...         np.save(folder / side / "a.npy", np.array([[0, 1, 1]]))
+    ...     pairs = masks.pair_masks(folder / "pred", folder / "target")
+    ...     for pair, preds, target in masks.read_pairs(pairs, threads=2):
+    ...         metric.update([preds], [target])
+    >>> pair.name, metric.compute()
+    ('a', tensor(1.))
+"""
 
 from meaniou.masks.errors import MAX_PIXELS, MaskError, reason
 from meaniou.masks.formats import SUFFIXES, read

@@ -16,7 +16,12 @@ from meaniou.masks.pairs import Pair
 def read_pairs(
     pairs: Iterable[Pair], threads: int, max_pixels: int = MAX_PIXELS
 ) -> Iterator[tuple[Pair, Tensor, Tensor]]:
-    """Reads pairs in several threads (decoding releases the interpreter lock) and yields them in order.
+    """Reads pairs in several threads and yields each with its prediction and its ground truth, in order.
+
+    Args:
+        pairs: the pairs, as from ``pair_masks``.
+        threads: number of threads, which is also the number of pairs in memory; decoding releases the interpreter lock.
+        max_pixels: as for ``read``.
 
     Raises:
         MaskError: as ``read_pair``, for the first pair that cannot be read.
@@ -41,7 +46,7 @@ def read_pairs(
 
 
 def read_pair(pair: Pair, max_pixels: int = MAX_PIXELS) -> tuple[Tensor, Tensor]:
-    """The label maps of prediction and ground truth, in the dtype in which they are stored.
+    """The label maps of prediction and ground truth, in their stored dtypes.
 
     Raises:
         MaskError: if a file cannot be read or holds no labels, or if the shapes differ.

@@ -2,7 +2,7 @@
 
 from meaniou.settings import Color
 
-# The high-contrast scheme of Paul Tol (technical note SRON/EPS/TN/09-002): told apart also without colour vision.
+# The high-contrast scheme of Paul Tol (technical note SRON/EPS/TN/09-002), which is safe for colour-blind readers.
 RIGHT: Color = (0, 68, 136)
 MISSED: Color = (221, 170, 51)
 WRONG: Color = (187, 85, 102)
@@ -55,5 +55,5 @@ def css(color: Color) -> str:
 
 
 def strength(share: float) -> float:
-    """How much of ``RIGHT`` a cell of a confusion matrix has: the square root, so that small confusions are seen."""
+    """How much of ``RIGHT`` a cell of a confusion matrix has: the square root, so that small ones stay visible."""
     return float(max(0.0, share) ** 0.5)

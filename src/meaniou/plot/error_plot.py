@@ -34,11 +34,12 @@ def errors(
 ) -> "Axes":
     """Draws the errors of one prediction on its photo in grey, and returns the axes.
 
-    The legend names the colours of right pixels, void predictions and wrong classes; void is dark. Predictions that are
+    The legend names the colours of right pixels, void predictions and wrong classes; void pixels are dark. Predictions
     out of range have the colour of void predictions.
 
     Args:
-        image: the photo ``[H, W]``, ``[H, W, 3]`` or ``[3, H, W]``, uint8 or floating from 0 to 1; ``None`` for none.
+        image: the photo ``[H, W]``, ``[H, W, 3]`` or ``[3, H, W]``, uint8 or floating from 0 to 1; ``None`` for a plain
+            grey.
         preds: the label map ``[H, W]`` or the scores ``[C, H, W]`` of the prediction, tensor or array.
         target: the label map ``[H, W]`` of the ground truth, tensor or array.
         num_classes: number of classes.

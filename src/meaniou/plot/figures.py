@@ -31,7 +31,7 @@ def confusion(
         ax: the axes to draw on; those of a new figure by default.
         normalize: ``"truth"`` for shares of each row (the diagonal is the recall), ``"prediction"`` for shares of each
             column (the diagonal is the precision), or ``None`` for pixels. The colour grows with the square root of the
-            share, so that small confusions are seen.
+            share, so that small confusions stay visible.
         most: with more classes than this, only those with the lowest IoU have a row.
 
     Raises:
@@ -83,8 +83,8 @@ def confusion(
 def classes(report: Report, ax: "Axes | None" = None, *, most: int = 40) -> "Axes":
     """Draws the IoU of each class as a bar, the highest first, and returns the axes.
 
-    Intervals are drawn if the report has them. Words tell an absent class (neither in the ground truth nor in the
-    prediction) from one that is only predicted, whose IoU is 0.
+    Intervals are drawn if the report has them. A note beside the bar marks an absent class (neither in the ground truth
+    nor in the prediction) and a class that is only predicted, whose IoU is 0.
 
     Args:
         report: a report of a metric; that of ``metric.report(bootstrap=True)`` has intervals.
@@ -166,7 +166,7 @@ def _draw_intervals(ax: "Axes", intervals: Intervals, order: list[int]) -> None:
 
 
 def _edge() -> list[Any]:
-    """A light edge for a dark line, which is then seen on a bar and beside it."""
+    """A light edge for a dark line, so that it is visible on a bar and beside it."""
     from matplotlib.patheffects import withStroke
 
     return [withStroke(linewidth=3.5, foreground="white")]

@@ -1,4 +1,4 @@
-"""Words for classes whose numbers alone do not tell why they are 0 or undefined."""
+"""Notes on classes that explain why a number is 0 or undefined."""
 
 from meaniou.report import Report, classes_in_mean
 

@@ -1,7 +1,13 @@
 """The rules of public benchmarks: classes and their ids, void ids, and how void predictions and absent classes count.
 
-A protocol is a function in ``benchmarks``, whose docstring names the source, and a table of classes in ``data``. Scores
-that official tools compute from more than one confusion matrix, such as instance-level scores, are not reproduced.
+``MeanIoU(protocol=...)`` counts by these rules. ``names()`` lists the protocols, ``table()`` shows their main rules,
+and the ``text`` of a protocol describes its source, its rules, and what is not reproduced. Scores that official tools
+compute from more than one confusion matrix, such as instance-level scores, are not reproduced.
+
+Example:
+    >>> from meaniou import protocols
+    >>> print(protocols.get("voc2012").text.splitlines()[0])
+    Pascal VOC 2012: 21 classes with the background; 255 is void in the ground truth.
 """
 
 from meaniou.protocols.catalog import get, names, table

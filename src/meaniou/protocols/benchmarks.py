@@ -1,4 +1,4 @@
-"""The rules of each benchmark as a function; its docstring names the source and the parts that are not reproduced."""
+"""The rules of each benchmark as a function, whose docstring is the ``text`` of the protocol."""
 
 import csv
 from collections.abc import Callable

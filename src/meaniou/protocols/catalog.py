@@ -45,7 +45,11 @@ def _protocol(name: str) -> Protocol:
 
 
 def table() -> Table:
-    """All protocols and their rules, one row each; the column "void prediction" holds the value of ``void_preds``."""
+    """All protocols and their main rules, one row each; ``print`` shows the table.
+
+    The column "void prediction" holds the value of ``void_preds``, or "error" where predictions have no void id: an
+    ignored id in a prediction is then out of range.
+    """
     header = (
         "protocol",
         "classes",

@@ -56,7 +56,7 @@ def build_report(
     images: ImageAreas | None = None,
     resampling: Resampling | None = None,
 ) -> Report:
-    """The report of counts and their areas; raises as ``settings.resolve_class_groups``.
+    """The report of counts and their areas; ``MeanIoU.report`` calls it.
 
     Args:
         counts: the counts, for ``Report.counts``.
@@ -69,6 +69,9 @@ def build_report(
         protocol: the protocol of the metric, some of whose rules may be changed.
         images: the areas of each image, with ``per_image``.
         resampling: settings of the bootstrap; ``None`` for no intervals.
+
+    Raises:
+        TypeError, ValueError: if ``class_groups`` names an unknown class, or has another form.
     """
     members = dict(space.class_groups) if class_groups is None else resolve_class_groups(space, class_groups)
     values = {name: column_values(column, areas, policy) for name, column in COLUMNS.items()}
@@ -103,7 +106,7 @@ def column_values(column: Column, areas: Areas, policy: Policy) -> Any:
 
 
 def class_reports(names: Sequence[str], values: Mapping[str, Any]) -> tuple[ClassReport, ...]:
-    """A record for each class, from the values of each column."""
+    """A record for each class, from the values of each column ``[C]``."""
     rows = zip(*(column.tolist() for column in values.values()), strict=True)
     return tuple(
         ClassReport(name, **dict(zip(values, row, strict=True))) for name, row in zip(names, rows, strict=True)

@@ -35,7 +35,7 @@ class ComparisonReport(EqualByValue):
     """The paired comparison of two metrics, ``a`` and ``b``, over the same images.
 
     Attributes:
-        classes: the comparison of the IoU of each class, in the order of the ids.
+        classes: the comparison of the IoU of each class, in class order.
         pixel_accuracy, mean_iou: the comparisons of the numbers over all classes.
         resamples: number of bootstrap resamples of the images.
         sources: names of ``a`` and ``b``, such as two folders; empty if they have none.
@@ -48,29 +48,29 @@ class ComparisonReport(EqualByValue):
     sources: dict[str, str]
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as plain values: full fractions, ``None`` where a number is undefined."""
+        """The report as nested dicts and lists: unrounded ratios, ``None`` for NaN."""
         values: dict[str, Any] = tables.without_nan(asdict(self))
         return values
 
     def to_json(self) -> str:
-        """JSON with the fields of ``to_dict``, ``null`` where a number is undefined."""
+        """The contents of ``to_dict`` as JSON text, ``null`` for NaN."""
         return tables.as_json(self.to_dict())
 
     def to_csv(self) -> str:
-        """CSV with a row for each class, the pixel accuracy and the mean IoU: full fractions, empty if undefined."""
+        """CSV text with a row for each class, the pixel accuracy and the mean IoU: unrounded ratios, empty for NaN."""
         rows = [(r.kind, r.name, r.a, r.b, *(getattr(r.difference, n) for n in OF_DIFFERENCE)) for r in self._rows()]
         return tables.as_csv(COLUMNS, rows)
 
     def to_markdown(self) -> str:
-        """A table of GitHub's Markdown, in percent with two decimals, ``-`` where a number is undefined."""
+        """A table in GitHub's Markdown: percent with two decimals, ``-`` for NaN."""
         return tables.markdown([self._table()], self.headline())
 
     def to_latex(self) -> str:
-        """A LaTeX ``tabular``, in percent with two decimals, ``-`` where a number is undefined."""
+        """A LaTeX ``tabular``: percent with two decimals, ``-`` for NaN."""
         return tables.latex([self._table()], self.headline())
 
     def __str__(self) -> str:
-        """A table in percent with two decimals, ``-`` where a number is undefined."""
+        """A text table: percent with two decimals, ``-`` for NaN."""
         return tables.text([self._table()], self.headline())
 
     def _rows(self) -> tuple[Compared, ...]:

@@ -1,4 +1,4 @@
-"""The user's settings: class names, label space, policy and input settings, checked once and frozen."""
+"""The settings of a metric: class names, label space, policy and input settings, checked once and frozen."""
 
 from meaniou.settings.choices import (
     CHOICES,

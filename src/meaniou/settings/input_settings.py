@@ -14,7 +14,7 @@ class InputSettings:
     Attributes:
         input_format: ``"index"`` for label maps, ``"one-hot"`` for class planes, ``"auto"`` to decide by the contents.
         threshold: with two classes and one floating channel, class 1 is predicted above this score.
-        validate_args: whether labels out of range raise.
+        validate_args: whether labels out of range raise ``LabelRangeError``, and suspicious values cause a warning.
         impl: the requested kernel. All kernels give the same counts, so it is left out of comparisons.
     """
 

@@ -141,6 +141,13 @@ class LabelSpace:
 
         The ground truth holds 1 to C for the classes; 0 and 255 are void (with more than 254 classes, only 0).
         Predictions hold class numbers ``0 .. C-1``, as an argmax gives them.
+
+        Example:
+            >>> import torch
+            >>> from meaniou import LabelSpace, mean_iou
+            >>> mean_iou(torch.tensor([[0, 1, 1]]), torch.tensor([[1, 2, 0]]),
+            ...          label_space=LabelSpace.reduce_zero_label(150))
+            tensor(1.)
         """
         void = [0, TRAIN_VOID] if as_integer("num_classes", num_classes) < TRAIN_VOID else [0]
         return cls(
@@ -164,7 +171,7 @@ class LabelSpace:
         return keywords
 
     def replace(self, **settings: Any) -> "LabelSpace":
-        """A copy with other settings, by the keywords of ``LabelSpace``."""
+        """A copy with other settings, by the keywords of ``LabelSpace``; raises as ``LabelSpace``."""
         kept = self.settings()
         if "pred_ids" in settings:
             kept.pop("pred_void", None)  # a void id may be a class among other ids

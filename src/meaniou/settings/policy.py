@@ -16,8 +16,8 @@ class Policy:
 
     Attributes:
         average: ``"macro"``, ``"micro"``, ``"weighted"`` (by ground-truth area) or ``"none"``.
-        void_preds: how a void prediction on a valid pixel counts: as a miss of the true class (``"miss"``), as a void
-            pixel (``"drop"``), or not at all, because it raises (``"error"``).
+        void_preds: effect of a void prediction on a valid pixel: a miss of the true class (``"miss"``), a pixel that is
+            ignored (``"drop"``), or a ``ValueError`` (``"error"``).
         present: which classes are present: those in ground truth or prediction (``"union"``), or those in the ground
             truth (``"target"``).
         absent: the score of a class that is not present, for the averages macro and none: left out (``"skip"``), 0

@@ -15,8 +15,8 @@ class Interval(EqualByValue):
         low, high: ends of the interval; NaN if all resamples are undefined, or there are fewer than two images or
             clusters.
         std_error: standard deviation over the resamples; NaN as for ``low``.
-        undefined_share: share of the resamples that lack a class of the dataset, so that the IoU of a class is
-            undefined there, and a mean is over fewer classes.
+        undefined_share: for a mean, the share of the resamples that lack a class of the dataset, so that the mean is
+            over fewer classes; for the IoU of a class, the share of the resamples that lack this class.
         confidence: share of the resamples inside the interval.
 
     Example:
@@ -49,6 +49,17 @@ class Comparison(EqualByValue):
             opposite sign; above 0, at most 1, NaN as for ``low``.
         better: ``"a"`` if the whole interval is above 0, ``"b"`` if it is below 0, otherwise ``None``.
         confidence: share of the resamples inside the interval.
+
+    Example:
+        >>> import torch
+        >>> from meaniou import MeanIoU, compare
+        >>> a, b = MeanIoU(2, per_image=True), MeanIoU(2, per_image=True)
+        >>> target = torch.tensor([[[0, 1, 1, 1]], [[0, 0, 1, 1]], [[0, 1, 0, 1]]])
+        >>> a.update(target, target, image_ids=[0, 1, 2])
+        >>> b.update(1 - target, target, image_ids=[0, 1, 2])
+        >>> difference = compare(a, b)
+        >>> difference.value, difference.better
+        (1.0, 'a')
     """
 
     value: float

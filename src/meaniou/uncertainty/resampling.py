@@ -109,7 +109,17 @@ class Resampled:
 def bootstrap(
     images: ImageAreas, policy: Policy, resampling: Resampling, *of: Statistic
 ) -> tuple[tuple[Interval, ...], ...]:
-    """The interval, or the intervals of the classes, for each statistic."""
+    """Bootstrap intervals of statistics of images; ``MeanIoU.bootstrap`` calls it.
+
+    Args:
+        images: the areas of the images.
+        policy: the rules.
+        resampling: settings of the bootstrap.
+        of: ``"mean"``, ``"accuracy"`` or ``"class"`` (the IoU of each class).
+
+    Returns:
+        For each statistic its intervals: one, or with ``"class"`` one for each class.
+    """
     statistics = [statistic_of(images.areas, policy, name) for name in of]
     return tuple(_intervals(part, resampling) for part in resampled(statistics, images, resampling))
 
@@ -117,7 +127,11 @@ def bootstrap(
 def compare(
     a: ImageAreas, b: ImageAreas, policy: Policy, resampling: Resampling, *of: Statistic
 ) -> tuple[tuple[Comparison, ...], ...]:
-    """The difference, or the differences of the classes, for each statistic; both use the same resamples."""
+    """Paired comparisons of statistics of the same images under two models; ``meaniou.compare`` calls it.
+
+    Arguments and result are those of ``bootstrap``, with the areas of the images for ``a`` and for ``b``. Both use the
+    same resamples.
+    """
     statistics = [statistic_of(images.areas, policy, name) for images in (a, b) for name in of]
     parts = resampled(statistics, a, resampling)
     pairs = zip(parts[: len(of)], parts[len(of) :], strict=True)
@@ -156,7 +170,7 @@ def _comparisons(a: Resampled, b: Resampled, resampling: Resampling) -> tuple[Co
 
 
 def _multinomial(generator: np.random.Generator, number: int, resamples: int) -> Ints:
-    """The times each of ``number`` clusters is drawn with replacement, ``[resamples, number]``."""
+    """The times each of ``number`` clusters occurs in each resample, ``[resamples, number]``."""
     places = generator.integers(0, number, size=(resamples, number))
     places += np.arange(resamples)[:, None] * number
     return np.bincount(places.ravel(), minlength=resamples * number).reshape(resamples, number)

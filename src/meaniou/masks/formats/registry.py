@@ -46,9 +46,9 @@ LONGEST_MAGIC = max(len(magic) for form in FORMATS for magic in form.magic)
 
 
 def read(path: Path | str, max_pixels: int = MAX_PIXELS) -> Labels:
-    """The label map in a file, in the dtype in which it is stored.
+    """The label map in a file, in its stored dtype.
 
-    The content decides the format, not the name of the file.
+    The format follows from the content of the file, not from its name.
 
     Args:
         path: a PNG (greyscale or palette), TIFF, ``.npy`` or ``.npz`` file.
@@ -60,11 +60,12 @@ def read(path: Path | str, max_pixels: int = MAX_PIXELS) -> Labels:
     Raises:
         MaskError: if the file cannot be read, holds no integer labels, or has more pixels than ``max_pixels``.
 
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     np.save(f"{folder}/mask.npy", np.array([[0, 255]], dtype=np.uint8))
-    ...     read(f"{folder}/mask.npy")
-    array([[  0, 255]], dtype=uint8)
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.save(f"{folder}/mask.npy", np.array([[0, 255]], dtype=np.uint8))
+        ...     read(f"{folder}/mask.npy")
+        array([[  0, 255]], dtype=uint8)
     """
     path = Path(path)
     try:
