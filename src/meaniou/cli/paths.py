@@ -103,7 +103,7 @@ class Outputs:
             twice = real in taken and not is_stream(path)  # a device may be named more than once
             picture = self.pictures and real.parent == real_path(self.pictures) and PICTURE.fullmatch(path.name)
             if twice or picture or (real in made and not os.path.lexists(real)):
-                raise ValueError(f"Two outputs share the path {path}. Choose a path of its own for each.")
+                raise ValueError(f"Two outputs share the path {path}. Choose a different path for each.")
             taken.add(real)
 
     def _check_beside(self, source: Source) -> None:

@@ -167,7 +167,7 @@ def compare(
 @refusing
 @collect(options=OutputOptions)
 def merge(saved: tuple[Path, ...], options: OutputOptions) -> None:
-    """Add up the saved counts of several runs and report on the total.
+    """Add up saved counts and report on the total.
 
     \b
     SAVED  files of "meaniou score --save", for example one per job of an array
@@ -194,7 +194,7 @@ def demonstrate(folder: Path, images: int) -> None:
     """Draw example masks and score them.
 
     \b
-    FOLDER  new or empty folder for pred, target (masks) and names.txt (classes)
+    FOLDER  new or empty folder for the masks (pred, target) and names.txt
 
     Also prints the command that scores them.
     """

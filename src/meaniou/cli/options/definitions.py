@@ -77,42 +77,42 @@ SETTINGS = options(
         "--num-classes",
         type=Integer(1, MAX_CLASSES),
         metavar="C",
-        help=f"Number of classes (at most {MAX_CLASSES:,}); masks hold the labels 0 to C-1.",
+        help=f"Number of classes (at most {MAX_CLASSES:,}); masks hold the class numbers 0 to C-1.",
     ),
     CLASSES(
         "--class-names",
         type=PATH,
         metavar="FILE",
-        help="Class names in the order of the labels: a text file with one name per line, or JSON (a list, an object "
-        "{id: name}, or a config with id2label). It also sets the number of classes.",
+        help="Class names in class order: a text file with one name per line, or JSON (a list, an object {id: name}, "
+        "or a model configuration with id2label). It also sets the number of classes.",
     ),
     CLASSES(
         "--protocol",
         metavar="NAME",
-        help='Classes, ids, void labels and rules of a benchmark; "meaniou protocols" lists the names. Other options '
+        help='Classes, ids, void ids and rules of a benchmark; "meaniou protocols" lists the names. Other options '
         "override single rules.",
     ),
     CLASSES(
         "--ignore-index",
         type=int,
         multiple=True,
-        metavar="LABEL",
-        help="Label of void pixels in the ground truth, which are not scored. In a prediction it is a void prediction; "
+        metavar="ID",
+        help="Id of void pixels in the ground truth, which are ignored. A prediction of this id is a void prediction; "
         "see --void-preds. Repeatable.",
     ),
     CLASSES(
         "--pred-void",
         type=int,
         multiple=True,
-        metavar="LABEL",
-        help="Label of void predictions. It replaces --ignore-index and the void ids of --protocol for predictions. "
+        metavar="ID",
+        help="Id of void predictions. It replaces --ignore-index and the void ids of --protocol for predictions. "
         "Repeatable.",
     ),
     CLASSES(
         "--pred-ids",
         type=click.Choice(["ids", "classes"]),
-        help="Whether predictions hold the ids of the ground truth (ids) or class numbers 0 to C-1 (classes), where a "
-        "protocol has ids of its own.  [default: ids]",
+        help="Whether predictions hold the same ids as the ground truth (ids) or class numbers 0 to C-1 (classes); "
+        "for a --protocol with ids of its own.  [default: that of --protocol]",
     ),
     RULES(
         "--void-preds",
@@ -157,7 +157,7 @@ SETTINGS = options(
         "--max-pixels",
         type=Integer(1),
         metavar="N",
-        help="Refuse masks of more pixels, since a small compressed file can unpack to more than fits in memory.  "
+        help="Largest number of pixels in a mask; a small compressed file can unpack to more than fits in memory.  "
         f"[default: {MAX_PIXELS} = 16,384 x 16,384]",
     ),
 )
@@ -188,7 +188,7 @@ FORM = options(
         "--format",
         "form",
         type=click.Choice(list(FORMATS)),
-        help="Format of the report: percent with two decimals, or full fractions in csv and json.  [default: by the "
+        help="Format of the report: percent with two decimals, or unrounded ratios in csv and json.  [default: by the "
         "suffix of --output (.csv, .json, .md, .tex), else text]",
     ),
     OUTPUT(
@@ -204,7 +204,8 @@ REPORT = options(
         "--class-group",
         multiple=True,
         metavar="NAME=CLASS,...",
-        help="Group of classes to report beside the classes, by labels or names, for example flat=road,sidewalk. "
+        help="Group of classes to report beside the classes, by class numbers or names, for example "
+        "flat=road,sidewalk. "
         "Repeatable; two groups also get a harmonic mean.",
     ),
     OUTPUT("--list-worst", type=Integer(1), metavar="N", help="List the N images with the lowest mean IoU."),
@@ -218,7 +219,7 @@ REPORT = options(
 )
 PLOTS = options(
     PICTURES(
-        "--html", type=PATH, metavar="FILE", help="Write the whole report as one HTML file that needs no network."
+        "--html", type=PATH, metavar="FILE", help="Write the whole report as one HTML file, which needs no network."
     ),
     PICTURES(
         "--plot",

@@ -15,14 +15,14 @@ EXAMPLES = {
         # Draw example masks into the folder "sample" and score them
         meaniou demo sample
 
-        # Score two folders: 9 classes, pixels with label 255 are ignored
+        # Score two folders: 9 classes; pixels with id 255 are ignored
         meaniou sample/pred sample/target --num-classes 9 --ignore-index 255
 
         # All options
         meaniou score --help
     """,
     "score": """
-        # 9 classes, pixels with label 255 are ignored ("meaniou demo sample" first)
+        # 9 classes; pixels with id 255 are ignored ("meaniou demo sample" first)
         meaniou sample/pred sample/target --num-classes 9 --ignore-index 255
 
         # Named classes, confidence intervals, and an HTML page with the worst images
@@ -42,7 +42,7 @@ EXAMPLES = {
         meaniou compare a.pt b.pt
     """,
     "merge": """
-        # Score two parts of a dataset apart, and report on the whole
+        # Score two parts of a dataset separately, and report on the whole
         meaniou score pred/1 target/1 --num-classes 9 --ignore-index 255 --save 1.pt
         meaniou score pred/2 target/2 --num-classes 9 --ignore-index 255 --save 2.pt
         meaniou merge 1.pt 2.pt --ci
