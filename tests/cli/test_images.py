@@ -139,6 +139,8 @@ def test_shards_are_merged(folders: dict[str, Path], tmp_path: Path) -> None:
     twice = invoke("merge", tmp_path / "0.pt", tmp_path / "0.pt")
     assert twice.exit_code == 0
     assert "2 images were counted more than once" in twice.stderr
+    assert "saved file" in twice.stderr
+    assert "valid=False" not in twice.stderr
 
 
 def test_names_of_images_are_saved(folders: dict[str, Path], tmp_path: Path) -> None:

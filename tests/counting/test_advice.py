@@ -479,6 +479,10 @@ def test_words_of_python_and_of_the_command_line():
     )
     with pytest.warns(Doubt, match="pred_ids='classes'"):
         warnings.warn(Doubt("pass {pred_ids:classes}"), stacklevel=1)
+    doubt = Doubt("pass {pred_ids:ids}", "Image {a:b} is odd.", "pass it once").about("a")
+    assert str(doubt) == "a: Image {a:b} is odd. pass pred_ids='ids'"
+    assert doubt.as_options() == "a: Image {a:b} is odd. pass it once"
+    assert str(pickle.loads(pickle.dumps(doubt))) == str(doubt)
 
 
 # Variants that were met when others tried to break it.

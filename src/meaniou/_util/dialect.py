@@ -10,14 +10,28 @@ _MARK = re.compile(r"\{(\w+):([^{}]*)\}")
 
 
 class Doubt(UserWarning):
-    """A warning: the counts look like the result of a common mistake."""
+    """A warning: the counts look like the result of a common mistake.
 
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
+    Attributes:
+        sentence: the message, or its end after ``fact``, in which settings are marked.
+        fact: the beginning, in which nothing is replaced, since it may hold names of the user.
+        on_command_line: what the command line prints in place of ``sentence``; empty for the same.
+    """
+
+    def __init__(self, sentence: str, fact: str = "", on_command_line: str = "") -> None:
+        super().__init__(sentence, fact, on_command_line)
+        self.sentence, self.fact, self.on_command_line = sentence, fact, on_command_line
 
     def __str__(self) -> str:
-        return in_python(self.sentence)
+        return f"{self.fact} {in_python(self.sentence)}".lstrip()
+
+    def as_options(self) -> str:
+        """The message for the command line."""
+        return f"{self.fact} {as_options(self.on_command_line or self.sentence)}".lstrip()
+
+    def about(self, name: str) -> "Doubt":
+        """The same warning with a name in front, such as ``a: ...``."""
+        return Doubt(self.sentence, f"{name}: {self.fact}".rstrip(), self.on_command_line)
 
 
 def in_python(sentence: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from meaniou._util import Doubt, as_options, is_stream, printable, written
+from meaniou._util import Doubt, is_stream, printable, written
 from meaniou.cli import paths
 from meaniou.cli.options import (
     FORMATS,
@@ -257,7 +257,7 @@ def warnings_to_stderr() -> Iterator[None]:
         warnings.simplefilter("always")
         yield
     messages = [warning.message for warning in caught]
-    for sentence in dict.fromkeys(as_options(m.sentence) if isinstance(m, Doubt) else str(m) for m in messages):
+    for sentence in dict.fromkeys(m.as_options() if isinstance(m, Doubt) else str(m) for m in messages):
         warn(sentence)
 
 

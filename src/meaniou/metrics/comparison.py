@@ -166,7 +166,7 @@ def _doubts(a: CheckedCounts, b: CheckedCounts) -> Iterator[str | Warning]:
     for name, own, other in (("a", in_a, in_b), ("b", in_b, in_a)):
         for text, doubt in own.items():
             if text not in other:
-                yield Doubt(f"{name}: {doubt.sentence}") if isinstance(doubt, Doubt) else f"{name}: {doubt}"
+                yield doubt.about(name) if isinstance(doubt, Doubt) else f"{name}: {doubt}"
             elif name == "a":
                 yield doubt
 

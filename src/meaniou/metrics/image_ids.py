@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch._subclasses import FakeTensor
 
-from meaniou._util import as_integer, as_iterable, printable, quoted
+from meaniou._util import Doubt, as_integer, as_iterable, printable, quoted
 from meaniou.scores import Ints, id_of
 
 ImageIds = Sequence[int] | Sequence[str] | Tensor
@@ -108,16 +108,17 @@ def without_repeated_void(rows: Ints, ids: Ints) -> tuple[Ints, Ints]:
     return rows[kept], ids[kept]
 
 
-def repeated_images(ids: Ints, names: Mapping[int, str]) -> str:
-    """The warning that images were counted more than once; empty if none was."""
+def repeated_images(ids: Ints, names: Mapping[int, str]) -> Doubt | None:
+    """The warning that images were counted more than once; ``None`` if none was."""
     numbers, times = np.unique(ids[ids >= 0], return_counts=True)
     twice = numbers[times > 1].tolist()
     if not twice:
-        return ""
+        return None
     first = printable(str(names.get(twice[0], twice[0])))
-    return (
+    return Doubt(
+        "If a sampler repeats images to fill the last batch, use meaniou.distributed.UnpaddedSampler, or pass "
+        "valid=False for the repeated images; if you merge shards, merge each one once.",
         f"{len(twice)} image{'s were' if len(twice) > 1 else ' was'} counted more than once (the first is {first}), "
-        "which changes the results. If a sampler repeats images to fill the last batch, use "
-        "meaniou.distributed.UnpaddedSampler, or pass valid=False for the repeated images; if you merge shards, merge "
-        "each one once."
+        "which changes the results.",
+        "Pass each saved file once, and only files of different images.",
     )
