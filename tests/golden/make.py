@@ -23,9 +23,9 @@ Sides = dict[str, list[Array]]
 
 
 def street(height: int = HEIGHT, width: int = WIDTH, images: int = IMAGES, first: int = 0) -> Sides:
-    """Scenes with void in the truth; the predictions of ``b`` are those of ``a``, shifted by a pixel.
+    """Scenes with void in the ground truth; the predictions of ``b`` are those of ``a``, shifted by a pixel.
 
-    Image 2 is void altogether, image 3 without persons, and image 1 has no answer in one part.
+    Image 2 is void altogether, image 3 without persons, and image 1 has void predictions in one part.
     """
     pairs = [scene(first + i, height, width) for i in range(images)]
     a, target = ([np.asarray(pair[side], np.int64) for pair in pairs] for side in (0, 1))
@@ -47,13 +47,13 @@ def of_ids(sides: Sides, ids: Iterable[int], void: int, dtype: type, preds: Iter
     return found
 
 
-def answered(sides: Sides) -> Sides:
-    """The same with class 0 for no answer."""
+def with_class_0_for_void(sides: Sides) -> Sides:
+    """The same with class 0 in place of void predictions."""
     return {s: [np.where(i == VOID, 0, i) if s != "target" else i for i in images] for s, images in sides.items()}
 
 
 def typed(sides: Sides, dtype: type, *others: type) -> Sides:
-    """The same in a dtype, or in one for predictions and one for the truth."""
+    """The same in a dtype, or in one for predictions and one for the ground truth."""
     return {
         s: [i.astype(others[0] if others and s == "target" else dtype) for i in images] for s, images in sides.items()
     }
@@ -93,8 +93,8 @@ def made() -> dict[str, Sides]:
     ignored = {s: [np.where(i == VOID, -1, np.where(i > 6, 6, i)) for i in images] for s, images in small.items()}
     ignored = edited(ignored, "target", (0, rows, left, 200), (4, rows, right, 2))
     found["ignored"] = typed(edited(ignored, "a", (0, rows, right, 200), (5, rows, left, 2)), np.int64)
-    silent = edited(answered(whole), "a", (0, rows, left, 254), (5, rows, right, TRAIN - 1))
-    found["pred_void"] = typed(silent, np.uint8, np.int16)
+    voids = edited(with_class_0_for_void(whole), "a", (0, rows, left, 254), (5, rows, right, TRAIN - 1))
+    found["pred_void"] = typed(voids, np.uint8, np.int16)
     ids = np.array([7, 11, -3, 40, 41, 2000])
     spaced = {s: [np.where(i == VOID, 0, ids[np.where(i == VOID, 0, i)]) for i in images] for s, images in few.items()}
     spaced = edited(spaced, "target", (0, rows, left, 300), (4, rows, right, 12), (5, rows, left, -1))
@@ -114,7 +114,7 @@ def made() -> dict[str, Sides]:
     crops = {s: [i[:16, :24] for i in images[:4]] for s, images in small.items()}
     found["scores_float32"] = scored(crops, 5, np.float32)
     found["scores_float16"] = scored(street(12, 18, 5, first=80), 5, np.float16)
-    planes = {s: [np.where(i > 3, 3, i) for i in images] for s, images in answered(crops).items()}
+    planes = {s: [np.where(i > 3, 3, i) for i in images] for s, images in with_class_0_for_void(crops).items()}
     found["one_hot"] = {
         s: [np.eye(4, dtype=np.uint8)[i].transpose(2, 0, 1) for i in images] for s, images in planes.items()
     }
@@ -136,14 +136,14 @@ def made() -> dict[str, Sides]:
         **typed(small, np.uint8),
         **of_ids({"target": small["target"]}, CITYSCAPES, 0, np.uint8),
     }
-    voc = [answered(street(10 + 2 * k, 30 - k, 5, first=100)) for k in range(5)]
+    voc = [with_class_0_for_void(street(10 + 2 * k, 30 - k, 5, first=100)) for k in range(5)]
     found["voc2012"] = typed({s: [voc[k][s][k] for k in range(5)] for s in whole}, np.uint8)
     found["ade20k"] = of_ids(small, range(1, 146, 17), 0, np.uint8)
     found["coco_stuff"] = of_ids(small, range(1, 10), 0, np.uint8)
     found["mapillary"] = of_ids(small, range(3, 66, 7), 65, np.uint8)
     clouds = {s: [image.ravel()[: 300 + 10 * k] for k, image in enumerate(images)] for s, images in small.items()}
     found["semantickitti"] = of_ids(clouds, SEMANTICKITTI, SEMANTICKITTI_VOID, np.int32)
-    flat = {s: [image.ravel() for image in images] for s, images in answered(small).items()}
+    flat = {s: [image.ravel() for image in images] for s, images in with_class_0_for_void(small).items()}
     found["nuscenes"] = of_ids(flat, NUSCENES, NUSCENES_VOID, np.uint8, NUSCENES_PREDS)
     return found
 

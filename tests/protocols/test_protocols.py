@@ -255,19 +255,19 @@ def test_official_levels_of_mapillary_vistas(rng):
 # Cases by hand: the score by a protocol, and a different score by another protocol.
 
 SCORED = ([0, 0, 1, VOID], [0, 1, 1, 1])  # IoU 1/2 and 1/2; the prediction on void is ignored
-UNANSWERED = ([0, 0, 1, VOID], [0, VOID, 1, 1])  # IoU 1/2 and 1; without the pixel 1 and 1
-ONLY_PREDICTED = ([0, 0, 0, 1], [0, 0, 2, 1])  # IoU 2/3, 1, and 0 for a class that is nowhere in the truth
+VOID_PREDICTION = ([0, 0, 1, VOID], [0, VOID, 1, 1])  # IoU 1/2 and 1; without the pixel 1 and 1
+ONLY_PREDICTED = ([0, 0, 0, 1], [0, 0, 2, 1])  # IoU 2/3, 1, and 0 for a class that is not in the ground truth
 BY_HAND = [
-    ("cityscapes", UNANSWERED, 3 / 4, "mapillary-vistas-1.2", 1),
-    ("cityscapes-train-ids", UNANSWERED, 3 / 4, "ade20k", 1.5 / 150),
+    ("cityscapes", VOID_PREDICTION, 3 / 4, "mapillary-vistas-1.2", 1),
+    ("cityscapes-train-ids", VOID_PREDICTION, 3 / 4, "ade20k", 1.5 / 150),
     ("ade20k", ONLY_PREDICTED, 5 / 3 / 150, "pascal-context-60", 5 / 9),
     ("voc2012", SCORED, math.nan, "pascal-context-60", 1 / 2),
     ("pascal-context-59", ONLY_PREDICTED, 5 / 9, "coco-stuff", 5 / 6),
-    ("pascal-context-60", UNANSWERED, 3 / 4, "scannet20", math.nan),
+    ("pascal-context-60", VOID_PREDICTION, 3 / 4, "scannet20", math.nan),
     ("coco-stuff", ONLY_PREDICTED, 5 / 6, "cityscapes", 5 / 9),
     ("coco-stuff-maps", ONLY_PREDICTED, 5 / 6, "mapillary-vistas-1.2", 5 / 9),
-    ("mapillary-vistas-1.2", UNANSWERED, 1, "cityscapes", 3 / 4),
-    ("semantickitti", UNANSWERED, 1.5 / 19, "scannet20", math.nan),
+    ("mapillary-vistas-1.2", VOID_PREDICTION, 1, "cityscapes", 3 / 4),
+    ("semantickitti", VOID_PREDICTION, 1.5 / 19, "scannet20", math.nan),
     ("scannet20", SCORED, math.nan, "semantickitti", 1 / 19),
     ("nuscenes-lidarseg", SCORED, 1 / 2, "semantickitti", 1 / 19),
 ]

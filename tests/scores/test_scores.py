@@ -30,7 +30,7 @@ from meaniou.settings.policy import Policy
 AVERAGES = ["macro", "micro", "weighted", "none"]
 PRESENT = ["union", "target"]
 ABSENT = ["skip", "zero", "one", "nan"]
-UNANSWERED = ["miss", "drop"]
+VOID_PREDS = ["miss", "drop"]
 
 
 def every_kind():
@@ -79,7 +79,7 @@ def assert_ratios(actual, expected):
 @pytest.mark.parametrize("maps", MAPS)
 def test_every_policy(maps, ignore, classes):
     preds, target = MAPS[maps]
-    for present, absent, void_preds in product(PRESENT, ABSENT, UNANSWERED):
+    for present, absent, void_preds in product(PRESENT, ABSENT, VOID_PREDS):
         policy = {"present": present, "absent": absent, "void_preds": void_preds}
         areas, chosen = areas_of(preds, target, 6, ignore, **policy)
         assert_ratios(class_iou(areas, chosen), reference.class_iou(preds, target, 6, ignore, **policy))
@@ -241,7 +241,7 @@ MATRIX = st.integers(1, 5).flatmap(
 
 
 @settings(deadline=None, max_examples=80)
-@given(MATRIX, st.sampled_from(list(product(PRESENT, ABSENT, AVERAGES, UNANSWERED))))
+@given(MATRIX, st.sampled_from(list(product(PRESENT, ABSENT, AVERAGES, VOID_PREDS))))
 def test_what_holds_for_any_counts(matrix, policy):
     counts = np.array(matrix)
     space = LabelSpace(len(matrix) - 2)
