@@ -626,14 +626,14 @@ REFUSED = {  # preds, target, settings, exception, parts of the message
     "planes as an index": (zeros(2, 3, 4), zeros(2, 4), {"input_format": "index"}, ValueError, ["[2, 3, 4]", "[2, 4]"]),
     "a sequence beside a tensor": ([zeros(4)], zeros(1, 4), {}, TypeError, ["target is a Tensor", "two lists"]),
     "a tensor beside a sequence": (zeros(1, 4), (zeros(4),), {}, TypeError, ["preds is a Tensor", "two lists"]),
-    "fewer predictions": ([zeros(4)], [zeros(4), zeros(4)], {}, ValueError, ["preds has 1 images", "target 2"]),
+    "fewer predictions": ([zeros(4)], [zeros(4), zeros(4)], {}, ValueError, ["preds has 1 image", "target 2"]),
     "fewer truths": ([zeros(4), zeros(4)], [zeros(4)], {}, ValueError, ["preds has 2 images", "target 1"]),
     "fewer valids": (
         [zeros(4)] * 2,
         [zeros(4)] * 2,
         {"valid": [torch.tensor(True)]},
         ValueError,
-        ["valid has 1 images", "target 2"],
+        ["valid has 1 image", "target 2"],
     ),
     "a sequence of valids beside tensors": (
         zeros(1, 4),
@@ -675,7 +675,7 @@ def test_what_is_no_array(side, value):
     for call in (confusion_matrix, mean_iou):
         with pytest.raises(TypeError) as error:
             call(**sides, num_classes=3)
-        assert_sentence(error, f"{side} is a {type(value).__name__}", "NumPy", "DLPack")
+        assert_sentence(error, f"{side} is a", type(value).__name__, "NumPy", "DLPack")
 
 
 @pytest.mark.parametrize("side", ["preds", "target"])
@@ -690,7 +690,7 @@ def test_nothing_at_all_is_no_array(side):
 def test_a_list_of_numbers_is_no_image():
     with pytest.raises(TypeError) as error:
         mean_iou([0, 1, 1], [0, 1, 0], 2)
-    assert_sentence(error, "preds[0] is a int")
+    assert_sentence(error, "preds[0] is an int")
 
 
 @pytest.mark.parametrize(

@@ -70,14 +70,14 @@ def as_tensor(value: Any, name: str) -> Tensor:
         return torch.from_numpy(value if value.flags.writeable else np.asarray(_Writable(value)))
     if hasattr(value, "__dlpack__"):
         return torch.utils.dlpack.from_dlpack(value)
+    kind = type(value).__name__
+    kind = f"{'an' if kind[0] in 'AEIOUaeiou' else 'a'} {kind}"
     cure = f"Convert it first, for example by numpy.asarray({name})"
     if isinstance(value, Mapping):
         cure = f"Pass the tensor that it holds, such as {name}['out']"
     elif isinstance(value, str | PathLike):
         cure = "Read the file first"
-    raise TypeError(
-        f"{name} is a {type(value).__name__}; expected a tensor, a NumPy array or an object with DLPack. {cure}."
-    )
+    raise TypeError(f"{name} is {kind}; expected a tensor, a NumPy array or an object with DLPack. {cure}.")
 
 
 class _Writable:

@@ -170,7 +170,8 @@ def _check_lists(preds: Maps, target: Maps, valid: Maps | None) -> None:
     for name, maps in lists:
         if len(maps) != len(target):
             raise ValueError(
-                f"{name} has {len(maps)} images and target {len(target)}; expected the same number of images."
+                f"{name} has {len(maps)} image{'s' * (len(maps) != 1)} and target {len(target)}; "
+                "expected the same number of images."
             )
 
 

@@ -71,9 +71,9 @@ def _swapped_sides(counts: Tensor, space: LabelSpace, policy: Policy) -> str:
         if _foregrounds(space, space.pred_void) and not counts[:-2, -3].any():
             return ""  # ``_void_foreground`` warns
         return (
-            f"{void_preds:,} predicted pixels are void (an ignored id or a NaN score), and the ground truth has no "
-            "void: either the two are swapped (the prediction comes first), or the predictions hold ignored ids, which "
-            "count as misses."
+            f"{void_preds:,} predicted pixel{'s are' if void_preds > 1 else ' is'} void (an ignored id or a NaN "
+            "score), and the ground truth has no void: either the two are swapped (the prediction comes first), or the "
+            "predictions hold ignored ids, which count as misses."
         )
     return ""
 
