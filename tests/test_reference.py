@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, jaccard_score
 
 from meaniou import reference
-from meaniou.reference import NO_ANSWER, OUTSIDE, class_iou, counts, mean_iou
+from meaniou.reference import OUTSIDE, VOID_PREDICTION, class_iou, counts, mean_iou
 
 NAN = math.nan
 
@@ -88,7 +88,7 @@ def test_against_scikit_learn(num_classes, shape):
 # truth       0  0       0        1  1  void       outside  1, not valid
 # prediction  0  void    outside  1  0  void       1        outside
 FLOW_TARGET = np.array([0, 0, 0, 1, 1, 255, 7, 1])
-FLOW_PREDS = np.array([0, 255, 9, 1, 0, NO_ANSWER, 1, 9])
+FLOW_PREDS = np.array([0, 255, 9, 1, 0, VOID_PREDICTION, 1, 9])
 FLOW_VALID = np.array([True] * 7 + [False])
 
 
@@ -109,13 +109,13 @@ def test_void_predictions():
 
 
 def test_void_predictions_are_an_error_only_where_the_truth_is_a_class():
-    target, preds = np.array([0, 255, 7, 0]), np.array([0, 255, NO_ANSWER, NO_ANSWER])
+    target, preds = np.array([0, 255, 7, 0]), np.array([0, 255, VOID_PREDICTION, VOID_PREDICTION])
     valid = np.array([True, True, True, False])
     assert_ratios(class_iou(preds, target, 1, 255, valid, void_preds="error"), [1.0])
 
 
 def test_drop_may_leave_a_class_absent():
-    target, preds = np.array([0, 1]), np.array([0, NO_ANSWER])
+    target, preds = np.array([0, 1]), np.array([0, VOID_PREDICTION])
     assert_ratios(class_iou(preds, target, 2), [1.0, 0.0])
     assert_ratios(class_iou(preds, target, 2, void_preds="drop"), [1.0, NAN])
 
@@ -283,10 +283,10 @@ def test_what_is_refused(arguments, error, message):
         ((-math.inf, -math.inf, -math.inf), 0),
         ((-math.inf, -1, -math.inf), 1),
         ((1, math.inf, math.inf), 1),
-        ((NAN, 1, 2), NO_ANSWER),
-        ((1, 2, NAN), NO_ANSWER),
-        ((math.inf, NAN, 0), NO_ANSWER),
-        ((NAN, NAN, NAN), NO_ANSWER),
+        ((NAN, 1, 2), VOID_PREDICTION),
+        ((1, 2, NAN), VOID_PREDICTION),
+        ((math.inf, NAN, 0), VOID_PREDICTION),
+        ((NAN, NAN, NAN), VOID_PREDICTION),
     ],
 )
 def test_labels_of_scores(scores, label, dtype):
@@ -312,7 +312,7 @@ def test_labels_of_threshold():
     for dtype in (np.float16, np.float32, np.float64):
         labels = reference.labels_of_threshold(scores.astype(dtype), 0.5)
         assert labels.dtype == np.int64
-        assert labels.tolist() == [[0, 0, 1], [1, 0, NO_ANSWER]]
+        assert labels.tolist() == [[0, 0, 1], [1, 0, VOID_PREDICTION]]
         assert reference.labels_of_threshold(np.array([0.1, -0.0], dtype=dtype), 0.1).tolist() == [0, 0]
         assert reference.labels_of_threshold(np.array([0.0, -0.0], dtype=dtype), 0.0).tolist() == [0, 0]
     assert reference.labels_of_threshold(np.array([6e4], dtype=np.float16), 1e6).tolist() == [0]
@@ -332,7 +332,7 @@ def test_not_one_hot(pixel):
 
 
 def test_one_class():
-    assert reference.labels_of_scores(np.array([[-5.0], [NAN]]), 1).tolist() == [0, NO_ANSWER]
+    assert reference.labels_of_scores(np.array([[-5.0], [NAN]]), 1).tolist() == [0, VOID_PREDICTION]
     assert reference.labels_of_one_hot(np.array([[1], [0], [2]])).tolist() == [0, OUTSIDE, OUTSIDE]
 
 
@@ -351,7 +351,7 @@ def maps(draw, clean=False):
     size = draw(st.integers(0, 12))
     labels = [
         draw(st.lists(st.sampled_from(pool), min_size=2 * size, max_size=2 * size))
-        for pool in (ids if clean else [*ids, NO_ANSWER], ids)
+        for pool in (ids if clean else [*ids, VOID_PREDICTION], ids)
     ]
     preds, target = (np.array(flat, dtype=np.int64).reshape(2, size) for flat in labels)
     if clean:
@@ -380,7 +380,7 @@ def test_every_pixel_is_in_its_cell(case):
         preds.ravel().tolist(), target.ravel().tolist(), pixels.ravel().tolist(), strict=True
     ):
         row = bin_of(truth, num_classes, truth in ignored or not kept)
-        want[row, bin_of(answer, num_classes, answer in ignored or answer == NO_ANSWER)] += 1
+        want[row, bin_of(answer, num_classes, answer in ignored or answer == VOID_PREDICTION)] += 1
     got = counts(*case)
     assert_same_counts(got, want)
     assert got.sum() == target.size
@@ -445,6 +445,6 @@ def test_swapping_the_arguments_transposes(case):
 def test_void_pixels_change_no_score(case):
     preds, target, num_classes, ignored, _ = case
     void = np.isin(target, list(ignored))
-    for other in (0, -1, NO_ANSWER):
+    for other in (0, -1, VOID_PREDICTION):
         changed = np.where(void, other, preds)
         assert_ratios(class_iou(changed, target, num_classes, ignored), class_iou(preds, target, num_classes, ignored))

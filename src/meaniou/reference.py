@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-NO_ANSWER = -(2**61) - 1
+VOID_PREDICTION = -(2**61) - 1
 """The label of a pixel whose scores hold NaN: a void prediction."""
 
 OUTSIDE = -(2**61) - 2
@@ -32,8 +32,8 @@ Mask = NDArray[np.bool_]
 def labels_of_scores(scores: NDArray[Any], num_classes: int) -> NDArray[np.int64]:
     """The class with the highest score, the first of equal ones (-0 equals 0; infinities are ordinary scores).
 
-    Takes floating ``[B, C, *]`` and returns int64 ``[B, *]``, ``NO_ANSWER`` where any score of the pixel is NaN. Raises
-    ``ValueError`` unless dimension 1 has size C.
+    Takes floating ``[B, C, *]`` and returns int64 ``[B, *]``, ``VOID_PREDICTION`` where any score of the pixel is NaN.
+    Raises ``ValueError`` unless dimension 1 has size C.
 
     >>> labels_of_scores(np.array([[[0.1, 0.5, 0.2], [0.9, 0.5, np.nan]]]), 2)[0, :2]
     array([1, 0])
@@ -46,21 +46,21 @@ def labels_of_scores(scores: NDArray[Any], num_classes: int) -> NDArray[np.int64
         higher = scores[:, c] > best
         best[higher] = scores[:, c][higher]
         labels[higher] = c
-    labels[np.isnan(scores).any(axis=1)] = NO_ANSWER
+    labels[np.isnan(scores).any(axis=1)] = VOID_PREDICTION
     return labels
 
 
 def labels_of_threshold(scores: NDArray[Any], threshold: float) -> NDArray[np.int64]:
     """Class 1 where ``scores > threshold`` (compared in the dtype of the scores), class 0 elsewhere.
 
-    Takes floating ``[*]``, one channel, and returns int64 ``[*]``, ``NO_ANSWER`` where the score is NaN.
+    Takes floating ``[*]``, one channel, and returns int64 ``[*]``, ``VOID_PREDICTION`` where the score is NaN.
 
     >>> labels_of_threshold(np.array([0.2, 0.5, 0.7]), 0.5)
     array([0, 0, 1])
     """
     with np.errstate(over="ignore"):
         above = scores > scores.dtype.type(threshold)
-    return np.where(np.isnan(scores), NO_ANSWER, np.where(above, 1, 0)).astype(np.int64)
+    return np.where(np.isnan(scores), VOID_PREDICTION, np.where(above, 1, 0)).astype(np.int64)
 
 
 def labels_of_one_hot(one_hot: NDArray[Any]) -> NDArray[np.int64]:
@@ -101,7 +101,7 @@ def counts(
     """The confusion matrix with void and out-of-range labels: ground truth in rows, every pixel in one cell.
 
     Args:
-        preds, target: integer or bool labels ``[B, *]`` of one shape; preds may hold ``NO_ANSWER``.
+        preds, target: integer or bool labels ``[B, *]`` of one shape; preds may hold ``VOID_PREDICTION``.
         num_classes: number of classes C.
         ignore_index: id or ids that are void, inside or outside ``0 .. C-1``.
         valid: bool ``[B]`` or of the target's shape; ``False`` makes an image or a pixel void.
@@ -169,7 +169,7 @@ def mean_iou(
 ) -> float | NDArray[np.float64]:
     """The average IoU over ``classes`` (None: all) without ignored ones, from all pixels together.
 
-    ``"macro"``: mean over classes; one that is not present is left out (``absent="skip"``) or has the value of
+    ``"macro"``: mean over classes; a class that is not present is left out (``absent="skip"``) or has the value of
     ``absent``. ``"micro"``: sum of intersections over sum of unions of present classes. ``"weighted"``: mean over
     present classes, weighted by T. ``"none"`` or None: `class_iou`. The other arguments are those of `class_iou`.
 
@@ -267,7 +267,7 @@ def _set_aside(preds: Labels, target: Labels, ignored: frozenset[int], valid: Ma
             raise TypeError(f"{name} is {labels.dtype}; expected integer or bool labels.")
     if preds.shape != target.shape:
         raise ValueError(f"preds is {preds.shape} and target {target.shape}; expected one shape.")
-    void, void_preds = _labelled(target, ignored), _labelled(preds, ignored | {NO_ANSWER})
+    void, void_preds = _labelled(target, ignored), _labelled(preds, ignored | {VOID_PREDICTION})
     if valid is None:
         return void, void_preds
     if valid.dtype != np.bool_:

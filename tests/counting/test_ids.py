@@ -91,7 +91,7 @@ def by_reference(preds, target, space, valid=None, predicted=False):
     truth = reference.labels_of_ids(as_numpy(target), space.ids or own, space.ignore_index)
     if predicted:
         labels = np.where(np.isin(preds, list(space.ignored_classes)), reference.VOID, preds)
-        labels = np.where(preds == reference.NO_ANSWER, reference.VOID, labels)
+        labels = np.where(preds == reference.VOID_PREDICTION, reference.VOID, labels)
     else:
         # Where predictions hold class numbers, a class whose ids are void is a void prediction.
         void = {*space.pred_void, *(i for c in space.ignored_classes for i in (space.pred_ids or own)[c])}
