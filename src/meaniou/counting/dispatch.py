@@ -15,7 +15,7 @@ from meaniou.counting.kernels.spec import CountSpec
 
 
 class Kernel(typing.Protocol):
-    """The module of a kernel. One with ``why_not`` counts the maps that it cannot read by the portable kernel."""
+    """The module of a kernel; one with ``why_not`` passes maps that it cannot read to the portable kernel."""
 
     NAME: str
 
@@ -30,7 +30,7 @@ class Kernel(typing.Protocol):
 
 @dataclass(frozen=True)
 class Needs:
-    """The requirements of a kernel: a device type, and a package (module, name, and how to get it)."""
+    """The requirements of a kernel: a device type, and a package (its module, its name, and how to install it)."""
 
     device: str
     module: str

@@ -57,6 +57,15 @@ class LabelRangeError(ValueError):
         image: index in the list of maps that was passed; ``None`` for a batch.
         operand: the expression that a cure uses for the map; empty for its name. It is ``preds.long()`` for uint16 and
             uint32, for which PyTorch has few operators.
+
+    Example:
+        >>> import torch
+        >>> from meaniou import LabelRangeError, MeanIoU
+        >>> try:
+        ...     MeanIoU(num_classes=2).update(torch.tensor([[0, 7]]), torch.tensor([[0, 1]]))
+        ... except LabelRangeError as error:
+        ...     print(error.side, error.number, error.index, error.label)
+        preds 1 (0, 1) 7
     """
 
     side: str
@@ -118,7 +127,7 @@ def refuse_labels(counts: Tensor, preds: Tensor, target: Tensor, valid: Tensor |
     """Raises ``LabelRangeError`` if maps on the CPU hold labels out of range; ``counts`` are their counts."""
     if not spec.validate or preds.device.type != "cpu":
         return
-    # One sum shows that nothing is out of range, in half the time of checking both sides; NumPy's is the faster.
+    # One sum shows that nothing is out of range, in half the time of checking both sides; NumPy sums faster.
     if counts.numpy()[:-1, :-1].sum() == map_shape(target, spec.target_form).numel():
         return
     in_truth, in_preds = number_outside(counts)
@@ -233,7 +242,7 @@ def _rules(error: LabelRangeError, on_disk: bool, all_classes: str) -> str:
 
 
 def _void_rule(error: LabelRangeError) -> str:
-    """The setting that makes the label void. It replaces the void ids of the label space, so it names these too."""
+    """The setting that makes the label void, with the void ids of the label space, which it replaces."""
     setting, void = "ignore_index", error.label_space.ignore_index
     if error.side == "preds":
         setting, void = "pred_void", error.label_space.pred_void

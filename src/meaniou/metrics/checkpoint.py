@@ -194,7 +194,7 @@ def _read(path: Path, space: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _refuse_bomb(members: Iterable[zipfile.ZipInfo], size: int) -> None:
-    """Raises ``ValueError`` if the members of an archive would take more memory than the archive has bytes."""
+    """Raises ``ValueError`` if the unpacked members of an archive would be larger than the archive."""
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise ValueError("its parts are compressed")
     if sum(member.file_size for member in members) > size:

@@ -11,7 +11,7 @@ MANY = 1000  # pixels; fewer may be chance
 
 
 def suspicious_counts(counts: Tensor, space: LabelSpace, policy: Policy) -> Iterator[Doubt]:
-    """The warnings about counts on the CPU; for a single batch they would often be false."""
+    """The warnings about the counts of a dataset, on the CPU; for a single batch they would often be false alarms."""
     sentences = (
         _class_numbers_in_truth(counts, space),
         _class_numbers_in_preds(counts, space) or _swapped_sides(counts, space, policy),
@@ -59,7 +59,7 @@ def _class_numbers_in_preds(counts: Tensor, space: LabelSpace) -> str:
 
 
 def _hold_no_class_numbers(classes: Tensor, ids: tuple[tuple[int, ...], ...]) -> bool:
-    """Whether a class is predicted none of whose ids can be a class number."""
+    """Whether a predicted class has no id that could be a class number."""
     predicted = classes.sum(0)
     return any(bool(predicted[c]) for c, labels in enumerate(ids) if not {*labels} & {*range(len(ids))})
 
@@ -79,9 +79,9 @@ def _swapped_sides(counts: Tensor, space: LabelSpace, policy: Policy) -> str:
 
 
 def _void_foreground(counts: Tensor, space: LabelSpace) -> str:
-    """The warning that the foreground of binary masks may be void, which loses it but gives a plausible number.
+    """The warning that the foreground of binary masks may be void: all of it is ignored, and the score looks plausible.
 
-    JPEG leaves some pixels of class 1 behind. Then most predictions of class 1 lie on void pixels.
+    In a mask that was stored as JPEG some pixels are class 1. Then most predictions of class 1 lie on void pixels.
     """
     void, void_preds, classes = int(counts[-2].sum()), int(counts[:-2, -2].sum()), counts[:-2, :-2]
     binary = space.num_classes == 2  # not with a single class
@@ -130,7 +130,7 @@ def _foregrounds(space: LabelSpace, void: tuple[int, ...]) -> str:
 
 
 def _fit_better(classes: Tensor, others: int) -> bool:
-    """Whether ``others``, pixels in cells off the diagonal, are most pixels or far more than those on it."""
+    """Whether ``others``, a number of pixels off the diagonal, is most pixels, or far more than those on it."""
     right, predicted = int(classes.diagonal().sum()), int(classes.sum())
     return others > right and (others > predicted / 2 or others > max(3 * right, predicted / 5, MANY))
 

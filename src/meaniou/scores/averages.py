@@ -98,7 +98,10 @@ def mean_over_images(areas: Areas, policy: Policy) -> Floats:
 
 
 def worst_mean(scores: Floats, worst_percent: Sequence[float]) -> float:
-    """Mean of the lowest percentages of the scores that are not NaN, then over the percentages; none: of all scores."""
+    """Mean of the lowest scores for each percentage, then over the percentages; without any, of all scores.
+
+    NaN scores are left out.
+    """
     ordered = np.sort(scores[~np.isnan(scores)])
     if not len(ordered):
         return np.nan
