@@ -73,8 +73,8 @@ def refuse_void_preds(counts: Ints, policy: Policy) -> None:
     """Raises ``ValueError`` for void predictions on valid pixels if the policy has ``void_preds="error"``."""
     if policy.void_preds == "error" and (number := int(counts[:-2, -2].sum())):
         raise ValueError(
-            f"Predictions are void (an ignored id or a NaN score) on {number:,} valid pixel{'s' * (number != 1)}, and "
-            "void_preds='error'. Correct the predictions, or pass void_preds='miss' or 'drop'."
+            f"Predictions are void (an ignored id or a NaN score) on {number:,} valid pixel{'s' * (number != 1)}, "
+            "which void_preds='error' does not allow. Correct the predictions, or pass void_preds='miss' or 'drop'."
         )
 
 
