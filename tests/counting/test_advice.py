@@ -333,6 +333,66 @@ def test_planes_that_overlap_are_named():
     assert mean_iou(empty, empty, 3, input_format="one-hot", valid=(empty != 0).any(1)) == 1
 
 
+def test_planes_without_a_prediction_are_not_taken_out_of_the_score():
+    truth, empty = torch.tensor([[[1, 1], [0, 0], [0, 0]]]), torch.tensor([[[1, 0], [0, 0], [0, 0]]])
+    with pytest.raises(LabelRangeError, match=r"void predictions.* label maps .* pred_void") as error:
+        mean_iou(empty, truth, 3, input_format="one-hot")
+    assert "valid=" not in str(error.value)
+    labels = torch.where(empty.any(1), empty.argmax(1), 255)
+    assert mean_iou(labels, truth, 3, input_format="one-hot", pred_void=255) == 0.5
+
+
+@KINDS
+def test_planes_of_a_list_are_named_without_a_batch_dimension(kind):
+    planes = kind(torch.tensor([[1, 0], [1, 1], [0, 0]]))
+    with pytest.raises(LabelRangeError, match=r"preds\[0\] and target\[0\]"):
+        mean_iou([planes], [planes], 3, input_format="one-hot")
+    empty = kind(torch.tensor([[1, 0], [0, 0], [0, 0]]))
+    with pytest.raises(LabelRangeError, match=r"valid=\(target != 0\).any\(0\)"):
+        mean_iou([empty], [empty], 3, input_format="one-hot")
+    assert mean_iou([empty], [empty], 3, input_format="one-hot", valid=[(empty != 0).any(0)]) == 1
+    for settings_, facts in (
+        ({"num_classes": 4, "input_format": "one-hot"}, ["[4, *]", "dimension 0"]),
+        ({"num_classes": 3, "input_format": "auto"}, ["dimension 0", "'one-hot'"]),
+    ):
+        one_hot = kind(torch.eye(3, dtype=torch.long)[:, [0, 1, 1, 2]][:, None])
+        with pytest.raises(ValueError, match="Image at index 0: ") as error:
+            mean_iou([one_hot], [one_hot], **settings_)
+        assert_sentence(error, *facts)
+        assert "[B, " not in str(error.value)
+
+
+def test_cures_for_a_list_of_maps_work_as_they_stand():
+    preds, target = torch.randn(3, 2, 2), torch.zeros(4, 4, dtype=torch.long)
+    with pytest.raises(ValueError, match="Image at index 0: ") as error:
+        mean_iou([preds], [target], 3)
+    resized = "torch.nn.functional.interpolate(preds[None], size=target.shape[-2:])[0]"
+    assert_sentence(error, resized)
+    assert not torch.isnan(mean_iou([eval(resized)], [target], 3))
+    with pytest.raises(ValueError, match=r"\[3, \*\] with a target \[\*\]"):
+        mean_iou([preds[None]], [target[None]], 3)
+    with pytest.raises(ValueError, match=r"valid is bool \[4, 3\]; expected .* \[4, 4\]"):
+        mean_iou([target], [target], 3, valid=[torch.ones(4, 3, dtype=torch.bool)])
+
+
+@pytest.mark.parametrize("value", [1, 2, 255])
+def test_one_class_is_too_few_for_a_foreground(value):
+    void = "ignore_index=" + str(value)
+    with pytest.raises(LabelRangeError) as error:
+        mean_iou(square(0), square(value), 1)
+    if value == 1:
+        assert_sentence(error, "Set num_classes=2 for background", void)
+    else:
+        assert_sentence(error, "set num_classes=2 and pass target > 0", void)
+        assert explain(error.value, "cli", "a.png", "name all classes in n.txt").count("name all classes in n.txt") == 2
+    assert mean_iou(square(1), square(value) > 0, 2) == 1
+    labels = square(value)
+    labels[0, 0, 0] = 7
+    with pytest.raises(LabelRangeError, match="raise num_classes if it is a class") as error:
+        mean_iou(square(0), labels, 1)
+    assert "num_classes=2" not in str(error.value)  # it would leave 7 out of range
+
+
 def test_point_maps_and_scores_of_images():
     points = torch.tensor([[0, 1, 2, 0], [1, 1, 2, 2], [0, 0, 0, 1]])
     metric = MeanIoU(3, per_image=True)

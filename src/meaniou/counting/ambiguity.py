@@ -58,11 +58,25 @@ class RawBatch(NamedTuple):
         """The expression that restores labels that were divided by 255."""
         return f"({name} * 255).round()" + (".astype(np.int64)" if name in self.arrays else ".long()")
 
+    @property
+    def axis(self) -> int:
+        """The dimension of the classes in the maps that the user passed."""
+        return 0 if self.of_list else 1
+
+    @property
+    def maps(self) -> str:
+        """The shape of a label map."""
+        return "[*]" if self.of_list else "[B, *]"
+
+    @property
+    def planes(self) -> str:
+        """The shape of scores or class planes."""
+        return f"[{self.num_classes}, *]" if self.of_list else f"[B, {self.num_classes}, *]"
+
     def classes_first(self) -> str:
         """Where the classes are expected, and the cure for classes in the last dimension."""
-        place = 0 if self.of_list else 1
-        cure = f"np.moveaxis(preds, -1, {place})" if "preds" in self.arrays else f"preds.movedim(-1, {place})"
-        return f"expected the classes in dimension {place}. Pass {cure}"
+        cure = f"np.moveaxis(preds, -1, {self.axis})" if "preds" in self.arrays else f"preds.movedim(-1, {self.axis})"
+        return f"expected the classes in dimension {self.axis}. Pass {cure}"
 
     def channels(self) -> str:
         """The cure for labels that overlap, one in each channel."""
@@ -106,7 +120,7 @@ def floating_labels(raw: RawBatch, name: str) -> str:
     if cause:
         fraction = first_fraction(side)
         held = "NaN" if math.isnan(fraction) else f"fractions, such as {fraction:.3g}"
-        scores = f"scores [B, {raw.num_classes}, *]" if name == "preds" else "scores as preds"
+        scores = f"scores {raw.planes}" if name == "preds" else "scores as preds"
         return (
             f"{fact} and holds {held}; {expected}. Pass labels as stored (resize them only by nearest neighbour), or "
             f"{scores}."
@@ -118,7 +132,7 @@ def floating_labels(raw: RawBatch, name: str) -> str:
 def advice_on_one_channel(raw: RawBatch) -> str:
     """What to pass instead of floating predictions in the shape of the target, unless there are two classes."""
     preds, target, classes = raw.preds, raw.target, raw.num_classes
-    advice = f"expected scores [B, {classes}, *] or integer labels, since one floating channel is for two classes"
+    advice = f"expected scores {raw.planes} or integer labels, since one floating channel is for two classes"
     advice += ". Pass num_classes=2 for scores of a foreground" if classes == 1 else ""
     if not can_look(preds, target):
         return advice
@@ -143,15 +157,15 @@ def refuse_planes(raw: RawBatch) -> None:
     if channels == classes > 1:
         if not can_look(preds, target):
             raise ValueError(
-                f"{raw}, which may be label maps or class planes, since dimension 1 has {classes} entries. Pass "
-                f"{BY_FORMAT}."
+                f"{raw}, which may be label maps or class planes, since dimension {raw.axis} has {classes} entries. "
+                f"Pass {BY_FORMAT}."
             )
         planes = (are_class_planes(target), are_probabilities(preds, 1) if scores else are_class_planes(preds))
         # A map of a few pixels may look like planes by chance, where dimension 1 is the last one.
         if preds.numel() and (any(planes) if preds.dim() > 2 else all(planes)):
             raise ValueError(
-                f"{raw}, where dimension 1 looks like class planes (a single 1 among zeros); expected label maps "
-                "[B, *]. Pass input_format='one-hot', or 'index' if these are labels."
+                f"{raw}, where dimension {raw.axis} looks like class planes (a single 1 among zeros); expected label "
+                f"maps {raw.maps}. Pass input_format='one-hot', or 'index' if these are labels."
             )
     if preds.dim() < 4 or channels == 1:
         return

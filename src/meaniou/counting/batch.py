@@ -44,7 +44,7 @@ def prepare_batch(
     _check_tensors(preds, target, valid)
     raw = RawBatch(preds, target, num_classes, input_format, arrays, image is not None)
     preds, target, preds_form, target_form = _read_one_hot(raw) if input_format == "one-hot" else _read_index(raw)
-    mask = _valid_mask(valid, raw.target, map_shape(target, target_form))
+    mask = _valid_mask(valid, raw, map_shape(target, target_form))
     return Batch(preds, target, mask, preds_form, target_form, arrays, image)
 
 
@@ -57,7 +57,10 @@ def as_tensor(value: Any, name: str) -> Tensor:
     if isinstance(value, Tensor):
         return value
     if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name} is a masked array; expected a plain array. Pass {name}.data, and valid=~{name}.mask.")
+        raise TypeError(
+            f"{name} is a masked array; expected a plain array. Pass {name}.data, and "
+            f"valid=~np.ma.getmaskarray({name})."
+        )
     if isinstance(value, np.ndarray):
         if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
             raise TypeError(
@@ -156,7 +159,7 @@ def _read_one_hot(raw: RawBatch) -> Sides:
     for name, side, form in (("preds", preds, preds_form), ("target", target, target_form)):
         if form != "labels" and (side.dim() < 2 or side.shape[1] != num_classes):
             raise ValueError(
-                f"{raw}; expected class planes [B, {num_classes}, *]. Check dimension 1, or pass input_format='index' "
+                f"{raw}; expected class planes {raw.planes}. Check dimension {raw.axis}, or pass input_format='index' "
                 "for label maps."
             )
         if form == "labels" and side.dtype in SCORES:
@@ -171,7 +174,7 @@ def map_shape(side: Tensor, form: str) -> torch.Size:
     return side.shape[:1] + side.shape[2:] if form in ("scores", "one-hot") else side.shape
 
 
-def _valid_mask(valid: Tensor | None, target: Tensor, shape: torch.Size) -> Tensor | None:
+def _valid_mask(valid: Tensor | None, raw: RawBatch, shape: torch.Size) -> Tensor | None:
     """``valid``, one value per pixel or per image, as a mask of the map's shape."""
     if valid is None:
         return None
@@ -179,8 +182,11 @@ def _valid_mask(valid: Tensor | None, target: Tensor, shape: torch.Size) -> Tens
         return valid
     if valid.shape == shape[:1]:
         return valid.view(-1, *[1] * (len(shape) - 1)).expand(shape)
-    if valid.shape == target.shape and valid.numel() == shape.numel():
+    if valid.shape == raw.target.shape and valid.numel() == shape.numel():
         return valid.view(shape)
+    if raw.of_list:
+        one = shown(valid[0] if valid.dim() else valid)
+        raise ValueError(f"valid is {one}; expected one value per pixel, {list(shape[1:])}, or a single value.")
     raise ValueError(
         f"valid is {shown(valid)}; expected one value per pixel, {list(shape)}, or one per image, {list(shape[:1])}."
     )
@@ -206,7 +212,9 @@ def _advice_on_scores(raw: RawBatch) -> str:
     if raw.preds.shape[0] != raw.target.shape[0]:
         return "expected the same number of images on both sides"
     axes = raw.preds.dim() - 2
-    resize = "" if "preds" in raw.arrays else f": torch.nn.functional.interpolate(preds, size=target.shape[-{axes}:])"
+    images, image = ("preds[None]", "[0]") if raw.of_list else ("preds", "")  # interpolate needs a batch dimension
+    resize = f": torch.nn.functional.interpolate({images}, size=target.shape[-{axes}:]){image}"
+    resize = "" if "preds" in raw.arrays else resize
     return f"expected scores at the resolution of the target. Resize the scores first{resize}"
 
 
@@ -214,11 +222,11 @@ def _advice_on_shapes(raw: RawBatch, preds: Tensor, target: Tensor) -> str:
     num_classes = raw.num_classes
     if preds.dim() > 1 and preds.dim() == target.dim() + 1 and preds.shape[1] == num_classes:
         return (
-            "expected floating scores or label maps as preds. Pass preds.argmax(1) for scores, or "
+            f"expected floating scores or label maps as preds. Pass preds.argmax({raw.axis}) for scores, or "
             "input_format='one-hot' for class planes"
         )
     if target.dim() > 1 and target.dim() == preds.dim() + 1 and target.shape[1] == num_classes:
-        return "expected label maps [B, *] as target. Pass input_format='one-hot' for class planes"
+        return f"expected label maps {raw.maps} as target. Pass input_format='one-hot' for class planes"
     if preds.dim() == target.dim() + 1 and preds.shape[0] == num_classes and preds.shape[1:] == target.shape:
         return "expected a batch dimension. Pass preds[None] and target[None]"
     if preds.dim() == target.dim() + 1 > 2 and preds.shape[:-1] == target.shape and preds.shape[-1] == num_classes:
@@ -227,4 +235,4 @@ def _advice_on_shapes(raw: RawBatch, preds: Tensor, target: Tensor) -> str:
         return (
             f"expected one channel per class, but preds has {preds.shape[1]} channels. Check the model and num_classes"
         )
-    return f"expected label maps of the same shape, or scores [B, {num_classes}, *] with a target [B, *]"
+    return f"expected label maps of the same shape, or scores {raw.planes} with a target {raw.maps}"

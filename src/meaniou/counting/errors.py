@@ -26,21 +26,25 @@ INSTANCES: dict[str, tuple[Callable[[int], int], Callable[[int], bool]]] = {
 COMMON_INSTANCES = ("& 0xFFFF", "// 1000")  # // 256 is Mapillary's alone; too many plain labels fit it
 MANY_VOID = 6  # beyond this number a message does not list the void ids
 
-# What a map seems to hold: the cure in Python, and the cure for a file.
+# What a map seems to hold: the cure in Python, and the cure for a file. TWO is the place to ask for two classes.
 CAUSES = {
     "binary": (
-        "If LABEL is the foreground of a binary mask, pass SIDE > 0",
-        "If LABEL is the foreground of a binary mask, save the mask with the ids 0 and 1",
+        "If LABEL is the foreground of a binary mask, TWOpass SIDE > 0",
+        "If LABEL is the foreground of a binary mask, TWOsave the mask with the ids 0 and 1",
     ),
     "jpeg": (
-        "If a binary mask was stored as JPEG, which changes labels, pass SIDE >= 128, and store masks as PNG",
-        "If a binary mask was stored as JPEG, which changes labels, threshold it at 128 and save it as PNG",
+        "If a binary mask was stored as JPEG, which changes labels, TWOpass SIDE >= 128, and store masks as PNG",
+        "If a binary mask was stored as JPEG, which changes labels, TWOthreshold it at 128 and save it as PNG",
     ),
     "divided": ("The labels look divided by 255, as by ToTensor. Multiply them by 255 and round",) * 2,
     "fractions": ("Labels must be whole numbers",) * 2,
     "overlap": ("If a pixel can have several labels, use a MeanIoU(2) per channel: preds[:, 0] and target[:, 0]",) * 2,
     "no class": ("If pixels without a 1 are void, pass valid=(SIDE != 0).any(1)",) * 2,
 }
+# Void predictions count as misses; pixels that are not valid would not count at all.
+NO_CLASS_PREDICTED = (
+    "If pixels without a 1 are void predictions, pass label maps as preds, with an id of {pred_void:} there"
+)
 
 
 @dataclass(eq=False)
@@ -173,8 +177,7 @@ def _fact(error: LabelRangeError) -> str:
 
 def _cures(error: LabelRangeError, on_disk: bool = False, all_classes: str = "") -> str:
     """Sentences without the last full stop: one per likely cause, then the settings that allow such labels."""
-    likely = [CAUSES[error.cause][on_disk]] if error.cause else []
-    likely = [cure.replace("SIDE", _operand(error)).replace("LABEL", str(error.label)) for cure in likely]
+    likely = [_likely(error, on_disk, all_classes)] if error.cause else []
     if error.label is not None and error.label < 0:
         likely = [cure.replace("> 0", "!= 0") for cure in likely]
     if error.cause in ("divided", "fractions"):
@@ -182,6 +185,16 @@ def _cures(error: LabelRangeError, on_disk: bool = False, all_classes: str = "")
     likely += [f"{hint[:1].upper()}{hint[1:]}".rstrip(".") for hint in _hints(error, on_disk)]
     rules = _rules(error, on_disk, all_classes)
     return ". ".join([*likely, f"Otherwise {rules}" if likely else f"{rules[:1].upper()}{rules[1:]}"])
+
+
+def _likely(error: LabelRangeError, on_disk: bool, all_classes: str) -> str:
+    """The cure for the likely cause."""
+    if error.cause == "no class" and error.side == "preds":
+        return NO_CLASS_PREDICTED
+    cure = CAUSES[error.cause][on_disk].replace("SIDE", _operand(error)).replace("LABEL", str(error.label))
+    if error.image is not None:  # maps of a list have no batch dimension
+        cure = cure.replace("[:, 0]", "[0]").replace(".any(1)", ".any(0)")
+    return cure.replace("TWO", f"{all_classes or 'set {num_classes:2}'} and " if error.num_classes == 1 else "")
 
 
 def _operand(error: LabelRangeError) -> str:
@@ -234,7 +247,7 @@ def _rules(error: LabelRangeError, on_disk: bool, all_classes: str) -> str:
         rules.insert(0, "choose the protocol that the maps follow")
     elif error.label_space.ids is not None or error.label_space.pred_ids is not None:
         rules.append(f"add {'all ids' if error.label is None else 'it'} to the LabelSpace{a_class}")
-    elif error.num_classes == 1:
+    elif error.num_classes == 1 and error.label in (None, 1) and not all_classes:
         rules.insert(0, "set {num_classes:2} for background and foreground")
     elif error.label is None or 0 <= error.label < MAX_CLASSES:
         rules.append(f"{all_classes or 'raise {num_classes:}'}{a_class}")
