@@ -136,6 +136,13 @@ def test_a_misspelt_command_is_recognised(tmp_path: Path, monkeypatch: pytest.Mo
         ("set num_classes=3", "set --num-classes 3"),
         ("protocol is 'x'; expected a protocol", "--protocol is 'x'; expected a protocol"),
         ("the protocol has ids", "the protocol has ids"),
+        ("the two differ in absent: 'skip' and 'zero'", "the two differ in --absent: 'skip' and 'zero'"),
+        ("The group 'x' holds 'num_classes'.", "The group 'x' holds 'num_classes'."),
+        (
+            "The group 'x' holds 'pred_void=3'; leave pred_void out",
+            "The group 'x' holds 'pred_void=3'; leave --pred-void out",
+        ),
+        ('The group "it\'s" holds "a class_names b".', 'The group "it\'s" holds "a class_names b".'),
     ],
 )
 def test_errors_of_the_library_name_options(message: str, shown: str) -> None:

@@ -306,7 +306,8 @@ def test_settings_that_are_off_end_with_one_sentence(folders: tuple[Path, Path],
         (["--num-classes", "9", "--class-group", "flat=0", "--class-group", "flat=1"], "twice"),
         (["--num-classes", "9", "--class-group", "flat=0,9"], "The group 'flat' holds 9"),
         (["--num-classes", "9", "--ignore-index", str(2**63)], "fit into int64"),
-        (["--num-classes", "1", "--ignore-index", "0"], "No class is left"),
+        (["--num-classes", "1", "--ignore-index", "0"], "No class is left for the mean: --ignore-index excludes"),
+        (["--num-classes", "2", "--class-group", "=0"], "--class-group '=0' has no name"),
     ):
         ran = invoke(*folders, *words)
         assert (ran.exit_code, ran.stdout) == (2, "")

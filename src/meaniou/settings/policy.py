@@ -92,9 +92,15 @@ def _classes_in_mean(space: LabelSpace, classes: Iterable[int] | None, include_b
     if not include_background:
         in_mean.discard(0)
     if not in_mean:
+        passed = {
+            "classes": classes is not None,
+            "include_background=False": not include_background,
+            "ignore_index": bool(space.ignored_classes),
+        }
+        excluding = " and ".join(name for name, is_passed in passed.items() if is_passed)
+        exclude = "together exclude" if " and " in excluding else "excludes"
         raise ValueError(
-            "No class is left for the mean: classes, include_background and ignore_index together exclude all of them. "
-            "Include at least one class."
+            f"No class is left for the mean: {excluding} {exclude} all of them. Include at least one class."
         )
     return tuple(sorted(in_mean))
 

@@ -9,10 +9,11 @@ from meaniou._util import quoted
 from meaniou.settings import check_text
 
 LONGEST_LABEL = 18  # digits; more do not fit into int64
-# Settings in an error of the library, such as ignore_index=255, which are options here.
+# Settings in an error of the library, such as ignore_index=255, which are options here; quoted text is the user's.
 SETTING = re.compile(
-    r"(?:\b(num_classes|class_names|ignore_index|pred_void|pred_ids|void_preds)|^(protocol))\b"
-    r"(?:='?(-?\w+)'?(?: or '(\w+)')?)?"
+    r"(?P<quoted>(?<!\w)(?P<quote>['\"])(?:\\.|(?!(?P=quote)).)*(?P=quote))|"
+    r"(?P<name>\b(?:num_classes|class_names|ignore_index|pred_void|pred_ids|void_preds)|^protocol"
+    r"|(?<=differ in )(?:present|absent))\b(?:='?(?P<value>-?\w+)'?(?: or '(?P<other>\w+)')?)?"
 )
 
 
@@ -26,9 +27,10 @@ def naming_options(beginning: str = "") -> Iterator[None]:
 
 
 def _option(setting: re.Match[str]) -> str:
-    name = (setting[1] or setting[2]).replace("_", "-")
-    value = " or ".join(filter(None, (setting[3], setting[4])))
-    return f"--{name} {value}".rstrip()
+    if setting["quoted"]:
+        return setting[0]
+    value = " or ".join(filter(None, (setting["value"], setting["other"])))
+    return f"--{setting['name'].replace('_', '-')} {value}".rstrip()
 
 
 def parse_class_groups(texts: Iterable[str]) -> dict[str, list[int | str]] | None:
@@ -43,6 +45,8 @@ def parse_class_groups(texts: Iterable[str]) -> dict[str, list[int | str]] | Non
         name, equals, classes = text.partition("=")
         if not equals:
             raise ValueError(f'--class-group {quoted(text)} has no "=". Write NAME=CLASS,..., for example flat=0,1.')
+        if not name:
+            raise ValueError(f"--class-group {quoted(text)} has no name. Write NAME=CLASS,..., for example flat=0,1.")
         if name in groups:
             raise ValueError(
                 f"--class-group defines the group {quoted(name)} twice. List all its classes in one option."
