@@ -128,12 +128,12 @@ def dead_links(folder: Path) -> list[str]:
 
 def main() -> None:
     """Writes the pages into the folder that the command line names, and fails if a link is dead."""
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or not sys.argv[1] or sys.argv[1].startswith("-"):
         sys.exit(__doc__)
     folder = Path(sys.argv[1]).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as sources:
-        sys.path.insert(0, sources)
+        sys.path[:0] = [sources, str(ROOT / "src")]
         write_modules(Path(sources), folder)
         write_pages(folder)
     if dead := dead_links(folder):

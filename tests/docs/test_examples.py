@@ -146,6 +146,8 @@ def test_commands_on_the_folders_of_the_demo(name: str, tmp_path: Path, monkeypa
 
 def test_every_block_is_run_or_named() -> None:
     for name, document in TEXTS.items():
+        fences = re.findall(r"^[ \t>]*(?:```|~~~)", document.text, re.M)
+        assert len(fences) == 2 * sum(1 + (block.output is not None) for block in document.blocks), name
         for block in document.blocks:
             where = f"{name}, line {block.line}"
             assert block.language in SHOWN | {"python", "bash"}, where
@@ -156,6 +158,10 @@ def test_every_block_is_run_or_named() -> None:
                 json.loads(block.text)
 
 
+# The target of a link: in brackets, perhaps with a title, in a definition such as "[name]: file.md", or in HTML.
+LINK = re.compile(r"(?:\]\(\s*<?|^\[[^]]+\]:\s*<?|\b(?:href|src)=\")([^)\s>\"]+)", re.M)
+
+
 def slug(heading: str) -> str:
     """The anchor that GitHub gives a heading."""
     return re.sub(r"[^\w\- ]", "", re.sub(r"[`*]", "", heading).lower()).replace(" ", "-")
@@ -164,7 +170,7 @@ def slug(heading: str) -> str:
 def dead_links(path: Path, text: str) -> list[str]:
     """The relative links of a text that lead to no file, or to no heading of it."""
     dead = []
-    for link in re.findall(r"\]\(([^)\s]+)\)", without_blocks(text)):
+    for link in LINK.findall(without_blocks(text)):
         if re.match(r"\w+:", link):
             continue
         file, _, anchor = link.partition("#")
@@ -186,6 +192,8 @@ def test_links_lead_somewhere(path: Path) -> None:
 def test_a_dead_link_is_noticed() -> None:
     text = "# A b\n[x](nowhere.md) [y](#a-b) [z](#b) [w](https://example.com)\n```text\n# B\n```\n"
     assert dead_links(README, text) == ["nowhere.md", "#b"]
+    text = '# A\n[a](b.md "title") ![c](<d.png>) [e](\nf.md\n) [g][h] <a href="i.md">j</a>\n\n[h]: k.md\n'
+    assert dead_links(README, text) == ["b.md", "d.png", "f.md", "i.md", "k.md"]
 
 
 def test_blocks_are_read_as_they_stand() -> None:
