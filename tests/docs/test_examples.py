@@ -152,6 +152,7 @@ def test_every_block_is_run_or_named() -> None:
             where = f"{name}, line {block.line}"
             assert block.language in SHOWN | {"python", "bash"}, where
             assert block.language != "python" or not block.note or block.note in NOT_RUN, where
+            assert block.language != "bash" or block.commands, where
             for command in block.commands:
                 assert MEANIOU.match(command) or command.startswith(ELSEWHERE), f"{where}: {command}"
             if block.language == "json":
