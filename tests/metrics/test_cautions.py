@@ -126,3 +126,20 @@ def test_ids_that_are_too_large_for_class_numbers_prove_that_predictions_hold_id
     numbers.update(torch.tensor([0, 1, 2, 3] * 1000), target)
     with pytest.warns(UserWarning, match="class numbers .*pred_ids='classes'"):
         numbers.compute()
+
+
+@pytest.mark.parametrize(
+    ("settings", "replaced"),
+    [
+        ({"protocol": "cityscapes"}, "the protocol"),
+        ({"label_space": LabelSpace(19, ids=range(40, 59))}, "the label space"),
+    ],
+)
+def test_class_numbers_in_the_ground_truth_need_other_settings_than_the_ids(settings, replaced):
+    if "label_space" in settings:
+        settings = {"label_space": settings["label_space"].replace(ignore_index=range(19))}
+    target = torch.arange(4)[None]
+    cure = rf"use num_classes=19 and ignore_index=255 instead of {replaced}"
+    with pytest.warns(UserWarning, match=cure):
+        mean_iou(target, target, **settings)
+    assert mean_iou(target, target, num_classes=19, ignore_index=255) == 1

@@ -28,9 +28,11 @@ def _class_numbers_in_truth(counts: Tensor, space: LabelSpace) -> str:
     void, pixels = int(counts[-2].sum()), int(counts.sum())
     if space.ids is None or void <= pixels / 2:
         return ""
+    replaced = "the protocol" if space.protocol else "the label space"  # whose ids hold with other settings too
     return (
         f"{void:,} of {pixels:,} pixels of the ground truth are void; if it holds class numbers (train ids) instead "
-        f"of ids, use {{num_classes:{space.num_classes}}} and {{ignore_index:255}}, or a protocol for class numbers."
+        f"of ids, use {{num_classes:{space.num_classes}}} and {{ignore_index:255}} instead of {replaced}, or a "
+        "protocol for class numbers."
     )
 
 
