@@ -255,6 +255,17 @@ def test_of_many_classes_the_worst_are_shown_and_every_pixel_of_theirs() -> None
     assert matrix_view.select_classes(report, most=150).title == ""
 
 
+@pytest.mark.parametrize("draw", [figures.confusion, figures.classes])
+def test_long_names_leave_room_for_the_axes(draw: Any) -> None:
+    metric = MeanIoU(2, class_names=["a" * 300 + "b", "c" * 60])
+    metric.update(torch.tensor([[0, 1]]), torch.tensor([[0, 0]]))
+    ax = draw(metric.report())
+    ax.figure.canvas.draw()  # matplotlib warns if nothing is left for the axes
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert sorted(names) == ["a" * 30 + "..." + "a" * 26 + "b", "c" * 60]
+    pyplot.close()
+
+
 def test_names_are_no_formulas() -> None:
     """A dollar would begin one, and a fault in it would end in a traceback."""
     names = ["a$b", r"$\frac{$", "$x$", "c\\$d"]

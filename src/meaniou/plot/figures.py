@@ -1,6 +1,7 @@
 """Plots of a report on matplotlib axes: the confusion matrix, and the IoU of each class."""
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 NUMBERS = 20  # columns up to which the numbers in the cells can be read
+LONGEST = 60  # characters of a class name
 SMALL = 9  # size of the text in bars and cells, in points
 OF = {"truth": "percent of the ground truth", "prediction": "percent of the prediction", None: "pixels"}
 
@@ -49,17 +51,18 @@ def confusion(
     """
     view = matrix_view.select_classes(report, normalize, most)
     rows, columns = view.values.shape
-    upright = columns > 5 or max(map(len, view.columns)) > 12
-    height = 1.3 + 0.08 * max(map(len, view.columns)) * upright + max(2.0, 0.38 * rows)
-    ax = new_axes(ax, (min(15.0, 2.2 + 0.08 * max(map(len, view.rows)) + max(2.5, 0.42 * columns)), min(14.0, height)))
+    below, beside = _cut_off(view.columns), _cut_off(view.rows)
+    upright = columns > 5 or max(map(len, below)) > 12
+    height = 1.3 + 0.08 * max(map(len, below)) * upright + max(2.0, 0.38 * rows)
+    ax = new_axes(ax, (min(15.0, 2.2 + 0.08 * max(map(len, beside)) + max(2.5, 0.42 * columns)), min(14.0, height)))
     from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 
     top = 1.0 if normalize else max(1.0, float(view.values.max()))
     ends = [css(colors.EMPTY), css(colors.RIGHT)]
     shades = LinearSegmentedColormap.from_list("right", ends).with_extremes(bad=css(colors.UNDEFINED))
     image = ax.imshow(view.values, cmap=shades, norm=PowerNorm(0.5, vmin=0, vmax=top), aspect="auto")
-    ax.set_xticks(range(columns), view.columns, rotation=90 if upright else 0, parse_math=False)
-    ax.set_yticks(range(rows), view.rows, parse_math=False)
+    ax.set_xticks(range(columns), below, rotation=90 if upright else 0, parse_math=False)
+    ax.set_yticks(range(rows), beside, parse_math=False)
     ax.tick_params(labelsize=10 if columns <= NUMBERS else 8, length=0)
     ax.set_xticks(np.arange(columns) + 0.5, minor=True)
     ax.set_yticks(np.arange(rows) + 0.5, minor=True)
@@ -173,7 +176,7 @@ def _edge() -> list[Any]:
 
 
 def _style_classes(ax: "Axes", names: list[str]) -> None:
-    ax.set_yticks(range(len(names)), names, parse_math=False)
+    ax.set_yticks(range(len(names)), _cut_off(names), parse_math=False)
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xlim(0, 108)  # room for the number of a bar that fills the width
     ax.set_xticks(range(0, 101, 20))
@@ -182,6 +185,11 @@ def _style_classes(ax: "Axes", names: list[str]) -> None:
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.grid(axis="x", color=css(colors.UNDEFINED))
     ax.set_axisbelow(True)
+
+
+def _cut_off(names: Iterable[str]) -> list[str]:
+    """The names, with dots in place of the middle of long ones, which would leave no room for the axes."""
+    return [name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}...{name[3 - LONGEST // 2 :]}" for name in names]
 
 
 def _short(number: int) -> str:
