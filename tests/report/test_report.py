@@ -25,6 +25,7 @@ from support import assert_sentence
 from meaniou import MeanIoU, reference, synthetic
 from meaniou._util import tables
 from meaniou._util.tables import Table
+from meaniou.metrics import comparison_report
 from meaniou.report.report import Report
 
 
@@ -434,3 +435,12 @@ def test_the_text_says_which_classes_the_mean_leaves_out(metric: MeanIoU) -> Non
     protocol = MeanIoU(protocol="cityscapes")
     protocol.update(target, target)
     assert str(protocol.report()).endswith("\nmean IoU over 1 of 19 classes; protocol: cityscapes")
+
+
+def test_a_comparison_of_nothing_is_undefined_and_no_tie() -> None:
+    metrics = [MeanIoU(3, ignore_index=255, per_image=True, absent="nan") for _ in "ab"]
+    for metric in metrics:
+        metric.update(torch.zeros(2, 4, dtype=torch.long), torch.full((2, 4), 255), image_ids=[0, 1])
+    last = comparison_report(*metrics).headline()
+    assert "undefined" in last.split(";")[0]
+    assert "do not differ" not in last

@@ -89,6 +89,8 @@ class ComparisonReport(EqualByValue):
         a, b = (f"{name} ({self.sources[name]})" if name in self.sources else name for name in "ab")
         better, other = (a, b) if mean.difference.better == "a" else (b, a)
         verdict = f"{better} is better than {other}" if mean.difference.better else f"{a} and {b} do not differ clearly"
+        if math.isnan(mean.difference.value):
+            verdict = f"the difference of {a} and {b} is undefined"
         numbers = ", ".join(
             f"{name} {'undefined' if math.isnan(value) else percent(value)}"
             for name, value in (("a", mean.a), ("b", mean.b), ("difference", mean.difference.value))
