@@ -675,7 +675,12 @@ def test_what_is_no_array(side, value):
     for call in (confusion_matrix, mean_iou):
         with pytest.raises(TypeError) as error:
             call(**sides, num_classes=3)
-        assert_sentence(error, f"{side} is a", type(value).__name__, "NumPy", "DLPack")
+        if side == "valid" and isinstance(value, (int, float)):
+            assert_sentence(error, "valid is a", "bool mask")
+            assert ("ignore_index=3" in str(error.value)) == (value == 3)
+        else:
+            article = "an" if type(value) in (int, object) else "a"
+            assert_sentence(error, f"{side} is {article} {type(value).__name__}", "NumPy", "DLPack")
 
 
 @pytest.mark.parametrize("side", ["preds", "target"])
@@ -684,13 +689,31 @@ def test_nothing_at_all_is_no_array(side):
     for call in (confusion_matrix, mean_iou):
         with pytest.raises(TypeError) as error:
             call(**sides, num_classes=3)
-        assert_sentence(error, f"{side} is a NoneType")
+        assert_sentence(error, f"{side} is None", "NumPy")
+        assert "asarray" not in str(error.value)
 
 
-def test_a_list_of_numbers_is_no_image():
-    with pytest.raises(TypeError) as error:
-        mean_iou([0, 1, 1], [0, 1, 0], 2)
-    assert_sentence(error, "preds[0] is an int")
+@pytest.mark.parametrize("numbers", [[0, 1, 1], [[0, 1], [1, 1]]])
+def test_a_list_of_numbers_is_no_image(numbers):
+    for call in (lambda: mean_iou(numbers, numbers, 2), lambda: MeanIoU(2).update(numbers, numbers)):
+        with pytest.raises(TypeError) as error:
+            call()
+        assert_sentence(error, "preds", "numpy.asarray(preds)")
+
+
+@pytest.mark.parametrize("outputs", [(torch.zeros(1, 3, 4),), [torch.zeros(1, 3, 4)] * 2])
+def test_several_outputs_of_a_model_are_no_batch(outputs):
+    for call in (lambda: mean_iou(outputs, zeros(1, 4), 3), lambda: MeanIoU(3).update(outputs, zeros(1, 4))):
+        with pytest.raises(TypeError) as error:
+            call()
+        assert_sentence(error, "target is a Tensor", "Pass preds[0]")
+
+
+def test_the_third_argument_of_update_is_no_label():
+    for maps in (zeros(1, 4), [zeros(4)]):
+        with pytest.raises(TypeError) as error:
+            MeanIoU(3).update(maps, maps, 255)
+        assert_sentence(error, "valid is an int", "bool mask", "ignore_index=255", "MeanIoU")
 
 
 @pytest.mark.parametrize(

@@ -431,7 +431,7 @@ def test_a_protocol_of_ones_own():
         ({}, TypeError, ["num_classes is None", "protocol="]),
         ({"protocol": "cityscape"}, ValueError, ["protocol is 'cityscape'", "'cityscapes'?"]),
         ({"protocol": "?"}, ValueError, [f"expected one of {', '.join(NAMES)}."]),
-        ({"protocol": 19}, TypeError, ["protocol is a int"]),
+        ({"protocol": 19}, TypeError, ["protocol is an int"]),
         ({"protocol": "ade20k", "num_classes": 19}, ValueError, ["num_classes is 19", "'ade20k'", "150 classes"]),
         (
             {"protocol": "ade20k", "label_space": LabelSpace(150)},

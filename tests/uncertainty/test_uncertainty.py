@@ -152,7 +152,7 @@ WRONG_SETTINGS = [
     ({"resamples": 2.5}, "resamples holds 2.5"),
     ({"seed": -1}, "seed is -1"),
     ({"clusters": {0: "a"}}, "image 1"),
-    ({"clusters": 5}, "clusters is a int"),
+    ({"clusters": 5}, "clusters is an int"),
     ({"clusters": lambda i: [i]}, "[0]"),
     ({"clusters": lambda i: math.nan}, "nan"),
     ({"clusters": lambda i: torch.ones(2)}, "tensor([1., 1.])"),
@@ -318,5 +318,5 @@ def test_classes_have_a_method_of_their_own(rng):
 
 def test_only_metrics_are_compared():
     for pair in ((MeanIoU(2, per_image=True), 3), ([MeanIoU(2)], MeanIoU(2))):
-        with pytest.raises(TypeError, match=r"^[ab] is a (int|list); expected a metric"):
+        with pytest.raises(TypeError, match=r"^[ab] is an? (int|list); expected a metric"):
             compare(*pair)

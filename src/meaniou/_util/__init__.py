@@ -22,6 +22,7 @@ from meaniou._util.tables import (
 )
 from meaniou._util.text import (
     join_names,
+    kind_of,
     printable,
     quoted,
     shorten,
@@ -46,6 +47,7 @@ __all__ = [
     "in_python",
     "is_stream",
     "join_names",
+    "kind_of",
     "percent",
     "printable",
     "quoted",

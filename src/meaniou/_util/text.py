@@ -23,6 +23,12 @@ def quoted(value: object) -> str:
     return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
 
 
+def kind_of(value: object) -> str:
+    """The type of a value with its article, such as ``"an int"``; ``"None"`` for ``None``."""
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
 def shorten(text: str) -> str:
     """The text, with dots in place of its middle if it has more than 200 characters."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Number
 from os import PathLike
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from meaniou._util import kind_of
 from meaniou.counting import ambiguity
 from meaniou.counting.ambiguity import LABELS, SCORES, RawBatch, shown
 
@@ -73,14 +75,24 @@ def as_tensor(value: Any, name: str) -> Tensor:
         return torch.from_numpy(value if value.flags.writeable else np.asarray(_Writable(value)))
     if hasattr(value, "__dlpack__"):
         return torch.utils.dlpack.from_dlpack(value)
-    kind = type(value).__name__
-    kind = f"{'an' if kind[0] in 'AEIOUaeiou' else 'a'} {kind}"
-    cure = f"Convert it first, for example by numpy.asarray({name})"
+    if name == "valid" and isinstance(value, Number):
+        label = isinstance(value, int) and not isinstance(value, bool)
+        cure = f"To ignore the label {value}, pass ignore_index={value} to MeanIoU." if label else "Leave it out."
+        raise TypeError(f"valid is {kind_of(value)}; expected a bool mask, True where a pixel or image counts. {cure}")
+    expected = f"{name} is {kind_of(value)}; expected a tensor, a NumPy array or an object with DLPack."
+    raise TypeError(f"{expected} {_cure_of_kind(value, name)}".rstrip())
+
+
+def _cure_of_kind(value: Any, name: str) -> str:
+    """What to pass in place of a value that is no tensor."""
+    if value is None:
+        return ""
     if isinstance(value, Mapping):
-        cure = f"Pass the tensor that it holds, such as {name}['out']"
-    elif isinstance(value, str | PathLike):
-        cure = "Read the file first"
-    raise TypeError(f"{name} is {kind}; expected a tensor, a NumPy array or an object with DLPack. {cure}.")
+        return f"Pass the tensor that it holds, such as {name}['out']."
+    if isinstance(value, str | PathLike):
+        return "Read the file first."
+    whole = name.partition("[")[0] if isinstance(value, Number) else name  # nested lists of numbers are one array
+    return f"Convert it first, for example by numpy.asarray({whole})."
 
 
 class _Writable:

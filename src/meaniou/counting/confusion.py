@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from numbers import Number
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from meaniou._util import kind_of
 from meaniou.counting import ops
-from meaniou.counting.batch import Batch, map_shape, prepare_batch
+from meaniou.counting.batch import Batch, as_tensor, map_shape, prepare_batch
 from meaniou.counting.errors import LabelRangeError
 from meaniou.counting.kernels.readers import preds_reader, target_reader
 from meaniou.counting.kernels.spec import CountSpec
@@ -162,11 +164,15 @@ def _check_batch_dimension(batch: Batch, batched: bool) -> None:
 def _check_lists(preds: Maps, target: Maps, valid: Maps | None) -> None:
     lists = [("preds", preds), ("target", target)] + ([] if valid is None else [("valid", valid)])
     for name, maps in lists:
-        if not isinstance(maps, (list, tuple)) and (name != "valid" or not _has_length(maps)):
-            raise TypeError(
-                f"{name} is a {type(maps).__name__} and another argument a list; expected one map per image in each. "
-                "Pass two lists."
-            )
+        if isinstance(maps, (list, tuple)) or (name == "valid" and _has_length(maps)):
+            continue
+        if isinstance(maps, Number):
+            as_tensor(maps, name)  # raises
+        other, several = ("target", target) if name == "preds" else ("preds", preds)
+        batch = "" if name == "valid" else f" Pass {other}[0] if it holds the whole batch, or two lists."
+        raise TypeError(
+            f"{name} is {kind_of(maps)} and {other} {kind_of(several)}; expected one map per image in each.{batch}"
+        )
     for name, maps in lists:
         if len(maps) != len(target):
             raise ValueError(

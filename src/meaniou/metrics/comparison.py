@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from meaniou._util import Doubt, join_names, quoted, warn
+from meaniou._util import Doubt, join_names, kind_of, quoted, warn
 from meaniou.metrics.checked_counts import CheckedCounts
 from meaniou.metrics.iou_metric import IoUMetric, checked_counts, refuse_without_rows
 from meaniou.report import Compared, ComparisonReport
@@ -142,9 +142,7 @@ def _pairs(a: IoUMetric, b: IoUMetric) -> tuple[tuple[Areas, Areas], tuple[Image
     """The areas of both, and the areas of their images, which are the same and in the same order."""
     for name, metric in (("a", a), ("b", b)):
         if not isinstance(metric, IoUMetric):
-            raise TypeError(
-                f"{name} is a {type(metric).__name__}; expected a metric, such as MeanIoU(3, per_image=True)."
-            )
+            raise TypeError(f"{name} is {kind_of(metric)}; expected a metric, such as MeanIoU(3, per_image=True).")
     if reason := first_difference(a, b):
         raise ValueError(reason)
     for metric in (a, b):

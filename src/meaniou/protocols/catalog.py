@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Iterable
 from functools import cache
 
-from meaniou._util import Table, quoted
+from meaniou._util import Table, kind_of, quoted
 from meaniou.protocols.benchmarks import REGISTRY
 from meaniou.protocols.protocol import Protocol
 
@@ -28,7 +28,7 @@ def get(name: str) -> Protocol:
         ('road', 'sidewalk')
     """
     if not isinstance(name, str):
-        raise TypeError(f"protocol is a {type(name).__name__}; expected a name of a protocol or a Protocol.")
+        raise TypeError(f"protocol is {kind_of(name)}; expected a name of a protocol or a Protocol.")
     wanted = name.strip().lower().replace("_", "-").replace(" ", "-")
     if wanted not in REGISTRY:
         near = difflib.get_close_matches(wanted, REGISTRY, 1, 0.5)

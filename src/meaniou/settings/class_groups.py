@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from meaniou._util import as_integer, as_iterable, quoted
+from meaniou._util import as_integer, as_iterable, kind_of, quoted
 from meaniou.settings.class_names import check_text
 
 Groups = Mapping[str, Iterable[int | str]]
@@ -16,7 +16,7 @@ def check_groups(groups: Groups | None, class_names: Sequence[str]) -> dict[str,
         ValueError: if a group is empty, repeats a name of a group, or holds something that is not a class.
     """
     if not isinstance(groups or {}, Mapping):
-        raise TypeError(f"class_groups is a {type(groups).__name__}; expected a dict {{name: [classes]}}.")
+        raise TypeError(f"class_groups is {kind_of(groups)}; expected a dict {{name: [classes]}}.")
     ids = {name: i for i, name in enumerate(class_names)}
     members_by_name: dict[str, frozenset[int]] = {}
     for name, members in (groups or {}).items():

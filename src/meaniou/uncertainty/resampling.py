@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from meaniou._util import as_integer
+from meaniou._util import as_integer, kind_of
 from meaniou.scores import Floats, ImageAreas, Ints
 from meaniou.settings import Policy
 from meaniou.uncertainty.records import Comparison, Interval
@@ -64,7 +64,7 @@ class Resampling:
             raise ValueError(f"seed is {self.seed}; expected a whole number of at least 0.")
         if self.clusters is not None and not callable(self.clusters) and not isinstance(self.clusters, Mapping):
             raise TypeError(
-                f"clusters is a {type(self.clusters).__name__}; expected a dict {{image id: cluster}} or a function."
+                f"clusters is {kind_of(self.clusters)}; expected a dict {{image id: cluster}} or a function."
             )
 
     def weights(self, images: ImageAreas) -> Iterator[Ints]:

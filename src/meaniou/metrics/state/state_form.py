@@ -11,7 +11,7 @@ from torch import Tensor
 from torch._subclasses import FakeTensor
 from torchmetrics import Metric
 
-from meaniou._util import as_integer, quoted
+from meaniou._util import as_integer, kind_of, quoted
 from meaniou.metrics.state.images import display_names_of
 
 CAPTURED = (
@@ -98,9 +98,7 @@ def states_of(incoming: Any, kind: type[Metric]) -> Mapping[str, Any]:
         if as_integer("update_count", incoming.get("update_count", 1)) < 0:
             raise ValueError("update_count is negative; expected the number of updates of the incoming metric.")
         return incoming
-    raise TypeError(
-        f"merge_state got a {type(incoming).__name__}; expected a {kind.__name__}, or the metric_state of one."
-    )
+    raise TypeError(f"merge_state got {kind_of(incoming)}; expected a {kind.__name__}, or the metric_state of one.")
 
 
 def why_no_numbers(counts: Tensor) -> str:
