@@ -294,12 +294,17 @@ def test_bad_folders_end_with_one_sentence(folders: tuple[Path, Path], spoil: ob
 
 
 def test_settings_that_are_off_end_with_one_sentence(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "void.json").write_text('{"0": "a", "1": "b", "2": "c", "255": "void"}')
+    (tmp_path / "line.txt").write_text("background,road,car")
     for words, expected in (
         (["--num-classes", "5000"], "5000 is not in the range 1<=x<=4096"),
         (
             ["--num-classes", "2", "--class-names", tmp_path / "names.txt"],
-            "names.txt has 9 names, but there are 2 classes",
+            "names.txt has 9 names, but the number of classes is 2",
         ),
+        (["--num-classes", "2", "--class-names", tmp_path / "void.json"], "--ignore-index 255"),
+        (["--class-names", tmp_path / "void.json"], "0 to 2, each with its name. Remove 255"),
+        (["--class-names", tmp_path / "line.txt"], "one name per line"),
         (["--num-classes", "2", "--class-names", tmp_path / "none.txt"], "none.txt: No such file"),
         ([], "--num-classes, --class-names or --protocol"),
         (["--num-classes", "9", "--class-group", "flat"], "NAME=CLASS"),

@@ -53,6 +53,29 @@ def test_names_are_lines_and_nothing_else(tmp_path):
     assert read_class_names(path) == ["a\u2028b", "c \x0b d"]
 
 
+@pytest.mark.parametrize("text", ["a,b,c", "id,name\n0,a\n1,b", "0,a\n1,b\n", "id;name\n0;a", "0\ta\n1\tb"])
+def test_tables_are_no_names(tmp_path, text):
+    path = tmp_path / "names.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="names") as error:
+        read_class_names(path)
+    assert_sentence(error, "one name per line")
+
+
+@pytest.mark.parametrize("text", ["road, paved\nroad, unpaved", "3 wheels\n4 wheels", "a,b\n1,c\nd", "7", "a;b"])
+def test_names_with_commas_and_digits_are_names(tmp_path, text):
+    path = tmp_path / "names.txt"
+    path.write_text(text)
+    assert read_class_names(path) == text.split("\n")
+
+
+def test_void_is_no_class():
+    for void in (255, "255", -1, "-1"):
+        with pytest.raises(ValueError, match="0 to 2") as error:
+            resolve_class_names({0: "a", 1: "b", 2: "c", void: "void"}, 3)
+        assert_sentence(error, f"Remove {void}", f"ignore_index={void}")
+
+
 def test_ten_names_stay_in_the_order_of_their_numbers():
     assert resolve_class_names({str(c): f"c{c}" for c in range(11)}, 11)[:3] == ("c0", "c1", "c2")
 

@@ -30,7 +30,7 @@ from meaniou.masks import (
 )
 from meaniou.metrics import MeanIoU, first_difference
 from meaniou.protocols import get
-from meaniou.settings import Absent, Present, VoidPreds, read_class_names, resolve_class_names
+from meaniou.settings import Absent, Present, VoidPreds, number_of_classes, read_class_names, resolve_class_names
 
 
 @dataclass(frozen=True)
@@ -239,10 +239,14 @@ def _names(path: Path, num_classes: int | None, of_protocol: bool) -> tuple[str,
         names = read_class_names(path)
     except OSError as error:
         raise MaskError(f"Cannot read {path}: {reason(error)}.", "Pass a text or JSON file of class names.") from error
-    if num_classes not in (None, len(names)):
+    if isinstance(names, list) and num_classes not in (None, len(names)):
         cure = "Correct the file, or leave out --class-names." if of_protocol else "Correct the file or --num-classes."
-        raise ValueError(f"{path} has {len(names)} names, but there are {num_classes} classes. {cure}")
-    return resolve_class_names(names, len(names), printable(str(path)))
+        if any("," in name for name in names):
+            cure += " Write one name per line."
+        number = f"{len(names)} name{'s' * (len(names) != 1)}"
+        raise ValueError(f"{path} has {number}, but the number of classes is {num_classes}. {cure}")
+    with naming_options():
+        return resolve_class_names(names, num_classes or number_of_classes(names), printable(str(path)))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from meaniou.settings.class_groups import Groups
 from meaniou.settings.class_names import (
     ClassNames,
     check_text,
+    number_of_classes,
     read_class_names,
     resolve_class_names,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "VoidPreds",
     "as_void_ids",
     "check_text",
+    "number_of_classes",
     "read_class_names",
     "resolve_class_groups",
     "resolve_class_names",

@@ -1,6 +1,7 @@
 """Class names from a list, a dict ``{id: name}`` or a file, checked, one per class."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import islice
@@ -12,6 +13,9 @@ from meaniou._util import join_names, printable, quoted
 from meaniou.settings.choices import MAX_CLASSES
 
 LONGEST = 1 << 24  # bytes of a file; a configuration with 4,096 names is far smaller
+
+VOID_KEYS = ("-1", "255", "65535")  # labels of void that configurations name beside the classes
+CSV_ROW = re.compile(r"\d+\s*[,;\t]")  # an id and a separator
 
 ClassNames = Sequence[str] | Mapping[int, str] | Mapping[str, str] | PathLike[str]
 
@@ -51,7 +55,8 @@ def resolve_class_names(
             raise TypeError(f"{setting} holds {quoted(name)}; expected non-empty strings, one per class.")
         check_text(setting, name)
     if len(names) != num_classes:
-        number = f"{len(names)} names" if len(names) <= MAX_CLASSES else f"more than {MAX_CLASSES} names"
+        count = len(names) if len(names) <= MAX_CLASSES else f"more than {MAX_CLASSES}"
+        number = f"{count} name{'s' * (count != 1)}"
         raise ValueError(f"{setting} has {number}; expected {num_classes}, one per class, in class order.")
     if (repeated := _first_repeated(names)) is not None:
         raise ValueError(f"{setting} holds {quoted(repeated)} more than once. Give each class its own name.")
@@ -115,6 +120,7 @@ def _lines(where: str, text: str) -> list[str]:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip().split("\n")
     names = [line.strip() for line in lines]
     _check_number(where, len(names))
+    _refuse_tables(where, names)
     seen: set[str] = set()
     for number, name in enumerate(names, 1):
         if not name or name in seen:
@@ -122,6 +128,24 @@ def _lines(where: str, text: str) -> list[str]:
             raise ValueError(f"Line {number} of {where} {fault}; expected one name per line, each only once.")
         seen.add(name)
     return names
+
+
+def _refuse_tables(where: str, lines: list[str]) -> None:
+    """Raises ``ValueError`` for all names on one line, and for CSV rows that begin with an id."""
+    if len(lines) == 1 and "," in lines[0]:
+        raise ValueError(f"{where} holds one line with commas; expected one name per line, without commas between.")
+    rows = lines if CSV_ROW.match(lines[0]) else lines[1:] if re.search("[,;\t]", lines[0]) else []
+    if rows and all(map(CSV_ROW.match, rows)):
+        raise ValueError(
+            f"{where} looks like a CSV table, as in the line {quoted(rows[0])}; expected one name per line, in class "
+            "order, without ids or a header."
+        )
+
+
+def number_of_classes(names: Sequence[str] | Mapping[str, str]) -> int:
+    """The number of classes that a file names; keys of ``{id: name}`` such as 255 are void."""
+    void = [key for key in names if key in VOID_KEYS] if isinstance(names, Mapping) else []
+    return len(names) - sum(not 0 <= int(key) < len(names) for key in void)
 
 
 def _check_number(where: str, number: int) -> None:
@@ -139,8 +163,11 @@ def _first_repeated(names: Iterable[Hashable]) -> Any:
 def _in_order(names: Mapping[Any, str], num_classes: int, setting: str) -> list[str]:
     ids = [int(key) if isinstance(key, str) and key.strip().isdecimal() and len(key) < 9 else key for key in names]
     if sorted(ids, key=str) != sorted(range(num_classes), key=str):
+        number = f"{len(ids)} key{'s' * (len(ids) != 1)}"
+        void = [str(key) for key in ids if str(key) in VOID_KEYS and key not in range(num_classes)]
+        cure = f" Remove {void[0]}; if it is void, pass ignore_index={void[0]}." if void else ""
         raise ValueError(
-            f"{setting} has {len(ids)} keys ({join_names(map(quoted, ids))}); expected the {num_classes} class numbers "
-            f"0 to {num_classes - 1}, each with its name."
+            f"{setting} has {number} ({join_names(map(quoted, ids))}); expected the {num_classes} class numbers 0 to "
+            f"{num_classes - 1}, each with its name.{cure}"
         )
     return [name for _, name in sorted(zip(ids, names.values(), strict=True))]
