@@ -21,7 +21,7 @@ from support.command import invoke
 from meaniou import MeanIoU, Resampling, protocols, synthetic
 from meaniou._util.tables import percent
 from meaniou.page import render
-from meaniou.plot import colors, overlays
+from meaniou.plot import colors, figures, overlays
 from meaniou.report import COLUMNS
 from meaniou.settings import Color
 
@@ -258,6 +258,14 @@ def test_the_space_of_another_metric_is_refused() -> None:
     with pytest.raises(ValueError, match=r"label_space has 2 classes.*3") as error:
         render.html(MeanIoU(3).report(), label_space=MeanIoU(2).label_space)
     assert_sentence(error, "label_space", "2 classes", "3")
+
+
+@pytest.mark.parametrize("draw", [render.html, figures.confusion, figures.classes])
+def test_a_metric_is_no_report(draw: Any) -> None:
+    for value, shown in ((MeanIoU(3), "a MeanIoU"), (None, "None")):
+        with pytest.raises(TypeError) as error:
+            draw(value)
+        assert_sentence(error, f"report is {shown}", "metric.report()")
 
 
 def test_a_page_without_intervals_images_and_pixels() -> None:

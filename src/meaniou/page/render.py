@@ -7,7 +7,7 @@ from typing import Any
 
 from meaniou._util import Table, percent, span
 from meaniou.plot import colors, matrix_view, notes, overlays
-from meaniou.report import COLUMNS, Report, class_values, overall_numbers
+from meaniou.report import COLUMNS, Report, check_report, class_values, overall_numbers
 from meaniou.settings import Color, LabelSpace
 from meaniou.uncertainty import Interval
 
@@ -51,6 +51,7 @@ def html(
         photos: whether the errors are drawn on photos, as the legend then shows each colour from dark to light.
 
     Raises:
+        TypeError: if ``report`` is something else, such as the metric.
         ValueError: if ``label_space`` has another number of classes than the report.
         ModuleNotFoundError: if Jinja is not installed (the extra ``cli``).
 
@@ -63,6 +64,7 @@ def html(
         >>> text.splitlines()[0]  # write it to a file with pathlib.Path("report.html").write_text(text, "utf-8")
         '<!doctype html>'
     """
+    check_report(report)
     size = len(report.classes)
     if label_space is not None and label_space.num_classes != size:
         raise ValueError(

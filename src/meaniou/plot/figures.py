@@ -12,7 +12,7 @@ from meaniou.plot.axes import new_axes
 from meaniou.plot.colors import css
 from meaniou.plot.matrix_view import READABLE, MatrixView, Normalize
 from meaniou.plot.notes import class_notes, extent
-from meaniou.report import Intervals, Report
+from meaniou.report import Intervals, Report, check_report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,6 +37,7 @@ def confusion(
         most: with more classes than this, only those with the lowest IoU have a row.
 
     Raises:
+        TypeError: if ``report`` is something else, such as the metric.
         ValueError: if a setting is unknown or out of range.
         ModuleNotFoundError: if matplotlib is not installed.
 
@@ -49,6 +50,7 @@ def confusion(
         >>> [text.get_text() for text in ax.texts]  # half of the road is predicted as car
         ['50', '50', '100']
     """
+    check_report(report)
     view = matrix_view.select_classes(report, normalize, most)
     rows, columns = view.values.shape
     below, beside = _cut_off(view.columns), _cut_off(view.rows)
@@ -95,6 +97,7 @@ def classes(report: Report, ax: "Axes | None" = None, *, most: int = 40) -> "Axe
         most: with more classes than this, only those with the lowest IoU are drawn.
 
     Raises:
+        TypeError: if ``report`` is something else, such as the metric.
         ValueError: if ``most`` is below 1.
         ModuleNotFoundError: if matplotlib is not installed.
 
@@ -107,6 +110,7 @@ def classes(report: Report, ax: "Axes | None" = None, *, most: int = 40) -> "Axe
         >>> [text.get_text() for text in ax.texts]
         ['50.0', '33.3', '0.0 only predicted', 'absent']
     """
+    check_report(report)
     if as_integer("most", most) < 1:
         raise ValueError(f"most is {most}; expected 1 class or more.")
     defined = [c for c in range(len(report.classes)) if not math.isnan(report.classes[c].iou)]

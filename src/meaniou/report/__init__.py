@@ -11,7 +11,7 @@ from meaniou.report.records import (
     ImagesReport,
     Intervals,
 )
-from meaniou.report.report import Report, class_values, classes_in_mean, overall_numbers
+from meaniou.report.report import Report, check_report, class_values, classes_in_mean, overall_numbers
 
 __all__ = [
     "COLUMNS",
@@ -26,6 +26,7 @@ __all__ = [
     "Intervals",
     "Report",
     "build_report",
+    "check_report",
     "class_values",
     "classes_in_mean",
     "columns_of",

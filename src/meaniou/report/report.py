@@ -8,11 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from meaniou._util import EqualByValue, Table, percent, span, tables
+from meaniou._util import EqualByValue, Table, kind_of, percent, span, tables
 from meaniou.report.records import COLUMNS, ClassReport, Confusion, GroupReport, ImagesReport, Intervals
 
 SHOWN = {name: column for name, column in COLUMNS.items() if column.title}  # columns of tables and the page
 CSV_COLUMNS = ("kind", *(part.name for part in fields(ClassReport)))
+
+
+def check_report(report: object) -> None:
+    """Raises ``TypeError`` unless ``report`` is a ``Report``; a metric is a common mistake."""
+    if not isinstance(report, Report):
+        raise TypeError(f"report is {kind_of(report)}; expected a Report. Pass metric.report().")
 
 
 def _titled(title: str) -> dict[str, str]:
