@@ -290,6 +290,7 @@ def test_pictures_that_cannot_be_drawn(folders: tuple[Path, Path, Path], tmp_pat
         ((*over, "--photos", tmp_path / "small"), "is 8 x 8, but its masks are 32 x 48"),
         ((*over, "--photos", tmp_path / "broken"), "is not a PNG, JPEG"),
         (("--photos", folders[2]), "--overlay or --html"),
+        ((*over, "--photo-suffix", "_photo.jpg"), "Add --photos"),
         (("--overlay", folders[0] / "a/scene.png"), "scene.png: Not a directory"),
     ):
         ran = invoke(*folders[:2], *OPTIONS, *words)

@@ -87,6 +87,8 @@ def score(
     """
     if photos is not None and not options.draws_errors:
         raise ValueError("--photos has no effect without --overlay or --html. Add one of them.")
+    if photo_suffix and photos is None:
+        raise ValueError("--photo-suffix has no effect without --photos. Add --photos.")
 
     def prepare(workers: Workers) -> tuple[ScoreRun, Gallery | None]:
         """Checks options and paths before the first mask is read."""
