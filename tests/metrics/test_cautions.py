@@ -143,3 +143,31 @@ def test_class_numbers_in_the_ground_truth_need_other_settings_than_the_ids(sett
     with pytest.warns(UserWarning, match=cure):
         mean_iou(target, target, **settings)
     assert mean_iou(target, target, num_classes=19, ignore_index=255) == 1
+
+
+def test_a_fraction_as_worst_percent_warns_once(tmp_path):
+    def made_and_asked():
+        metric = MeanIoU(2, over="image", worst_percent=0.05)
+        metric.update(*[torch.tensor([[[0, 1]]])] * 2)
+        metric.compute()
+        metric.report(void_preds="drop")
+        metric.clone().bootstrap(resamples=5)
+        metric.save(tmp_path / "a.pt")
+        MeanIoU.load(tmp_path / "a.pt", present="target")
+
+    (warning,) = warnings_of(made_and_asked)
+    assert "0.05 percent" in str(warning.message)
+    assert "worst_percent=5." in str(warning.message)
+    assert_warned_here([warning], made_and_asked, 1)
+
+
+def test_worst_percent_warns_of_fractions_only(tmp_path):
+    maps = [torch.tensor([[[0, 1]]])] * 2
+    assert not warnings_of(lambda: mean_iou(*maps, 2, over="image", worst_percent=[1, 5, 12.5]))
+    MeanIoU(2, over="image").save(tmp_path / "a.pt")
+    for call in (
+        lambda: mean_iou(*maps, 2, over="class", worst_percent=[5, 0.1]),
+        lambda: MeanIoU.load(tmp_path / "a.pt", worst_percent=0.1),
+    ):
+        (warning,) = warnings_of(call)
+        assert "worst_percent=10." in str(warning.message)

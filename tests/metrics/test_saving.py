@@ -66,7 +66,7 @@ def test_save_and_load_under_a_protocol(tmp_path):
 
 
 def test_odd_numbers_and_names_are_saved_plainly(rng, tmp_path):
-    for worst in (np.float64(5), Fraction(1, 3), np.array(20), (share for share in (5, 10.5))):
+    for worst in (np.float64(5), Fraction(10, 3), np.array(20), (share for share in (5, 10.5))):
         metric = metric_of(scenes(rng), range(12), over="image", worst_percent=worst)
         metric.image_names = {np.int64(0): "a", 1: Path("b"), 2: np.str_("c")}
         metric.save(tmp_path / "a")

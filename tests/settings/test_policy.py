@@ -70,7 +70,7 @@ def test_everything_ignored_leaves_no_mean():
         (np.float64(5), (5.0,)),
         (np.array(20), (20,)),
         (torch.tensor(2.5), (2.5,)),
-        (Fraction(1, 4), (0.25,)),
+        (Fraction(5, 2), (2.5,)),
         (iter([1, 100]), (1, 100)),
     ],
     ids=range(8),

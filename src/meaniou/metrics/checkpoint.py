@@ -2,6 +2,7 @@
 
 import io
 import typing
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -150,7 +151,9 @@ def load(counter: type[AnyCounter], path: str | PathLike[str], **kwargs: Any) ->
 def _made_of(counter: type[AnyCounter], parts: Mapping[str, Any], **kwargs: Any) -> AnyCounter:
     """The metric with the saved parts, and with keywords that replace saved ones."""
     settings = {**parts["policy"], **parts["input_settings"], "per_image": parts["per_image"], **kwargs}
-    with torch.device("cpu"):
+    with torch.device("cpu"), warnings.catch_warnings():
+        if "worst_percent" not in kwargs:  # it warned when the saved metric was constructed
+            warnings.filterwarnings("ignore", "worst_percent holds")
         metric = counter(**counter.saved_space().keywords(parts["space"]), **settings)
     if parts["protocol"] is not None:
         metric.protocol = protocols.get(parts["protocol"])

@@ -1,11 +1,11 @@
 """The policy: the settings by which counts become scores, checked once and frozen."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, get_args
 
-from meaniou._util import as_integer, as_iterable, check_bool
+from meaniou._util import as_integer, as_iterable, check_bool, warn
 from meaniou.settings.choices import Absent, Average, Over, Present, VoidPreds, check_choice
 from meaniou.settings.label_space import LabelSpace
 
@@ -62,11 +62,17 @@ class Policy:
         _check_over(over, average, percents)
         check_bool("include_background", include_background)
         in_mean = _classes_in_mean(space, classes, include_background)
+        _warn_of_fractions(percents)
         return cls(average, void_preds, present, absent, in_mean, over, percents)
 
     def under(self, space: LabelSpace, **rules: Any) -> "Policy":
         """The same policy with other rules, by the keywords of ``of``; raises as ``of``."""
-        return Policy.of(space, **{**vars(self), **rules})
+        if "worst_percent" in rules:
+            return Policy.of(space, **{**vars(self), **rules})
+        # Own percentages were checked before, with a warning that comes once.
+        policy = Policy.of(space, **{**vars(self), "worst_percent": None, **rules})
+        _check_over(policy.over, policy.average, self.worst_percent)
+        return replace(policy, worst_percent=self.worst_percent)
 
 
 def _check_over(over: Over, average: Average, worst_percent: tuple[float, ...]) -> None:
@@ -116,3 +122,12 @@ def _percents(worst_percent: float | Iterable[float] | None) -> tuple[float, ...
         if isinstance(number, bool) or not isinstance(number, Real) or not 0 < float(number) <= 100:
             raise ValueError(f"worst_percent holds {number!r}; expected a percentage above 0 and up to 100, such as 5.")
     return tuple(number if isinstance(number, int) else float(number) for number in numbers)
+
+
+def _warn_of_fractions(percents: tuple[float, ...]) -> None:
+    """Warns of a percentage below 1, which may be meant as a fraction."""
+    if small := [percent for percent in percents if percent < 1]:
+        warn(
+            f"worst_percent holds {float(small[0]):g}, which is {float(small[0]):g} percent of the scores. If it is a "
+            f"fraction, pass worst_percent={100 * float(small[0]):g}."
+        )
