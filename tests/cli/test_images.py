@@ -189,6 +189,16 @@ def test_a_comparison_of_saved_files(folders: dict[str, Path], tmp_path: Path) -
         assert part in refused.stderr
 
 
+def test_models_whose_names_end_differently_are_compared_by_saved_files(tmp_path: Path) -> None:
+    for path in ("a/0_a.npy", "b/0_b.npy", "target/0.npy"):
+        (tmp_path / path).parent.mkdir()
+        np.save(tmp_path / path, np.array([[0, 1]], np.uint8))
+    ran = invoke("compare", tmp_path / "a", tmp_path / "b", tmp_path / "target", *SETTINGS, "--pred-suffix", "_a.npy")
+    assert ran.exit_code == 2
+    for part in ("_a.npy", "(0_b.npy)", "--save", "meaniou compare a.pt b.pt"):
+        assert part in ran.stderr
+
+
 def test_groups_of_images(folders: dict[str, Path]) -> None:
     even = {id_of(f"city/{name}"): i % 2 == 0 for i, name in enumerate(NAMES)}
     pattern = "(?=.*[024]$)c|(?=.*[135]$)ci"  # finds "c" in the even names and "ci" in the others

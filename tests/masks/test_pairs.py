@@ -54,15 +54,31 @@ def test_a_hidden_folder_that_is_named_is_read(tmp_path: Path) -> None:
         find_masks(tmp_path / "pred")
 
 
-def test_ten_names_are_told(sides: tuple[Path, Path]) -> None:
+def test_three_names_are_listed(sides: tuple[Path, Path]) -> None:
     for i in range(11):
         (sides[0] / f"{i:02d}.png").touch()
         (sides[1] / f"{'n' * 200}{i:02d}.png").touch()
     sentence = refused(*sides)
     assert sentence.count("11 of 12 ") == 2
-    assert f"{sides[0] / '09.png'}, ..." in sentence
-    assert str(sides[0] / "10.png") not in sentence
-    assert len(sentence) < 6000
+    assert f"{sides[0] / '02.png'}, ..." in sentence
+    assert str(sides[0] / "03.png") not in sentence
+    assert len(sentence) < 2000
+
+
+def test_suffixes_are_a_cure_where_few_names_match(tmp_path: Path) -> None:
+    sides = tmp_path / "pred", tmp_path / "target"
+    touch(*(sides[0] / f"{i}_p.png" for i in range(3)), *(sides[1] / f"{i}.png" for i in range(3)))
+    assert "pass pred_suffix and target_suffix." in refused(*sides)
+    with pytest.raises(MaskError, match=r"pass target_suffix\.") as error:
+        pair_masks(*sides, pred_suffix=".png")
+    assert "pass --target-suffix." in error.value.as_options
+    with pytest.raises(MaskError) as error:
+        pair_masks(*sides, ".png", ".png")
+    assert "_suffix" not in str(error.value).replace(str(tmp_path), "")
+    touch(*(sides[0] / f"{i}.png" for i in range(2)))
+    assert "_suffix" not in refused(*sides).replace(str(tmp_path), "")
+    with pytest.raises(MaskError, match=r"_q.png, only 5 .png files \(0.png, 0_p.png, 1.png, \.\.\.\)"):
+        find_masks(sides[0], "_q.png")
 
 
 def test_names_in_two_forms_of_unicode(sides: tuple[Path, Path]) -> None:

@@ -34,7 +34,7 @@ def shorten(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
 
 
-def join_names(names: Iterable[object]) -> str:
-    """The first ten names, separated by commas, and dots if there are more."""
-    first = [shorten(str(name)) for name in islice(names, LISTED + 1)]
-    return ", ".join(first[:LISTED]) + (", ..." if len(first) > LISTED else "")
+def join_names(names: Iterable[object], most: int = LISTED) -> str:
+    """The first ten names, or another number, separated by commas, and dots if there are more."""
+    first = [shorten(str(name)) for name in islice(names, most + 1)]
+    return ", ".join(first[:most]) + (", ..." if len(first) > most else "")

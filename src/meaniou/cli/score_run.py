@@ -21,6 +21,7 @@ from meaniou.masks import (
     MAX_PIXELS,
     SUFFIXES,
     MaskError,
+    NamesError,
     Pair,
     find_photos,
     has_files_ending_in,
@@ -191,7 +192,14 @@ def count_all(
             options.outputs.check(masks.files, masks.sources(preds, target))
         runs = [ScoreRun(masks, per_image=True) for _ in preds]
         for run, pred in zip(runs, preds, strict=True):
-            run.find_masks(pred, target, workers)
+            try:
+                run.find_masks(pred, target, workers)
+            except NamesError as error:
+                raise MaskError(
+                    error.as_options,
+                    'If the names of the two models end differently, score each with "meaniou score --save", then run '
+                    '"meaniou compare a.pt b.pt" with the two files.',
+                ) from error
             check_clusters_match(options.clusters, run.pairs)
             if not workers.rank:
                 options.outputs.check_inputs(run.inputs)

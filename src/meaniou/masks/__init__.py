@@ -18,7 +18,7 @@ Example:
     ('a', tensor(1.))
 """
 
-from meaniou.masks.errors import MAX_PIXELS, MaskError, reason
+from meaniou.masks.errors import MAX_PIXELS, MaskError, NamesError, reason
 from meaniou.masks.formats import SUFFIXES, read
 from meaniou.masks.pairs import (
     Pair,
@@ -35,6 +35,7 @@ __all__ = [
     "PHOTOS",
     "SUFFIXES",
     "MaskError",
+    "NamesError",
     "Pair",
     "find_masks",
     "find_photos",

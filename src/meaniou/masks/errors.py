@@ -24,6 +24,10 @@ class MaskError(ValueError):
         self.as_options = printable(f"{fact} {as_options(cure)}".rstrip())
 
 
+class NamesError(MaskError):
+    """Few or no names of files in a folder are the expected ones."""
+
+
 class ContentError(ValueError):
     """An error about the content of a file.
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from meaniou._util import join_names, printable
-from meaniou.masks.errors import MaskError, reason
+from meaniou.masks.errors import MaskError, NamesError, reason
 from meaniou.masks.formats import SUFFIXES
 from meaniou.masks.photos import PHOTOS
+
+SHOWN = 3  # files that an error lists
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def pair_masks(pred: Path, target: Path, pred_suffix: str = "", target_suffix: s
     preds, targets = find_masks(pred, pred_suffix, key), find_masks(target, target_suffix, key)
     unpaired = [sorted(preds.keys() - targets.keys()), sorted(targets.keys() - preds.keys())]
     facts = [
-        f"No {missing} for {len(names)} of {len(others)} {kind}: {join_names(others[name] for name in names)}."
+        f"No {missing} for {len(names)} of {len(others)} {kind}: {join_names((others[name] for name in names), SHOWN)}."
         for missing, kind, names, others in (
             ("ground truth", "predictions", unpaired[0], preds),
             ("prediction", "ground-truth masks", unpaired[1], targets),
@@ -79,12 +81,15 @@ def pair_masks(pred: Path, target: Path, pred_suffix: str = "", target_suffix: s
         if names
     ]
     if facts:
-        raise MaskError(" ".join(facts), _cure(preds, targets, unpaired))
+        few = 2 * len(preds.keys() & targets.keys()) < min(len(preds), len(targets))
+        settings = {"{pred_suffix:}": pred_suffix, "{target_suffix:}": target_suffix}
+        suffixes = [name for name, suffix in settings.items() if few and not suffix]
+        raise (NamesError if few else MaskError)(" ".join(facts), _cure(preds, targets, unpaired, suffixes))
     return [Pair(name, path, targets[name]) for name, path in sorted(preds.items())]
 
 
-def _cure(preds: Iterable[str], targets: Iterable[str], unpaired: list[list[str]]) -> str:
-    """What to do about names that are in one folder only."""
+def _cure(preds: Iterable[str], targets: Iterable[str], unpaired: list[list[str]], suffixes: list[str]) -> str:
+    """What to do about names that are in one folder only; ``suffixes`` are settings that may help."""
     if {Path(name).name for name in preds} == {Path(name).name for name in targets}:
         return "The file names match but their subfolders differ: use the same subfolders in both folders."
     of_preds, of_targets = ({unicodedata.normalize("NFC", name) for name in names} for names in unpaired)
@@ -93,10 +98,8 @@ def _cure(preds: Iterable[str], targets: Iterable[str], unpaired: list[list[str]
             "Names that look alike differ in their Unicode form (composed, NFC, or decomposed, NFD, as macOS writes "
             "them): rename those of one folder."
         )
-    return (
-        "Add the missing files or remove the others. If the names only end differently, pass {pred_suffix:} and "
-        "{target_suffix:}."
-    )
+    cure = "Add the missing files or remove the others."
+    return f"{cure} If the names only end differently, pass {' and '.join(suffixes)}." if suffixes else cure
 
 
 def find_masks(folder: Path, suffix: str = "", key: str = "") -> dict[str, Path]:
@@ -117,11 +120,14 @@ def _find(folder: Path, suffix: str, key: str, kind: Kind) -> dict[str, Path]:
     _check_folder(folder, kind)
     paths: dict[str, Path] = {}
     skipped: Counter[str] = Counter()
+    others: list[str] = []
     for relative, entry in _files(folder):
         path = Path(entry.path)
         name = image_name(relative, suffix, key) if path.suffix.lower() in kind.suffixes else None
         if name is None:
             skipped[path.suffix or "other"] += 1
+            if path.suffix.lower() in kind.suffixes:
+                others.append(path.name)
             continue
         if not _is(entry.is_file):
             raise MaskError(f"{path} is not a regular file, or is a broken link. Remove it or fix the link.")
@@ -132,7 +138,8 @@ def _find(folder: Path, suffix: str, key: str, kind: Kind) -> dict[str, Path]:
             )
         paths[name] = path
     if not paths:
-        raise MaskError(_why_none(folder, suffix, kind, skipped))
+        sentence = _why_none(folder, suffix, kind, skipped, others)
+        raise NamesError(sentence) if suffix else MaskError(sentence)
     return paths
 
 
@@ -162,10 +169,12 @@ def image_name(relative: str, suffix: str = "", key: str = "") -> str | None:
     return printable(name)
 
 
-def _why_none(folder: Path, suffix: str, kind: Kind, skipped: Counter[str]) -> str:
-    """The error about a folder that holds nothing of a kind."""
+def _why_none(folder: Path, suffix: str, kind: Kind, skipped: Counter[str], names: list[str]) -> str:
+    """The error about a folder that holds nothing of a kind; ``names`` are files of the kind with other endings."""
     files = join_names(f"{n} {ending} file{'s' * (n > 1)}" for ending, n in skipped.most_common(3))
     others = f", only {files}" if files else " and no other files"
+    if names:
+        others += f" ({join_names(names, SHOWN)})"
     if suffix:
         return f"{folder} contains no {kind.word}s whose names end in {suffix}{others}. Check the path and the suffix."
     jpeg = kind is MASKS and any(ending.lower() in (".jpg", ".jpeg") for ending in skipped)

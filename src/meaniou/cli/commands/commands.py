@@ -139,7 +139,7 @@ def compare(
     TARGET  folder of ground-truth masks; left out with saved files
 
     A paired bootstrap test over images: both models are scored on the same resamples, so that images that are hard for
-    both cancel out.
+    both cancel out. If the names of the two models end differently, score each with --save and compare the saved files.
     """
     check_clusters(options.clusters)
     preds = [pred_a, pred_b]
