@@ -183,10 +183,16 @@ def test_a_comparison_of_saved_files(folders: dict[str, Path], tmp_path: Path) -
         ((*files, "--jobs", 2), "--jobs"),
         ((*files, "--pred-suffix", ""), "--pred-suffix"),
         ((folders["good"], folders["bad"]), "TARGET"),
+        ((*files, folders["target"]), f"Leave {folders['target']} out"),
     ):
         refused = invoke("compare", *words)
         assert refused.exit_code == 2
         assert part in refused.stderr
+    for words in (files, ("score", *files)):
+        assert f"meaniou compare {files[0]} {files[1]}" in invoke(*words).stderr
+    refused = invoke(folders["good"], folders["bad"], folders["target"], *SETTINGS)
+    assert refused.exit_code == 2
+    assert "meaniou compare PRED_A PRED_B TARGET" in refused.stderr
 
 
 def test_models_whose_names_end_differently_are_compared_by_saved_files(tmp_path: Path) -> None:

@@ -229,6 +229,24 @@ def load_for_comparison(path: Path) -> MeanIoU:
     return load_saved(path)
 
 
+def refuse_saved_files(pred: Path, target: Path) -> None:
+    """Raises ``ValueError`` if two saved files were passed in place of folders."""
+    if all(path.is_file() and path.suffix.lower() not in SUFFIXES for path in (pred, target)):
+        raise ValueError(
+            f'{pred} and {target} are files. Pass two folders of masks; "meaniou compare {pred} {target}" compares two '
+            'files that "meaniou score --save" has written.'
+        )
+
+
+def refuse_target_of_saved_files(preds: Sequence[Path], target: Path | None) -> None:
+    """Raises ``ValueError`` if saved files are to be compared, and the ground truth was passed with them."""
+    if target is not None and all(path.is_file() for path in preds):
+        raise ValueError(
+            f'{preds[0]} and {preds[1]} are files. Leave {target} out: files that "meaniou score --save" has written '
+            "are compared without the ground truth."
+        )
+
+
 def merge_saved(paths: Sequence[Path]) -> MeanIoU:
     """The sum of saved metrics; raises ``ValueError`` if a file holds none, or one with other classes or rules."""
     metric = load_saved(paths[0])

@@ -39,7 +39,15 @@ from meaniou.cli.output import (
 )
 from meaniou.cli.overlays import Gallery
 from meaniou.cli.paths import Source, unwritable
-from meaniou.cli.score_run import MaskOptions, ScoreRun, count_all, load_for_comparison, merge_saved
+from meaniou.cli.score_run import (
+    MaskOptions,
+    ScoreRun,
+    count_all,
+    load_for_comparison,
+    merge_saved,
+    refuse_saved_files,
+    refuse_target_of_saved_files,
+)
 from meaniou.cli.workers import Workers, init_workers, rank
 from meaniou.masks import PHOTOS
 from meaniou.metrics import comparison_report
@@ -85,6 +93,7 @@ def score(
     Masks are paired by relative path and name. A mask stores class ids in one channel: PNG (greyscale or palette),
     TIFF, .npy or .npz. Under torchrun, each process reads a share of the files.
     """
+    refuse_saved_files(pred, target)
     if photos is not None and not options.draws_errors:
         raise ValueError("--photos has no effect without --overlay or --html. Add one of them.")
     if photo_suffix and photos is None:
@@ -143,6 +152,7 @@ def compare(
     """
     check_clusters(options.clusters)
     preds = [pred_a, pred_b]
+    refuse_target_of_saved_files(preds, target)
     if target is None and rank():  # saved files hold all counts, so one process compares them
         return
     with init_workers() if target is not None else nullcontext(Workers()) as workers:

@@ -92,4 +92,7 @@ def _piped() -> Iterator[None]:
     except click.UsageError as error:
         if rank():  # as for bad input
             raise click.exceptions.Exit(error.exit_code) from error
-        raise click.UsageError(printable(error.format_message(), kept="\n"), error.ctx) from error
+        message = error.format_message()
+        if error.ctx is not None and error.ctx.info_name == "score" and "unexpected extra argument" in message:
+            message += ' To compare two models, write "meaniou compare PRED_A PRED_B TARGET".'
+        raise click.UsageError(printable(message, kept="\n"), error.ctx) from error
