@@ -232,6 +232,11 @@ def _advice_on_scores(raw: RawBatch) -> str:
 
 def _advice_on_shapes(raw: RawBatch, preds: Tensor, target: Tensor) -> str:
     num_classes = raw.num_classes
+    if preds.dim() == target.dim() > 2:
+        if _has_lone_channel(target):
+            target = target.squeeze(1)
+        elif _has_lone_channel(preds):
+            preds = preds.squeeze(1)
     if preds.dim() > 1 and preds.dim() == target.dim() + 1 and preds.shape[1] == num_classes:
         return (
             f"expected floating scores or label maps as preds. Pass preds.argmax({raw.axis}) for scores, or "
@@ -243,8 +248,43 @@ def _advice_on_shapes(raw: RawBatch, preds: Tensor, target: Tensor) -> str:
         return "expected a batch dimension. Pass preds[None] and target[None]"
     if preds.dim() == target.dim() + 1 > 2 and preds.shape[:-1] == target.shape and preds.shape[-1] == num_classes:
         return raw.classes_first()
+    if advice := _advice_on_channels(raw, preds, target):
+        return advice
     if preds.dim() == target.dim() + 1 and preds.shape[:1] + preds.shape[2:] == target.shape:
         return (
             f"expected one channel per class, but preds has {preds.shape[1]} channels. Check the model and num_classes"
         )
-    return f"expected label maps of the same shape, or scores {raw.planes} with a target {raw.maps}"
+    return (
+        f"expected label maps of the same shape, or scores {raw.planes} with a target {raw.maps}"
+        f"{_cure_of_sizes(raw, preds, target)}"
+    )
+
+
+def _advice_on_channels(raw: RawBatch, preds: Tensor, target: Tensor) -> str:
+    """The advice on integers with a dimension of channels, such as colours; empty for other shapes."""
+    for name, side, other in (("preds", preds, target), ("target", target, preds)):
+        if side.dtype in SCORES or side.dim() != other.dim() + 1 or side.dim() < 3:
+            continue
+        for axis, rest in ((1, side.shape[:1] + side.shape[2:]), (-1, side.shape[:-1])):
+            if rest == other.shape:
+                channels = side.shape[axis]
+                colors = "Convert colours to labels, or pass" if channels in (3, 4) else "Pass"
+                cure = f"{name}.argmax({0 if raw.of_list and axis == 1 else axis})"
+                return (
+                    f"expected one label per pixel, but {name} has {channels} channels. {colors} {cure} for scores or "
+                    "class planes"
+                )
+    return ""
+
+
+def _cure_of_sizes(raw: RawBatch, preds: Tensor, target: Tensor) -> str:
+    """What to do about maps with the same number of dimensions; empty for others."""
+    if preds.dim() != target.dim() or preds.dim() < 2:
+        return ""
+    axes = [i - raw.of_list for i in range(preds.dim()) if preds.shape[i] != target.shape[i]]
+    if sorted(preds.shape) == sorted(target.shape):
+        swap = f"Pass preds.swapaxes({axes[0]}, {axes[1]})" if len(axes) == 2 else "Permute the axes of preds"
+        return f". {swap} if its axes are in another order"
+    if preds.shape[0] == target.shape[0]:
+        return ". Resize the prediction to the target (label maps by nearest neighbour)"
+    return ""
