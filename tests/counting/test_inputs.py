@@ -500,6 +500,8 @@ REFUSED = {  # preds, target, settings, exception, parts of the message
     ),
     "swapped axes": (zeros(2, 4, 5), zeros(2, 5, 4), {}, ValueError, ["same shape", "preds.swapaxes(1, 2)"]),
     "swapped axes in a list": ([zeros(4, 5)], [zeros(5, 4)], {}, ValueError, ["same shape", "preds.swapaxes(0, 1)"]),
+    "one side without a batch": (zeros(4, 5), zeros(1, 4, 5), {}, ValueError, ["same shape", "preds[None]"]),
+    "colours last": (zeros(2, 4, 5, 3), zeros(2, 4, 5), {}, ValueError, ["colours", "preds.argmax(-1)"]),
     "rotated axes": (zeros(4, 5, 6), zeros(6, 4, 5), {}, ValueError, ["same shape", "Permute"]),
     "colours in the target": (zeros(2, 4, 5), zeros(2, 4, 5, 4), {}, ValueError, ["target has 4 channels", "colours"]),
     "colours in preds": (zeros(2, 4, 8, 9), zeros(2, 8, 9), {}, ValueError, ["preds has 4 channels", "colours"]),

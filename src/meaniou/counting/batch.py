@@ -246,10 +246,10 @@ def _advice_on_shapes(raw: RawBatch, preds: Tensor, target: Tensor) -> str:
         return f"expected label maps {raw.maps} as target. Pass input_format='one-hot' for class planes"
     if preds.dim() == target.dim() + 1 and preds.shape[0] == num_classes and preds.shape[1:] == target.shape:
         return "expected a batch dimension. Pass preds[None] and target[None]"
-    if preds.dim() == target.dim() + 1 > 2 and preds.shape[:-1] == target.shape and preds.shape[-1] == num_classes:
-        return raw.classes_first()
     if advice := _advice_on_channels(raw, preds, target):
         return advice
+    if preds.dim() == target.dim() + 1 > 2 and preds.shape[:-1] == target.shape and preds.shape[-1] == num_classes:
+        return raw.classes_first()
     if preds.dim() == target.dim() + 1 and preds.shape[:1] + preds.shape[2:] == target.shape:
         return (
             f"expected one channel per class, but preds has {preds.shape[1]} channels. Check the model and num_classes"
@@ -278,7 +278,10 @@ def _advice_on_channels(raw: RawBatch, preds: Tensor, target: Tensor) -> str:
 
 
 def _cure_of_sizes(raw: RawBatch, preds: Tensor, target: Tensor) -> str:
-    """What to do about maps with the same number of dimensions; empty for others."""
+    """What to do about maps of other sizes, axes in another order, or without a batch dimension; empty for others."""
+    for name, side, other in (("preds", preds, target), ("target", target, preds)):
+        if other.shape[1:] == side.shape and other.shape[0] == 1:
+            return f". Pass {name}[None]"
     if preds.dim() != target.dim() or preds.dim() < 2:
         return ""
     axes = [i - raw.of_list for i in range(preds.dim()) if preds.shape[i] != target.shape[i]]
