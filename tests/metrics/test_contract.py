@@ -423,7 +423,7 @@ def test_merge_refuses_a_metric_with_other_settings(setting):
 def test_merge_refuses_other_types(other):
     metric = update_all(made({}), label_batches(0))
     before = metric.clone()
-    with pytest.raises(TypeError, match=type(other).__name__):
+    with pytest.raises(TypeError, match="None" if other is None else type(other).__name__):
         metric.merge_state(other)
     assert_same_state(metric, before)
 

@@ -441,7 +441,7 @@ def test_a_protocol_of_ones_own():
         ({"num_classes": LabelSpace(150)}, TypeError, ["num_classes is a LabelSpace", "label_space="]),
         ({"protocol": "ade20k", "num_classes": 150.0}, TypeError, ["num_classes holds 150.0"]),
         ({"protocol": "ade20k", "pred_ids": "raw"}, ValueError, ["pred_ids is 'raw'"]),
-        ({"protocol": "ade20k", "class_names": ["a"]}, ValueError, ["class_names has 1 names", "150"]),
+        ({"protocol": "ade20k", "class_names": ["a"]}, ValueError, ["class_names has 1 name", "150"]),
         ({"protocol": "ade20k", "absent": 0}, ValueError, ["absent is 0"]),
     ],
     ids=itertools.count(),
