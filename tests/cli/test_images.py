@@ -183,6 +183,7 @@ def test_a_comparison_of_saved_files(folders: dict[str, Path], tmp_path: Path) -
         ((*files, "--jobs", 2), "--jobs"),
         ((*files, "--pred-suffix", ""), "--pred-suffix"),
         ((folders["good"], folders["bad"]), "TARGET"),
+        ((files[0], folders["bad"], folders["target"]), "good.pt is a file. Pass two folders"),
         ((*files, folders["target"]), f"Leave {folders['target']} out"),
     ):
         refused = invoke("compare", *words)

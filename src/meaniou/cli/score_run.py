@@ -239,12 +239,16 @@ def refuse_saved_files(pred: Path, target: Path) -> None:
 
 
 def refuse_target_of_saved_files(preds: Sequence[Path], target: Path | None) -> None:
-    """Raises ``ValueError`` if saved files are to be compared, and the ground truth was passed with them."""
-    if target is not None and all(path.is_file() for path in preds):
-        raise ValueError(
-            f'{preds[0]} and {preds[1]} are files. Leave {target} out: files that "meaniou score --save" has written '
-            "are compared without the ground truth."
-        )
+    """Raises ``ValueError`` if one or two saved files are to be compared, and the ground truth was passed with them."""
+    files = [path for path in preds if path.is_file()]
+    if target is None or not files:
+        return
+    saved = 'files that "meaniou score --save" has written'
+    if len(files) < len(preds):
+        raise ValueError(f"{files[0]} is a file. Pass two folders of masks and TARGET, or two {saved}.")
+    raise ValueError(
+        f"{preds[0]} and {preds[1]} are files. Leave {target} out: {saved} are compared without the ground truth."
+    )
 
 
 def merge_saved(paths: Sequence[Path]) -> MeanIoU:

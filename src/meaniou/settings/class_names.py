@@ -133,7 +133,7 @@ def _lines(where: str, text: str) -> list[str]:
 def _refuse_tables(where: str, lines: list[str]) -> None:
     """Raises ``ValueError`` for all names on one line, and for CSV rows that begin with an id."""
     if len(lines) == 1 and "," in lines[0]:
-        raise ValueError(f"{where} holds one line with commas; expected one name per line, without commas between.")
+        raise ValueError(f"{where} holds one line with commas; expected one name per line. Split the line.")
     rows = lines if CSV_ROW.match(lines[0]) else lines[1:] if re.search("[,;\t]", lines[0]) else []
     if rows and all(map(CSV_ROW.match, rows)):
         raise ValueError(

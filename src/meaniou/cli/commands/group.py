@@ -94,5 +94,5 @@ def _piped() -> Iterator[None]:
             raise click.exceptions.Exit(error.exit_code) from error
         message = error.format_message()
         if error.ctx is not None and error.ctx.info_name == "score" and "unexpected extra argument" in message:
-            message += ' To compare two models, write "meaniou compare PRED_A PRED_B TARGET".'
+            message = message.rstrip(".") + '. To compare two models, write "meaniou compare PRED_A PRED_B TARGET".'
         raise click.UsageError(printable(message, kept="\n"), error.ctx) from error
