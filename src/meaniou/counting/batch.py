@@ -232,7 +232,7 @@ def _advice_on_scores(raw: RawBatch) -> str:
 
 def _advice_on_shapes(raw: RawBatch, preds: Tensor, target: Tensor) -> str:
     num_classes = raw.num_classes
-    if preds.dim() == target.dim() > 2:
+    if preds.dtype not in SCORES and preds.dim() == target.dim() > 2:
         if _has_lone_channel(target):
             target = target.squeeze(1)
         elif _has_lone_channel(preds):
