@@ -310,3 +310,13 @@ def test_one_pipe_takes_several_outputs(folders: tuple[Path, Path]) -> None:
     assert text.startswith("kind,name,iou")
     assert "image,mean_iou,0," in text
     assert ran.stdout == ""
+
+
+@pytest.mark.parametrize("name", ["report.html", "REPORT.HTM"])
+def test_the_suffix_of_a_page_is_no_format_of_a_report(folders: tuple[Path, Path], tmp_path: Path, name: str) -> None:
+    words = [*folders, "--num-classes", 9, "--ignore-index", 255, "--output", tmp_path / name]
+    error = refused(*words)
+    for part in (name, "--html", "--format"):
+        assert part in error
+    assert not (tmp_path / name).exists()
+    assert run(*words, "--format", "json").exit_code == 0

@@ -73,6 +73,11 @@ class OutputOptions:
         if self.clusters is not None and not self.ci:
             raise ValueError("--clusters has no effect without --ci. Add --ci.")
         check_clusters(self.clusters)
+        if self.output and self.form is None and self.output.suffix.lower() in (".html", ".htm"):
+            raise ValueError(
+                f"--output writes no HTML, and {printable(str(self.output))} has the suffix of a page. "
+                "Pass --html to score or merge for the page, or --format to write this file."
+            )
         for option, module, extra in (("plot", "matplotlib", "plot"), ("html", "jinja2", "cli")):
             if getattr(self, option) and find_spec(module) is None:
                 raise ValueError(f"--{option} needs {module}. Install it with: pip install 'meaniou[{extra}]'.")
