@@ -324,7 +324,7 @@ def column(window: Any, number: int) -> list[str]:
 
 def column_titles(window: Any) -> list[str]:
     return [
-        text.split("\n")[0].strip("\u2195\u2191\u2193 ")
+        text.split("\n")[0].strip("\u2195\u2191\u2193 ").replace("\u2011", "-")  # at which no line breaks
         for text in window.locator("table.sortable thead th").all_inner_texts()
     ]
 
