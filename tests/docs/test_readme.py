@@ -67,6 +67,13 @@ def test_first_screen() -> None:
     assert sum(line.startswith("![") for line in screen) == 1
 
 
+def test_the_gain_of_the_extra_cpu_comes_from_the_results_file() -> None:
+    gain = re.search(r"`cpu` \(Numba kernel, (\d+) times faster than the portable one in the chart above\)", TEXT.text)
+    ours, portable = (float(time_of(result_of("uint8 scenes, C=19", name))) for name in ("meaniou", "portable kernel"))
+    assert gain
+    assert int(gain[1]) == round(portable / ours)
+
+
 def test_the_readme_is_short() -> None:
     assert len(TEXT.text.splitlines()) <= 250
 

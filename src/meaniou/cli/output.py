@@ -75,8 +75,8 @@ class OutputOptions:
         check_clusters(self.clusters)
         if self.output and self.form is None and self.output.suffix.lower() in (".html", ".htm"):
             raise ValueError(
-                f"--output writes no HTML, and {printable(str(self.output))} has the suffix of a page. "
-                "Pass --html to score or merge for the page, or --format to write this file."
+                f"--output cannot write the HTML file {printable(str(self.output))}. Pass --html FILE (in score and "
+                "merge), or choose another format with --format."
             )
         for option, module, extra in (("plot", "matplotlib", "plot"), ("html", "jinja2", "cli")):
             if getattr(self, option) and find_spec(module) is None:
