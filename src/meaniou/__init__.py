@@ -16,22 +16,27 @@ Example:
 from importlib.metadata import version as _version
 
 from meaniou import protocols
-from meaniou.counting import LabelRangeError
-from meaniou.functional import confusion_matrix, mean_iou
-from meaniou.metrics import MeanIoU, compare, compare_classes
+from meaniou.counting import LabelRangeError, LabelValueError
+from meaniou.functional import confusion_matrix, iou_curve, mean_iou, multilabel_mean_iou
+from meaniou.metrics import BestThreshold, IoUCurve, MeanIoU, MultilabelMeanIoU, compare, compare_classes
 from meaniou.protocols import Protocol
-from meaniou.report import Report
+from meaniou.report import CurveReport, Report
 from meaniou.settings import LabelSpace, Policy
 from meaniou.uncertainty import Comparison, Interval, Resampling
 
 __version__ = _version("meaniou")
 
 __all__ = [
+    "BestThreshold",
     "Comparison",
+    "CurveReport",
     "Interval",
+    "IoUCurve",
     "LabelRangeError",
     "LabelSpace",
+    "LabelValueError",
     "MeanIoU",
+    "MultilabelMeanIoU",
     "Policy",
     "Protocol",
     "Report",
@@ -40,6 +45,8 @@ __all__ = [
     "compare",
     "compare_classes",
     "confusion_matrix",
+    "iou_curve",
     "mean_iou",
+    "multilabel_mean_iou",
     "protocols",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from meaniou import MeanIoU, Resampling, compare_classes
+from meaniou import IoUCurve, MeanIoU, Resampling, compare_classes
 from meaniou._util.equality import EqualByValue
 from meaniou.metrics import comparison_report
 from meaniou.report import ImageTable
@@ -25,9 +25,18 @@ def counted(shift=0, ids=(0, 1, 2)):
     return metric
 
 
+def curve(shift=0):
+    """A curve of two labels, the second of which is set nowhere above the first threshold."""
+    metric = IoUCurve(2, thresholds=[0.2, 0.5, 0.8])
+    scores = torch.tensor([[[0.1, 0.3, 0.6, 0.9], [0.3, 0.1, 0.1, 0.1]]])
+    metric.update(scores.roll(shift, 2), torch.tensor([[[0, 0, 1, 1], [0, 0, 0, 0]]]))
+    return metric
+
+
 NINE = Resampling(resamples=9)
 MAKERS = {
     "Report": lambda shift: counted(shift).report(class_groups={"a": [0, 1], "b": [3]}, bootstrap=NINE),
+    "CurveReport": lambda shift: curve(shift).report(),
     "ImageTable": lambda shift: counted(shift).image_scores(),
     "Interval": lambda shift: counted(shift).bootstrap_classes(resamples=9)[3 if shift == 0 else 1],
     "Comparison": lambda shift: compare_classes(counted(shift), counted(), resamples=9)[3 if shift == 0 else 0],

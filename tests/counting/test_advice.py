@@ -13,9 +13,9 @@ from support import assert_same_counts, assert_sentence
 
 from meaniou import LabelSpace, MeanIoU, confusion_matrix, mean_iou, protocols, reference
 from meaniou._util.dialect import Doubt, as_options, in_python
-from meaniou.counting.ambiguity import RawBatch, is_one_image, refuse_planes
+from meaniou.counting.confusion.ambiguity import RawBatch, is_one_image, refuse_planes
+from meaniou.counting.confusion.errors import LabelRangeError, explain
 from meaniou.counting.contents import PIECE, cause_of_fractions, cause_of_mask, is_divided
-from meaniou.counting.errors import LabelRangeError, explain
 
 SIDES = pytest.mark.parametrize("side", ["preds", "target"])
 KINDS = pytest.mark.parametrize("kind", [torch.as_tensor, np.asarray], ids=["tensor", "array"])
@@ -733,7 +733,7 @@ def test_probabilities_of_two_classes_cost_no_memory():
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint32", "int64", "float32"])
 def test_read_only_arrays_and_memory_maps_are_shared(tmp_path, dtype):
-    from meaniou.counting.batch import as_tensor
+    from meaniou.counting.confusion.batch import as_tensor
 
     path = tmp_path / "map.npy"
     labels = np.arange(24).reshape(2, 3, 4).astype(dtype)

@@ -32,7 +32,8 @@ from support.layouts import LAYOUTS, channels_last, from_a_larger, sliced
 
 from meaniou import confusion_matrix, reference
 from meaniou.counting.dispatch import why_not
-from meaniou.counting.kernels import portable, readers
+from meaniou.counting.kernels import readers
+from meaniou.counting.kernels.portable import confusion as portable
 from meaniou.counting.kernels.spec import CountSpec
 
 PORTABLE = [portable.count_on_cpu, portable.count_without_sync]

@@ -16,9 +16,10 @@ from support import assert_same_counts, blobs, expected_counts, random_scores, w
 from support.kernels import count_in_process
 
 from meaniou import MeanIoU, reference
-from meaniou.counting.kernels import cpu, portable
+from meaniou.counting.kernels.cpu import confusion as cpu
 from meaniou.counting.kernels.cpu import loops
 from meaniou.counting.kernels.image_counts import image_by_image, image_counts_of
+from meaniou.counting.kernels.portable import confusion as portable
 from meaniou.counting.kernels.spec import CountSpec
 
 NEEDS_FORK = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="there is no fork")

@@ -24,9 +24,9 @@ from support.grid import grid, number_of_examples
 from support.layouts import batch_last, transposed
 
 from meaniou import LabelSpace, reference
-from meaniou.counting.kernels import portable
 from meaniou.counting.kernels.image_counts import image_by_image
 from meaniou.counting.kernels.label_table import bins_of_ids
+from meaniou.counting.kernels.portable import confusion as portable
 from meaniou.counting.kernels.spec import CountSpec
 
 pytestmark = [
@@ -37,7 +37,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Conversion of an array with ndim > 0 to a scalar:DeprecationWarning"),
 ]
 if os.environ.get("TRITON_INTERPRET") == "1":
-    from meaniou.counting.kernels import cuda
+    from meaniou.counting.kernels.cuda import confusion as cuda
     from meaniou.counting.kernels.cuda import limits
 
 BALLOTS, SHARED = (3, 7), (3, 8)  # Triton before and after the change of histograms

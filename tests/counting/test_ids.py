@@ -21,10 +21,11 @@ from support.grid import grid
 from support.kernels import CPU_KERNELS, count_all
 
 from meaniou import LabelSpace, MeanIoU, confusion_matrix, mean_iou, reference
-from meaniou.counting.errors import LabelRangeError
-from meaniou.counting.kernels import cpu, portable, readers
+from meaniou.counting.confusion.errors import LabelRangeError
+from meaniou.counting.kernels import cpu, readers
 from meaniou.counting.kernels.image_counts import image_by_image
 from meaniou.counting.kernels.label_table import MAX_WIDTH
+from meaniou.counting.kernels.portable import confusion as portable
 from meaniou.counting.kernels.spec import CountSpec
 
 FAR = 2**40

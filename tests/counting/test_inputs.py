@@ -18,7 +18,7 @@ from support import (
 from support.grid import grid
 
 from meaniou import MeanIoU, confusion_matrix, mean_iou, reference
-from meaniou.counting.batch import as_tensor, prepare_batch
+from meaniou.counting.confusion.batch import as_tensor, prepare_batch
 
 
 def labels_of(rng, *shape, classes=3):

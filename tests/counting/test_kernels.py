@@ -13,7 +13,7 @@ import meaniou
 from meaniou import MeanIoU, confusion_matrix, mean_iou
 from meaniou.counting import dispatch
 from meaniou.counting.dispatch import NEEDS, Needs, kernel
-from meaniou.counting.kernels import portable
+from meaniou.counting.kernels.portable import confusion as portable
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

@@ -9,7 +9,7 @@ import torch
 from meaniou import LabelSpace, confusion_matrix
 from meaniou.counting import LabelRangeError, explain
 from meaniou.counting.kernels.label_table import bins_of_ids
-from meaniou.counting.kernels.spec import CountSpec
+from meaniou.counting.kernels.spec import CountSpec, schema, unpack
 
 SPACE = LabelSpace(2, ids=[7, (11, 2**40)], ignore_index=-1)
 SPEC = CountSpec(
@@ -23,22 +23,22 @@ def test_the_arguments_of_an_operator_are_the_fields(name):
     arguments = [argument.name for argument in schema.arguments]
     assert arguments == ["preds", "target", "valid", *CountSpec._fields]
     defaults = {a.name: a.default_value for a in schema.arguments if a.has_default_value()}
-    assert CountSpec("labels", "labels", 2) == CountSpec.unpack(["labels", "labels", 2, *defaults.values()])
+    assert CountSpec("labels", "labels", 2) == unpack(CountSpec, ["labels", "labels", 2, *defaults.values()])
 
 
 def test_what_an_operator_carries_is_the_specification():
     library = torch.library.Library("meaniou_test_spec", "DEF")
-    library.define(f"echo({CountSpec.schema()}) -> str")
+    library.define(f"echo({schema(CountSpec)}) -> str")
     carried = []
 
     def echo(*arguments):
         carried.append(arguments)
-        return repr(CountSpec.unpack(arguments))
+        return repr(unpack(CountSpec, arguments))
 
     library.impl("echo", echo, "CompositeExplicitAutograd")
     assert torch.ops.meaniou_test_spec.echo(*SPEC) == repr(SPEC)
-    assert CountSpec.unpack(*carried) == SPEC
-    assert isinstance(CountSpec.unpack(*carried).ignore, tuple)  # it is a key of cached tables
+    assert unpack(CountSpec, *carried) == SPEC
+    assert isinstance(unpack(CountSpec, *carried).ignore, tuple)  # it is a key of cached tables
 
 
 def test_ids_are_carried_as_text():

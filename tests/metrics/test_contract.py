@@ -24,7 +24,7 @@ from torchmetrics.wrappers import (
     Running,
 )
 
-import meaniou.metrics.mean_iou
+import meaniou.metrics.counters.mean_iou
 from meaniou import MeanIoU, confusion_matrix, mean_iou
 
 # TorchScript is deprecated, and so is a property of torchmetrics that scripting any metric reads.
@@ -538,13 +538,13 @@ def test_scores_that_need_a_gradient():
 @pytest.fixture
 def kernel_calls(monkeypatch):
     """A list with one entry for each time that a metric counts a batch."""
-    calls, count = [], meaniou.metrics.mean_iou.count
+    calls, count = [], meaniou.metrics.counters.mean_iou.count
 
     def counted(*args):
         calls.append(args)
         return count(*args)
 
-    monkeypatch.setattr(meaniou.metrics.mean_iou, "count", counted)
+    monkeypatch.setattr(meaniou.metrics.counters.mean_iou, "count", counted)
     return calls
 
 

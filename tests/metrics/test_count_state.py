@@ -5,8 +5,8 @@ import torch
 from support import assert_sentence
 
 from meaniou.metrics import checkpoint
-from meaniou.metrics.checkpoint import SavedSpace
-from meaniou.metrics.image_ids import ids_of
+from meaniou.metrics.checked.image_ids import ids_of
+from meaniou.metrics.checkpoint import SavedSettings
 from meaniou.metrics.state.count_state import CountState
 from meaniou.metrics.state.images import BatchImages
 from meaniou.metrics.state.keywords import KEYWORDS
@@ -32,8 +32,16 @@ class Bits(CountState):
         self._add_counts(form)
 
     @classmethod
-    def saved_space(cls):
-        return SavedSpace(("num_labels",), ("num_labels",), lambda metric: {"num_labels": metric.num_labels}, dict)
+    def saved_settings(cls):
+        return SavedSettings(
+            metric="Bits",
+            space=("num_labels",),
+            policy=("average",),
+            inputs=("impl",),
+            settled=("num_labels",),
+            values=lambda metric: {"num_labels": metric.num_labels},
+            keywords=lambda parts: {**parts["space"], **parts["input_settings"], "per_image": parts["per_image"]},
+        )
 
     def update(self, preds, target, image_ids=None):
         counts = torch.zeros(len(preds), self.num_labels, BINS, 4, dtype=torch.int64)

@@ -10,7 +10,7 @@ from support import assert_sentence
 from torchmetrics import MetricCollection
 
 from meaniou import MeanIoU, compare
-from meaniou.metrics import image_ids
+from meaniou.metrics.checked import image_ids
 from meaniou.scores import id_of
 
 NAMES = ["city/a", "b.png", "ä"]

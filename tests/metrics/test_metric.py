@@ -271,7 +271,7 @@ def test_what_is_no_promise_is_private():
     ours = {name for name in dir(MeanIoU(2)) if not name.startswith("_")} - set(dir(MulticlassJaccardIndex(2)))
     methods = {"bootstrap", "bootstrap_classes", "image_scores", "load", "report", "save", "snapshot"}
     settings = {"image_names", "input_settings", "label_space", "per_image", "policy", "protocol"}
-    assert ours == methods | settings | {"counts", "kernel", "saved_space", "settings"}
+    assert ours == methods | settings | {"counts", "kernel", "saved_settings", "settings"}
 
 
 @pytest.mark.parametrize("impl", ["cpu", "cuda"])
@@ -285,7 +285,7 @@ def test_a_forced_kernel_runs_or_says_why_not(impl):
 
 
 def test_the_reason_of_a_kernel_is_passed_on(monkeypatch):
-    monkeypatch.setattr("meaniou.metrics.mean_iou.why_not", lambda impl: f"{impl} is not for this machine.")
+    monkeypatch.setattr("meaniou.metrics.counters.mean_iou.why_not", lambda impl: f"{impl} is not for this machine.")
     with pytest.raises(ValueError, match="cuda is not for this machine"):
         MeanIoU(3, impl="cuda")
 

@@ -156,14 +156,14 @@ def refusal(parts, tmp_path):
 
 def test_a_file_of_another_version(rng, tmp_path):
     good = parts_of(metric_of(scenes(rng), range(12)), tmp_path)
-    assert good["format"] == "meaniou metric 3"
-    assert "format 4, and this version of meaniou reads format 3; update" in refusal(
-        good | {"format": "meaniou metric 4", "more": 1}, tmp_path
+    assert good["format"] == "meaniou metric 4"
+    assert "format 5, and this version of meaniou reads format 4; update" in refusal(
+        good | {"format": "meaniou metric 5", "more": 1}, tmp_path
     )
     for tag in ("meaniou metric 0", "meaniou metric", "meaniou metric x", "meaniou metric ²", "other 3", 3, None):
         assert "holds no saved metric" in refusal(good | {"format": tag}, tmp_path)
     first = {name: value for name, value in good.items() if name != "image_names"}
-    assert "format 1, and this version of meaniou reads format 3; count again" in refusal(
+    assert "format 1, and this version of meaniou reads format 4; count again" in refusal(
         first | {"format": "meaniou metric 1"}, tmp_path
     )
     assert "lacks 'image_names'" in refusal(first, tmp_path)
@@ -239,7 +239,7 @@ def test_what_changes_no_count_is_taken(rng, tmp_path):
 
 def test_a_kernel_that_cannot_run_here_is_not_what_a_file_needs(rng, tmp_path, monkeypatch):
     metric_of(scenes(rng), range(12), impl="cpu").save(tmp_path / "a")
-    for module in ("checkpoint", "mean_iou"):
+    for module in ("checkpoint", "counters.mean_iou"):
         reason = "impl='cpu' cannot run, since Numba cannot be used (gone); install the extra 'cpu'."
         monkeypatch.setattr(
             f"meaniou.metrics.{module}.why_not", lambda impl, reason=reason: reason if impl == "cpu" else ""

@@ -10,7 +10,7 @@ import pytest
 
 from meaniou import MeanIoU, Resampling, compare, synthetic
 from meaniou._util import Table, percent
-from meaniou.metrics.checked_counts import CheckedCounts
+from meaniou.metrics.checked.checked_counts import CheckedCounts
 from meaniou.report import COLUMNS, ClassReport, Report, build_report, class_values, overall_numbers
 from meaniou.scores import Areas, ImageRows
 from meaniou.settings import LabelSpace, Policy
@@ -57,7 +57,7 @@ def test_a_report_without_a_confusion_matrix() -> None:
     space = LabelSpace(3, class_names=["a", "b", "c"])
     policy = Policy.of(space)
     rows = np.array([[[4, 0, 2], [5, 1, 2], [6, 0, 4], [0, 0, 0]], [[1, 0, 0], [2, 0, 0], [1, 3, 0], [0, 0, 0]]])
-    images = ImageRows.in_order(rows, np.arange(2), {}, as_counted=True).areas(space, policy)
+    images = ImageRows.in_order(rows, np.arange(2), {}, as_counted=True).with_areas(Areas.of_rows(rows, space, policy))
     areas = Areas.of_rows(rows.sum(0, keepdims=True), space, policy)
     areas = Areas(areas.intersection[0], areas.truth[0], areas.predicted[0], areas.ignored)
     report = build_report(

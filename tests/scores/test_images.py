@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torchmetrics import MetricCollection
 
 from meaniou import MeanIoU, Resampling, compare, mean_iou, reference
-from meaniou.metrics.image_ids import without_repeated_void
+from meaniou.metrics.checked.image_ids import without_repeated_void
 from meaniou.metrics.state.images import ImageLists
 from meaniou.scores import lowest
 
@@ -448,7 +448,7 @@ def test_rows_on_two_devices_are_joined_where_the_old_ones_are():
 def test_repeated_rows_are_removed_once_for_each_result(rng, ask, monkeypatch):
     calls = []
     monkeypatch.setattr(
-        "meaniou.metrics.iou_metric.without_repeated_void",
+        "meaniou.metrics.checked.checked_metric.without_repeated_void",
         lambda *args: calls.append(args) or without_repeated_void(*args),
     )
     metric = metric_of(scenes(rng), range(12), over="image")

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from meaniou.counting.dispatch import NEEDS, kernel
-from meaniou.counting.kernels import portable
 from meaniou.counting.kernels.image_counts import image_counts_of
+from meaniou.counting.kernels.portable import confusion as portable
 from meaniou.counting.kernels.spec import CountSpec
 from support import assert_same_counts, whole_matrix
 

@@ -12,7 +12,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from meaniou.counting.kernels import cuda
+from meaniou.counting.kernels.cuda import confusion as cuda
 from meaniou.counting.kernels.cuda import limits, programs
 
 TYPES = {torch.uint8: "u8", torch.int8: "i8", torch.int16: "i16", torch.uint16: "u16", torch.int32: "i32"}

@@ -1,27 +1,33 @@
-"""Counts a batch of maps into one int64 confusion matrix, and into counts per image on request."""
+"""Counts a batch of maps: into one int64 confusion matrix, or into counts of labels that overlap."""
 
-from meaniou.counting.batch import as_tensor
-from meaniou.counting.confusion import (
-    Maps,
+from meaniou.counting.confusion.count import (
     classes_of,
     count,
     count_images,
 )
+from meaniou.counting.confusion.errors import LabelRangeError, explain, refuse_outside
 from meaniou.counting.dispatch import check_impl, kernel, why_not
-from meaniou.counting.errors import LabelRangeError, explain, refuse_outside
 from meaniou.counting.kernels.image_counts import image_counts_of
+from meaniou.counting.maps import Maps, as_tensor
+from meaniou.counting.thresholds.count import count_labels, label_rows
+from meaniou.counting.thresholds.errors import LabelValueError, explain_value, refuse_values
 
 __all__ = [
     "LabelRangeError",
+    "LabelValueError",
     "Maps",
     "as_tensor",
     "check_impl",
     "classes_of",
     "count",
     "count_images",
+    "count_labels",
     "explain",
+    "explain_value",
     "image_counts_of",
     "kernel",
+    "label_rows",
     "refuse_outside",
+    "refuse_values",
     "why_not",
 ]

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from meaniou._util import warn
+
 # Pixels of scores that are checked first: enough to rule a reading out.
 SAMPLE = 256
 # For sums of probabilities: softmax in bfloat16 has 8 binary digits.
@@ -151,3 +153,35 @@ def _tolerance(values: Tensor) -> float:
 def _single_ones(planes: Tensor) -> bool:
     ones = planes == 1
     return bool((ones.sum(1) == 1).all()) and bool(((planes == 0) | ones).all())
+
+
+def warn_of_logits(preds: Tensor, thresholds: tuple[float, ...], rule: str, labels_cure: str, logits_cure: str) -> None:
+    """Warns if scores on the CPU are no probabilities, which thresholds for probabilities turn into a wrong number.
+
+    Args:
+        preds: the scores.
+        thresholds: the thresholds.
+        rule: how they are used, for the message.
+        labels_cure: what to pass in place of labels.
+        logits_cure: what to do about logits.
+    """
+    between = [0 < threshold < 1 for threshold in thresholds]
+    if not any(between) or not 0 <= min(thresholds) <= max(thresholds) <= 1 or not preds.numel():
+        return
+    # aminmax is one pass, but copies a map that is not contiguous.
+    scores = preds.detach()
+    low, high = map(float, torch.aminmax(scores) if scores.is_contiguous() else (scores.amin(), scores.amax()))
+    if 0 < high <= 1 and is_divided(preds):
+        warn(
+            f"preds holds only 0, 1/255 and 1, as if ToTensor had divided labels by 255, and {rule}. If these are "
+            "labels, multiply by 255 and round."
+        )
+    if (low < 0 or high > 1) and is_whole(preds):
+        warn(
+            f"preds holds whole numbers from {low:g} to {high:g} as floats, and {rule}. If these are labels, pass "
+            f"{labels_cure}."
+        )
+    elif low < 0 or high > 1:
+        grey = low >= 0 and high > 100
+        cure = "If they are grey values from 0 to 255, divide by 255" if grey else logits_cure
+        warn(f"preds holds scores from {low:g} to {high:g}, which are not probabilities, and {rule}. {cure}.")

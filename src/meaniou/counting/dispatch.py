@@ -11,7 +11,7 @@ from torch import Tensor
 
 from meaniou._util import warn
 from meaniou.counting.kernels import portable
-from meaniou.counting.kernels.spec import CountSpec
+from meaniou.counting.kernels.spec import CountSpec, ThresholdSpec
 
 
 class Kernel(typing.Protocol):
@@ -26,6 +26,9 @@ class Kernel(typing.Protocol):
         self, preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec, /
     ) -> tuple[Tensor, Tensor]:
         """The same counts, and the counts of each image, int64 ``[B, 4, C]``."""
+
+    def count_thresholds(self, preds: Tensor, target: Tensor, valid: Tensor | None, spec: ThresholdSpec, /) -> Tensor:
+        """Counts of labels that overlap, int64 ``[G, L, 4, T + 3]``."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
-"""The torchmetrics metric ``MeanIoU`` with exact counts, and paired comparisons of two metrics."""
+"""The torchmetrics metrics with exact counts, and paired comparisons of two metrics."""
 
 from meaniou.metrics.checkpoint import to_bytes
 from meaniou.metrics.comparison import compare, compare_classes, comparison_report, first_difference
-from meaniou.metrics.mean_iou import MeanIoU
+from meaniou.metrics.counters import BestThreshold, IoUCurve, MeanIoU, MultilabelMeanIoU
 
 __all__ = [
+    "BestThreshold",
+    "IoUCurve",
     "MeanIoU",
+    "MultilabelMeanIoU",
     "compare",
     "compare_classes",
     "comparison_report",

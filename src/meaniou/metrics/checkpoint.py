@@ -5,7 +5,7 @@ import typing
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,65 +16,51 @@ from meaniou import protocols
 from meaniou._util import quoted, write_all
 from meaniou.counting import why_not
 from meaniou.protocols import Protocol
-from meaniou.settings import InputSettings, LabelSpace, Policy
+from meaniou.settings import Policy
 
 FORMAT = "meaniou metric "  # followed by the version
-VERSION = 3
+VERSION = 4
 PARTS = (
-    "space", "policy", "input_settings", "per_image", "protocol", "update_count", "counts", "image_rows", "image_ids",
-    "image_names",
+    "metric", "space", "policy", "input_settings", "per_image", "protocol", "update_count", "counts", "image_rows",
+    "image_ids", "image_names",
 )  # fmt: skip
-POLICY = tuple(field.name for field in fields(Policy))
-INPUT_SETTINGS = tuple(field.name for field in fields(InputSettings))
-# The values of a label space in a saved file, and the keywords that they replace.
-SPACE = tuple(field.name for field in fields(LabelSpace) if field.name != "tables")
-SETTLED = ("num_classes", "label_space", "ignore_index", "pred_ids", "pred_void", "class_names")
 
 
 @dataclass(frozen=True)
-class SavedSpace:
-    """How one kind of metric saves the settings that others do not have, such as a label space.
+class SavedSettings:
+    """How one kind of metric saves the settings on which its counts and results depend.
 
     Attributes:
-        names: the names of the saved values; a file must hold all of them.
-        settled: the keywords of the metric that these values replace.
-        values: a function from the metric to the values, by name.
-        keywords: a function from the values to keywords of the metric.
+        metric: the name of the kind; a file of another kind is refused.
+        space: names of the saved values of the classes or labels; a file must hold all of them, as of the next two.
+        policy: names of the saved values of the policy.
+        inputs: names of the saved values of the input settings.
+        settled: the keywords of the metric that cannot be changed, since these values replace them.
+        values: a function from the metric to the values of ``space``, by name.
+        keywords: a function from the saved parts to keywords of the metric.
     """
 
-    names: tuple[str, ...]
+    metric: str
+    space: tuple[str, ...]
+    policy: tuple[str, ...]
+    inputs: tuple[str, ...]
     settled: tuple[str, ...]
     values: Callable[[Any], dict[str, Any]]
     keywords: Callable[[Mapping[str, Any]], dict[str, Any]]
-
-
-def _values(space: LabelSpace) -> dict[str, Any]:
-    """A label space as plain values."""
-    return {name: getattr(space, name) for name in SPACE}
-
-
-def _space(values: Mapping[str, Any]) -> LabelSpace:
-    """The label space of plain values."""
-    return LabelSpace(**{**values, "class_groups": dict(values["class_groups"])})
-
-
-SAVED_LABEL_SPACE = SavedSpace(
-    SPACE, SETTLED, lambda metric: _values(metric.label_space), lambda values: {"label_space": _space(values)}
-)
 
 
 class Counter(typing.Protocol):
     """A metric that can be saved and loaded."""
 
     policy: Policy
-    input_settings: InputSettings
+    input_settings: Any
     protocol: Protocol | None
     per_image: bool
 
     def __init__(self, **kwargs: Any) -> None: ...
 
     @classmethod
-    def saved_space(cls) -> SavedSpace: ...
+    def saved_settings(cls) -> SavedSettings: ...
 
     def snapshot(self) -> dict[str, Any]: ...
 
@@ -102,10 +88,12 @@ def to_bytes(metric: Counter) -> bytes:
         order = ids.argsort(stable=True)
         rows, ids = rows[order].cpu(), ids[order].cpu()
     names = {int(number): str(name) for number, name in state.get("image_names", {}).items()}
+    saved = metric.saved_settings()
     parts = {
-        "space": metric.saved_space().values(metric),
-        "policy": vars(metric.policy),
-        "input_settings": vars(metric.input_settings),
+        "metric": saved.metric,
+        "space": saved.values(metric),
+        "policy": {name: getattr(metric.policy, name) for name in saved.policy},
+        "input_settings": {name: getattr(metric.input_settings, name) for name in saved.inputs},
         "per_image": metric.per_image,
         "protocol": None if metric.protocol is None else metric.protocol.name,
         "update_count": state["update_count"],
@@ -127,14 +115,13 @@ def load(counter: type[AnyCounter], path: str | PathLike[str], **kwargs: Any) ->
         TypeError: if a keyword is stored in the file and cannot be changed.
         OSError: if the file cannot be read.
     """
-    space = counter.saved_space()
-    settled = {*space.settled, "protocol", "per_image", *INPUT_SETTINGS} - {"impl"}
-    if repeated := [name for name in kwargs if name in settled]:
+    saved = counter.saved_settings()
+    if repeated := [name for name in kwargs if name in saved.settled]:
         raise TypeError(
             f"load() cannot change {repeated[0]}, which is stored with the counts in {path}. Leave it out, or count "
             "again with the other setting."
         )
-    parts = _read(Path(path), space.names)
+    parts = _read(Path(path), saved)
     impl = {"impl": kwargs.get("impl", parts["input_settings"]["impl"])}
     if "impl" not in kwargs and (reason := why_not(str(impl["impl"]))):
         raise ValueError(f"{path}: {reason.rstrip('.')}, or pass impl='auto' to load().")
@@ -150,11 +137,11 @@ def load(counter: type[AnyCounter], path: str | PathLike[str], **kwargs: Any) ->
 
 def _made_of(counter: type[AnyCounter], parts: Mapping[str, Any], **kwargs: Any) -> AnyCounter:
     """The metric with the saved parts, and with keywords that replace saved ones."""
-    settings = {**parts["policy"], **parts["input_settings"], "per_image": parts["per_image"], **kwargs}
+    settings = {**counter.saved_settings().keywords(parts), **kwargs}
     with torch.device("cpu"), warnings.catch_warnings():
         if "worst_percent" not in kwargs:  # it warned when the saved metric was constructed
             warnings.filterwarnings("ignore", "worst_percent holds")
-        metric = counter(**counter.saved_space().keywords(parts["space"]), **settings)
+        metric = counter(**settings)
     if parts["protocol"] is not None:
         metric.protocol = protocols.get(parts["protocol"])
     state = {name: parts[name] for name in ("update_count", "counts", "image_names")}
@@ -165,7 +152,7 @@ def _made_of(counter: type[AnyCounter], parts: Mapping[str, Any], **kwargs: Any)
     return metric
 
 
-def _read(path: Path, space: tuple[str, ...]) -> dict[str, Any]:
+def _read(path: Path, saved: SavedSettings) -> dict[str, Any]:
     """The parts of a saved metric; raises ``ValueError`` if the file is none, ``OSError`` if it cannot be read."""
     with path.open("rb") as file:
         try:
@@ -191,7 +178,7 @@ def _read(path: Path, space: tuple[str, ...]) -> dict[str, Any]:
         cure = "update meaniou" if int(number) > VERSION else "count again"
         raise ValueError(f"{path} has format {number}, and this version of meaniou reads format {VERSION}; {cure}.")
     parts = {name: value for name, value in content.items() if name != "format"}
-    for reason in _why_not_whole(parts, space, size):
+    for reason in _why_not_whole(parts, saved, size):
         raise ValueError(f"{path} {reason}.")
     return parts
 
@@ -204,10 +191,12 @@ def _refuse_bomb(members: Iterable[zipfile.ZipInfo], size: int) -> None:
         raise ValueError("its parts overlap")
 
 
-def _why_not_whole(parts: Mapping[str, Any], space: tuple[str, ...], size: int) -> Iterator[str]:
-    """The reasons why a file does not hold exactly the parts that ``save`` writes."""
+def _why_not_whole(parts: Mapping[str, Any], saved: SavedSettings, size: int) -> Iterator[str]:
+    """The reasons why a file does not hold exactly the parts that ``save`` writes for this kind of metric."""
     yield from _why_not_exactly("", parts, PARTS)
-    for name, expected in (("space", space), ("policy", POLICY), ("input_settings", INPUT_SETTINGS)):
+    if parts.get("metric") != saved.metric:
+        yield f"holds a metric of the class {quoted(parts.get('metric'))}, not {saved.metric}; load it with that class"
+    for name, expected in (("space", saved.space), ("policy", saved.policy), ("input_settings", saved.inputs)):
         yield from _why_not_exactly(f" in {name!r}", parts.get(name), expected)
     protocol = parts.get("protocol")
     if protocol is not None and protocol not in protocols.names():

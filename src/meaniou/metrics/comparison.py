@@ -1,14 +1,15 @@
 """Paired comparisons of two metrics over the same images."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from meaniou._util import Doubt, join_names, kind_of, quoted, warn
-from meaniou.metrics.checked_counts import CheckedCounts
-from meaniou.metrics.iou_metric import IoUMetric, checked_counts, refuse_without_rows
+from meaniou.metrics.checked.checked_counts import CheckedCounts
+from meaniou.metrics.checked.checked_metric import checked_counts
+from meaniou.metrics.iou_metric import IoUMetric, refuse_without_rows
 from meaniou.report import Compared, ComparisonReport
 from meaniou.scores import Areas, ImageAreas, ImageRows, class_iou, class_mean, pixel_accuracy
 from meaniou.uncertainty import (
@@ -155,7 +156,8 @@ def _pairs(a: IoUMetric, b: IoUMetric) -> tuple[tuple[Areas, Areas], tuple[Image
     assert of_b.images is not None
     rows = of_a.images.numbered(), of_b.images.numbered()
     _check_pairs(*rows, {**rows[1].names, **rows[0].names})
-    return areas, (rows[0].areas(a.label_space, a.policy), rows[1].areas(a.label_space, a.policy))
+    numbered = replace(of_a, images=rows[0]), replace(of_b, images=rows[1])
+    return areas, (numbered[0].image_areas(a.policy), numbered[1].image_areas(a.policy))
 
 
 def _doubts(a: CheckedCounts, b: CheckedCounts) -> Iterator[str | Warning]:

@@ -2,24 +2,17 @@
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from typing import Any
 
-import torch
-import torch.distributed as dist
 from torch import Tensor
 from torch._subclasses import FakeTensor
 
-from meaniou._util import warn
-from meaniou.counting import refuse_outside
-from meaniou.metrics.checked_counts import NO_ROWS, CheckedCounts
-from meaniou.metrics.diagnostics import suspicious_counts
-from meaniou.metrics.image_ids import repeated_images, without_repeated_void
+from meaniou.metrics.checked.checked_counts import NO_ROWS
+from meaniou.metrics.checked.checked_metric import CheckedMetric, result_dtype
 from meaniou.metrics.state.atomic import all_or_nothing
-from meaniou.metrics.state.count_state import CountState
-from meaniou.protocols import Protocol
 from meaniou.report import ImageTable, Report, build_report, image_table
-from meaniou.scores import ImageAreas, ImageRows, mean_iou, mean_over_images
-from meaniou.settings import Absent, Groups, InputSettings, LabelSpace, Policy, Present, VoidPreds
+from meaniou.scores import ImageAreas, mean_iou, mean_over_images
+from meaniou.settings import Absent, Groups, Present, VoidPreds
 from meaniou.uncertainty import (
     CONFIDENCE,
     RESAMPLES,
@@ -32,18 +25,8 @@ from meaniou.uncertainty import (
 )
 
 
-class IoUMetric(CountState):
-    """A metric whose results all follow from the areas (pixels per class) in its counts.
-
-    A subclass defines the settings and counts batches. If its counts are not a confusion matrix, it also needs a
-    subclass of ``CheckedCounts`` and its own ``_doubts``.
-    """
-
-    _checked_as: ClassVar[type[CheckedCounts]] = CheckedCounts
-    label_space: LabelSpace
-    policy: Policy
-    input_settings: InputSettings
-    protocol: Protocol | None
+class IoUMetric(CheckedMetric):
+    """A metric whose results all follow from the areas (pixels per class) in its counts."""
 
     def compute(self) -> Tensor:
         """The mean IoU over all batches and ranks: 0-d, or ``[C]`` with ``average="none"``; NaN where undefined.
@@ -57,16 +40,15 @@ class IoUMetric(CountState):
                 ``void_preds="error"``.
             RuntimeError: if the metric is on the meta device, or the ranks are out of step.
         """
-        dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
         if isinstance(self.counts, FakeTensor):  # only the shape is asked for, as by a memory planner
             shape = (self.label_space.num_classes,) if self.policy.average == "none" else ()
-            return self.counts.new_empty(shape, dtype=dtype)
+            return self.counts.new_empty(shape, dtype=result_dtype())
         checked = self._checked_counts()
         if self.policy.over == "dataset":
             value = mean_iou(checked.areas(self.policy), self.policy)
         else:
             value = mean_over_images(checked.image_areas(self.policy).areas, self.policy)
-        return torch.from_numpy(value).to(dtype).to(self.counts.device)
+        return self._as_result(value)
 
     @all_or_nothing
     def report(
@@ -231,39 +213,6 @@ class IoUMetric(CountState):
         refuse_without_rows(self)
         return self._checked_counts().image_areas(self.policy)
 
-    def _checked_counts(self, warns: bool = True) -> CheckedCounts:
-        """The checked counts of all ranks, with a warning for each doubt; every result is computed from them."""
-        alone = not self._is_synced
-        with self.sync_context(
-            dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and alone, should_unsync=alone
-        ):
-            checked = self._check()
-        if warns:
-            warn_of(checked)
-        return checked
-
-    def _check(self) -> CheckedCounts:
-        """The counts of the states; raises ``RuntimeError`` or ``ValueError`` for certain mistakes."""
-        self._restart_if_moved()
-        self._refuse_foreign_states()
-        counts, images = self.counts.cpu(), None
-        doubts = self._doubts(counts) if self.input_settings.validate_args else []
-        if self.per_image:
-            rows, ids = without_repeated_void(*(part.cpu().numpy() for part in self._joined()))
-            group = dist.is_available() and dist.is_initialized()
-            of_one = not self._is_synced or (group and dist.get_world_size(self.process_group) == 1)
-            images = ImageRows.in_order(rows, ids, self.image_names, as_counted=of_one)
-            if repeated := repeated_images(ids, images.names):
-                doubts.append(repeated)
-        return self._checked_as(self.label_space, counts.numpy(), images, tuple(doubts))
-
-    def _doubts(self, counts: Tensor) -> list[str | Warning]:
-        """Warnings about suspicious counts; raises ``ValueError`` for out-of-range labels."""
-        refuse_outside(counts, self.label_space)
-        if self._holds_batch:  # what is suspicious in a dataset may be normal in one batch
-            return []
-        return list(suspicious_counts(counts, self.label_space, self.policy))
-
     def _wrap_compute(self, compute: Callable[[], Tensor]) -> Callable[[], Tensor]:
         computed = super()._wrap_compute(compute)
 
@@ -274,17 +223,6 @@ class IoUMetric(CountState):
             return value.reshape(-1) if self.policy.average == "none" else value
 
         return shaped
-
-
-def checked_counts(metric: IoUMetric) -> CheckedCounts:
-    """The checked counts of all ranks, without the warnings (see ``warn_of``); every rank must call it."""
-    return metric._checked_counts(warns=False)
-
-
-def warn_of(*several: CheckedCounts) -> None:
-    """Warns of each doubt once, also if several metrics have it."""
-    for doubt in {str(doubt): doubt for checked in several for doubt in checked.doubts}.values():
-        warn(doubt)
 
 
 def refuse_without_rows(metric: IoUMetric) -> None:

@@ -119,7 +119,7 @@ def counts(
                [0, 1, 0, 0],
                [0, 0, 0, 0]])
     """
-    void, void_preds = _set_aside(preds, target, _ids(ignore_index), valid)
+    void, void_preds = _set_aside(preds, target, void_ids(ignore_index), valid)
     matrix = np.zeros((num_classes + 2, num_classes + 2), dtype=np.int64)
     for row, truth in _bins(target, num_classes, void):
         for column, predicted in _bins(preds[truth], num_classes, void_preds[truth]):
@@ -191,10 +191,10 @@ def mean_iou(
     there = [c for c in allowed if is_present[c]]
     if average == "macro":
         averaged = there if absent == "skip" else allowed
-        return _divide(math.fsum(ratios[c] for c in averaged), len(averaged))
+        return divide(math.fsum(ratios[c] for c in averaged), len(averaged))
     if average == "micro":
-        return _divide(sum(areas.intersection[c] for c in there), sum(areas.union[c] for c in there))
-    return _divide(math.fsum(areas.truth[c] * ratios[c] for c in there), sum(areas.truth[c] for c in there))
+        return divide(sum(areas.intersection[c] for c in there), sum(areas.union[c] for c in there))
+    return divide(math.fsum(areas.truth[c] * ratios[c] for c in there), sum(areas.truth[c] for c in there))
 
 
 class _Areas(NamedTuple):
@@ -215,7 +215,7 @@ def _areas(
     void_preds: VoidPreds,
 ) -> _Areas:
     _one_of("void_preds", void_preds, get_args(VoidPreds))
-    ignored = _ids(ignore_index)
+    ignored = void_ids(ignore_index)
     void, void_pred = _set_aside(preds, target, ignored, valid)
     counted = _labelled(target, range(num_classes)) & ~void
     if void_preds == "error" and (counted & void_pred).any():
@@ -285,7 +285,7 @@ def _labelled(labels: Labels, ids: Iterable[int]) -> Mask:
     return pixels
 
 
-def _ids(ignore_index: IgnoreIndex) -> frozenset[int]:
+def void_ids(ignore_index: IgnoreIndex) -> frozenset[int]:
     if ignore_index is None:
         return frozenset()
     return frozenset(map(int, ignore_index)) if isinstance(ignore_index, Iterable) else frozenset({int(ignore_index)})
@@ -296,5 +296,5 @@ def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}.")
 
 
-def _divide(numerator: float, denominator: int) -> float:
+def divide(numerator: float, denominator: int) -> float:
     return numerator / denominator if denominator else math.nan

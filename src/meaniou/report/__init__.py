@@ -2,6 +2,7 @@
 
 from meaniou.report.build import build_report, pixel_account
 from meaniou.report.comparison import Compared, ComparisonReport
+from meaniou.report.curve import CurveReport, build_curve_report
 from meaniou.report.images import WORST, ImageTable, columns_of, image_table
 from meaniou.report.records import (
     COLUMNS,
@@ -20,11 +21,13 @@ __all__ = [
     "Compared",
     "ComparisonReport",
     "Confusion",
+    "CurveReport",
     "GroupReport",
     "ImageTable",
     "ImagesReport",
     "Intervals",
     "Report",
+    "build_curve_report",
     "build_report",
     "check_report",
     "class_values",

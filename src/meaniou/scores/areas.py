@@ -22,12 +22,14 @@ class Areas:
         intersection: pixels of the class in both ground truth and prediction.
         truth, predicted: pixels of the class in the ground truth, and in the prediction.
         ignored: bool ``[C]``, whether the class is ignored.
+        unset: for labels that overlap, the areas of the pixels where each label is not set; else ``None``.
     """
 
     intersection: NDArray[Any]
     truth: NDArray[Any]
     predicted: NDArray[Any]
     ignored: Bools
+    unset: "Areas | None" = None
 
     @classmethod
     def of_counts(cls, counts: Ints, space: LabelSpace, policy: Policy) -> "Areas":
@@ -47,15 +49,50 @@ class Areas:
         intersection, truth, predicted, void_preds = rows.transpose(1, 0, 2)
         return cls(intersection, truth - _dropped(void_preds, policy), predicted, ignored_of(space))
 
+    @classmethod
+    def of_label_rows(cls, rows: Ints, policy: Policy) -> "Areas":
+        """Areas of labels that overlap, ``[..., L]``, from the image counts ``[..., 4, 2 L]`` of ``label_rows``."""
+        labels = rows.shape[-1] // 2
+        parts = []
+        for of_half in (rows[..., :labels], rows[..., labels:]):
+            intersection, truth, predicted, void_preds = np.moveaxis(of_half, -2, 0)
+            parts.append((intersection, truth - _dropped(void_preds, policy), predicted))
+        unset, is_set = parts
+        ignored = np.zeros(labels, bool)
+        return cls(*is_set, ignored, cls(*unset, ignored))
+
+    @classmethod
+    def of_thresholds(cls, counts: Ints, policy: Policy) -> "Areas":
+        """Areas of labels that overlap at each threshold, ``[T, L]``, from counts ``[L, 4, T + 3]``."""
+        above = counts[:, :2, 1:-2][..., ::-1].cumsum(-1)[..., ::-1]  # [L, 2, T], of not set and set
+        truth = counts[:, 1].sum(-1) - _dropped(counts[:, 1, -2], policy)
+        intersection = above[:, 1].T
+        ignored = np.zeros(len(counts), bool)
+        return cls(intersection, np.broadcast_to(truth, intersection.shape), above.sum(1).T, ignored)
+
     @cached_property
     def union(self) -> NDArray[Any]:
         """Pixels of the class in ground truth or prediction."""
         return np.asarray(self.truth + self.predicted - self.intersection)
 
     @property
-    def valid(self) -> Bools:
-        """Whether any pixel is valid, bool ``[...]``."""
-        return np.asarray(self.truth.sum(-1) > 0)
+    def right(self) -> NDArray[Any]:
+        """Valid pixels that are right, ``[...]``: over all labels if these overlap."""
+        total = self.intersection.sum(-1)
+        return np.asarray(total if self.unset is None else total + self.unset.right)
+
+    @property
+    def valid(self) -> NDArray[Any]:
+        """Valid pixels, ``[...]``: over all labels if these overlap."""
+        total = self.truth.sum(-1)
+        return np.asarray(total if self.unset is None else total + self.unset.valid)
+
+    @property
+    def countable(self) -> Bools:
+        """Whether any pixel is valid, bool ``[..., 1]``; for labels that overlap for each of them, ``[..., L]``."""
+        if self.unset is None:
+            return np.asarray(self.valid > 0)[..., None]
+        return np.asarray(self.truth + self.unset.truth > 0)
 
     def present(self, policy: Policy) -> Bools:
         """Whether a class is present under the policy, bool ``[..., C]``."""

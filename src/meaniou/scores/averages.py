@@ -33,8 +33,8 @@ def class_iou(areas: Areas, policy: Policy) -> Floats:
 
 
 def image_iou(areas: Areas, policy: Policy) -> Floats:
-    """IoU of each class in each image, ``[N, C]``, under the policy; NaN for images without a valid pixel."""
-    return np.where(areas.valid[..., None], class_iou(areas, policy), np.nan)
+    """IoU of each class in each image, ``[N, C]``, under the policy; NaN where no pixel is valid."""
+    return np.where(areas.countable, class_iou(areas, policy), np.nan)
 
 
 def mean(values: Floats, axis: int = -1) -> Floats:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from meaniou.scores.areas import Areas, Ints
-from meaniou.settings import LabelSpace, Policy
 
 
 def id_of(name: str) -> int:
@@ -80,6 +79,6 @@ class ImageRows:
         order = np.argsort(self.numbers)
         return replace(self, rows=self.rows[order], ids=self.numbers[order], numbers=None)
 
-    def areas(self, space: LabelSpace, policy: Policy) -> ImageAreas:
-        """The areas of each image under a policy."""
-        return ImageAreas(Areas.of_rows(self.rows, space, policy), self.ids, self.names, self.numbers)
+    def with_areas(self, areas: Areas) -> ImageAreas:
+        """The areas of these images, with their ids."""
+        return ImageAreas(areas, self.ids, self.names, self.numbers)

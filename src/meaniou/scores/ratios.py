@@ -37,7 +37,7 @@ def recall(areas: Areas) -> Floats:
 
 def pixel_accuracy(areas: Areas) -> Floats:
     """Share of the valid pixels that are right, ``[...]``, over all classes."""
-    return ratio(areas.intersection.sum(-1), areas.truth.sum(-1))
+    return ratio(areas.right, areas.valid)
 
 
 def kappa(areas: Areas) -> float:

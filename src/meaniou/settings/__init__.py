@@ -19,7 +19,7 @@ from meaniou.settings.class_names import (
     read_class_names,
     resolve_class_names,
 )
-from meaniou.settings.input_settings import InputSettings
+from meaniou.settings.input_settings import InputSettings, ThresholdSettings, label_thresholds, threshold_grid
 from meaniou.settings.label_ids import as_void_ids
 from meaniou.settings.label_space import (
     TRAIN_VOID,
@@ -45,11 +45,14 @@ __all__ = [
     "Over",
     "Policy",
     "Present",
+    "ThresholdSettings",
     "VoidPreds",
     "as_void_ids",
     "check_text",
+    "label_thresholds",
     "number_of_classes",
     "read_class_names",
     "resolve_class_groups",
     "resolve_class_names",
+    "threshold_grid",
 ]

@@ -1,10 +1,17 @@
 """The settings of how a batch is read and counted."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import pairwise
 from numbers import Real
+from typing import Any
 
-from meaniou._util import check_bool
+from meaniou._util import as_integer, as_iterable, check_bool, quoted
 from meaniou.settings.choices import Impl, InputFormat, check_choice
+from meaniou.settings.label_ids import as_void_ids
+
+MAX_THRESHOLDS = 4096
 
 
 @dataclass(frozen=True)
@@ -28,8 +35,117 @@ class InputSettings:
         """Checks the settings and freezes them; raises ``TypeError`` or ``ValueError`` for a wrong one."""
         check_choice("input_format", input_format)
         check_bool("validate_args", validate_args)
-        if isinstance(threshold, bool) or not isinstance(threshold, Real) or threshold != threshold:
-            raise TypeError(
-                f"threshold is {threshold!r}; expected a number, such as 0.5 for probabilities or 0.0 for logits."
+        return cls(input_format, as_threshold("threshold", threshold), validate_args, impl)
+
+
+@dataclass(frozen=True)
+class ThresholdSettings:
+    """How scores of labels that overlap are thresholded and counted.
+
+    Attributes:
+        thresholds: ascending thresholds for all labels, or one threshold for each label.
+        per_label: whether each label has a threshold of its own.
+        inclusive: whether a score that equals a threshold sets the label.
+        ignore_index: values of the ground truth that are void, sorted; also of predicted labels.
+        validate_args: whether other values raise ``LabelValueError``, and suspicious scores cause a warning.
+        impl: the requested kernel, which is left out of comparisons.
+    """
+
+    thresholds: tuple[float, ...] = (0.5,)
+    per_label: bool = False
+    inclusive: bool = False
+    ignore_index: tuple[int, ...] = ()
+    validate_args: bool = True
+    impl: Impl = field(default="auto", compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        thresholds: tuple[float, ...],
+        inclusive: bool,
+        ignore_index: int | Iterable[int] | None,
+        validate_args: bool,
+        impl: Impl,
+        *,
+        per_label: bool = False,
+    ) -> "ThresholdSettings":
+        """Checks the settings and freezes them; raises ``TypeError`` or ``ValueError`` for a wrong one."""
+        check_bool("inclusive", inclusive)
+        check_bool("validate_args", validate_args)
+        void = as_void_ids("ignore_index", ignore_index)
+        if taken := [value for value in void if value in (0, 1)]:
+            raise ValueError(
+                f"ignore_index holds {taken[0]}, but here it is a value of the ground truth, in which 0 and 1 say "
+                f"whether a label is set; expected other values, such as 255. To leave label {taken[0]} out of means, "
+                "pass classes= with the other labels."
             )
-        return cls(input_format, float(threshold), validate_args, impl)
+        return cls(thresholds, per_label, inclusive, void, validate_args, impl)
+
+    @property
+    def text(self) -> str:
+        """The thresholds as text, from which the same numbers can be read."""
+        return _as_text(self.thresholds)
+
+    @property
+    def number(self) -> int:
+        """Number of thresholds at which each label is counted."""
+        return 1 if self.per_label else len(self.thresholds)
+
+
+@lru_cache(maxsize=64)
+def _as_text(thresholds: tuple[float, ...]) -> str:
+    return " ".join(map(repr, thresholds))
+
+
+def as_threshold(name: str, value: Any) -> float:
+    """A threshold as a float; raises ``TypeError`` unless it is a number, and for NaN."""
+    number = value
+    if not isinstance(value, Real) and getattr(value, "ndim", None) == 0:  # of an array or a tensor
+        number = value.item()
+    if isinstance(number, bool) or not isinstance(number, Real) or number != number:
+        raise TypeError(
+            f"{name} is {quoted(value)}; expected a number, such as 0.5 for probabilities or 0.0 for logits."
+        )
+    return float(number)
+
+
+def label_thresholds(threshold: Any, num_labels: int) -> tuple[float, ...]:
+    """One threshold for all labels, or one for each; raises ``TypeError`` or ``ValueError``."""
+    if not isinstance(threshold, Iterable) or isinstance(threshold, str) or getattr(threshold, "ndim", 1) == 0:
+        return (as_threshold("threshold", threshold),)
+    values = tuple(as_threshold("threshold", value) for value in threshold)
+    if len(values) != num_labels:
+        raise ValueError(
+            f"threshold holds {len(values)} numbers; expected one number, or {num_labels}, one for each label. For the "
+            "IoU at many thresholds use IoUCurve."
+        )
+    return values
+
+
+def threshold_grid(thresholds: Any) -> tuple[float, ...]:
+    """Ascending thresholds; a whole number n stands for n even ones from 0 to 1, both included.
+
+    Raises:
+        TypeError: if they are something else.
+        ValueError: if there are none or too many, or they do not ascend.
+    """
+    if not isinstance(thresholds, Iterable) or getattr(thresholds, "ndim", 1) == 0:
+        if isinstance(thresholds, float):
+            raise TypeError(f"thresholds is {thresholds!r}; expected several, such as [{thresholds!r}], or a number.")
+        number = as_integer("thresholds", thresholds)
+        if not 2 <= number <= MAX_THRESHOLDS:
+            raise ValueError(
+                f"thresholds is {number}; expected 2 to {MAX_THRESHOLDS}, the number of even thresholds from 0 to 1, "
+                "or a list of thresholds."
+            )
+        return tuple(k / (number - 1) for k in range(number))
+    grid = tuple(as_threshold("thresholds", value) for value in as_iterable("thresholds", thresholds))
+    if not 1 <= len(grid) <= MAX_THRESHOLDS:
+        raise ValueError(f"thresholds holds {len(grid)} numbers; expected 1 to {MAX_THRESHOLDS}.")
+    for low, high in pairwise(grid):
+        if high <= low:
+            fault = "twice" if high == low else f"before {high:g}"
+            raise ValueError(
+                f"thresholds holds {low:g} {fault}; expected ascending thresholds. Pass sorted(set(thresholds))."
+            )
+    return grid

@@ -17,7 +17,7 @@ from meaniou.scores import (
     image_iou,
     image_means,
     mean_iou,
-    pixel_accuracy,
+    ratio,
     weighted_means,
     weighted_sums,
     weighted_worst_means,
@@ -41,9 +41,7 @@ def check_overall_statistic(of: str) -> None:
 def statistic_of(areas: Areas, policy: Policy, of: Statistic) -> WeightedStatistic:
     """The statistic of areas of images ``[N, C]``; with ``"class"`` it has a value for each class."""
     if of == "accuracy":
-        intersection, truth, predicted = (part.sum(1, keepdims=True) for part in _parts(areas))
-        total = Areas(intersection, truth, predicted, areas.ignored[:1])
-        return lambda weights: _accuracy(total, weights)
+        return lambda weights: _accuracy(areas, weights)
     if policy.over == "dataset":
         return lambda weights: _over_dataset(areas, policy, of, weights)
     iou, present = image_iou(areas, policy), areas.present(policy)
@@ -63,9 +61,10 @@ def _parts(areas: Areas) -> tuple[NDArray[Any], ...]:
     return areas.intersection, areas.truth, areas.predicted
 
 
-def _accuracy(total: Areas, weights: Ints) -> tuple[Floats, Bools]:
-    """Pixel accuracy from areas ``[N, 1]`` that are summed over classes, so that no class can be missing."""
-    return pixel_accuracy(_weighted_areas(total, weights))[:, None], np.zeros((len(weights), 1), bool)
+def _accuracy(areas: Areas, weights: Ints) -> tuple[Floats, Bools]:
+    """Pixel accuracy, which no class can be missing from."""
+    right, valid = weighted_sums(weights, areas.right[:, None], areas.valid[:, None])
+    return ratio(right, valid), np.zeros((len(weights), 1), bool)
 
 
 def _over_dataset(areas: Areas, policy: Policy, of: Statistic, weights: Ints) -> tuple[Floats, Bools]:

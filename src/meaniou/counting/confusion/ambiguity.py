@@ -15,12 +15,8 @@ from meaniou.counting.contents import (
     can_look,
     cause_of_fractions,
     first_fraction,
-    is_divided,
-    is_whole,
 )
-
-LABELS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.uint16, torch.int32, torch.uint32, torch.int64)
-SCORES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+from meaniou.counting.maps import LABELS, SCORES, shown
 
 BY_FORMAT = "input_format='index' for label maps or 'one-hot' for class planes"
 
@@ -86,11 +82,6 @@ class RawBatch(NamedTuple):
     def with_channel(self) -> str:
         """The expressions that add a channel dimension, the cure for a volume that looks like channels."""
         return "preds[None] and target[None]" if self.of_list else "preds[:, None] and target[:, None]"
-
-
-def shown(side: Tensor) -> str:
-    """Dtype and shape of a map, for a message."""
-    return f"{str(side.dtype).removeprefix('torch.')} {list(side.shape)}"
 
 
 def refuse_floating_truth(raw: RawBatch) -> None:
@@ -226,26 +217,3 @@ def is_one_image(raw: RawBatch) -> bool:
             f"{right[1]:,} of {pixels:,} pixels would be right. {cure}."
         )
     return False
-
-
-def warn_of_logits(preds: Tensor, threshold: float) -> None:
-    """Warns if a threshold for probabilities would turn predictions of two classes into a plausible wrong number."""
-    if not 0 < threshold < 1 or not preds.numel():
-        return
-    # aminmax is one pass, but copies a map that is not contiguous.
-    scores, rule = preds.detach(), f"class 1 is predicted only above threshold={threshold:g}"
-    low, high = map(float, torch.aminmax(scores) if scores.is_contiguous() else (scores.amin(), scores.amax()))
-    if 0 < high <= 1 and is_divided(preds):
-        warn(
-            f"preds holds only 0, 1/255 and 1, as if ToTensor had divided labels by 255, and {rule}. If these are "
-            "labels, multiply by 255 and round."
-        )
-    if (low < 0 or high > 1) and is_whole(preds):
-        warn(
-            f"preds holds whole numbers from {low:g} to {high:g} as floats, and {rule}. If these are labels, pass "
-            "integers or input_format='index'."
-        )
-    elif low < 0 or high > 1:
-        grey = low >= 0 and high > 100
-        cure = "If they are grey values from 0 to 255, divide by 255" if grey else "For logits pass threshold=0.0"
-        warn(f"preds holds scores from {low:g} to {high:g}, which are not probabilities, and {rule}. {cure}.")

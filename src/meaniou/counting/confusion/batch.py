@@ -1,19 +1,15 @@
 """Checks the arguments of a batch and prepares them for the kernels, as views without a copy."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Number
-from os import PathLike
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from meaniou._util import kind_of
-from meaniou.counting import ambiguity
-from meaniou.counting.ambiguity import LABELS, SCORES, RawBatch, shown
+from meaniou.counting.confusion import ambiguity
+from meaniou.counting.confusion.ambiguity import RawBatch
+from meaniou.counting.maps import SCORES, as_tensor, check_tensors, shown
 
 Sides = tuple[Tensor, Tensor, str, str]  # preds and target, and their forms
 
@@ -43,88 +39,11 @@ def prepare_batch(
     arrays = ("preds",) * isinstance(preds, np.ndarray) + ("target",) * isinstance(target, np.ndarray)
     preds, target = as_tensor(preds, "preds"), as_tensor(target, "target")
     valid = None if valid is None else as_tensor(valid, "valid")
-    _check_tensors(preds, target, valid)
+    check_tensors(preds, target, valid)
     raw = RawBatch(preds, target, num_classes, input_format, arrays, image is not None)
     preds, target, preds_form, target_form = _read_one_hot(raw) if input_format == "one-hot" else _read_index(raw)
     mask = _valid_mask(valid, raw, map_shape(target, target_form))
     return Batch(preds, target, mask, preds_form, target_form, arrays, image)
-
-
-def as_tensor(value: Any, name: str) -> Tensor:
-    """A tensor that shares the memory of a NumPy array or an object with DLPack; a copy if that is not possible.
-
-    Raises:
-        TypeError: if ``value`` is none of these, or an array of another dtype.
-    """
-    if isinstance(value, Tensor):
-        return value
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name} is a masked array; expected a plain array. Pass {name}.data, and "
-            f"valid=~np.ma.getmaskarray({name})."
-        )
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
-            raise TypeError(
-                f"{name} is an array of {value.dtype}; expected bool, integers or floats of up to 64 bits. Convert it "
-                "first."
-            )
-        strides = all(s >= 0 and s % value.itemsize == 0 for s in value.strides)
-        if not value.dtype.isnative or not strides:
-            return torch.from_numpy(value.astype(value.dtype.newbyteorder("="), order="C"))
-        return torch.from_numpy(value if value.flags.writeable else np.asarray(_Writable(value)))
-    if hasattr(value, "__dlpack__"):
-        return torch.utils.dlpack.from_dlpack(value)
-    if name == "valid" and isinstance(value, Number):
-        label = isinstance(value, int) and not isinstance(value, bool)
-        cure = f"To ignore the label {value}, pass ignore_index={value} to MeanIoU." if label else "Leave it out."
-        raise TypeError(f"valid is {kind_of(value)}; expected a bool mask, True where a pixel or image counts. {cure}")
-    expected = f"{name} is {kind_of(value)}; expected a tensor, a NumPy array or an object with DLPack."
-    raise TypeError(f"{expected} {_cure_of_kind(value, name)}".rstrip())
-
-
-def _cure_of_kind(value: Any, name: str) -> str:
-    """What to pass in place of a value that is no tensor."""
-    if value is None:
-        return ""
-    if isinstance(value, Mapping):
-        return f"Pass the tensor that it holds, such as {name}['out']."
-    if isinstance(value, str | PathLike):
-        return "Read the file first."
-    whole = name.partition("[")[0] if isinstance(value, Number) else name  # nested lists of numbers are one array
-    return f"Convert it first, for example by numpy.asarray({whole})."
-
-
-class _Writable:
-    """The memory of a read-only array, declared writable so that PyTorch shares it without a warning; nobody writes."""
-
-    def __init__(self, array: NDArray[Any]) -> None:
-        self.array = array  # kept alive
-        self.__array_interface__ = {**array.__array_interface__, "data": (array.ctypes.data, False)}
-
-
-def _check_tensors(preds: Tensor, target: Tensor, valid: Tensor | None) -> None:
-    for name, value in (("preds", preds), ("target", target)):
-        if value.dtype not in LABELS + SCORES:
-            raise TypeError(
-                f"{name} is {value.dtype}; expected labels (bool, uint8 to uint32, int8 to int64) or floating scores. "
-                "Convert labels to int64."
-            )
-        if value.layout != torch.strided:
-            raise TypeError(f"{name} has the layout {value.layout}; expected a dense tensor. Pass {name}.to_dense().")
-        if value.device != preds.device:
-            raise ValueError(
-                f"{name} is on {value.device} and preds on {preds.device}; expected one device. Move one of them."
-            )
-    if valid is not None and valid.dtype != torch.bool:
-        raise TypeError(
-            f"valid is {valid.dtype}; expected bool, True where a pixel or image counts. Pass valid.bool(), or "
-            "valid.astype(bool) for an array."
-        )
-    if valid is not None and valid.device != preds.device:
-        raise ValueError(
-            f"valid is on {valid.device} and preds on {preds.device}; expected one device. Move one of them."
-        )
 
 
 def _read_index(raw: RawBatch) -> Sides:

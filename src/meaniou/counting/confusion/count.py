@@ -1,23 +1,19 @@
 """Counts of a batch, passed as tensors or as lists with one map per image, in total and per image."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from numbers import Number
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from meaniou._util import kind_of
-from meaniou.counting import ops
-from meaniou.counting.batch import Batch, as_tensor, map_shape, prepare_batch
-from meaniou.counting.errors import LabelRangeError
+from meaniou.counting.confusion import ops
+from meaniou.counting.confusion.batch import Batch, map_shape, prepare_batch
+from meaniou.counting.confusion.errors import LabelRangeError
 from meaniou.counting.kernels.readers import preds_reader, target_reader
 from meaniou.counting.kernels.spec import CountSpec
+from meaniou.counting.maps import Maps, are_lists, images_of, naming_image
 from meaniou.settings import InputSettings, LabelSpace
-
-Maps = Tensor | Sequence[Tensor]
 
 
 def count(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: InputSettings) -> Tensor:
@@ -84,28 +80,17 @@ def classes_of(
 
 def _batches(
     preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: InputSettings
-) -> Iterable[Batch]:
-    """One batch of tensors, or a batch for each image of lists."""
-    if isinstance(preds, (list, tuple)) or isinstance(target, (list, tuple)):
-        _check_lists(preds, target, valid)
-        return _batches_of_lists(preds, target, valid, space, inputs)
-    return [prepare_batch(preds, target, valid, space.num_classes, inputs.input_format)]
-
-
-def _batches_of_lists(
-    preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: InputSettings
 ) -> Iterator[Batch]:
-    for i in range(len(target)):
+    """One batch of tensors, or a batch for each image of lists."""
+    if not are_lists(preds, target):
+        yield prepare_batch(preds, target, valid, space.num_classes, inputs.input_format)
+        return
+    for i, maps in enumerate(images_of(preds, target, valid)):
         try:
-            maps = _batch_of_one(preds[i]), _batch_of_one(target[i]), None if valid is None else _batch_of_one(valid[i])
             batch = prepare_batch(*maps, space.num_classes, inputs.input_format, i)
         except (TypeError, ValueError) as error:
-            raise _naming_image(error, i) from None
+            raise naming_image(error, i) from None
         yield batch
-
-
-def _batch_of_one(image: Any) -> Any:
-    return image[None] if isinstance(image, (Tensor, np.ndarray)) else image
 
 
 def _no_counts(space: LabelSpace) -> Tensor:
@@ -139,11 +124,7 @@ def _run(operator: Any, batch: Batch, space: LabelSpace, inputs: InputSettings) 
     except (TypeError, ValueError) as error:
         if batch.image is None:
             raise
-        raise _naming_image(error, batch.image) from None
-
-
-def _naming_image(error: Exception, image: int) -> Exception:
-    return type(error)(f"Image at index {image}: {error}")
+        raise naming_image(error, batch.image) from None
 
 
 def _check_batch_dimension(batch: Batch, batched: bool) -> None:
@@ -159,27 +140,3 @@ def _check_batch_dimension(batch: Batch, batched: bool) -> None:
         f"target has the shape {list(shape)} and scores are kept for each image; expected a batch dimension. Pass "
         f"preds[None] and target[None] for one image{cure}, or lists with one map per image."
     )
-
-
-def _check_lists(preds: Maps, target: Maps, valid: Maps | None) -> None:
-    lists = [("preds", preds), ("target", target)] + ([] if valid is None else [("valid", valid)])
-    for name, maps in lists:
-        if isinstance(maps, (list, tuple)) or (name == "valid" and _has_length(maps)):
-            continue
-        if isinstance(maps, Number):
-            as_tensor(maps, name)  # raises
-        other, several = ("target", target) if name == "preds" else ("preds", preds)
-        batch = "" if name == "valid" else f" Pass {other}[0] if it holds the whole batch, or two lists."
-        raise TypeError(
-            f"{name} is {kind_of(maps)} and {other} {kind_of(several)}; expected one map per image in each.{batch}"
-        )
-    for name, maps in lists:
-        if len(maps) != len(target):
-            raise ValueError(
-                f"{name} has {len(maps)} image{'s' * (len(maps) != 1)} and target {len(target)}; "
-                "expected the same number of images."
-            )
-
-
-def _has_length(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.dim() > 0

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from meaniou._util import as_options, in_python
-from meaniou.counting.batch import map_shape
+from meaniou.counting.confusion.batch import map_shape
 from meaniou.counting.contents import cause_of
-from meaniou.counting.kernels.portable import CPU_TILE, blocks, masked
+from meaniou.counting.kernels.portable.confusion import CPU_TILE, blocks, masked
 from meaniou.counting.kernels.readers import PixelReader, at, preds_reader, target_reader
 from meaniou.counting.kernels.spec import CountSpec
 from meaniou.settings import MAX_CLASSES, TRAIN_VOID, LabelSpace

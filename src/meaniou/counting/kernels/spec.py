@@ -1,7 +1,10 @@
-"""The specification of a count, in plain values that a PyTorch operator accepts as arguments."""
+"""The specifications of counts, in plain values that a PyTorch operator accepts as arguments."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple, get_type_hints
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar, get_type_hints
+
+Spec = TypeVar("Spec", bound="CountSpec | ThresholdSpec")
 
 # Types of the fields in PyTorch's schemas.
 SCHEMA_TYPES = {str: "str", int: "int", float: "float", bool: "bool", tuple[int, ...]: "int[]"}
@@ -26,18 +29,50 @@ class CountSpec(NamedTuple):
     target_ids: str = ""
     preds_ids: str = ""
 
-    @classmethod
-    def unpack(cls, arguments: Iterable[Any]) -> "CountSpec":
-        """The specification from the arguments of an operator; the dispatcher has turned tuples into lists."""
-        values: list[Any] = [tuple(value) if isinstance(value, list) else value for value in arguments]
-        return cls(*values)
 
-    @classmethod
-    def schema(cls) -> str:
-        """The fields as the schema of an operator's arguments."""
-        arguments = []
-        for name, kind in get_type_hints(cls).items():
-            default = cls._field_defaults.get(name)
-            literal = "" if default is None else f"={list(default) if isinstance(default, tuple) else default!r}"
-            arguments.append(f"{SCHEMA_TYPES[kind]} {name}{literal}")
-        return ", ".join(arguments)
+class ThresholdSpec(NamedTuple):
+    """How the pixels of labels that overlap are counted: the arguments of the operator, after the three maps.
+
+    ``thresholds`` are numbers as text, ascending for all labels or, with ``per_label``, one for each label. A score in
+    16 or 32 bits is compared as float32 with the threshold rounded to float32; in 64 bits as float64. ``ignore`` lists
+    the void values. With ``images`` each image has counts of its own.
+    """
+
+    thresholds: str = "0.5"
+    per_label: bool = False
+    inclusive: bool = False
+    ignore: tuple[int, ...] = ()
+    images: bool = False
+    validate: bool = True
+    impl: str = "auto"
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """The thresholds as numbers."""
+        return _numbers(self.thresholds)
+
+    @property
+    def number(self) -> int:
+        """The number of thresholds T of each label; the counts have T + 3 columns."""
+        return 1 if self.per_label else len(self.numbers)
+
+
+@lru_cache(maxsize=64)
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(map(float, text.split()))
+
+
+def unpack(kind: type[Spec], arguments: Iterable[Any]) -> Spec:
+    """The specification from the arguments of an operator; the dispatcher has turned tuples into lists."""
+    values: list[Any] = [tuple(value) if isinstance(value, list) else value for value in arguments]
+    return kind(*values)
+
+
+def schema(kind: type[Spec]) -> str:
+    """The fields of a specification as the schema of an operator's arguments."""
+    arguments, defaults = [], kind._field_defaults
+    for name, of in get_type_hints(kind).items():
+        default = defaults.get(name)
+        literal = "" if default is None else f"={list(default) if isinstance(default, tuple) else default!r}"
+        arguments.append(f"{SCHEMA_TYPES[of]} {name}{literal}")
+    return ", ".join(arguments)

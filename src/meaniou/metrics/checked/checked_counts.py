@@ -1,7 +1,11 @@
-"""The checked counts of all ranks, and the areas of classes that follow from them."""
+"""The checked counts of all ranks, and the areas of classes or labels that follow from them."""
 
 from dataclasses import dataclass
 
+import numpy as np
+import torch
+
+from meaniou.counting import label_rows
 from meaniou.report import pixel_account
 from meaniou.scores import Areas, ImageAreas, ImageRows, Ints, refuse_void_preds
 from meaniou.settings import LabelSpace, Policy
@@ -35,16 +39,57 @@ class CheckedCounts:
     @property
     def pixels(self) -> dict[str, int]:
         """The number of pixels seen, counted, void, and so on, as in ``Report.pixels``."""
-        return pixel_account(self.counts)
+        return pixel_account(self._by_kind)
 
     def areas(self, policy: Policy) -> Areas:
         """The areas of each class, ``[C]``; raises ``ValueError`` for void predictions if ``void_preds="error"``."""
-        refuse_void_preds(self.counts, policy)
-        return Areas.of_counts(self.counts, self.space, policy)
+        refuse_void_preds(self._by_kind, policy)
+        return self._areas(policy)
 
     def image_areas(self, policy: Policy) -> ImageAreas:
         """The areas of each class in each image, ``[N, C]``; raises ``ValueError`` also without ``per_image``."""
-        refuse_void_preds(self.counts, policy)
+        refuse_void_preds(self._by_kind, policy)
         if self.images is None:
             raise ValueError(NO_ROWS)
-        return self.images.areas(self.space, policy)
+        return self.images.with_areas(self._areas_of_rows(self.images.rows, policy))
+
+    @property
+    def _by_kind(self) -> Ints:
+        """A matrix whose last two rows and columns are void and out of range."""
+        return self.counts
+
+    def _areas(self, policy: Policy) -> Areas:
+        return Areas.of_counts(self.counts, self.space, policy)
+
+    def _areas_of_rows(self, rows: Ints, policy: Policy) -> Areas:
+        return Areas.of_rows(rows, self.space, policy)
+
+
+@dataclass(frozen=True)
+class CheckedLabels(CheckedCounts):
+    """The same for labels that overlap: counts ``[L, 4, T + 3]``; with one threshold also rows ``[N, 4, 2 L]``."""
+
+    @property
+    def matrix(self) -> Ints | None:
+        """``None``: labels that overlap are not confused with each other."""
+        return None
+
+    @property
+    def _by_kind(self) -> Ints:
+        """The counts summed over labels: columns are set or not, void and outside."""
+        by_truth = self.counts.sum(0)
+        return np.concatenate([by_truth[:, :-2].sum(1, keepdims=True), by_truth[:, -2:]], 1)
+
+    def _areas(self, policy: Policy) -> Areas:
+        return self._areas_of_rows(label_rows(torch.from_numpy(self.counts)).numpy(), policy)
+
+    def _areas_of_rows(self, rows: Ints, policy: Policy) -> Areas:
+        return Areas.of_label_rows(rows, policy)
+
+
+@dataclass(frozen=True)
+class CheckedCurves(CheckedLabels):
+    """The same at several thresholds: areas are ``[T, L]``."""
+
+    def _areas(self, policy: Policy) -> Areas:
+        return Areas.of_thresholds(self.counts, policy)

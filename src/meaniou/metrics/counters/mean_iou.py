@@ -1,17 +1,16 @@
 """The torchmetrics metric ``MeanIoU``: its settings, its update, and its files."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from os import PathLike
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
 from meaniou._util import check_bool
-from meaniou.counting import Maps, count, count_images, image_counts_of, kernel, why_not
-from meaniou.metrics import checkpoint
-from meaniou.metrics.checkpoint import SAVED_LABEL_SPACE, SavedSpace
-from meaniou.metrics.image_ids import ImageIds, ids_of
+from meaniou.counting import Maps, count, count_images, image_counts_of, refuse_outside, why_not
+from meaniou.metrics.checked.diagnostics import suspicious_counts
+from meaniou.metrics.checked.image_ids import ImageIds, ids_of
+from meaniou.metrics.checkpoint import SavedSettings
 from meaniou.metrics.iou_metric import IoUMetric
 from meaniou.metrics.state.images import BatchImages
 from meaniou.metrics.state.state_form import StateForm
@@ -94,13 +93,7 @@ class MeanIoU(IoUMetric):
                 [0, 1, 0]])
     """
 
-    is_differentiable = False
-    higher_is_better = True
-    full_state_update = False
-    plot_lower_bound = 0.0
-    plot_upper_bound = 1.0
-    plot_legend_name = "Class"
-    __jit_unused_properties__: ClassVar[list[str]] = [*IoUMetric.__jit_unused_properties__, "confmat", "kernel"]
+    __jit_unused_properties__: ClassVar[list[str]] = [*IoUMetric.__jit_unused_properties__, "confmat"]
 
     def __init__(
         self,
@@ -215,11 +208,6 @@ class MeanIoU(IoUMetric):
         """
         return self.counts[:-2, :-2].clone()
 
-    @property
-    def kernel(self) -> str:
-        """The name of the kernel that counts on the metric's device: ``"portable"``, ``"cpu"`` or ``"cuda"``."""
-        return kernel(self.input_settings.impl, self.counts.device).NAME
-
     def extra_repr(self) -> str:
         """The settings that ``repr`` shows: the main ones, and all others that differ from their default."""
         always: dict[str, Any] = {} if self.protocol is None else {"protocol": self.protocol.name}
@@ -232,59 +220,18 @@ class MeanIoU(IoUMetric):
             always["ids"] = "..."
         if self.label_space.preds_hold != "ids":
             always["pred_ids"] = "classes" if self.label_space.preds_hold == "classes" else "..."
-        defaults = vars(Policy.of(self.label_space)) | vars(InputSettings())
-        others = {
-            name: value
-            for name, value in (vars(self.policy) | vars(self.input_settings)).items()
-            if name not in always and value != defaults[name]
-        }
-        return ", ".join(f"{name}={value!r}" for name, value in (always | others).items())
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Writes the settings and the counts of this rank, also those of each image, to one file; ``load`` reads it.
-
-        The file is written whole or not at all. To save the counts of all ranks, call it between ``sync`` and
-        ``unsync``.
-
-        Raises:
-            OSError: if the file cannot be written.
-            RuntimeError: if the metric is on the meta device.
-        """
-        checkpoint.save(self, path)
+        return self._shown_settings(always, Policy.of(self.label_space), InputSettings())
 
     @classmethod
-    def load(cls, path: str | PathLike[str], **kwargs: Any) -> Self:
-        """Reads a metric that ``save`` wrote, onto the CPU; loading runs no code from the file.
+    def saved_settings(cls) -> SavedSettings:
+        """How ``save`` stores the settings on which the counts depend."""
+        return SAVED
 
-        Args:
-            path: the file.
-            kwargs: new values of settings that change no count (``average``, ``void_preds``, ``present``, ``absent``,
-                ``classes``, ``include_background``, ``over``, ``worst_percent``, ``impl``), and keywords of
-                ``torchmetrics.Metric``.
-
-        Raises:
-            ValueError: if the file is not a saved metric, is damaged or has another format, or its kernel cannot run.
-            TypeError: if a keyword would change a setting that is stored with the counts, such as ``num_classes``.
-            OSError: if the file cannot be read.
-
-        Example:
-            >>> import tempfile
-            >>> import torch
-            >>> from meaniou import MeanIoU
-            >>> metric = MeanIoU(num_classes=2)
-            >>> metric.update(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 0]))
-            >>> with tempfile.TemporaryDirectory() as folder:
-            ...     metric.save(f"{folder}/epoch_9.pt")
-            ...     loaded = MeanIoU.load(f"{folder}/epoch_9.pt", average="micro")
-            >>> metric.compute(), loaded.compute()
-            (tensor(0.5000), tensor(0.5000))
-        """
-        return checkpoint.load(cls, path, **kwargs)
-
-    @classmethod
-    def saved_space(cls) -> SavedSpace:
-        """How ``save`` stores the label space."""
-        return SAVED_LABEL_SPACE
+    def _doubts(self, counts: Tensor) -> list[str | Warning]:
+        refuse_outside(counts, self.label_space)
+        if self._holds_batch:  # what is suspicious in a dataset may be normal in one batch
+            return []
+        return list(suspicious_counts(counts, self.label_space, self.policy))
 
     def _image_counts_of(self, counts: Tensor) -> Tensor:
         return image_counts_of(counts)
@@ -298,3 +245,31 @@ def _state_form(space: LabelSpace, inputs: InputSettings, per_image: bool) -> St
     settings |= {field.name: getattr(inputs, field.name) for field in fields(inputs) if field.compare}
     size = space.num_classes + 2
     return StateForm.of(settings, (size, size), space.num_classes, per_image)
+
+
+def _space_values(space: LabelSpace) -> dict[str, Any]:
+    """A label space as plain values."""
+    return {name: getattr(space, name) for name in SPACE}
+
+
+def _keywords(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords of a metric from the parts of a saved file."""
+    values = parts["space"]
+    space = LabelSpace(**{**values, "class_groups": dict(values["class_groups"])})
+    return {"label_space": space, **parts["policy"], **parts["input_settings"], "per_image": parts["per_image"]}
+
+
+SPACE = tuple(field.name for field in fields(LabelSpace) if field.name != "tables")
+INPUTS = tuple(field.name for field in fields(InputSettings))
+SETTLED = (
+    "num_classes", "label_space", "protocol", "ignore_index", "pred_ids", "pred_void", "class_names", "per_image",
+)  # fmt: skip
+SAVED = SavedSettings(
+    metric="MeanIoU",
+    space=SPACE,
+    policy=tuple(field.name for field in fields(Policy)),
+    inputs=INPUTS,
+    settled=(*SETTLED, *(name for name in INPUTS if name != "impl")),
+    values=lambda metric: _space_values(metric.label_space),
+    keywords=_keywords,
+)

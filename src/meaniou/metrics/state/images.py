@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from meaniou._util import quoted
-from meaniou.metrics.image_ids import names_by_id
+from meaniou.metrics.checked.image_ids import names_by_id
 
 PARTS = 64  # tensors in a list; more are joined
 

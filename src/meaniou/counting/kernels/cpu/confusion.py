@@ -11,16 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from meaniou.counting.kernels import portable
 from meaniou.counting.kernels.cpu import loops
 from meaniou.counting.kernels.cpu.threads import Add, Array, parallel_for
 from meaniou.counting.kernels.image_counts import image_by_image
 from meaniou.counting.kernels.label_table import LabelTable, bins_of_codes
-from meaniou.counting.kernels.portable import blocks, tiles
+from meaniou.counting.kernels.portable import confusion as portable
+from meaniou.counting.kernels.portable.confusion import blocks, tiles
 from meaniou.counting.kernels.readers import Block, LabelReader, PixelReader, at, layout, preds_reader, target_reader
 from meaniou.counting.kernels.spec import CountSpec
-
-NAME = "cpu"
 
 BYTES = (torch.bool, torch.uint8, torch.int8)
 INFINITY = {torch.float16: np.int16(0x7C00), torch.bfloat16: np.int16(0x7F80)}  # as bits

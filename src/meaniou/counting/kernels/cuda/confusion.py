@@ -11,15 +11,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from meaniou.counting.kernels import portable
 from meaniou.counting.kernels.cuda import limits, programs
 from meaniou.counting.kernels.cuda.limits import GpuLimits
 from meaniou.counting.kernels.image_counts import image_by_image
 from meaniou.counting.kernels.label_table import LabelTable, bins_of_codes, holds, label_table
+from meaniou.counting.kernels.portable import confusion as portable
 from meaniou.counting.kernels.readers import layout
 from meaniou.counting.kernels.spec import CountSpec
-
-NAME = "cuda"
 
 SCORES_TILE, RUNS_TILE, ARGMAX_TILE = 512, 1024, 512
 RUNS_WARPS = 8

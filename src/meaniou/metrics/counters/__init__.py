@@ -1,0 +1,7 @@
+"""The metrics that count: the public classes, each with its settings and its update."""
+
+from meaniou.metrics.counters.iou_curve import BestThreshold, IoUCurve
+from meaniou.metrics.counters.mean_iou import MeanIoU
+from meaniou.metrics.counters.multilabel_mean_iou import MultilabelMeanIoU
+
+__all__ = ["BestThreshold", "IoUCurve", "MeanIoU", "MultilabelMeanIoU"]

@@ -1,0 +1,53 @@
+"""The settings that the metrics of labels that overlap share: names, the form of their states, and their files."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from meaniou._util import as_integer
+from meaniou.counting import why_not
+from meaniou.metrics.checkpoint import SavedSettings
+from meaniou.metrics.state.state_form import StateForm
+from meaniou.settings import MAX_CLASSES, ClassNames, LabelSpace, ThresholdSettings
+
+INPUTS = tuple(field.name for field in fields(ThresholdSettings))
+
+
+def label_space_of(num_labels: int, class_names: ClassNames | None) -> LabelSpace:
+    """The labels and their names; raises ``TypeError`` or ``ValueError``."""
+    number = as_integer("num_labels", num_labels)
+    if not 1 <= number <= MAX_CLASSES:
+        raise ValueError(f"num_labels is {number}; expected 1 to {MAX_CLASSES}.")
+    return LabelSpace(number, class_names=class_names)
+
+
+def refuse_kernel(impl: str) -> None:
+    """Raises ``ValueError`` if a kernel is unknown or cannot run on this machine."""
+    if reason := why_not(impl):
+        raise ValueError(reason)
+
+
+def label_form(labels: LabelSpace, inputs: ThresholdSettings, per_image: bool) -> StateForm:
+    """The form of the states, with the settings on which the counts depend."""
+    settings = {field.name: getattr(inputs, field.name) for field in fields(inputs) if field.compare}
+    number = labels.num_classes
+    shape = (number, 4, inputs.number + 3)
+    return StateForm.of({"num_labels": number, **settings}, shape, 2 * number, per_image)
+
+
+def saved_labels(
+    metric: str,
+    policy: tuple[str, ...],
+    settled: tuple[str, ...],
+    keywords: Callable[[Mapping[str, Any]], dict[str, Any]],
+) -> SavedSettings:
+    """How a metric of labels that overlap is saved."""
+    return SavedSettings(
+        metric=metric,
+        space=("num_labels", "class_names"),
+        policy=policy,
+        inputs=INPUTS,
+        settled=("num_labels", "class_names", "ignore_index", "inclusive", "validate_args", *settled),
+        values=lambda of: {"num_labels": of.label_space.num_classes, "class_names": of.label_space.class_names},
+        keywords=keywords,
+    )
