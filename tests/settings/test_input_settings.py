@@ -2,10 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
+import torch
 from support import assert_sentence
 
-from meaniou.settings.input_settings import InputSettings
+from meaniou.settings.input_settings import InputSettings, ThresholdSettings, label_thresholds, threshold_grid
 
 
 def test_input_settings():
@@ -32,3 +34,76 @@ def test_input_settings_that_are_wrong(settings, kind, parts):
     with pytest.raises(kind) as error:
         InputSettings.of(*settings)
     assert_sentence(error, *parts)
+
+
+def test_threshold_settings():
+    settings = ThresholdSettings.of((0.5,), False, [255, 254], True, "auto")
+    assert settings == ThresholdSettings((0.5,), ignore_index=(254, 255))
+    assert settings.number == 1
+    assert ThresholdSettings((0.1, 0.2), per_label=True).number == 1
+    assert ThresholdSettings((0.1, 0.2)).number == 2
+    grid = (-1e300, 0.1, 1 / 3, 7e-320, math.inf)
+    assert tuple(map(float, ThresholdSettings(grid).text.split())) == grid
+    for void in (0, 1, [255, 1]):
+        with pytest.raises(ValueError, match=r"ignore_index holds [01]") as error:
+            ThresholdSettings.of((0.5,), False, void, True, "auto")
+        assert_sentence(error, "255", "classes=")
+
+
+def test_a_threshold_for_all_labels_or_one_for_each():
+    assert label_thresholds(1, 3) == (1.0,)
+    assert label_thresholds(np.float32(0.25), 3) == label_thresholds(torch.tensor(0.25), 3) == (0.25,)
+    for several in ([0.5, 0, 1], (0.5, 0, 1), np.array([0.5, 0, 1]), torch.tensor([0.5, 0, 1])):
+        assert label_thresholds(several, 3) == (0.5, 0.0, 1.0)
+    assert label_thresholds([0.5], 1) == (0.5,)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "kind", "parts"),
+    [
+        ([0.1, 0.2], ValueError, ["holds 2 numbers", "3", "IoUCurve"]),
+        ([], ValueError, ["holds 0 numbers"]),
+        ("0.5", TypeError, ["'0.5'", "number"]),
+        (["a", 0, 0], TypeError, ["'a'"]),
+        (None, TypeError, ["None"]),
+        (math.nan, TypeError, ["nan"]),
+        ([0.1, math.nan, 0.2], TypeError, ["nan"]),
+    ],
+    ids=str,
+)
+def test_thresholds_of_labels_that_are_wrong(threshold, kind, parts):
+    with pytest.raises(kind) as error:
+        label_thresholds(threshold, 3)
+    assert_sentence(error, "threshold", *parts)
+
+
+def test_a_grid_of_thresholds():
+    assert threshold_grid(101) == tuple(k / 100 for k in range(101))
+    assert threshold_grid(2) == (0.0, 1.0)
+    assert threshold_grid(np.int64(3)) == threshold_grid(torch.tensor(3)) == (0.0, 0.5, 1.0)
+    for several in ([0.25], (-3, 0.25), np.array([-3, 0.25]), torch.tensor([-3, 0.25]), range(2), iter([1, 2.5])):
+        assert threshold_grid(several)[-1] in (0.25, 1.0, 2.5)
+    assert threshold_grid(torch.linspace(0, 1, 5)) == (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "kind", "parts"),
+    [
+        (0.5, TypeError, ["0.5", "several"]),
+        (1, ValueError, ["is 1", "2 to 4096"]),
+        (5000, ValueError, ["5000"]),
+        ([], ValueError, ["holds 0 numbers"]),
+        ([k / 5000 for k in range(5000)], ValueError, ["holds 5000 numbers"]),
+        ([0.5, 0.2], ValueError, ["0.5 before 0.2", "sorted"]),
+        ([0.2, 0.5, 0.5], ValueError, ["0.5 twice", "sorted(set(thresholds))"]),
+        ([0.2, math.nan], TypeError, ["nan"]),
+        (True, TypeError, ["True"]),
+        (None, TypeError, ["None"]),
+        ("0.5", TypeError, ["'0'", "number"]),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_grids_that_are_wrong(thresholds, kind, parts):
+    with pytest.raises(kind) as error:
+        threshold_grid(thresholds)
+    assert_sentence(error, "thresholds", *parts)

@@ -45,7 +45,7 @@ def as_tensor(value: Any, name: str) -> Tensor:
         return torch.utils.dlpack.from_dlpack(value)
     if name == "valid" and isinstance(value, Number):
         label = isinstance(value, int) and not isinstance(value, bool)
-        cure = f"To ignore the label {value}, pass ignore_index={value} to MeanIoU." if label else "Leave it out."
+        cure = f"To ignore the label {value}, pass ignore_index={value} to the metric." if label else "Leave it out."
         raise TypeError(f"valid is {kind_of(value)}; expected a bool mask, True where a pixel or image counts. {cure}")
     expected = f"{name} is {kind_of(value)}; expected a tensor, a NumPy array or an object with DLPack."
     raise TypeError(f"{expected} {_cure_of_kind(value, name)}".rstrip())
@@ -98,6 +98,19 @@ def check_tensors(preds: Tensor, target: Tensor, valid: Tensor | None) -> None:
 def shown(side: Tensor) -> str:
     """Dtype and shape of a map, for a message."""
     return f"{str(side.dtype).removeprefix('torch.')} {list(side.shape)}"
+
+
+def check_batch_dimension(shape: torch.Size, least: int) -> None:
+    """Raises ``ValueError`` if maps have fewer dimensions than ``least``, so that they may be one image or several."""
+    if len(shape) >= least:
+        return
+    cure = ""
+    if len(shape) == 2:
+        cure = f", preds[:, None] and target[:, None] (or image_ids=) for {shape[0]} images of {shape[1]} points"
+    raise ValueError(
+        f"target has the shape {list(shape)} and scores are kept for each image; expected a batch dimension. Pass "
+        f"preds[None] and target[None] for one image{cure}, or lists with one map per image."
+    )
 
 
 def are_lists(preds: Maps, target: Maps) -> bool:

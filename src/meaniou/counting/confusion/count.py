@@ -12,7 +12,7 @@ from meaniou.counting.confusion.batch import Batch, map_shape, prepare_batch
 from meaniou.counting.confusion.errors import LabelRangeError
 from meaniou.counting.kernels.readers import preds_reader, target_reader
 from meaniou.counting.kernels.spec import CountSpec
-from meaniou.counting.maps import Maps, are_lists, images_of, naming_image
+from meaniou.counting.maps import Maps, are_lists, check_batch_dimension, images_of, naming_image
 from meaniou.settings import InputSettings, LabelSpace
 
 
@@ -48,7 +48,9 @@ def count_images(
     parts = []
     for batch in _batches(preds, target, valid, space, inputs):
         if batch.image is None:
-            _check_batch_dimension(batch, batched)
+            # Rows of a map without a batch dimension would count as images.
+            planes = {batch.preds_form, batch.target_form} & {"scores", "one-hot"}
+            check_batch_dimension(map_shape(batch.target, batch.target_form), 2 if planes or batched else 3)
         counts, image_counts = _run(ops.count_images, batch, space, inputs)
         total = counts if total is None else total.add_(counts)
         parts.append(image_counts)
@@ -125,18 +127,3 @@ def _run(operator: Any, batch: Batch, space: LabelSpace, inputs: InputSettings) 
         if batch.image is None:
             raise
         raise naming_image(error, batch.image) from None
-
-
-def _check_batch_dimension(batch: Batch, batched: bool) -> None:
-    """Refuses maps without a batch dimension, whose rows would count as images."""
-    classes = {batch.preds_form, batch.target_form} & {"scores", "one-hot"}
-    shape = map_shape(batch.target, batch.target_form)
-    if len(shape) >= (2 if classes or batched else 3):
-        return
-    cure = ""
-    if len(shape) == 2:
-        cure = f", preds[:, None] and target[:, None] (or image_ids=) for {shape[0]} images of {shape[1]} points"
-    raise ValueError(
-        f"target has the shape {list(shape)} and scores are kept for each image; expected a batch dimension. Pass "
-        f"preds[None] and target[None] for one image{cure}, or lists with one map per image."
-    )

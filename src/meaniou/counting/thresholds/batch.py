@@ -18,8 +18,8 @@ class LabelBatch:
     preds: Tensor  # [B, L, *]: floating scores, or labels 0 and 1
     target: Tensor  # [B, L, *]: 0, 1 and void values
     valid: Tensor | None  # bool [B, L, *]
-    arrays: tuple[str, ...] = ()  # the sides that came as NumPy arrays
     image: int | None = None  # index in the list of maps that was passed
+    has_label_dimension: bool = True  # whether a side came with it, which maps of one label need not
 
 
 def prepare_labels(
@@ -42,7 +42,8 @@ def prepare_labels(
         )
     raw = _RawLabels(preds, target, num_labels, arrays, image is not None)
     preds, target = _with_labels(raw)
-    return LabelBatch(preds, target, _valid_mask(valid, preds.shape, raw), arrays, image)
+    has_label_dimension = preds.dim() in (raw.preds.dim(), raw.target.dim())
+    return LabelBatch(preds, target, _valid_mask(valid, preds.shape, raw), image, has_label_dimension)
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,11 @@ def _advice(raw: _RawLabels) -> str:
         return (
             f"expected a target of the same shape, which holds 0 or 1 for each label. If it holds one class per pixel, "
             f"use MeanIoU({labels})"
+        )
+    if labels == 1 and preds.dim() == target.dim() and preds.dim() > 1 and preds.shape[1] == 2 > target.shape[1]:
+        return (
+            "expected one channel. Pass preds[:, 1:] if channel 1 holds probabilities of the label, or use MeanIoU(2) "
+            "for scores of two classes"
         )
     if preds.shape == target.shape:
         if preds.dim() > 2 and preds.shape[-1] == labels:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from meaniou.counting.kernels.image_counts import image_counts_of
 from meaniou.counting.kernels.spec import ThresholdSpec
-from meaniou.counting.maps import Maps, are_lists, images_of, naming_image
+from meaniou.counting.maps import Maps, are_lists, check_batch_dimension, images_of, naming_image
 from meaniou.counting.thresholds import ops
 from meaniou.counting.thresholds.batch import LabelBatch, prepare_labels
 from meaniou.counting.thresholds.errors import LabelValueError
@@ -23,20 +23,25 @@ def count_labels(
     inputs: ThresholdSettings,
     *,
     per_image: bool = False,
+    batched: bool = False,
 ) -> Tensor:
     """Counts of labels that overlap, int64 ``[G, L, 4, T + 3]`` on the device of the batch.
 
     G is the number of images with ``per_image``, else 1. Rows are the ground truth: not set, set, void, outside. Column
     k holds the pixels whose score is above the k lowest thresholds and no other; the last two columns void predictions
-    and predictions outside.
+    and predictions outside. With ``batched``, maps ``[B, N]`` of one label are B images of N points.
 
     Raises:
         TypeError: if an argument is neither a tensor nor an array, or its dtype does not fit.
-        ValueError: if shapes or devices do not match.
+        ValueError: if shapes or devices do not match, or with ``per_image`` a map may be one image or several.
         LabelValueError: with ``validate_args`` and on the CPU, if the ground truth holds a value that is neither 0, 1
             nor void, or a predicted label does where the ground truth is 0 or 1. It is a ``ValueError``.
     """
-    parts = [_run(batch, labels, inputs, per_image) for batch in _batches(preds, target, valid, labels, inputs)]
+    parts = []
+    for batch in _batches(preds, target, valid, labels, inputs):
+        if per_image and batch.image is None and not batch.has_label_dimension:
+            check_batch_dimension(batch.target[:, 0].shape, 2 if batched else 3)
+        parts.append(_run(batch, labels, inputs, per_image))
     if not parts:
         number = 0 if per_image else 1
         return torch.zeros(number, labels.num_classes, 4, inputs.number + 3, dtype=torch.int64, device="cpu")
@@ -85,4 +90,5 @@ def _run(batch: LabelBatch, labels: LabelSpace, inputs: ThresholdSettings, per_i
         counts: Tensor = ops.count_thresholds(batch.preds, batch.target, batch.valid, *spec)
         return counts
     except LabelValueError as error:
-        raise replace(error, name=labels.class_names[error.label], image=batch.image) from None
+        index = error.index if batch.image is None or error.index is None else error.index[1:]
+        raise replace(error, name=labels.class_names[error.label], image=batch.image, index=index) from None

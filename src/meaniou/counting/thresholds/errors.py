@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from meaniou._util import as_options, in_python, quoted
@@ -23,10 +25,10 @@ class LabelValueError(ValueError):
         side: the maps that hold it, ``"preds"`` or ``"target"``.
         label: the number of the first label with such values.
         number: the number of its pixels with such values.
-        index: index of the first such pixel; ``None`` if it was counted on an accelerator.
+        index: index of the first such pixel in the maps; ``None`` if it was counted on an accelerator.
         value: the value at ``index``.
-        cause: ``"binary"`` if the label holds 0 and this value alone, ``"divided"`` for values that were divided by
-            255, ``"fractions"``, or empty.
+        cause: the likely cause: ``"binary"`` if the label holds 0 and this value alone, ``"divided"`` for values that
+            were divided by 255, ``"fractions"``, ``"swapped"`` for fractions beside labels as predictions; or empty.
         name: the name of the label.
         image: index in the list of maps that was passed; ``None`` for a batch.
 
@@ -73,47 +75,51 @@ def explain_value(error: LabelValueError, dialect: Dialect, path: str = "") -> s
 
 def refuse_values(counts: Tensor, names: tuple[str, ...]) -> None:
     """Raises ``LabelValueError`` if counts ``[L, 4, T + 3]`` on the CPU hold values outside, except on void."""
-    for side, numbers in zip(("target", "preds"), _numbers_outside(counts), strict=True):
-        if (label := _first(numbers)) is not None:
-            raise LabelValueError(side, label, int(numbers[label]), name=names[label])
+    for side, numbers in _outside_by_side(counts.numpy()[None]):
+        label = int(numbers.argmax())
+        raise LabelValueError(side, label, int(numbers[label]), name=names[label])
 
 
 def refuse_values_of(counts: Tensor, preds: Tensor, target: Tensor, valid: Tensor | None, spec: ThresholdSpec) -> None:
     """Raises ``LabelValueError`` if maps on the CPU hold values outside; ``counts`` are their counts, of any groups."""
     if not spec.validate or preds.device.type != "cpu":
         return
-    total = counts.sum(0)
-    for side, numbers in zip(("target", "preds"), _numbers_outside(total), strict=True):
-        if (label := _first(numbers)) is None:
-            continue
-        values = (target if side == "target" else preds).detach()[:, label]
-        outside = _outside(values, spec.ignore)
-        for name, other in (("target", target), ("valid", valid)):
-            if other is not None and side != name:  # a prediction on void is not refused
-                outside &= other[:, label] if name == "valid" else _is_flag(other[:, label])
-        place = torch.unravel_index(outside.flatten().nonzero()[0, 0], outside.shape)
-        image, *pixel = (int(i) for i in place)
-        value = values[(image, *pixel)].item()
-        raise LabelValueError(
-            side, label, int(numbers[label]), (image, label, *pixel), value, _cause_of(values, float(value)), str(label)
-        )
+    for side, numbers in _outside_by_side(counts.numpy()):
+        label = int((numbers > 0).argmax())
+        maps = {"preds": preds, "target": target}
+        values = {name: _comparable(part[:, label]) for name, part in maps.items()}
+        outside = _is_outside(values[side], spec.ignore)
+        if side == "preds":  # a prediction on void is not refused
+            outside &= _is_flag(values["target"])
+        if valid is not None:
+            outside &= valid[:, label]
+        image, *pixel = map(int, torch.unravel_index(outside.flatten().nonzero()[0, 0], outside.shape))
+        value = values[side][(image, *pixel)].item()
+        cause = _cause_of(values[side], value, swapped=side == "target" and not preds.is_floating_point())
+        raise LabelValueError(side, label, int(numbers[label]), (image, label, *pixel), value, cause)
 
 
-def _numbers_outside(counts: Tensor) -> tuple[Tensor, Tensor]:
-    """Pixels outside of each label, in the ground truth, and in the prediction where the ground truth is 0 or 1."""
-    return counts[:, 3].sum(-1), counts[:, :2, -1].sum(-1)
+def _outside_by_side(counts: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """The sides with values outside, and their pixels for each label, ``[L]``, from counts ``[G, L, 4, T + 3]``.
+
+    A prediction outside counts where the ground truth is 0 or 1.
+    """
+    for side, part in (("target", counts[:, :, 3]), ("preds", counts[:, :, :2, -1])):
+        if part.any():
+            yield side, part.sum((0, -1))
 
 
-def _first(numbers: Tensor) -> int | None:
-    labels = numbers.nonzero()
-    return int(labels[0, 0]) if len(labels) else None
+def _comparable(values: Tensor) -> Tensor:
+    """The values in a dtype that PyTorch can compare."""
+    values = values.detach()
+    return values.long() if values.dtype in (torch.uint16, torch.uint32) else values
 
 
 def _is_flag(values: Tensor) -> Tensor:
     return (values == 0) | (values == 1)
 
 
-def _outside(values: Tensor, ignore: tuple[int, ...]) -> Tensor:
+def _is_outside(values: Tensor, ignore: tuple[int, ...]) -> Tensor:
     """Whether a value is neither 0, 1 nor void."""
     outside = ~_is_flag(values)
     for value in ignore:
@@ -122,45 +128,47 @@ def _outside(values: Tensor, ignore: tuple[int, ...]) -> Tensor:
     return outside
 
 
-def _cause_of(values: Tensor, value: float) -> str:
+def _cause_of(values: Tensor, value: float, swapped: bool) -> str:
+    """The likely cause of a value outside, a key of the causes in ``LabelValueError``; empty if unknown."""
     if values.is_floating_point() and (cause := cause_of_fractions(values)):
-        return cause
+        return "swapped" if swapped and cause == "fractions" else cause
     return "binary" if bool(((values == 0) | (values == value)).all()) else ""
 
 
 def _fact(error: LabelValueError) -> str:
-    name = "" if error.name in ("", str(error.label)) else f" {quoted(error.name)}"
+    name = "" if error.name in ("", str(error.label)) else f" ({quoted(error.name)})"
     plural = "s" * (error.number != 1)
-    fact = f"holds {error.number:,} pixel{plural} of label {error.label}{name} with a value other than 0, 1 and void"
-    return fact if error.index is None else f"{fact} (the first at index {_place(error)}: {error.value:g})"
+    fact = f"holds {error.number:,} pixel{plural} of label {error.label}{name} that are neither 0, 1 nor void"
+    if error.index is None or error.value is None:
+        return fact
+    return f"{fact} (the first at index {error.index}: {_shown(error.value)})"
 
 
-def _place(error: LabelValueError) -> tuple[int, ...] | None:
-    """The index in the map that the user passed."""
-    return error.index if error.image is None or error.index is None else error.index[1:]
+def _shown(value: float) -> str:
+    """A whole number in full, a fraction with few digits."""
+    return f"{value:.3g}" if isinstance(value, float) and value % 1 else f"{value:.0f}"
 
 
 def _cures(error: LabelValueError, on_disk: bool) -> Iterator[str]:
     """Sentences: one for the likely cause, then the setting that allows the value."""
     side, value = error.side, error.value
+    correct = "correct the file" if on_disk else "correct the data (validate_args=False skips this check)"
+    if value is None:
+        yield f"Pass {{ignore_index:}} with all void values, or {correct}."
+        return
     if error.cause == "divided":
         multiply = "Multiply them by 255 and round" if on_disk else f"Pass ({side} * 255).round()"
         yield f"The values look divided by 255, as by ToTensor. {multiply}."
         return
-    if error.cause == "fractions" or (value is not None and value != value):
-        if side == "target":
-            yield "A ground truth must be 0 or 1. Resize masks only by nearest neighbour, and round soft labels."
-        else:
-            yield "Labels must be 0 or 1."
-        return
-    if value is None:
-        yield "Pass {ignore_index:} with all void values, or correct the data (validate_args=False skips this check)."
+    if value % 1:  # also NaN
+        if error.cause == "swapped":
+            yield "If the two are swapped, pass the prediction first."
+        yield "Labels must be 0 or 1: resize masks only by nearest neighbour, and round soft labels."
         return
     if error.cause == "binary":
-        cure = "store it as 1" if on_disk else f"pass {side} == {value:g}"
-        yield f"If {value:g} says that the label is set, {cure}."
-    if side == "preds" and not on_disk:
-        yield "If these are scores, pass floating ones."
-    correct = "correct the file" if on_disk else "correct the data (validate_args=False turns this check off)"
+        cure = "store it as 1" if on_disk else f"pass {side} == {_shown(value)}"
+        yield f"If {_shown(value)} says that the label is set, {cure}."
+    if side == "preds":
+        yield "If these are scores, " + ("store floating numbers." if on_disk else "pass floating ones.")
     meaning = "marks a void prediction" if side == "preds" else "is void"
-    yield f"If {value:g} {meaning}, pass {{ignore_index:{value:g}}}; otherwise {correct}."
+    yield f"If {_shown(value)} {meaning}, pass {{ignore_index:{_shown(value)}}}; otherwise {correct}."

@@ -159,7 +159,15 @@ class MultilabelMeanIoU(IoUMetric):
         """
         if image_ids is not None and not self.per_image:
             raise ValueError("image_ids needs per_image=True; construct the metric with it, or leave image_ids out.")
-        counts = count_labels(preds, target, valid, self.label_space, self.input_settings, per_image=self.per_image)
+        counts = count_labels(
+            preds,
+            target,
+            valid,
+            self.label_space,
+            self.input_settings,
+            per_image=self.per_image,
+            batched=image_ids is not None,
+        )
         images = None
         if self.per_image:
             images = BatchImages(label_rows(counts), *ids_of(image_ids, len(counts), self.counts.device))

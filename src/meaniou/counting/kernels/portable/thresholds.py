@@ -35,7 +35,7 @@ def count_thresholds(preds: Tensor, target: Tensor, valid: Tensor | None, spec: 
     starts = start.mul_(4 * columns).view(groups, labels, *[1] * (preds.dim() - 2)).expand(images, -1, *preds.shape[2:])
     for block in blocks(preds.shape, CPU_TILE if on_cpu else ACCELERATOR_TILE):
         cell = _rows(target, valid, block, spec).mul_(columns).add_(_columns(preds, block, spec))
-        _add(counts, (cell + starts[block]).view(-1), copies)
+        _add(counts, (cell + starts[block]).reshape(-1), copies)
     return counts.view(groups, labels, 4, columns, copies).sum(-1)
 
 
