@@ -8,7 +8,7 @@ from torch import Tensor
 from torch._subclasses import FakeTensor
 
 from meaniou.metrics.checked.checked_counts import NO_ROWS
-from meaniou.metrics.checked.checked_metric import CheckedMetric, result_dtype
+from meaniou.metrics.checked.checked_metric import CheckedMetric, matplotlib_needed, result_dtype
 from meaniou.metrics.state.atomic import all_or_nothing
 from meaniou.report import ImageTable, Report, build_report, image_table
 from meaniou.scores import ImageAreas, mean_iou, mean_over_images
@@ -106,6 +106,7 @@ class IoUMetric(CheckedMetric):
             policy,
             matrix=checked.matrix,
             pixels=checked.pixels,
+            inputs=self.input_settings,
             class_groups=class_groups,
             protocol=self.protocol,
             images=checked.image_areas(policy) if self.per_image else None,
@@ -201,12 +202,8 @@ class IoUMetric(CheckedMetric):
         Raises:
             ModuleNotFoundError: if matplotlib is not installed.
         """
-        try:
+        with matplotlib_needed():
             return self._plot(val, ax)
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                "plot() needs matplotlib; install it with pip install 'meaniou[plot]'."
-            ) from error
 
     def _image_areas(self) -> ImageAreas:
         """The areas of each image under the metric's policy."""

@@ -6,8 +6,8 @@ from importlib import resources
 from typing import Any
 
 from meaniou._util import Table, percent, span
-from meaniou.plot import colors, matrix_view, notes, overlays
-from meaniou.report import COLUMNS, Report, check_report, class_values, overall_numbers
+from meaniou.plot import colors, matrix_view, overlays
+from meaniou.report import COLUMNS, Report, check_report, class_notes, class_values, extent, overall_numbers
 from meaniou.settings import Color, LabelSpace
 from meaniou.uncertainty import Interval
 
@@ -94,7 +94,7 @@ def html(
         class_header=class_table.header,
         class_rows=rows,
         class_mean=class_table.rows[-1][1:],
-        extent=notes.extent(report),
+        extent=extent(report),
         noted={word for row in rows for word in row["note"].split(", ")},
         tables=tables,
         matrix=view,
@@ -126,7 +126,7 @@ def _cards(report: Report) -> Iterable[dict[str, Any]]:
         intervals = {"mean_iou": report.intervals.mean_iou, "pixel_accuracy": report.intervals.pixel_accuracy}
     for name, (title, value) in overall_numbers(report).items():
         if name != "kappa":
-            lines = [notes.extent(report, fields[name])] if name in fields else []
+            lines = [extent(report, fields[name])] if name in fields else []
             lines += _interval_notes(intervals[name]) if name in intervals else []
             yield {"name": "mean IoU" if name == "mean_iou" else title, "value": percent(value), "notes": lines}
     if report.images:
@@ -145,7 +145,7 @@ def _interval_notes(interval: Interval) -> list[str]:
 
 def _class_rows(report: Report, table: Table, palette: Sequence[Color]) -> Iterable[dict[str, Any]]:
     """The rows of the table except the mean, with the numbers by which they are sorted."""
-    for c, ((name, *texts), note) in enumerate(zip(table.rows[:-1], notes.class_notes(report), strict=True)):
+    for c, ((name, *texts), note) in enumerate(zip(table.rows[:-1], class_notes(report), strict=True)):
         values = class_values(report, c)
         cells = [(text, "" if math.isnan(value) else value) for text, value in zip(texts, values, strict=True)]
         interval = report.intervals.classes[c] if report.intervals else None

@@ -1,5 +1,6 @@
 """Plots of a report, and of the errors in one image, on matplotlib axes."""
 
+from meaniou.plot.curve_plot import Curves, curve, draw_curves
 from meaniou.plot.error_plot import errors
 from meaniou.plot.figures import classes, confusion
 from meaniou.plot.overlays import (
@@ -10,9 +11,12 @@ from meaniou.plot.overlays import (
 
 __all__ = [
     "Classes",
+    "Curves",
     "Light",
     "classes",
     "confusion",
+    "curve",
+    "draw_curves",
     "errors",
     "grey",
 ]

@@ -40,6 +40,19 @@ DARK_PAGE: dict[str, Color] = {
     "on-strong": (0, 0, 0),
 }
 
+# The lines of labels: the muted scheme of the same note, dark and light ones in turn. It is made for up to nine lines.
+LINES: tuple[Color, ...] = (
+    (51, 34, 136),
+    (204, 102, 119),
+    (17, 119, 51),
+    (221, 204, 119),
+    (136, 34, 85),
+    (136, 204, 238),
+    (153, 153, 51),
+    (170, 68, 153),
+    (68, 170, 153),
+)
+
 OF_ALL = {"right": RIGHT, "void prediction": MISSED, "wrong class": WRONG}
 OF_ONE = {"hit": RIGHT, "miss": MISSED, "false alarm": WRONG}
 STRENGTH = {RIGHT: 0.25, MISSED: 0.75, WRONG: 0.75}  # over a photo, which shows through where the prediction is right

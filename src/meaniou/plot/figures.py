@@ -1,25 +1,21 @@
 """Plots of a report on matplotlib axes: the confusion matrix, and the IoU of each class."""
 
 import math
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from meaniou._util import as_integer
 from meaniou.plot import colors, matrix_view
-from meaniou.plot.axes import new_axes
+from meaniou.plot.axes import SMALL, cut_off, edge, new_axes
 from meaniou.plot.colors import css
 from meaniou.plot.matrix_view import READABLE, MatrixView, Normalize
-from meaniou.plot.notes import class_notes, extent
-from meaniou.report import Intervals, Report, check_report
+from meaniou.report import Intervals, Report, check_report, class_notes, extent, nouns_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 NUMBERS = 20  # columns up to which the numbers in the cells can be read
-LONGEST = 60  # characters of a class name
-SMALL = 9  # size of the text in bars and cells, in points
 OF = {"truth": "percent of the ground truth", "prediction": "percent of the prediction", None: "pixels"}
 
 
@@ -29,7 +25,7 @@ def confusion(
     """Draws the confusion matrix, ground truth in rows and prediction in columns, and returns the axes.
 
     Args:
-        report: a report of a metric.
+        report: a report of a metric with a confusion matrix, such as ``MeanIoU``.
         ax: the axes to draw on; those of a new figure by default.
         normalize: ``"truth"`` for shares of each row (the diagonal is the recall), ``"prediction"`` for shares of each
             column (the diagonal is the precision), or ``None`` for pixels. The colour grows with the square root of the
@@ -38,7 +34,8 @@ def confusion(
 
     Raises:
         TypeError: if ``report`` is something else, such as the metric.
-        ValueError: if a setting is unknown or out of range.
+        ValueError: if a setting is unknown or out of range, or the report has no confusion matrix, as of labels that
+            overlap.
         ModuleNotFoundError: if matplotlib is not installed.
 
     Example:
@@ -53,7 +50,7 @@ def confusion(
     check_report(report)
     view = matrix_view.select_classes(report, normalize, most)
     rows, columns = view.values.shape
-    below, beside = _cut_off(view.columns), _cut_off(view.rows)
+    below, beside = cut_off(view.columns), cut_off(view.rows)
     upright = columns > 5 or max(map(len, below)) > 12
     height = 1.3 + 0.08 * max(map(len, below)) * upright + max(2.0, 0.38 * rows)
     ax = new_axes(ax, (min(15.0, 2.2 + 0.08 * max(map(len, beside)) + max(2.5, 0.42 * columns)), min(14.0, height)))
@@ -86,7 +83,7 @@ def confusion(
 
 
 def classes(report: Report, ax: "Axes | None" = None, *, most: int = 40) -> "Axes":
-    """Draws the IoU of each class as a bar, the highest first, and returns the axes.
+    """Draws the IoU of each class or label as a bar, the highest first, and returns the axes.
 
     Intervals are drawn if the report has them. A note beside the bar marks an absent class (neither in the ground truth
     nor in the prediction) and a class that is only predicted, whose IoU is 0.
@@ -111,8 +108,9 @@ def classes(report: Report, ax: "Axes | None" = None, *, most: int = 40) -> "Axe
         ['50.0', '33.3', '0.0 only predicted', 'absent']
     """
     check_report(report)
+    nouns = nouns_of(report)
     if as_integer("most", most) < 1:
-        raise ValueError(f"most is {most}; expected 1 class or more.")
+        raise ValueError(f"most is {most}; expected 1 {nouns.one} or more.")
     defined = [c for c in range(len(report.classes)) if not math.isnan(report.classes[c].iou)]
     undefined = [c for c in range(len(report.classes)) if math.isnan(report.classes[c].iou)]
     bars = sorted(defined, key=lambda c: -report.classes[c].iou)[-most:]
@@ -130,12 +128,12 @@ def classes(report: Report, ax: "Axes | None" = None, *, most: int = 40) -> "Axe
         ax.text(100 * end + 1, i, " ".join(filter(None, (number, notes[c]))), va="center", fontsize=SMALL)
     if not math.isnan(report.mean_iou):
         label = f"mean IoU {100 * report.mean_iou:.2f} {extent(report)}"
-        ax.axvline(100 * report.mean_iou, color=css(colors.INK), linestyle="--", path_effects=_edge(), label=label)
+        ax.axvline(100 * report.mean_iou, color=css(colors.INK), linestyle="--", path_effects=edge(), label=label)
         ax.legend(loc="lower right", fontsize=SMALL)
     _style_classes(ax, [report.classes[c].name for c in rows])
-    parts = [f"the {len(bars)} lowest of {len(defined)} classes"] if len(bars) < len(defined) else []
+    parts = [f"the {len(bars)} lowest of {len(defined)} {nouns.many}"] if len(bars) < len(defined) else []
     parts += [f"{len(undefined)} undefined"] if len(rows) == len(bars) and undefined else []
-    ax.set_title("IoU of each class" + (f" ({', '.join(parts)})" if parts else ""), fontsize=11)
+    ax.set_title(f"IoU of each {nouns.one}" + (f" ({', '.join(parts)})" if parts else ""), fontsize=11)
     return ax
 
 
@@ -165,22 +163,15 @@ def _draw_intervals(ax: "Axes", intervals: Intervals, order: list[int]) -> None:
         interval = intervals.classes[c]
         if not math.isnan(interval.low):
             ends = [100 * interval.low, 100 * interval.high]
-            ax.plot(ends, [i, i], color=css(colors.INK), marker="|", path_effects=_edge(), label=label)
+            ax.plot(ends, [i, i], color=css(colors.INK), marker="|", path_effects=edge(), label=label)
             label = None
     mean = intervals.mean_iou
     if not math.isnan(mean.low):
         ax.axvspan(100 * mean.low, 100 * mean.high, color=css(colors.SOFT), alpha=0.2, linewidth=0, zorder=0)
 
 
-def _edge() -> list[Any]:
-    """A light edge for a dark line, so that it is visible on a bar and beside it."""
-    from matplotlib.patheffects import withStroke
-
-    return [withStroke(linewidth=3.5, foreground="white")]
-
-
 def _style_classes(ax: "Axes", names: list[str]) -> None:
-    ax.set_yticks(range(len(names)), _cut_off(names), parse_math=False)
+    ax.set_yticks(range(len(names)), cut_off(names), parse_math=False)
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xlim(0, 108)  # room for the number of a bar that fills the width
     ax.set_xticks(range(0, 101, 20))
@@ -189,11 +180,6 @@ def _style_classes(ax: "Axes", names: list[str]) -> None:
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.grid(axis="x", color=css(colors.UNDEFINED))
     ax.set_axisbelow(True)
-
-
-def _cut_off(names: Iterable[str]) -> list[str]:
-    """The names, with dots in place of the middle of long ones, which would leave no room for the axes."""
-    return [name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}...{name[3 - LONGEST // 2 :]}" for name in names]
 
 
 def _short(number: int) -> str:

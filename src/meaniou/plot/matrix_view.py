@@ -57,8 +57,13 @@ def select_classes(report: Report, normalize: Normalize | None = "truth", most: 
     then those that they are most often predicted as, then the sum of all others.
 
     Raises:
-        ValueError: if a setting is unknown or out of range.
+        ValueError: if a setting is unknown or out of range, or the report has no confusion matrix.
     """
+    if report.confusions is None:
+        raise ValueError(
+            "The report has no confusion matrix: each label is counted by itself, since labels may overlap. "
+            "plot.classes(report) draws the IoU of each label."
+        )
     if normalize not in ("truth", "prediction", None):
         raise ValueError(f"normalize is {normalize!r}; expected 'truth', 'prediction' or None.")
     if as_integer("most", most) < 1:

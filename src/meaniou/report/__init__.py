@@ -2,8 +2,10 @@
 
 from meaniou.report.build import build_report, pixel_account
 from meaniou.report.comparison import Compared, ComparisonReport
-from meaniou.report.curve import CurveReport, build_curve_report
+from meaniou.report.curve import CurveReport, best_of, build_curve_report, check_curve_report
+from meaniou.report.forms import class_values, overall_numbers
 from meaniou.report.images import WORST, ImageTable, columns_of, image_table
+from meaniou.report.notes import LABELS, Nouns, class_notes, classes_in_mean, extent, nouns_of
 from meaniou.report.records import (
     COLUMNS,
     ClassReport,
@@ -12,10 +14,11 @@ from meaniou.report.records import (
     ImagesReport,
     Intervals,
 )
-from meaniou.report.report import Report, check_report, class_values, classes_in_mean, overall_numbers
+from meaniou.report.report import Report, check_report
 
 __all__ = [
     "COLUMNS",
+    "LABELS",
     "WORST",
     "ClassReport",
     "Compared",
@@ -26,14 +29,20 @@ __all__ = [
     "ImageTable",
     "ImagesReport",
     "Intervals",
+    "Nouns",
     "Report",
+    "best_of",
     "build_curve_report",
     "build_report",
+    "check_curve_report",
     "check_report",
+    "class_notes",
     "class_values",
     "classes_in_mean",
     "columns_of",
+    "extent",
     "image_table",
+    "nouns_of",
     "overall_numbers",
     "pixel_account",
 ]

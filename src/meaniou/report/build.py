@@ -37,7 +37,7 @@ from meaniou.scores import (
     weighted_iou,
     without_ignored,
 )
-from meaniou.settings import Groups, LabelSpace, Policy, resolve_class_groups
+from meaniou.settings import Groups, InputSettings, LabelSpace, Policy, ThresholdSettings, resolve_class_groups
 from meaniou.uncertainty import Resampling, bootstrap
 
 TOP = 10  # confusions in a report
@@ -51,12 +51,13 @@ def build_report(
     *,
     matrix: Ints | None,
     pixels: dict[str, int],
+    inputs: InputSettings | ThresholdSettings | None = None,
     class_groups: Groups | None = None,
     protocol: Protocol | None = None,
     images: ImageAreas | None = None,
     resampling: Resampling | None = None,
 ) -> Report:
-    """The report of counts and their areas; ``MeanIoU.report`` calls it.
+    """The report of counts and their areas; ``MeanIoU.report`` and ``MultilabelMeanIoU.report`` call it.
 
     Args:
         counts: the counts, for ``Report.counts``.
@@ -65,6 +66,7 @@ def build_report(
         policy: the rules.
         matrix: the confusion matrix ``[C + 2, C + 2]``; without it kappa, merged IoU and confusions are undefined.
         pixels: the numbers for ``Report.pixels``.
+        inputs: the settings of counting; a ``ThresholdSettings`` makes it a report of labels.
         class_groups: groups of classes; by default those of the label space.
         protocol: the protocol of the metric, some of whose rules may be changed.
         images: the areas of each image, with ``per_image``.
@@ -90,7 +92,7 @@ def build_report(
         harmonic_mean=harmonic_mean(*group_means) if len(groups) == 2 else math.nan,
         confusions=None if matrix is None else confusion_records(matrix, areas, space, policy),
         pixels=pixels,
-        rules=rules_of(space, policy, protocol),
+        rules=rules_of(space, policy, protocol, inputs),
         counts=counts.copy(),
         images=None if images is None else images_report(images, space, policy),
         intervals=None if images is None or resampling is None else intervals_of(images, policy, resampling),
@@ -154,14 +156,31 @@ def pixel_account(matrix: Ints) -> dict[str, int]:
     }
 
 
-def rules_of(space: LabelSpace, policy: Policy, protocol: Protocol | None) -> dict[str, Any]:
+def label_accounts(counts: Ints) -> tuple[dict[str, int], ...]:
+    """The pixels of each label by their kind, from counts ``[L, 4, T + 3]`` of labels that overlap."""
+    by_truth = np.concatenate([counts[..., :-2].sum(-1, keepdims=True), counts[..., -2:]], -1)
+    return tuple(map(pixel_account, by_truth))
+
+
+def rules_of(
+    space: LabelSpace, policy: Policy, protocol: Protocol | None, inputs: InputSettings | ThresholdSettings | None
+) -> dict[str, Any]:
     """The settings of a report, with the protocol and the rules of it that were changed."""
-    rules = {"num_classes": space.num_classes, "ignore_index": list(space.ignore_index)} | vars(policy)
+    rules: dict[str, Any] = {"num_classes": space.num_classes, "ignore_index": list(space.ignore_index)}
+    if isinstance(inputs, ThresholdSettings):
+        threshold = list(inputs.thresholds) if inputs.per_label else inputs.thresholds[0]
+        rules = {"num_labels": space.num_classes, "threshold": threshold, **label_rules(inputs)}
+    rules |= vars(policy)
     for name in ("average", "over", "worst_percent"):  # a report has all kinds of means
         del rules[name]
     if protocol is not None:
         rules |= {"protocol": protocol.name, "changed": protocol.changes(space, policy)}
     return {**rules, "classes": list(policy.classes)}
+
+
+def label_rules(inputs: ThresholdSettings) -> dict[str, Any]:
+    """The settings with which labels were counted, apart from the thresholds."""
+    return {"inclusive": inputs.inclusive, "ignore_index": list(inputs.ignore_index)}
 
 
 def images_report(images: ImageAreas, space: LabelSpace, policy: Policy) -> ImagesReport:

@@ -1,14 +1,16 @@
 """The report of IoU over thresholds: all numbers as a frozen record, and as a table, CSV, JSON or text."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from meaniou._util import EqualByValue, Table, percent, tables
+from meaniou._util import EqualByValue, Table, kind_of, percent, tables
+from meaniou.report.build import label_accounts, label_rules
+from meaniou.report.forms import pixel_cells, pixel_header
 from meaniou.scores import (
     Areas,
     Floats,
@@ -21,14 +23,23 @@ from meaniou.scores import (
     recall,
     under_policy,
 )
-from meaniou.settings import LabelSpace, Policy
+from meaniou.settings import LabelSpace, Policy, ThresholdSettings
 
 CSV_COLUMNS = ("label", "threshold", "iou", "dice", "precision", "recall")
+
+
+def check_curve_report(report: object) -> None:
+    """Raises ``TypeError`` unless ``report`` is a ``CurveReport``; the metric is a common mistake."""
+    if not isinstance(report, CurveReport):
+        raise TypeError(f"report is {kind_of(report)}; expected a CurveReport. Pass the report() of an IoUCurve.")
 
 
 @dataclass(frozen=True, eq=False)
 class CurveReport(EqualByValue):
     """The numbers of labels at each threshold: ratios 0 .. 1, NaN where undefined.
+
+    ``print(report)`` shows the best thresholds and an account of the pixels as tables; ``to_csv`` and the like have the
+    numbers at all thresholds.
 
     Attributes:
         names: name of each label.
@@ -38,10 +49,24 @@ class CurveReport(EqualByValue):
         best: the threshold with the highest IoU and that IoU, of each label; the lowest of equal ones.
         best_common: the threshold for all labels with the highest mean IoU, and that mean.
         area: the mean IoU over the thresholds at which it is defined, of each label.
-        pixels: number of pixels ``seen``, ``counted``, ``void``, ``void_preds`` and ``outside``, summed over labels.
+        pixels: number of pixels ``seen``, and of these ``counted``, ``void``, ``void_preds`` (void predictions on valid
+            pixels) and ``outside``; a label accounts for every pixel, and the numbers are sums over labels.
+        label_pixels: the same numbers of each label.
+        rules: the settings of the report.
         counts: int64 ``[L, 4, T + 3]`` over all ranks. Rows are the ground truth: not set, set, void, outside. Column k
             holds the pixels above k thresholds; the last two void predictions and predictions outside. Not in
             ``to_dict``.
+
+    Example:
+        >>> import torch
+        >>> from meaniou import IoUCurve
+        >>> curve = IoUCurve(thresholds=[0.2, 0.5, 0.8], class_names=["crack"])
+        >>> curve.update(torch.tensor([[0.1, 0.3, 0.6, 0.9]]), torch.tensor([[0, 0, 1, 1]]))
+        >>> report = curve.report()
+        >>> report.headline()
+        'highest IoU: 100.00 % at the threshold 0.5'
+        >>> report.iou[:, 0].round(2).tolist(), report.best, report.best_common
+        ([0.67, 1.0, 0.5], ((0.5, 1.0),), (0.5, 1.0))
     """
 
     names: tuple[str, ...]
@@ -55,6 +80,8 @@ class CurveReport(EqualByValue):
     best_common: tuple[float, float]
     area: tuple[float, ...]
     pixels: dict[str, int]
+    label_pixels: tuple[dict[str, int], ...]
+    rules: dict[str, Any]
     counts: NDArray[np.int64] = field(repr=False)
 
     def rows(self) -> Iterator[tuple[str, float, float, float, float, float]]:
@@ -67,6 +94,36 @@ class CurveReport(EqualByValue):
     def to_csv(self) -> str:
         """CSV text with a row for each label and threshold: unrounded ratios, empty for NaN."""
         return tables.as_csv(CSV_COLUMNS, self.rows())
+
+    def to_pandas(self) -> Any:
+        """A ``pandas.DataFrame`` with the columns of the CSV.
+
+        Raises:
+            ModuleNotFoundError: if pandas is not installed.
+        """
+        import pandas
+
+        return pandas.DataFrame(self.rows(), columns=CSV_COLUMNS)
+
+    def scalars(self, prefix: str = "") -> dict[str, float]:
+        """A flat dict for a logger, such as ``{"val/best_iou/road": 0.58}``, with NaN where undefined.
+
+        It holds ``best_threshold/<label>``, ``best_iou/<label>`` and ``area/<label>`` for each label, and the best
+        threshold for all labels as ``best_common_threshold`` and ``best_common_iou``. The names are the same on every
+        rank and in every epoch.
+
+        Example:
+            >>> import torch
+            >>> from meaniou import IoUCurve
+            >>> curve = IoUCurve(thresholds=[0.2, 0.5], class_names=["crack"])
+            >>> curve.update(torch.tensor([[0.1, 0.3, 0.6]]), torch.tensor([[0, 0, 1]]))
+            >>> curve.report().scalars()["best_threshold/crack"]
+            0.5
+        """
+        values = dict(zip(("best_common_threshold", "best_common_iou"), self.best_common, strict=True))
+        for name, (threshold, iou), area in zip(self.names, self.best, self.area, strict=True):
+            values |= {f"best_threshold/{name}": threshold, f"best_iou/{name}": iou, f"area/{name}": area}
+        return {prefix + name: value for name, value in values.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """The report as nested dicts and lists: unrounded ratios, ``None`` for NaN; ratios are lists per label."""
@@ -82,16 +139,23 @@ class CurveReport(EqualByValue):
         return tables.as_json(self.to_dict())
 
     def to_markdown(self) -> str:
-        """The best thresholds in GitHub's Markdown: percent with two decimals, ``-`` for NaN."""
-        return tables.markdown([self.table()], self.headline())
+        """The tables in GitHub's Markdown: percent with two decimals, ``-`` for NaN."""
+        return tables.markdown(self.tables(), self.headline())
 
     def to_latex(self) -> str:
-        """The best thresholds as a LaTeX ``tabular``: percent with two decimals, ``-`` for NaN."""
-        return tables.latex([self.table()], self.headline())
+        """A LaTeX ``tabular`` for each table: percent with two decimals, ``-`` for NaN."""
+        return tables.latex(self.tables(), self.headline())
 
     def __str__(self) -> str:
-        """The best threshold of each label and its numbers: percent with two decimals, ``-`` for NaN."""
-        return tables.text([self.table()], self.headline())
+        """Text tables: percent with two decimals, ``-`` for NaN."""
+        return tables.text(self.tables(), self.headline())
+
+    def tables(self) -> Iterator[Table]:
+        """The tables that the text forms show: the best thresholds, and the account of the pixels of each label."""
+        yield self.table()
+        header = ("label", *pixel_header(self.pixels))
+        rows = [(name, *pixel_cells(of)) for name, of in zip(self.names, self.label_pixels, strict=True)]
+        yield Table(header, tuple(rows))
 
     def table(self) -> Table:
         """The best threshold of each label, and the numbers there."""
@@ -107,12 +171,22 @@ class CurveReport(EqualByValue):
         return Table(header, tuple(rows))
 
     def headline(self) -> str:
-        """The best threshold for all labels and the mean IoU there, in one line."""
+        """The best threshold for all labels and the mean IoU there, in one line.
+
+        It says so if this threshold is the lowest or the highest, as another one beyond it may be better.
+        """
         threshold, iou = self.best_common
         if math.isnan(iou):
             return "no label has an IoU at any threshold"
-        mean_of = "IoU" if len(self.names) == 1 else f"mean IoU over {len(self.names)} labels"
-        return f"highest {mean_of}: {percent(iou)} % at the threshold {threshold:.4g}"
+        mean_of = "IoU" if len(self.names) == 1 else f"mean IoU {self._extent(threshold)}"
+        end = {self.thresholds[-1]: ", the highest", self.thresholds[0]: ", the lowest"}.get(threshold, "")
+        end = f"{end} of {len(self.thresholds)}" if end and len(self.thresholds) > 1 else ""
+        return f"highest {mean_of}: {percent(iou)} % at the threshold {threshold:.4g}{end}"
+
+    def _extent(self, threshold: float) -> str:
+        """How many labels the mean at a threshold is over."""
+        values = self.iou[self.thresholds.index(threshold), self.rules["classes"]]
+        return f"over {np.count_nonzero(~np.isnan(values))} of {len(self.names)} labels"
 
 
 def build_curve_report(
@@ -121,10 +195,14 @@ def build_curve_report(
     labels: LabelSpace,
     policy: Policy,
     *,
-    thresholds: tuple[float, ...],
+    inputs: ThresholdSettings,
     pixels: dict[str, int],
 ) -> CurveReport:
     """The report of the areas of labels at each threshold, ``[T, L]``."""
+    thresholds = inputs.thresholds
+    rules = {"num_labels": labels.num_classes, **label_rules(inputs), **vars(policy), "classes": list(policy.classes)}
+    for name in ("over", "worst_percent"):  # a curve is that of the dataset
+        del rules[name]
     iou, means = class_iou(areas, policy), mean_iou(areas, policy)
     return CurveReport(
         labels.class_names,
@@ -134,15 +212,17 @@ def build_curve_report(
         precision(areas),
         recall(areas),
         means,
-        tuple(_best(of_label, thresholds) for of_label in iou.T),
-        _best(means, thresholds),
+        tuple(best_of(of_label, thresholds) for of_label in iou.T),
+        best_of(means, thresholds),
         tuple(mean(iou, axis=0).tolist()),
         pixels,
+        label_accounts(counts),
+        rules,
         counts.copy(),
     )
 
 
-def _best(values: Floats, thresholds: tuple[float, ...]) -> tuple[float, float]:
+def best_of(values: Floats, thresholds: Sequence[float]) -> tuple[float, float]:
     """The first threshold with the highest value, and that value; NaN if none is defined."""
     if np.isnan(values).all():
         return math.nan, math.nan

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from meaniou._util import EqualByValue, Table, percent, tables
+from meaniou.report.notes import CLASSES, LABELS
 from meaniou.scores import Floats, ImageAreas, image_iou, image_means
 from meaniou.settings import LabelSpace, Policy
 
@@ -24,7 +25,8 @@ class ImageTable(EqualByValue):
         images: name of each image, or its id where it has no name.
         mean_iou: mean over the classes in the image, a ratio 0 .. 1; NaN without a valid pixel.
         iou: IoU of each class in each image, float64 ``[N, C]``; NaN where undefined, such as an absent class.
-        names: class names.
+        names: names of the classes, or of the labels of ``MultilabelMeanIoU``.
+        nouns: what they are, ``("class", "classes")`` or ``("label", "labels")``.
 
     Example:
         >>> import torch
@@ -41,6 +43,7 @@ class ImageTable(EqualByValue):
     mean_iou: tuple[float, ...]
     iou: Floats
     names: tuple[str, ...]
+    nouns: tuple[str, str] = CLASSES
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -52,7 +55,9 @@ class ImageTable(EqualByValue):
             ValueError: if a class has the name of another column.
         """
         rows = zip(self.images, self.mean_iou, self.iou.tolist(), strict=True)
-        return tables.as_csv(("image", *columns_of(self.names)), ([i, value, *iou] for i, value, iou in rows))
+        return tables.as_csv(
+            ("image", *columns_of(self.names, self.nouns[0])), ([i, value, *iou] for i, value, iou in rows)
+        )
 
     def to_pandas(self) -> Any:
         """A ``pandas.DataFrame`` with the same columns and ``image`` as index.
@@ -63,7 +68,7 @@ class ImageTable(EqualByValue):
         """
         import pandas
 
-        columns = dict(zip(columns_of(self.names), (self.mean_iou, *self.iou.T), strict=True))
+        columns = dict(zip(columns_of(self.names, self.nouns[0]), (self.mean_iou, *self.iou.T), strict=True))
         return pandas.DataFrame(columns, index=pandas.Index(self.images, name="image"))
 
     def __str__(self) -> str:
@@ -76,21 +81,22 @@ class ImageTable(EqualByValue):
         for image, value, of_class in list(zip(self.images, self.mean_iou, self.iou, strict=True))[:number]:
             low = [c for c in np.argsort(of_class, kind="stable")[:3] if not math.isnan(of_class[c])]
             rows.append((str(image), ", ".join(f"{self.names[c]} {percent(of_class[c])}" for c in low), percent(value)))
-        return tables.text([Table(("image", "worst classes", "mIoU"), tuple(rows), words=2)])
+        return tables.text([Table(("image", f"worst {self.nouns[1]}", "mIoU"), tuple(rows), words=2)])
 
 
-def columns_of(names: Sequence[str]) -> tuple[str, ...]:
+def columns_of(names: Sequence[str], noun: str = CLASSES.one) -> tuple[str, ...]:
     """The columns of the image table after ``image``; raises ``ValueError`` if a class is named like one of them."""
     if taken := [name for name in ("image", "mean_iou") if name in names]:
-        raise ValueError(f"A class is named {taken[0]!r}, which is a column of the image table; rename the class.")
+        raise ValueError(f"A {noun} is named {taken[0]!r}, which is a column of the image table; rename the {noun}.")
     return "mean_iou", *names
 
 
 def image_table(images: ImageAreas, space: LabelSpace, policy: Policy) -> ImageTable:
     """The table of all images."""
+    nouns = CLASSES if images.areas.unset is None else LABELS
     iou = image_iou(images.areas, policy)
     means = image_means(iou, policy)
     order = np.argsort(means, kind="stable")
     ids = (images.ids if images.numbers is None else images.numbers)[order].tolist()
     names = tuple(images.names.get(i, i) for i in ids)
-    return ImageTable(tuple(ids), names, tuple(means[order].tolist()), iou[order], space.class_names)
+    return ImageTable(tuple(ids), names, tuple(means[order].tolist()), iou[order], space.class_names, nouns)

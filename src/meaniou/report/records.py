@@ -39,10 +39,10 @@ class Column:
 
 @dataclass(frozen=True, eq=False)
 class ClassReport(EqualByValue):
-    """The numbers of one class.
+    """The numbers of one class, or of one label of several that overlap.
 
     Attributes:
-        name: class name.
+        name: name of the class or label.
         iou: intersection over union, a ratio 0 .. 1 as the next three; NaN where undefined.
         dice: Dice coefficient (F1).
         precision: share of the predicted pixels that are right; NaN for a class that is never predicted.
@@ -67,13 +67,14 @@ COLUMNS: dict[str, Column] = {part.name: part.metadata["column"] for part in fie
 
 @dataclass(frozen=True, eq=False)
 class GroupReport(EqualByValue):
-    """The numbers of a group of classes.
+    """The numbers of a group of classes or labels.
 
     Attributes:
         name: name of the group.
         classes: names of its classes.
         mean_iou: mean IoU of its classes, a ratio 0 .. 1; NaN where undefined.
-        merged_iou: IoU of the group as a single class, so that confusions inside it count as right.
+        merged_iou: IoU of the group as a single class, so that confusions inside it count as right; NaN for
+            labels that overlap.
     """
 
     name: str

@@ -1,6 +1,8 @@
 """The base class of the metrics: settings, checked counts of all ranks, and files."""
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from typing import Any, ClassVar, Self
 
@@ -148,3 +150,12 @@ def warn_of(*several: CheckedCounts) -> None:
     """Warns of each doubt once, also if several metrics have it."""
     for doubt in {str(doubt): doubt for checked in several for doubt in checked.doubts}.values():
         warn(doubt)
+
+
+@contextmanager
+def matplotlib_needed() -> Iterator[None]:
+    """Says how to install matplotlib if ``plot`` of a metric lacks it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("plot() needs matplotlib; install it with pip install 'meaniou[plot]'.") from error

@@ -1,6 +1,6 @@
 """Warnings about counts that are possible, but typical of a common mistake."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
@@ -21,6 +21,35 @@ def suspicious_counts(counts: Tensor, space: LabelSpace, policy: Policy) -> Iter
     for sentence in sentences:
         if sentence:
             yield Doubt(sentence)
+
+
+def undivided_scores(counts: Tensor, thresholds: Sequence[float]) -> Iterator[Doubt]:
+    """The warning that no threshold divides the scores of a label, from counts ``[L, 4, T + 3]`` on the CPU.
+
+    There is none if every label is right at every threshold, as where a label is set nowhere and no score is high.
+    """
+    scores = counts[:, :2, :-2]  # those of valid pixels, by the number of thresholds below
+    number = int(scores.sum())
+    divided = bool((scores.any(1).sum(-1) > 1).any())
+    right = not (scores[:, 1, 0].any() or scores[:, 0, -1].any() or scores[..., 1:-1].any())
+    if number <= MANY or divided or right:
+        return
+    if not scores[..., 1:].any():
+        sentence = (
+            f"None of the {number:,} scores is above the lowest threshold, {thresholds[0]:g}, so nothing is predicted."
+        )
+    elif not scores[..., :-1].any():
+        sentence = (
+            f"None of the {number:,} scores is below the highest threshold, {thresholds[-1]:g}, so every pixel is "
+            "predicted at every threshold."
+        )
+    else:
+        sentence = "No threshold lies between the scores of any label, so each predicts all pixels of a label or none."
+    thresholds_cure = "thresholds within the range of the scores"
+    yield Doubt(
+        f"{sentence} If the scores are logits, pass torch.sigmoid(preds); otherwise pass {thresholds_cure}.",
+        on_command_line=f"{sentence} If the scores are logits, store probabilities; otherwise pass {thresholds_cure}.",
+    )
 
 
 def _class_numbers_in_truth(counts: Tensor, space: LabelSpace) -> str:

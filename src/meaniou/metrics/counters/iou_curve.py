@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 from torch._subclasses import FakeTensor
 
+from meaniou import plot
 from meaniou.counting import Maps, count_labels, label_rows, refuse_values
 from meaniou.metrics.checked.checked_counts import CheckedCurves
-from meaniou.metrics.checked.checked_metric import CheckedMetric, result_dtype
+from meaniou.metrics.checked.checked_metric import CheckedMetric, matplotlib_needed, result_dtype
+from meaniou.metrics.checked.diagnostics import undivided_scores
 from meaniou.metrics.checkpoint import SavedSettings
 from meaniou.metrics.counters.labels import label_form, label_space_of, refuse_kernel, saved_labels
 from meaniou.metrics.state.atomic import all_or_nothing
@@ -213,6 +215,25 @@ class IoUCurve(CheckedMetric):
         """
         return self._report()
 
+    def plot(self, val: tuple[Tensor, Tensor] | None = None, ax: Any = None) -> Any:
+        """Plots the IoU of each label over the thresholds on ``ax``, and returns ``(figure, axes)``.
+
+        It is ``meaniou.plot.curve`` of the report, or of ``val``, a value of ``compute`` or ``forward``. Of ``val`` the
+        mean over labels is drawn only with ``average="macro"``; other means need the counts. Without ``val``, every
+        rank of a process group must call it.
+
+        Raises:
+            TypeError, ValueError: if ``val`` is no value of this metric.
+            ModuleNotFoundError: if matplotlib is not installed.
+        """
+        with matplotlib_needed():
+            if val is None:
+                axes = plot.curve(self.report(), ax)
+            else:
+                names, number = self.label_space.class_names, self.input_settings.number
+                axes = plot.draw_curves(plot.Curves.of_value(val, names, number, self.policy), ax)
+        return axes.figure, axes
+
     def extra_repr(self) -> str:
         """The settings that ``repr`` shows: the main ones, and all others that differ from their default."""
         inputs = self.input_settings
@@ -233,13 +254,15 @@ class IoUCurve(CheckedMetric):
             checked.areas(self.policy),
             self.label_space,
             self.policy,
-            thresholds=self.input_settings.thresholds,
+            inputs=self.input_settings,
             pixels=checked.pixels,
         )
 
     def _doubts(self, counts: Tensor) -> list[str | Warning]:
         refuse_values(counts, self.label_space.class_names)
-        return []
+        if self._holds_batch:  # what is suspicious in a dataset may be normal in one batch
+            return []
+        return list(undivided_scores(counts, self.input_settings.thresholds))
 
     def _image_counts_of(self, counts: Tensor) -> Tensor:
         return label_rows(counts)  # without counts of images nothing calls it
