@@ -69,9 +69,21 @@ def without_nan(value: Any) -> Any:
 
 
 def as_json(value: Any) -> str:
-    """JSON with ``null`` for NaN; control characters are escaped, so it is safe to print on a terminal."""
-    json_text = json.dumps(without_nan(value), indent=2, ensure_ascii=False, allow_nan=False)
+    """JSON with ``null`` for NaN and ``"inf"`` for infinity, which JSON lacks.
+
+    Control characters are escaped, so it is safe to print on a terminal.
+    """
+    json_text = json.dumps(_finite(without_nan(value)), indent=2, ensure_ascii=False, allow_nan=False)
     return CONTROLS.sub(lambda c: c[0] if c[0] == "\n" else f"\\u{ord(c[0]):04x}", json_text)
+
+
+def _finite(value: Any) -> Any:
+    """The value with ``"inf"`` and ``"-inf"`` for infinite numbers, such as thresholds, at any depth."""
+    if isinstance(value, float) and math.isinf(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list) else value
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

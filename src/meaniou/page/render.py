@@ -1,4 +1,4 @@
-"""The HTML page of a report: one file with all numbers, the confusion matrix and the worst images."""
+"""The HTML page of a report: one file with all numbers, the confusion matrix if there is one, and the worst images."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,7 +7,18 @@ from typing import Any
 
 from meaniou._util import Table, percent, span
 from meaniou.plot import colors, matrix_view, overlays
-from meaniou.report import COLUMNS, Report, check_report, class_notes, class_values, extent, overall_numbers
+from meaniou.report import (
+    COLUMNS,
+    LABELS,
+    Nouns,
+    Report,
+    check_report,
+    class_notes,
+    class_values,
+    extent,
+    nouns_of,
+    overall_numbers,
+)
 from meaniou.settings import Color, LabelSpace
 from meaniou.uncertainty import Interval
 
@@ -20,14 +31,14 @@ RULES = {
         "error": "void predictions are errors",
     },
     "present": {
-        "union": "the mean is over classes in the ground truth or the prediction",
-        "target": "the mean is over classes in the ground truth",
+        "union": "the mean is over {many} in the ground truth or the prediction",
+        "target": "the mean is over {many} in the ground truth",
     },
     "absent": {
-        "skip": "absent classes are left out of the mean",
-        "zero": "absent classes count as 0",
-        "one": "absent classes count as 1",
-        "nan": "an absent class makes the mean undefined",
+        "skip": "absent {many} are left out of the mean",
+        "zero": "absent {many} count as 0",
+        "one": "absent {many} count as 1",
+        "nan": "an absent {one} makes the mean undefined",
     },
 }
 
@@ -41,6 +52,8 @@ def html(
     photos: bool = False,
 ) -> str:
     """The report as an HTML page: the text of one file, which needs no network.
+
+    The page of labels that overlap has no confusion matrix.
 
     Args:
         report: a report of a metric.
@@ -65,11 +78,11 @@ def html(
         '<!doctype html>'
     """
     check_report(report)
-    size = len(report.classes)
+    nouns, size = nouns_of(report), len(report.classes)
     if label_space is not None and label_space.num_classes != size:
         raise ValueError(
-            f"label_space has {label_space.num_classes} classes, but the report has {size}; pass the label_space of "
-            "the metric that made the report."
+            f"label_space has {label_space.num_classes} {nouns.many}, but the report has {size}; pass the "
+            "label_space of the metric that made the report."
         )
     from jinja2 import Environment, StrictUndefined
 
@@ -77,13 +90,16 @@ def html(
     template = environment.from_string(
         resources.files("meaniou.page").joinpath("template.html").read_text(encoding="utf-8")
     )
-    view = matrix_view.select_classes(report)
-    wide_matrix = len(view.columns) > NARROW
+    view = None if report.confusions is None else matrix_view.select_classes(report)
+    wide_matrix = view is not None and len(view.columns) > NARROW
+    beside = view is not None and not wide_matrix  # the matrix has a table beside it
     palette = overlays.palette(label_space or LabelSpace(size))
     class_table, *tables = _tables(report)
     rows = list(_class_rows(report, class_table, palette))
     return template.render(
         title=title,
+        nouns=nouns,
+        of_labels=nouns is LABELS,
         mean_iou=percent(report.mean_iou),
         themes=[
             {name: " ".join(map(str, color)) for name, color in page.items()}
@@ -98,11 +114,11 @@ def html(
         noted={word for row in rows for word in row["note"].split(", ")},
         tables=tables,
         matrix=view,
-        matrix_rows=list(_matrix_rows(view)),
+        matrix_rows=[] if view is None else list(_matrix_rows(view)),
         scale=[{"text": f"{100 * share:g} %", "strength": _strength(share)} for share in colors.SCALE],
         full_ink=round(100 * colors.FULL_INK),
         wide_matrix=wide_matrix,
-        pixels_alone=(len(tables) + (not wide_matrix)) % 2 == 0,
+        pixels_alone=(len(tables) + beside) % 2 == 0,
         account=list(_account(report)),
         seen=f"{report.pixels['seen']:,}",
         worst=[(name, percent(value), pictures) for name, value, pictures in worst],
@@ -113,9 +129,24 @@ def html(
 
 
 def _rules(report: Report) -> str:
+    nouns = nouns_of(report)
     void = ", ".join(map(str, report.rules["ignore_index"])) or "none"
-    words = [words[report.rules[name]] for name, words in RULES.items()]
-    return "; ".join(filter(None, [f"{len(report.classes)} classes", f"void ids: {void}", *words, report.footer()]))
+    number = len(report.classes)
+    first = [f"{number} {nouns.of(number)}", f"void {'values' if nouns is LABELS else 'ids'}: {void}"]
+    if nouns is LABELS:
+        first.insert(1, _threshold_rule(report))
+    words = [words[report.rules[name]].format(**nouns._asdict()) for name, words in RULES.items()]
+    return "; ".join(filter(None, [*first, *words, report.footer()]))
+
+
+def _threshold_rule(report: Report) -> str:
+    """Which scores set a label; of different thresholds the lowest and the highest."""
+    threshold, above = report.rules["threshold"], "at or above" if report.rules["inclusive"] else "above"
+    if isinstance(threshold, float):
+        return f"a label is set where its score is {above} {threshold:g}"
+    return (
+        f"each label is set where its score is {above} a threshold of its own, {min(threshold):g} to {max(threshold):g}"
+    )
 
 
 def _cards(report: Report) -> Iterable[dict[str, Any]]:
@@ -127,7 +158,7 @@ def _cards(report: Report) -> Iterable[dict[str, Any]]:
     for name, (title, value) in overall_numbers(report).items():
         if name != "kappa":
             lines = [extent(report, fields[name])] if name in fields else []
-            lines += _interval_notes(intervals[name]) if name in intervals else []
+            lines += _interval_notes(intervals[name], nouns_of(report)) if name in intervals else []
             yield {"name": "mean IoU" if name == "mean_iou" else title, "value": percent(value), "notes": lines}
     if report.images:
         images = f"{report.images.number:,} images"
@@ -136,10 +167,10 @@ def _cards(report: Report) -> Iterable[dict[str, Any]]:
         yield {"name": "mean IoU over images", "value": mean, "notes": [images, *skipped]}
 
 
-def _interval_notes(interval: Interval) -> list[str]:
+def _interval_notes(interval: Interval, nouns: Nouns) -> list[str]:
     lines = [f"{100 * interval.confidence:g} % interval {span(interval.low, interval.high)}"]
     if interval.undefined_share:
-        lines.append(f"{percent(interval.undefined_share)} % of the resamples lack a class")
+        lines.append(f"{percent(interval.undefined_share)} % of the resamples lack a {nouns.one}")
     return lines
 
 
@@ -160,7 +191,10 @@ def _tables(report: Report) -> list[Any]:
     """The tables of the classes, and of groups and confusions where there are any, with titles."""
     tables = report.tables()
     shown: list[Any] = [next(tables)]
-    for title, records in (("Groups of classes", report.class_groups), ("Costliest confusions", report.confusions)):
+    for title, records in (
+        (f"Groups of {nouns_of(report).many}", report.class_groups),
+        ("Costliest confusions", report.confusions),
+    ):
         if records:
             table = next(tables)
             shown.append({"title": title, "header": table.header, "rows": table.rows, "words": table.words})
@@ -183,11 +217,15 @@ def _strength(share: float) -> int:
 
 
 def _account(report: Report) -> Iterable[dict[str, Any]]:
-    """Every pixel by what became of it; right and wrong ones are those that are ``counted`` in the report."""
-    seen, right = report.pixels["seen"], sum(c.intersection for c in report.classes)
+    """Every pixel, of labels that of each label, by what became of it; right and wrong ones are those ``counted``."""
+    of_labels = nouns_of(report) is LABELS
+    seen = report.pixels["seen"]
+    right = sum(c.intersection for c in report.classes)
+    if of_labels:  # also where a label is rightly not set
+        right += int(report.counts[:, 0, 0].sum())
     parts = {
         "right": (right, None),
-        "wrong class": (report.pixels["counted"] - right, colors.WRONG),
+        "wrong" if of_labels else "wrong class": (report.pixels["counted"] - right, colors.WRONG),
         "void prediction": (report.pixels["void_preds"], colors.MISSED),
         "void": (report.pixels["void"], colors.VOID),
         "outside": (report.pixels["outside"], colors.OUTSIDE),

@@ -116,7 +116,8 @@ def draw_curves(curves: Curves, ax: "Axes | None" = None, *, most: int = READABL
     ax.grid(color=css(colors.UNDEFINED))
     ax.set_axisbelow(True)
     ax.set_title(title, fontsize=11)
-    legend = ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=SMALL, frameon=False)
+    legend = ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=SMALL, frameon=False, alignment="left")
+    legend.set_title("highest IoU, and its threshold", {"size": SMALL})
     for text in legend.get_texts():
         text.set_parse_math(False)
     return ax
@@ -136,7 +137,7 @@ def _shown(curves: Curves, highest: list[tuple[float, float]], most: int) -> tup
 def _draw_mean(ax: "Axes", thresholds: Floats, mean_iou: Floats) -> None:
     """Draws the mean over labels, and its best threshold as a dashed line."""
     best = best_of(mean_iou, thresholds.tolist())
-    _draw_line(ax, thresholds, mean_iou, "mean", best, color=css(colors.INK), linewidth=2.2)
+    _draw_line(ax, thresholds, mean_iou, "mean", best, color=css(colors.INK), linewidth=2.2, zorder=1.8)
     if math.isfinite(best[0]):
         label = f"best common threshold: {best[0]:.4g}"
         ax.axvline(best[0], color=css(colors.INK), linestyle="--", linewidth=1, label=label, zorder=1.5)
@@ -147,7 +148,7 @@ def _draw_line(ax: "Axes", thresholds: Floats, iou: Floats, name: str, best: tup
     threshold, highest = best
     label = f"{name}: undefined" if math.isnan(highest) else f"{name}: {100 * highest:.1f} at {threshold:.4g}"
     points = np.flatnonzero(_has_point(iou)).tolist()
-    ax.plot(thresholds, 100 * iou, marker=".", markevery=points, label=label, **style)
+    ax.plot(thresholds, 100 * iou, marker="." if points else None, markevery=points, label=label, **style)
     ax.plot([threshold], [100 * highest], marker="o", color=style["color"], path_effects=edge(), zorder=3)
 
 

@@ -151,11 +151,15 @@ class CurveReport(EqualByValue):
         return tables.text(self.tables(), self.headline())
 
     def tables(self) -> Iterator[Table]:
-        """The tables that the text forms show: the best thresholds, and the account of the pixels of each label."""
+        """The tables that the text forms show: the best thresholds, and the account of the pixels of each label.
+
+        If the account of all labels is the same, it is shown once.
+        """
         yield self.table()
-        header = ("label", *pixel_header(self.pixels))
         rows = [(name, *pixel_cells(of)) for name, of in zip(self.names, self.label_pixels, strict=True)]
-        yield Table(header, tuple(rows))
+        if len(rows) > 1 and len({cells[1:] for cells in rows}) == 1:
+            rows = [("each label", *rows[0][1:])]
+        yield Table(("label", *pixel_header(self.pixels)), tuple(rows))
 
     def table(self) -> Table:
         """The best threshold of each label, and the numbers there."""

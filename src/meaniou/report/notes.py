@@ -12,6 +12,10 @@ class Nouns(NamedTuple):
     one: str
     many: str
 
+    def of(self, number: int) -> str:
+        """The noun after a number."""
+        return self.one if number == 1 else self.many
+
 
 CLASSES, LABELS = Nouns("class", "classes"), Nouns("label", "labels")
 
@@ -30,7 +34,7 @@ def classes_in_mean(report: "Report", name: str = "iou") -> tuple[int, int]:
 def extent(report: "Report", name: str = "iou") -> str:
     """How many classes the mean of a number of the classes is over, such as ``over 8 of 9 classes``."""
     defined, number = classes_in_mean(report, name)
-    return f"over {defined} of {number} {nouns_of(report).many}"
+    return f"over {defined} of {number} {nouns_of(report).of(number)}"
 
 
 def class_notes(report: "Report") -> list[str]:
