@@ -13,7 +13,7 @@ import pytest
 import torch
 from support import assert_sentence
 
-from meaniou import LabelSpace, MeanIoU, Resampling, plot, protocols, synthetic
+from meaniou import IoUCurve, LabelSpace, MeanIoU, MultilabelMeanIoU, Resampling, plot, protocols, synthetic
 from meaniou.plot import colors, figures, matrix_view, overlays
 from meaniou.report.report import Report
 
@@ -56,6 +56,26 @@ def two() -> Report:
     return metric.report()
 
 
+LAYERS = ("drivable area", "crossing", "walkway", "stop line", "car park", "divider")  # of a map seen from above
+
+
+def count_labels(metric: IoUCurve | MultilabelMeanIoU, labels: int, absent: tuple[int, ...] = (), **ids: Any) -> Any:
+    """Counts two images whose labels are ever more frequent and better, except for those that are absent."""
+    frequency, gain = torch.linspace(0.1, 0.6, labels)[:, None], torch.linspace(0.5, 3, labels)[:, None]
+    noise = torch.special.ndtri((torch.arange(4000) * 1597 % 4001 + 1) / 4002)  # normal, and in no order
+    target = (torch.arange(4000) * 89 % 4000 < 4000 * frequency).long()
+    scores = torch.sigmoid((2 * target - 1) * gain + noise + gain / 2 - 1.5)
+    target[list(absent)], scores[list(absent)] = 0, scores[list(absent)] * 0.3
+    metric.update(scores.view(labels, 2, 40, 50).transpose(0, 1), target.view(labels, 2, 40, 50).transpose(0, 1), **ids)
+    return metric
+
+
+def layers() -> Report:
+    metric = MultilabelMeanIoU(6, threshold=[0.6] + [0.4] * 5, class_names=LAYERS, per_image=True)
+    count_labels(metric, 6, absent=(1, 3), image_ids=["a", "b"])
+    return metric.report(bootstrap=Resampling(resamples=100))
+
+
 def photo_of(target: Any) -> Any:
     """A photo ``[H, W, 3]`` of a synthetic scene: each class has a grey of its own, darker towards the bottom."""
     greys = np.array([0.45, 0.62, 0.5, 0.36, 0.92, 0.25, 0.72, 0.3, 0.3])
@@ -77,6 +97,11 @@ DRAWN = {
     "confusion-150": lambda: figures.confusion(benchmark("ade20k")),
     "classes-9": lambda: figures.classes(street(bootstrap=Resampling(resamples=100))),
     "classes-150": lambda: figures.classes(benchmark("ade20k")),
+    "classes-labels": lambda: figures.classes(layers()),
+    "curve-6": lambda: plot.curve(
+        count_labels(IoUCurve(6, thresholds=[0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65], class_names=LAYERS), 6).report()
+    ),
+    "curve-40": lambda: plot.curve(count_labels(IoUCurve(40), 40, absent=(3,)).report()),
     "errors": lambda: scene(None),
     "errors-of-one": lambda: scene("car"),
 }
@@ -106,6 +131,8 @@ def test_another_picture_is_not_within_the_tolerance(tmp_path: Path, monkeypatch
         "confusion-9": lambda: figures.confusion(street(), normalize="prediction"),
         "confusion-150": lambda: figures.confusion(benchmark("ade20k"), most=29),
         "classes-9": lambda: figures.classes(street(absent="zero")),
+        "curve-6": lambda: plot.curve(count_labels(IoUCurve(6, class_names=LAYERS), 6).report()),
+        "curve-40": lambda: plot.curve(count_labels(IoUCurve(40), 40, absent=(4,)).report()),
         "errors": lambda: scene("road"),
     }
     for name, draw in others.items():
@@ -144,6 +171,26 @@ def test_words_tell_an_absent_class_from_one_that_is_only_predicted() -> None:
     metric.update(torch.tensor([0, 0]), torch.tensor([0, 1]))
     assert texts_of(figures.classes(metric.report())) == {"0": "50.0", "1": "0.0 never predicted"}
     pyplot.close("all")
+
+
+def test_bars_of_labels_say_labels() -> None:
+    ax = figures.classes(layers())
+    assert ax.get_title() == "IoU of each label"
+    assert texts_of(ax)["stop line"] == "absent"
+    assert texts_of(ax)["crossing"] == "0.0 only predicted" or texts_of(ax)["crossing"] == "absent"
+    assert "over 4 of 6 labels" in ax.get_legend().get_texts()[-1].get_text()
+    assert figures.classes(layers(), most=2).get_title() == "IoU of each label (the 2 lowest of 4 labels, 2 undefined)"
+    with pytest.raises(ValueError, match="expected 1 label or more"):
+        figures.classes(layers(), most=0)
+    pyplot.close("all")
+
+
+def test_labels_have_no_confusion_matrix() -> None:
+    for draw in (plot.confusion, matrix_view.select_classes):
+        with pytest.raises(ValueError, match="no confusion matrix") as error:
+            draw(layers())
+        assert_sentence(error, "plot.classes(report)")
+    assert not pyplot.get_fignums()
 
 
 def test_the_mean_says_over_how_many_classes_it_is() -> None:

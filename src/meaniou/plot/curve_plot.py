@@ -117,7 +117,8 @@ def draw_curves(curves: Curves, ax: "Axes | None" = None, *, most: int = READABL
     ax.set_axisbelow(True)
     ax.set_title(title, fontsize=11)
     legend = ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=SMALL, frameon=False, alignment="left")
-    legend.set_title("highest IoU, and its threshold", {"size": SMALL})
+    legend.set_title("highest IoU, and its threshold")
+    legend.get_title().set_fontsize(SMALL)
     for text in legend.get_texts():
         text.set_parse_math(False)
     return ax

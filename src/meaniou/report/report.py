@@ -16,8 +16,14 @@ from meaniou.report.records import ClassReport, Confusion, GroupReport, ImagesRe
 
 def check_report(report: object) -> None:
     """Raises ``TypeError`` unless ``report`` is a ``Report``; a metric is a common mistake."""
-    if not isinstance(report, Report):
-        raise TypeError(f"report is {kind_of(report)}; expected a Report. Pass metric.report().")
+    if isinstance(report, Report):
+        return
+    from meaniou.report.curve import CurveReport  # which imports this module
+
+    cure = "Pass metric.report()."
+    if isinstance(report, CurveReport):
+        cure = "Pass the report() of a MultilabelMeanIoU, or draw this one with plot.curve(report)."
+    raise TypeError(f"report is {kind_of(report)}; expected a Report. {cure}")
 
 
 def _titled(title: str) -> dict[str, str]:
