@@ -1,6 +1,7 @@
 """Messages about maps: readings of a shape, fractions, masks of 0 and 255, labels out of range."""
 
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from meter import peak_bytes
 from support import assert_same_counts, assert_sentence
 
-from meaniou import LabelSpace, MeanIoU, confusion_matrix, mean_iou, protocols, reference
+from meaniou import IoUCurve, LabelSpace, MeanIoU, MultilabelMeanIoU, confusion_matrix, mean_iou, protocols, reference
 from meaniou._util.dialect import Doubt, as_options, in_python
 from meaniou.counting.confusion.ambiguity import RawBatch, is_one_image, refuse_planes
 from meaniou.counting.confusion.errors import LabelRangeError, explain
@@ -26,6 +27,11 @@ def square(value, dtype=torch.uint8):
     labels = torch.zeros(1, 8, 8, dtype=dtype)
     labels[:, 2:6, 2:6] = value
     return labels
+
+
+def metric_of_the_cure(error):
+    """The metric for labels that overlap that an error advises."""
+    return MultilabelMeanIoU(int(re.search(r"use MultilabelMeanIoU\((\d+)\)", str(error.value))[1]))
 
 
 # Masks of 0 and 255.
@@ -307,17 +313,20 @@ def test_channels_that_overlap_are_not_pooled(kind, floating):
     rng = np.random.default_rng(1)
     target = torch.from_numpy(rng.integers(0, 2, (2, 3, 8, 9)))
     preds = torch.from_numpy(rng.random((2, 3, 8, 9))) if floating else target.flip(0)
-    channel = r"MeanIoU\(2\).*preds\[:, 0\] and target\[:, 0\]"
+    channel = r"MultilabelMeanIoU\(3\).*preds\[:, None\] and target\[:, None\]"
     with pytest.raises(ValueError, match=channel) as error:
         mean_iou(kind(preds), kind(target), 2)
     assert_sentence(error)
-    with pytest.raises(ValueError, match=r"MeanIoU\(2\).*preds\[0\] and target\[0\].*preds\[None\]"):
+    with pytest.raises(ValueError, match=r"MultilabelMeanIoU\(3\).*preds\[None\]") as of_lists:
         mean_iou(list(kind(preds)), list(kind(target)), 2)
+    expected = reference.multilabel_mean_iou(preds.numpy(), target.numpy())
+    assert metric_of_the_cure(error)(kind(preds), kind(target)).item() == pytest.approx(expected, rel=1e-6)
+    assert metric_of_the_cure(of_lists)(list(kind(preds)), list(kind(target))).item() == pytest.approx(expected)
     for num_classes in () if floating else (3, 4):
         with pytest.warns(UserWarning, match=channel):
             mean_iou(kind(preds), kind(target), num_classes)
     if floating:
-        with pytest.raises(ValueError, match=channel), pytest.warns(UserWarning, match=channel):
+        with pytest.raises(ValueError, match=r"MultilabelMeanIoU\(3\)\."), pytest.warns(UserWarning, match=channel):
             mean_iou(kind(preds), kind(target), 3)
     volume = mean_iou(kind(preds)[:, None], kind(target)[:, None], 2)
     assert volume == mean_iou(kind(preds.flatten(1)), kind(target.flatten(1)), 2)
@@ -325,8 +334,10 @@ def test_channels_that_overlap_are_not_pooled(kind, floating):
 
 def test_planes_that_overlap_are_named():
     planes = torch.tensor([[[1, 0], [1, 1], [0, 0]]])
-    with pytest.raises(LabelRangeError, match=r"MeanIoU\(2\)"):
+    with pytest.raises(LabelRangeError, match=r"MultilabelMeanIoU\(3\)") as error:
         mean_iou(planes, planes, 3, input_format="one-hot")
+    other = torch.tensor([[[1, 0], [1, 0], [0, 0]]])
+    assert metric_of_the_cure(error)(other, planes) == 0.75  # the third label is absent
     empty = torch.tensor([[[1, 0], [0, 0], [0, 0]]])
     with pytest.raises(LabelRangeError, match=r"pass valid=\(target != 0\).any\(1\)"):
         mean_iou(empty, empty, 3, input_format="one-hot")
@@ -345,8 +356,9 @@ def test_planes_without_a_prediction_are_not_taken_out_of_the_score():
 @KINDS
 def test_planes_of_a_list_are_named_without_a_batch_dimension(kind):
     planes = kind(torch.tensor([[1, 0], [1, 1], [0, 0]]))
-    with pytest.raises(LabelRangeError, match=r"preds\[0\] and target\[0\]"):
+    with pytest.raises(LabelRangeError, match=r"MultilabelMeanIoU\(3\)") as error:
         mean_iou([planes], [planes], 3, input_format="one-hot")
+    assert metric_of_the_cure(error)([planes], [planes]) == 1
     empty = kind(torch.tensor([[1, 0], [0, 0], [0, 0]]))
     with pytest.raises(LabelRangeError, match=r"valid=\(target != 0\).any\(0\)"):
         mean_iou([empty], [empty], 3, input_format="one-hot")
@@ -543,6 +555,31 @@ def test_words_of_python_and_of_the_command_line():
     assert str(doubt) == "a: Image {a:b} is odd. pass pred_ids='ids'"
     assert doubt.as_options() == "a: Image {a:b} is odd. pass it once"
     assert str(pickle.loads(pickle.dumps(doubt))) == str(doubt)
+
+
+# Labels that overlap.
+
+
+def curve_of(thresholds, labels=1):
+    curve = IoUCurve(labels, thresholds=thresholds)
+    curve.update(torch.tensor([[[0.1, 0.3, 0.6, 0.9]] * labels]), torch.tensor([[[0, 0, 1, 1]] * labels]))
+    return curve
+
+
+def test_a_threshold_that_the_curve_returned_is_one_of_its_thresholds():
+    curve = curve_of([0.2, 0.34, 0.5])
+    best = curve.best()
+    for threshold in (0.34, best.threshold, best.threshold.item(), np.float32(0.34), curve.compute()[1][1]):
+        assert curve.at(threshold) == 1
+    assert curve.at(0.2) == pytest.approx(2 / 3)
+    two = curve_of([0.34, np.nextafter(0.34, 1), 1e300])  # the first two are one number in float32
+    assert two.at(np.nextafter(0.34, 1)) == 1
+    with pytest.raises(ValueError, match=r"0\.3405, which was not counted.* such as 0\.34") as error:
+        curve.at(0.3405)
+    assert_sentence(error)
+    assert curve.at(float(re.search(r"such as ([\d.]+)\.$", str(error.value))[1])) == 1
+    with pytest.raises(TypeError, match="expected a number"):
+        curve_of([0.2, 0.5], labels=2).at(torch.tensor([0.2, 0.5]))
 
 
 # Variants that were met when others tried to break it.

@@ -19,7 +19,13 @@ from meaniou.settings.class_names import (
     read_class_names,
     resolve_class_names,
 )
-from meaniou.settings.input_settings import InputSettings, ThresholdSettings, label_thresholds, threshold_grid
+from meaniou.settings.input_settings import (
+    InputSettings,
+    ThresholdSettings,
+    as_threshold,
+    label_thresholds,
+    threshold_grid,
+)
 from meaniou.settings.label_ids import as_void_ids
 from meaniou.settings.label_space import (
     TRAIN_VOID,
@@ -47,6 +53,7 @@ __all__ = [
     "Present",
     "ThresholdSettings",
     "VoidPreds",
+    "as_threshold",
     "as_void_ids",
     "check_text",
     "label_thresholds",

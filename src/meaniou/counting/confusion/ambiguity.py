@@ -76,8 +76,7 @@ class RawBatch(NamedTuple):
 
     def channels(self) -> str:
         """The cure for labels that overlap, one in each channel."""
-        part = "[0]" if self.of_list else "[:, 0]"
-        return f"For overlapping labels use a MeanIoU(2) per channel: preds{part} and target{part}"
+        return f"For overlapping labels use MultilabelMeanIoU({self.target.shape[1]})"
 
     def with_channel(self) -> str:
         """The expressions that add a channel dimension, the cure for a volume that looks like channels."""

@@ -26,7 +26,8 @@ INSTANCES: dict[str, tuple[Callable[[int], int], Callable[[int], bool]]] = {
 COMMON_INSTANCES = ("& 0xFFFF", "// 1000")  # // 256 is Mapillary's alone; too many plain labels fit it
 MANY_VOID = 6  # beyond this number a message does not list the void ids
 
-# What a map seems to hold: the cure in Python, and the cure for a file. TWO is the place to ask for two classes.
+# What a map seems to hold: the cure in Python, and the cure for a file. TWO is the place to ask for two classes,
+# and CLASSES their number.
 CAUSES = {
     "binary": (
         "If LABEL is the foreground of a binary mask, TWOpass SIDE > 0",
@@ -38,7 +39,7 @@ CAUSES = {
     ),
     "divided": ("The labels look divided by 255, as by ToTensor. Multiply them by 255 and round",) * 2,
     "fractions": ("Labels must be whole numbers",) * 2,
-    "overlap": ("If a pixel can have several labels, use a MeanIoU(2) per channel: preds[:, 0] and target[:, 0]",) * 2,
+    "overlap": ("If a pixel can have several labels, use MultilabelMeanIoU(CLASSES)",) * 2,
     "no class": ("If pixels without a 1 are void, pass valid=(SIDE != 0).any(1)",) * 2,
 }
 # Void predictions count as misses; pixels that are not valid would not count at all.
@@ -192,8 +193,9 @@ def _likely(error: LabelRangeError, on_disk: bool, all_classes: str) -> str:
     if error.cause == "no class" and error.side == "preds":
         return NO_CLASS_PREDICTED
     cure = CAUSES[error.cause][on_disk].replace("SIDE", _operand(error)).replace("LABEL", str(error.label))
+    cure = cure.replace("CLASSES", str(error.num_classes))
     if error.image is not None:  # maps of a list have no batch dimension
-        cure = cure.replace("[:, 0]", "[0]").replace(".any(1)", ".any(0)")
+        cure = cure.replace(".any(1)", ".any(0)")
     return cure.replace("TWO", f"{all_classes or 'set {num_classes:2}'} and " if error.num_classes == 1 else "")
 
 

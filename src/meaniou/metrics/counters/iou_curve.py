@@ -27,6 +27,7 @@ from meaniou.settings import (
     Present,
     ThresholdSettings,
     VoidPreds,
+    as_threshold,
     threshold_grid,
 )
 
@@ -187,16 +188,21 @@ class IoUCurve(CheckedMetric):
     def at(self, threshold: float) -> Tensor:
         """The IoU of each label at a threshold of the grid, ``[L]`` (0-d with one label).
 
+        The threshold may also be one that ``compute`` or ``best`` returned, as a number or a tensor.
+
         Raises:
+            TypeError: if the threshold is no number.
             ValueError: if the threshold is not in the grid, whose nearest one the message names; or as ``compute``.
         """
-        grid = self.input_settings.thresholds
-        if threshold not in grid:
-            nearest = min(grid, key=lambda value: abs(value - float(threshold)))
+        grid, number = self.input_settings.thresholds, as_threshold("threshold", threshold)
+        returned = torch.tensor(grid, dtype=torch.float32, device="cpu").tolist()  # as by ``compute`` and ``best``
+        if number not in grid and number not in returned:
+            nearest = min(grid, key=lambda value: abs(value - number))
             raise ValueError(
-                f"threshold is {threshold!r}, which was not counted; expected one of thresholds, such as {nearest!r}."
+                f"threshold is {number!r}, which was not counted; expected one of thresholds, such as {nearest!r}."
             )
-        return self._of_labels(self._as_result(self._report().iou[grid.index(threshold)]))
+        k = grid.index(number) if number in grid else returned.index(number)
+        return self._of_labels(self._as_result(self._report().iou[k]))
 
     @all_or_nothing
     def report(self) -> CurveReport:
