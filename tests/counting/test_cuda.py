@@ -198,7 +198,7 @@ def test_what_it_does_not_take_is_known_before(cuda, monkeypatch, reason):
     images, rows = cuda.count_images(preds, target, valid, spec)
     assert torch.equal(images, counts)
     assert rows.shape == (2, 4, 19)
-    monkeypatch.setattr("meaniou.counting.confusion.ops.kernel", lambda impl, device: cuda)
+    monkeypatch.setattr("meaniou.counting.dispatch.kernel", lambda impl, device: cuda)
     if forms == ["labels", "labels"] and not target.is_floating_point():
         with pytest.raises(ValueError, match=r"impl='cuda' cannot count .* target \[2, 2, 2, 2\]"):
             confusion_matrix(preds, target, 19, impl="cuda")

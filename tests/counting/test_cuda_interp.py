@@ -255,7 +255,7 @@ def test_ids(rng, monkeypatch, space, version, dtype, case):
 def test_a_wrong_program_is_noticed(rng, monkeypatch):
     preds, target = (random_map(rng, (2, 9, 11), torch.uint8, 19, [255]) for _ in "pt")
     small_gpu(monkeypatch, 19, BALLOTS)
-    monkeypatch.setattr(cuda, "_storable", lambda labels, ignore: ())
+    monkeypatch.setattr(cuda, "storable", lambda labels, ignore: ())
     with pytest.raises(pytest.fail.Exception, match="differ"):
         assert_counted(preds, target, 19, [255])
 

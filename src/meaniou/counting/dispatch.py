@@ -11,11 +11,11 @@ from torch import Tensor
 
 from meaniou._util import warn
 from meaniou.counting.kernels import portable
-from meaniou.counting.kernels.spec import CountSpec, ThresholdSpec
+from meaniou.counting.kernels.spec import CountSpec, Spec, ThresholdSpec
 
 
 class Kernel(typing.Protocol):
-    """The module of a kernel; one with ``why_not`` passes maps that it cannot read to the portable kernel."""
+    """The module of a kernel; one with ``why_not`` or ``why_not_thresholds`` passes maps to the portable kernel."""
 
     NAME: str
 
@@ -101,6 +101,21 @@ def kernel(impl: str, device: torch.device) -> Kernel:
         if _is_installed(NEEDS[name].module):
             warn(f"{reason} The slower portable kernel is used instead.")
     return _import(portable.NAME)
+
+
+def kernel_for(preds: Tensor, target: Tensor, valid: Tensor | None, spec: Spec, reason_of: str) -> Kernel:
+    """The kernel for maps; its optional function ``reason_of`` returns the reason why it cannot count some maps.
+
+    Raises:
+        ValueError: as ``kernel``, and if ``spec.impl`` names a kernel that cannot count these maps.
+    """
+    counter = kernel(spec.impl, preds.device)
+    why = getattr(counter, reason_of, None)
+    if spec.impl != "auto" and why and (reason := why(preds, target, valid, spec)):
+        raise ValueError(
+            f"impl={spec.impl!r} cannot count these maps, since {reason}. Pass impl='auto' or impl='portable'."
+        )
+    return counter
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from meaniou.counting.confusion.errors import refuse_labels
 from meaniou.counting.contents import warn_of_logits
-from meaniou.counting.dispatch import Kernel, kernel
+from meaniou.counting.dispatch import Kernel, kernel_for
 from meaniou.counting.kernels.spec import CountSpec, schema, unpack
 from meaniou.counting.operators import register
 
@@ -38,12 +38,7 @@ def _kernel_for(preds: Tensor, target: Tensor, valid: Tensor | None, spec: Count
         rule = f"class 1 is predicted only above threshold={spec.threshold:g}"
         labels_cure = "integers or input_format='index'"
         warn_of_logits(preds, (spec.threshold,), rule, labels_cure, "For logits pass threshold=0.0")
-    counter = kernel(spec.impl, preds.device)
-    if spec.impl != "auto" and hasattr(counter, "why_not") and (reason := counter.why_not(preds, target, valid, spec)):
-        raise ValueError(
-            f"impl={spec.impl!r} cannot count these maps, since {reason}. Pass impl='auto' or impl='portable'."
-        )
-    return counter
+    return kernel_for(preds, target, valid, spec, "why_not")
 
 
 def _count_fake(preds: Tensor, target: Tensor, valid: Tensor | None, *arguments: Any) -> Tensor:

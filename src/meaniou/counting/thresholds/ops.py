@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from meaniou.counting.contents import warn_of_logits
-from meaniou.counting.dispatch import kernel
+from meaniou.counting.dispatch import kernel_for
 from meaniou.counting.kernels.spec import ThresholdSpec, schema, unpack
 from meaniou.counting.operators import register
 from meaniou.counting.thresholds.errors import refuse_values_of
@@ -22,7 +22,7 @@ def _count(preds: Tensor, target: Tensor, valid: Tensor | None, *arguments: Any)
     spec = unpack(ThresholdSpec, arguments)
     if spec.validate and preds.device.type == "cpu" and preds.is_floating_point():
         _warn_of_logits(preds, spec)
-    counts = kernel(spec.impl, preds.device).count_thresholds(preds, target, valid, spec)
+    counts = kernel_for(preds, target, valid, spec, "why_not_thresholds").count_thresholds(preds, target, valid, spec)
     refuse_values_of(counts, preds, target, valid, spec)
     return counts
 

@@ -122,22 +122,22 @@ class _Job:
         image_counts: Tensor | None,
         gpu: GpuLimits,
     ) -> None:
-        mask = (None, None) if valid is None else (_plain(valid), _strides(valid))
-        self.truth = _Truth(_plain(target), _strides(target), _table(target, spec, spec.target_ids), *mask)
+        mask = (None, None) if valid is None else (plain(valid), _strides(valid))
+        self.truth = _Truth(plain(target), _strides(target), _table(target, spec, spec.target_ids), *mask)
         self.target, self.counts, self.image_counts, self.gpu, self.spec = target, counts, image_counts, gpu, spec
-        self.num_classes, self.bins = spec.num_classes, max(32, _power_of_two(counts.numel()))
+        self.num_classes, self.bins = spec.num_classes, max(32, power_of_two(counts.numel()))
         self.ignored = tuple(i for i in spec.ignore if 0 <= i < self.num_classes)  # the ignored classes
-        self.settings = {"C": self.num_classes, "TARGET_IGNORED": _storable(target, spec.ignore)}
+        self.settings = {"C": self.num_classes, "TARGET_IGNORED": storable(target, spec.ignore)}
 
     def add_labels(self, preds: Tensor, ignore: Sequence[int], ids: str = "") -> None:
         """Counts labels, by histograms if they fit into shared memory, else by runs."""
         strides, table = _strides(preds), _table(preds, self.spec, ids)
-        sides = (_plain(preds), strides, table, *self.truth)
+        sides = (plain(preds), strides, table, *self.truth)
         images = 1 if self.image_counts is None else len(self.target)
-        settings = self.settings | {"PREDS_IGNORED": _storable(preds, ignore)}
+        settings = self.settings | {"PREDS_IGNORED": storable(preds, ignore)}
         # With many bins no registers are left for image counts, masks, strides and tables.
-        plain = self.image_counts is None and strides is None and table is None and self.truth.is_plain
-        if self.bins <= (self.gpu.bins if plain else limits.FEW_BINS):
+        alone = self.image_counts is None and strides is None and table is None and self.truth.is_plain
+        if self.bins <= (self.gpu.bins if alone else limits.FEW_BINS):
             tile, warps = limits.tile(self.bins, preds.element_size() + self.target.element_size())
             number, pixels = self._programs(images, tile, self.gpu.programs(self.bins))
             programs.count_in_histograms[(number * images,)](
@@ -173,7 +173,7 @@ class _Job:
                 scores, *strides, labels, pixels, number, C=self.num_classes, BLOCK=ARGMAX_TILE
             )
         else:
-            width = _power_of_two(self.num_classes)
+            width = power_of_two(self.num_classes)
             tile = max(1, SCORES_LAST // width)
             number, pixels = self._programs(1, tile)
             programs.argmax_scores_last[(number,)](
@@ -208,14 +208,15 @@ def _bins(device: torch.device, table: LabelTable) -> Tensor:
     return bins_of_codes(table, torch.device("cpu")).int().to(device, non_blocking=True)
 
 
-def _plain(labels: Tensor) -> Tensor:
+def plain(labels: Tensor) -> Tensor:
+    """The map as a program reads it: bool as uint8, without gradients."""
     labels = labels.detach()
     return labels.view(torch.uint8) if labels.dtype == torch.bool else labels
 
 
-def _storable(labels: Tensor, ignore: Sequence[int]) -> tuple[int, ...]:
+def storable(labels: Tensor, ignore: Sequence[int]) -> tuple[int, ...]:
     """The ignored ids that the dtype can store; others cannot be compared with its labels."""
-    return tuple(i for i in ignore if holds(_plain(labels).dtype, i))
+    return tuple(i for i in ignore if holds(plain(labels).dtype, i))
 
 
 def _strides(labels: Tensor) -> tuple[int, ...] | None:
@@ -238,5 +239,6 @@ def _axes(labels: Tensor) -> list[tuple[int, int]]:
     return axes
 
 
-def _power_of_two(number: int) -> int:
+def power_of_two(number: int) -> int:
+    """The smallest power of two that is at least a number."""
     return 1 << (number - 1).bit_length()
