@@ -18,7 +18,7 @@ from PIL import Image
 from support import assert_sentence
 from support.command import invoke
 
-from meaniou import MeanIoU, Resampling, protocols, synthetic
+from meaniou import MeanIoU, MultilabelMeanIoU, Resampling, protocols, synthetic
 from meaniou._util.tables import percent
 from meaniou.page import render
 from meaniou.plot import colors, figures, overlays
@@ -81,6 +81,24 @@ def page_of_long_names() -> str:
     made.counts *= 10**10
     report = made.report(bootstrap=True, class_groups={names[0]: [0, 1], "b": [2]})
     return render.html(report, title="z" * 300, worst=[("y" * 200, 0.5, {})])
+
+
+def metric_of_labels(**settings: Any) -> MultilabelMeanIoU:
+    """Three images of labels with void pixels and void predictions; the sea is absent."""
+    rng = np.random.default_rng(1)
+    target = rng.integers(0, 2, (3, 3, 20, 20))
+    scores = 0.3 * target + 0.7 * rng.random(target.shape)
+    target[:, 2], scores[:, 2] = 0, 0
+    target[0, 0, 0], scores[1, 0, 5:9] = 255, np.nan
+    made = MultilabelMeanIoU(3, ignore_index=255, class_names=["road", AWKWARD, "sea"], per_image=True, **settings)
+    made.update(scores, target, image_ids=["a.png", "b.png", "c.png"])
+    return made
+
+
+def page_of_labels() -> str:
+    made = metric_of_labels()
+    report = made.report(bootstrap=Resampling(resamples=50), class_groups={"built": [0, 1], AWKWARD: [2]})
+    return render.html(report, title="Labels", label_space=made.label_space, worst=[("b.png", 0.5, {})])
 
 
 class Cells(html.parser.HTMLParser):
@@ -268,6 +286,53 @@ def test_a_metric_is_no_report(draw: Any) -> None:
         assert_sentence(error, f"report is {shown}", "metric.report()")
 
 
+def test_the_page_of_labels_says_labels_and_has_no_matrix() -> None:
+    made = metric_of_labels()
+    report = made.report(bootstrap=Resampling(resamples=50), class_groups={"built": [0, 1], AWKWARD: [2]})
+    text = page_of_labels()
+    parser = Cells()
+    parser.feed(text)
+    labels, groups, pixels = parser.tables
+    assert labels[0][0] == "label"
+    assert [row[0] for row in labels[1:]] == ["road", AWKWARD, "sea absent", "meanover 2 of 3 labels"]
+    assert [row[1] for row in labels[1:-1]] == [percent(label.iou) for label in report.classes]
+    assert groups[:2] == [["group", "mean IoU"], ["built", percent(report.class_groups[0].mean_iou)]]
+    counts = report.counts
+    right = int(counts[:, 0, 0].sum() + counts[:, 1, 1].sum())
+    assert [row[:2] for row in pixels] == [
+        ["kind", "pixels of all labels"],
+        ["right", f"{right:,}"],
+        ["wrong", f"{int(counts[:, 0, 1].sum() + counts[:, 1, 0].sum()):,}"],
+        ["void prediction", f"{int(counts[:, :2, 2].sum()):,}"],
+        ["void", f"{int(counts[:, 2].sum()):,}"],
+        ["outside", "0"],
+        ["all", "3,600"],
+    ]
+    assert right / (3600 - report.pixels["void"]) == pytest.approx(report.pixel_accuracy, rel=1e-12)
+    shown = re.sub("<[^>]*>", " ", text[text.index("<body>") : text.index("<script>")])
+    assert not re.search("[Cc]lass|[Mm]atrix|[Cc]onfusion|[Kk]appa|merged", shown)
+    assert "<nav" in text
+    assert 'href="#matrix"' not in text
+    assert "point clouds" not in text
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "a label is set where its score is above 0.5"),
+        ({"threshold": 0.25, "inclusive": True}, "a label is set where its score is at or above 0.25"),
+        (
+            {"threshold": [0.5, 0.25, 0.75]},
+            "each label is set where its score is above a threshold of its own, 0.25 to 0.75",
+        ),
+    ],
+)
+def test_the_page_of_labels_has_their_rules(settings: dict[str, Any], words: str) -> None:
+    (line,) = re.findall("</h1>\\s*<p>(.*?)</p>", render.html(metric_of_labels(**settings).report()))
+    assert line.startswith(f"3 labels; {words}; void values: 255; void predictions are misses; ")
+    assert line.endswith("absent labels are left out of the mean.")
+
+
 def test_a_page_without_intervals_images_and_pixels() -> None:
     text = render.html(MeanIoU(2).report())
     assert "Worst images" not in text
@@ -356,10 +421,12 @@ def test_it_sorts_without_a_complaint(browser: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 800, 1400])
-@pytest.mark.parametrize("kind", ["9", *(pytest.param(k, marks=pytest.mark.slow) for k in ("19", "150", "long"))])
+@pytest.mark.parametrize(
+    "kind", ["9", "labels", *(pytest.param(k, marks=pytest.mark.slow) for k in ("19", "150", "long"))]
+)
 def test_it_fits_its_window(browser: Any, tmp_path: Path, width: int, kind: str, scheme: str) -> None:
     pages = {"9": text_of_page, "19": lambda: benchmark_page("cityscapes"), "150": lambda: benchmark_page("ade20k")}
-    text = {**pages, "long": page_of_long_names}[kind]()
+    text = {**pages, "long": page_of_long_names, "labels": page_of_labels}[kind]()
     window, faults = opened(browser, tmp_path / "page.html", text, width, 900, scheme)
     assert window.evaluate("document.documentElement.scrollWidth") <= width
     small = window.evaluate("[...document.querySelectorAll('h1, h2, dd, .sortable td')].map((e) => e.clientWidth)")

@@ -143,7 +143,9 @@ def test_axes_are_drawn_on_and_returned() -> None:
     assert legend_of(ax) == legend_of(axes[0])
 
 
-@pytest.mark.parametrize("val", [torch.rand(4), (torch.rand(2, 4),), [(torch.rand(2, 4), torch.rand(4))] * 2, "curve", 1])
+@pytest.mark.parametrize(
+    "val", [torch.rand(4), (torch.rand(2, 4),), [(torch.rand(2, 4), torch.rand(4))] * 2, "curve", 1]
+)
 def test_another_value_is_refused(val: Any) -> None:
     with pytest.raises(TypeError) as error:
         counted(2, GRID).plot(val)

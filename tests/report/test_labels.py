@@ -129,5 +129,5 @@ def test_image_tables_name_the_worst_labels() -> None:
     assert "worst classes" in str(plain.image_scores())
     named = MultilabelMeanIoU(1, class_names=["image"], per_image=True)
     named.update(torch.tensor([[1.0]]), torch.tensor([[1]]))
-    with pytest.raises(ValueError, match="A label is named 'image'.*rename the label"):
+    with pytest.raises(ValueError, match=r"A label is named 'image'.*rename the label"):
         named.image_scores().to_csv()
