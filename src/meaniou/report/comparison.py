@@ -13,8 +13,8 @@ class Compared(EqualByValue):
     """One number of ``a`` and of ``b``, and their difference.
 
     Attributes:
-        kind: ``"class"``, ``"accuracy"`` or ``"mean"``.
-        name: the class, ``"pixel accuracy"`` or ``"mean IoU"``.
+        kind: ``"class"`` (also for a label), ``"accuracy"`` or ``"mean"``.
+        name: the class or label, ``"pixel accuracy"`` or ``"mean IoU"``.
         a, b: the number of each, a ratio 0 .. 1; NaN where it is undefined.
         difference: ``a - b`` with its paired interval.
     """
