@@ -222,6 +222,13 @@ def test_dtypes_are_read_by_value(dtype):
         assert_same_counts(counts(target, preds, 2, ignore_index), np.transpose(want))
 
 
+@pytest.mark.parametrize(("dtype", "void"), [(np.float16, 2049), (np.float16, 2**20), (np.float32, 2**32 - 1)])
+def test_void_values_are_not_rounded_to_the_dtype(dtype, void):
+    target = np.array([[[0, 2048, np.inf, 2**32 if dtype == np.float32 else np.inf]]], dtype=dtype)
+    pixels = reference.label_counts(np.zeros((1, 1, 4)), target, ignore_index=void)
+    assert pixels[0, :, 0].tolist() == [1, 0, 0, 3]
+
+
 def test_minus_one_is_not_255():
     target, preds = np.array([255, 0], dtype=np.uint8), np.array([0, -1], dtype=np.int8)
     assert_same_counts(counts(preds, target, 1, -1), [[0, 1, 0], [0, 0, 0], [1, 0, 0]])

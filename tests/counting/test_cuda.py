@@ -1,6 +1,7 @@
 """The Triton kernel without a GPU: the maps it accepts, how it is chosen, that it compiles and never waits.
 
-Its numbers are in test_cuda_interp, which runs in a process of its own, and on a GPU in test_gpu.
+Its numbers are in test_cuda_interp and test_thresholds_interp, which run in processes of their own, and on a GPU in
+test_gpu.
 """
 
 import os
@@ -41,11 +42,12 @@ def maps(dtype, shape=(2, 64, 96), number=2):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("marks", ["not slow", "slow"])
-def test_numbers_in_the_interpreter(marks):
+@pytest.mark.parametrize("file", ["test_cuda_interp", "test_thresholds_interp"])
+def test_numbers_in_the_interpreter(file, marks):
     """In a process of its own, since Triton chooses interpretation at import."""
     options = ["-q", "-x", "-p", "no:cacheprovider", "-m", marks]
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, "tests/counting/test_cuda_interp.py"],
+        [sys.executable, "-m", "pytest", *options, f"tests/counting/{file}.py"],
         cwd=Path(__file__).parents[2],
         env=os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,

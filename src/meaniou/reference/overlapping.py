@@ -180,6 +180,8 @@ def _sizes(
 def _kinds(values: NDArray[Any], void: frozenset[int]) -> NDArray[np.int64]:
     """0 and 1 as they are, 2 for void values, and 3 for all others."""
     kinds = np.full(values.shape, 3, dtype=np.int64)
+    if values.dtype.kind == "f":
+        values = values.astype(np.float64)  # NumPy would round a void value to the dtype of the values
     for value in void:
         kinds[values == value] = 2
     kinds[values == 0], kinds[values == 1] = 0, 1

@@ -28,7 +28,7 @@ def count_above_thresholds(
     image = (place // programs // labels).to(tl.int64)
     histogram = tl.zeros([BINS], tl.int32)
     for start in range((place % programs).to(tl.int64) * BLOCK, pixels, tl.cast(programs, tl.int64) * BLOCK):
-        i = start + tl.arange(0, BLOCK)
+        i = start + tl.arange(0, BLOCK).to(tl.int64)
         inside = i < pixels
         row = _flags(_load(target, target_strides, image, label, i, inside), 2, 3, TARGET_IGNORED)
         if valid is not None:
@@ -100,9 +100,7 @@ def _flags(value, VOID: tl.constexpr, OUTSIDE: tl.constexpr, IGNORED: tl.constex
 
 @triton.jit
 def _wide(value):
-    """The value in a dtype of at least 32 bits that holds every value of its own."""
-    if value.dtype.is_floating():
-        return value if value.dtype.primitive_bitwidth >= 32 else value.to(tl.float32)
-    if value.dtype.is_int_unsigned() and value.dtype.primitive_bitwidth == 32:
-        return value.to(tl.int64)
-    return value if value.dtype.primitive_bitwidth >= 32 else value.to(tl.int32)
+    """The value in at least 32 bits, which hold all values of its own dtype."""
+    if value.dtype.primitive_bitwidth >= 32:
+        return value
+    return value.to(tl.float32 if value.dtype.is_floating() else tl.int32)
