@@ -20,6 +20,8 @@ TERMS = {
     r"(?<!ground )\btruths\b": "ground truth",
     r"\b(is|are) (told|said)\b": "an active verb",
     r"how sure": "confidence interval",
+    r"multi-label|non-exclusive": "labels that overlap, or multilabel in names",
+    r"\bcut-?offs?\b|operating point": "threshold",
 }
 
 
@@ -34,8 +36,18 @@ def test_texts_use_the_terms_of_the_field(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["No answer is a miss.", "Images are drawn again.", "The truths differ.", "A warning is told.", "How sure?"]
+    "text",
+    [
+        "No answer is a miss.",
+        "Images are drawn again.",
+        "The truths differ.",
+        "A warning is told.",
+        "How sure?",
+        "A multi-label map.",
+        "The best cutoff.",
+    ],
 )
 def test_a_riddle_is_noticed(text: str) -> None:
     assert riddles(text)
     assert not riddles("A void prediction of the ground truth; the tool draws a plot, as the text said.")
+    assert not riddles("`MultilabelMeanIoU` scores labels that overlap; the maps are cut off.")
