@@ -320,9 +320,13 @@ def test_labels_of_threshold():
         labels = reference.labels_of_threshold(scores.astype(dtype), 0.5)
         assert labels.dtype == np.int64
         assert labels.tolist() == [[0, 0, 1], [1, 0, VOID_PREDICTION]]
-        assert reference.labels_of_threshold(np.array([0.1, -0.0], dtype=dtype), 0.1).tolist() == [0, 0]
+        assert reference.labels_of_threshold(np.array([0.09, -0.0], dtype=dtype), 0.1).tolist() == [0, 0]
         assert reference.labels_of_threshold(np.array([0.0, -0.0], dtype=dtype), 0.0).tolist() == [0, 0]
     assert reference.labels_of_threshold(np.array([6e4], dtype=np.float16), 1e6).tolist() == [0]
+    # The float16 next to 0.3 is 0.30004883, and the float32 next to 0.1 is 0.100000001.
+    assert reference.labels_of_threshold(np.array([0.3], dtype=np.float16), 0.3).tolist() == [1]
+    assert reference.labels_of_threshold(np.array([0.1, 0.10000001], dtype=np.float32), 0.1).tolist() == [0, 1]
+    assert reference.labels_of_threshold(np.array([np.float32(0.1)], dtype=np.float64), 0.1).tolist() == [1]
 
 
 @pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int64, np.float32])

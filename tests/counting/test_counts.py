@@ -413,8 +413,7 @@ def test_threshold(rng, small_tiles, kernel, dtype, threshold):
     values = [-math.inf, -2.0, -1.5, -0.0, 0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 65504.0, math.inf, math.nan]
     scores = torch.from_numpy(rng.choice(np.array(values), size=(2, 5, 7))).to(dtype)
     target = random_map(rng, (2, 5, 7), torch.int64, 2, [255])
-    edge = float(torch.tensor(threshold).to(dtype)) if dtype == torch.bfloat16 else threshold
-    labels = reference.labels_of_threshold(as_numpy(scores), edge)
+    labels = reference.labels_of_threshold(as_numpy(scores), threshold)
     expected = reference.counts(labels, target.numpy(), 2, 255)
     assert_same_counts(by_kernel(kernel, scores, target, 2, [255], None, ("threshold", "labels"), threshold), expected)
     for channel in (scores, scores[:, None]):

@@ -51,15 +51,16 @@ def labels_of_scores(scores: NDArray[Any], num_classes: int) -> NDArray[np.int64
 
 
 def labels_of_threshold(scores: NDArray[Any], threshold: float) -> NDArray[np.int64]:
-    """Class 1 where ``scores > threshold`` (compared in the dtype of the scores), class 0 elsewhere.
+    """Class 1 where ``scores > threshold``, class 0 elsewhere; both are compared as float32, for float64 as float64.
 
     Takes floating ``[*]``, one channel, and returns int64 ``[*]``, ``VOID_PREDICTION`` where the score is NaN.
 
     >>> labels_of_threshold(np.array([0.2, 0.5, 0.7]), 0.5)
     array([0, 0, 1])
     """
+    wide = np.float64 if scores.dtype == np.float64 else np.float32
     with np.errstate(over="ignore"):
-        above = scores > scores.dtype.type(threshold)
+        above = scores.astype(wide) > wide(threshold)
     return np.where(np.isnan(scores), VOID_PREDICTION, np.where(above, 1, 0)).astype(np.int64)
 
 

@@ -170,8 +170,8 @@ def _kept_on_device(device: torch.device, make: Callable[..., Tensor], *settings
 
 
 def _above_threshold(threshold: float, tile: Tensor, _: Scratch) -> Tensor:
-    """1 where scores ``[n]`` are above the threshold, else 0; 2 for NaN."""
-    return tile.gt(threshold).to(torch.uint8).masked_fill_(tile.isnan(), 2)
+    """1 where scores ``[n]`` are above the threshold, else 0; 2 for NaN. Scores of 16 bits are compared as float32."""
+    return _wide(tile).gt(threshold).to(torch.uint8).masked_fill_(tile.isnan(), 2)
 
 
 def _first_maximum(tile: Tensor, scratch: Scratch) -> Tensor:

@@ -61,7 +61,8 @@ class MeanIoU(IoUMetric):
         include_background: ``False`` leaves class 0 out of means.
         input_format: how to read a shape that can be read in two ways: ``"auto"`` (by its contents, or an error),
             ``"index"`` (labels, also floating whole numbers) or ``"one-hot"`` (class planes ``[B, C, *]``).
-        threshold: with two classes and one floating channel, class 1 is ``preds > threshold``; for logits use 0.0.
+        threshold: with two classes and one floating channel, class 1 is ``preds > threshold``; for logits use 0.0. A
+            score in 16 or 32 bits is compared as float32 with the threshold rounded to float32, in 64 bits as float64.
         class_names: one name per class: a sequence, ``{id: name}``, or a path to a text file (one per line) or JSON.
         over: order of averaging: ``"dataset"`` (sum pixels over images, then one ratio per class, as benchmarks do),
             ``"image"`` (mean over classes in each image, then over images) or ``"class"`` (mean over the images that
