@@ -7,7 +7,7 @@ import pytest
 import torch
 from support import assert_sentence
 
-from meaniou import Interval, MeanIoU, Resampling, compare, compare_classes, mean_iou
+from meaniou import Interval, IoUCurve, MeanIoU, Resampling, compare, compare_classes, mean_iou
 
 C, VOID = 4, 255
 
@@ -317,6 +317,7 @@ def test_classes_have_a_method_of_their_own(rng):
 
 
 def test_only_metrics_are_compared():
-    for pair in ((MeanIoU(2, per_image=True), 3), ([MeanIoU(2)], MeanIoU(2))):
-        with pytest.raises(TypeError, match=r"^[ab] is an? (int|list); expected a metric"):
+    for pair in ((MeanIoU(2, per_image=True), 3), ([MeanIoU(2)], MeanIoU(2)), (MeanIoU(2), IoUCurve())):
+        with pytest.raises(TypeError, match=r"^[ab] is an? (int|list|IoUCurve); expected a MeanIoU or Multi") as error:
             compare(*pair)
+        assert_sentence(error, "per_image=True")

@@ -12,6 +12,7 @@ from meaniou.metrics.checked.checked_metric import checked_counts
 from meaniou.metrics.iou_metric import IoUMetric, refuse_without_rows
 from meaniou.report import Compared, ComparisonReport
 from meaniou.scores import Areas, ImageAreas, ImageRows, class_iou, class_mean, pixel_accuracy
+from meaniou.settings import ThresholdSettings
 from meaniou.uncertainty import (
     CONFIDENCE,
     RESAMPLES,
@@ -22,6 +23,9 @@ from meaniou.uncertainty import (
     check_overall_statistic,
 )
 from meaniou.uncertainty import compare as compare_images
+
+# The keywords of settings of labels that overlap, where they differ from the names of the fields.
+OF_LABELS = {"num_classes": "num_labels", "thresholds": "threshold"}
 
 
 def compare(
@@ -123,11 +127,17 @@ def comparison_report(
 
 def first_difference(a: IoUMetric, b: IoUMetric) -> str:
     """A message about the first setting in which two metrics differ; empty if there is none."""
+    if a.saved_settings().metric != b.saved_settings().metric:  # a subclass of a metric counts as that metric does
+        return (
+            f"One metric is {kind_of(a)} and the other {kind_of(b)}, whose counts differ in kind. Use the same class "
+            "for both."
+        )
     for mine, theirs in ((a.label_space, b.label_space), (a.policy, b.policy), (a.input_settings, b.input_settings)):
         for name in (field.name for field in fields(mine) if field.compare):
             one, other = getattr(mine, name), getattr(theirs, name)
             if one != other:
-                return f"The two metrics differ in {name}: {_differing(one, other)}. Use the same settings for both."
+                keyword = OF_LABELS.get(name, name) if isinstance(a.input_settings, ThresholdSettings) else name
+                return f"The two metrics differ in {keyword}: {_differing(one, other)}. Use the same settings for both."
     return ""
 
 
@@ -143,7 +153,9 @@ def _pairs(a: IoUMetric, b: IoUMetric) -> tuple[tuple[Areas, Areas], tuple[Image
     """The areas of both, and the areas of their images, which are the same and in the same order."""
     for name, metric in (("a", a), ("b", b)):
         if not isinstance(metric, IoUMetric):
-            raise TypeError(f"{name} is {kind_of(metric)}; expected a metric, such as MeanIoU(3, per_image=True).")
+            raise TypeError(
+                f"{name} is {kind_of(metric)}; expected a MeanIoU or MultilabelMeanIoU with per_image=True."
+            )
     if reason := first_difference(a, b):
         raise ValueError(reason)
     for metric in (a, b):
