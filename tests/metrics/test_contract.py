@@ -4,13 +4,16 @@ import copy
 import gc
 import io
 import pickle
+import sys
 import warnings
+from dataclasses import replace
 from itertools import product
 
 import pytest
 import torch
 from sklearn.metrics import jaccard_score
 from support import update_all
+from support.kinds import CLASSES, CURVE, KINDS, LABELS, assert_equal, differ, each_kind, each_mean, tensors
 from torch import nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassJaccardIndex
@@ -24,8 +27,7 @@ from torchmetrics.wrappers import (
     Running,
 )
 
-import meaniou.metrics.counters.mean_iou
-from meaniou import MeanIoU, confusion_matrix, mean_iou
+from meaniou import MeanIoU, MultilabelMeanIoU, confusion_matrix, mean_iou, multilabel_mean_iou
 
 # TorchScript is deprecated, and so is a property of torchmetrics that scripting any metric reads.
 scripts = pytest.mark.filterwarnings(
@@ -69,11 +71,6 @@ def assert_same_state(metric, other):
     assert metric.update_count == other.update_count
 
 
-def assert_equal(value, expected):
-    assert value.dtype == expected.dtype
-    assert torch.equal(value.nan_to_num(-1), expected.nan_to_num(-1))
-
-
 def copies(metric):
     """The metric, copied in every way."""
     buffer = io.BytesIO()
@@ -99,16 +96,46 @@ CASES = {
     "on step": (label_batches, {"dist_sync_on_step": True, "validate_args": False}),
     "no cache": (score_batches, {"compute_with_cache": False, "sync_on_compute": False, "compute_on_cpu": True}),
 }
+OF_LABELS = {
+    **{average: {"average": average} for average in AVERAGES},
+    "rules": {"void_preds": "drop", "present": "target", "absent": "one"},
+    "thresholds": {"threshold": [0.3, 0.5, 0.75], "inclusive": True},
+    "on step": {"dist_sync_on_step": True, "validate_args": False},
+    "no cache": {"compute_with_cache": False, "sync_on_compute": False, "compute_on_cpu": True},
+}
+OF_CURVES = {
+    "plain": {},
+    "many": {"thresholds": 101, "inclusive": True, "average": "micro"},
+    "one threshold": {"thresholds": [0.5], "absent": "zero"},
+    "on step": OF_LABELS["on step"],
+    "no cache": OF_LABELS["no cache"],
+}
 
 
 def made(settings):
-    return MeanIoU(**({"num_classes": 3, "ignore_index": 255} | settings))
+    return CLASSES.made(**settings)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_metric_contract(case):
     make_batches, settings = CASES[case]
     check_metric_contract(lambda: made(settings), make_batches())
+
+
+@pytest.mark.parametrize("case", OF_LABELS)
+def test_contract_of_labels_that_overlap(case):
+    check_metric_contract(lambda: LABELS.made(**OF_LABELS[case]), LABELS.batches())
+
+
+@pytest.mark.parametrize("case", OF_CURVES)
+def test_contract_of_a_curve(case):
+    check_metric_contract(lambda: CURVE.made(**OF_CURVES[case]), CURVE.batches())
+
+
+@pytest.mark.parametrize("of", [LABELS, CURVE], ids=str)
+def test_contract_of_a_single_label(of):
+    batches = [(preds[:, 0], target[:, 0]) for preds, target in of.batches()]
+    check_metric_contract(lambda: of.made(num_labels=1), batches)
 
 
 def check_metric_contract(make, batches):
@@ -133,7 +160,7 @@ def check_metric_contract(make, batches):
     assert_same_state(metric, update_all(make(), batches))
     assert_equal(total, update_all(make(), batches).compute())
     assert_equal(metric.compute(), total)
-    assert not total.requires_grad
+    assert not any(part.requires_grad for part in tensors(total))
 
     # A copy is equal, independent, and can be updated.
     for twin in copies(metric):
@@ -202,26 +229,49 @@ def test_as_torchmetrics_tests_its_own(average, on_step):
     torch.testing.assert_close(metric.compute(), total, rtol=1e-6, atol=0)
 
 
+@pytest.mark.parametrize("average", ["macro", "micro", "weighted", None])
 @scripts
-def test_script_of_a_metric_that_has_counted():
-    metric = update_all(MeanIoU(3, ignore_index=255), label_batches())
+def test_labels_that_overlap_as_torchmetrics_tests_its_own(average):
+    """The same for labels, of which each is in every batch, since scikit-learn counts an absent label as 0."""
+
+    def expected(preds, target):
+        of_pixels = ((side.movedim(1, -1).flatten(0, -2) > 0.5).numpy() for side in (preds, target))
+        return torch.as_tensor(jaccard_score(*reversed(list(of_pixels)), average=average), dtype=torch.float32)
+
+    batches = [(preds, target.clamp(max=1)) for preds, target in LABELS.batches(1, count=5)]
+    metric = MultilabelMeanIoU(3, average=average)
+    torch.jit.script(metric)
+    metric = pickle.loads(pickle.dumps(metric.clone().to("cpu")))
+    for preds, target in batches:
+        torch.testing.assert_close(metric(preds, target), expected(preds, target), rtol=1e-6, atol=0)
+    assert hash(metric), repr(metric)
+    total = expected(*(torch.cat(side) for side in zip(*batches, strict=True)))
+    torch.testing.assert_close(metric.compute(), total, rtol=1e-6, atol=0)
+
+
+@scripts
+@each_kind
+def test_script_of_a_metric_that_has_counted(kind):
+    metric = kind.filled()
     value = metric.compute()
     torch.jit.script(metric)
     assert_equal(metric.compute(), value)
 
 
-def test_half_of_the_state_is_enough_in_forward(capsys):
-    preds, target = label_batches()[0]
+@each_mean
+def test_half_of_the_state_is_enough_in_forward(kind, capsys):
+    preds, target = kind.batches()[0]
     inputs = {"preds": preds, "target": target}
-    check_forward_full_state_property(MeanIoU, {"num_classes": 3, "ignore_index": 255}, inputs, [10, 50], reps=2)
+    check_forward_full_state_property(kind.of, kind.settings, inputs, [10, 50], reps=2)
     # It advises True if the two ways differ, and then does not compare their times.
     assert "Partial state for 50 steps took" in capsys.readouterr().out
 
 
+@each_kind
 @pytest.mark.parametrize("call", ["update", "forward"])
-def test_memory_does_not_grow(call):
-    metric = MeanIoU(3, ignore_index=255)
-    batch = label_batches()[0]
+def test_memory_does_not_grow(call, kind):
+    metric = kind.made()
+    batch = kind.batches()[0]
 
     def after(steps):
         for _ in range(steps):
@@ -237,124 +287,167 @@ def test_memory_does_not_grow(call):
     assert tensors_later == tensors
 
 
-def test_forward_cache_and_value_are_dropped_by_reset():
-    metric = MeanIoU(3, ignore_index=255)
-    metric(*label_batches()[0])
+@each_kind
+def test_forward_cache_and_value_are_dropped_by_reset(kind):
+    metric = kind.made()
+    metric(*kind.batches()[0])
     metric.compute()
     metric.reset()
     with pytest.warns(UserWarning, match="before the ``update`` method"):
-        assert metric.compute().isnan()
+        assert tensors(metric.compute())[0].isnan().all()
 
 
 # ---------------------------------------------------------------------------------------------------------- checkpoints
 
 
-def saved(**settings):
-    metric = update_all(made(settings), label_batches(2))
+def saved(kind, **settings):
+    metric = kind.made(**settings) if "num_labels" in settings else kind.filled(2, **settings)
     metric.persistent(True)
     return metric.state_dict()
 
 
-def test_load_drops_the_value_that_was_computed():
-    metric = update_all(made({}), label_batches(0))
+@each_kind
+def test_load_drops_the_value_that_was_computed(kind):
+    metric = kind.filled()
     before = metric.compute()
-    metric.load_state_dict(saved())
-    expected = update_all(made({}), label_batches(2))
-    assert not torch.equal(metric.compute(), before)
+    metric.load_state_dict(saved(kind))
+    expected = kind.filled(2)
+    assert differ(metric.compute(), before)
     assert_equal(metric.compute(), expected.compute())
-    update_all(metric, label_batches(3))
-    assert torch.equal(metric.counts, update_all(expected, label_batches(3)).counts)
+    update_all(metric, kind.batches(3))
+    assert torch.equal(metric.counts, update_all(expected, kind.batches(3)).counts)
 
 
-def test_load_gives_no_warning_and_marks_the_metric_as_updated():
-    metric = made({})
-    metric.load_state_dict(saved())
+@each_kind
+def test_load_gives_no_warning_and_marks_the_metric_as_updated(kind):
+    metric = kind.made()
+    metric.load_state_dict(saved(kind))
     assert metric.update_called
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         metric.compute()
 
 
-def test_loaded_counts_are_not_shared_with_a_running_metric():
-    source = update_all(made({}), label_batches(2))
+@each_kind
+def test_loaded_counts_are_not_shared_with_a_running_metric(kind):
+    source = kind.filled(2)
     source.persistent(True)
     state = source.state_dict()
     kept = state["counts"].clone()
-    metric = made({})
+    metric = kind.made()
     metric.load_state_dict(state)
-    update_all(metric, label_batches(3))
+    update_all(metric, kind.batches(3))
     assert torch.equal(state["counts"], kept)
     assert torch.equal(source.counts, kept)
 
 
-REFUSED_STATES = {
-    "classes": lambda: saved(num_classes=4),
-    "ignored ids": lambda: saved(ignore_index=(255, -1)),
-    "threshold": lambda: saved(threshold=0.4),
-    "format": lambda: saved(input_format="index"),
-    "validation": lambda: saved(validate_args=False),
-    "shape": lambda: saved() | {"counts": torch.zeros(4, 4, dtype=torch.int64)},
-    "dtype": lambda: saved() | {"counts": saved()["counts"].float()},
-    "no tensor": lambda: saved() | {"counts": 3},
-    "garbage in the settings": lambda: saved() | {"settings": torch.tensor([-5, 2**40])},
-    "settings of another shape": lambda: saved() | {"settings": torch.tensor([[1]])},
-    "no settings": lambda: {"counts": saved()["counts"]},
-    "no counts": lambda: {"settings": saved()["settings"]},
-    "another metric": lambda: {"confmat": torch.zeros(3, 3, dtype=torch.int64)},
+# Of each kind, states that were counted with other settings, with a part of the error about them.
+OF_ALL = {"ignored ids": ({"ignore_index": (255, -1)}, r"ignore_index=\[-1, 255\]")}
+OF_ALL |= {"validation": ({"validate_args": False}, "validate_args=False")}
+OF_ALL_LABELS = {
+    "labels": ({"num_labels": 4}, "num_labels=4"),
+    "inclusive": ({"inclusive": True}, "inclusive=True"),
+    **OF_ALL,
 }
-# A part of the error about each state.
-NAMED = {
-    "classes": "num_classes=4",
-    "ignored ids": r"ignore_index=\[-1, 255\]",
-    "threshold": "threshold=0.4",
-    "format": "input_format='index'",
-    "validation": "validate_args=False",
-    "shape": r"'counts'.*\[4, 4\]",
-    "dtype": "'counts'",
-    "no tensor": "'counts'",
-    "garbage in the settings": "settings",
-    "settings of another shape": "settings",
-    "no settings": "'settings'",
-    "no counts": "'counts'",
-    "another metric": "'settings'",
+OTHERWISE = {
+    CLASSES.of: {
+        "classes": ({"num_classes": 4}, "num_classes=4"),
+        "threshold": ({"threshold": 0.4}, "threshold=0.4"),
+        "format": ({"input_format": "index"}, "input_format='index'"),
+        "rows": ({"per_image": True}, "per_image=True"),
+        **OF_ALL,
+    },
+    LABELS.of: {
+        "threshold": ({"threshold": 0.4}, r"thresholds=\[0.4\]"),
+        "threshold of each label": ({"threshold": [0.4, 0.5, 0.6]}, "per_label=True"),
+        "rows": ({"per_image": True}, "per_image=True"),
+        **OF_ALL_LABELS,
+    },
+    CURVE.of: {
+        "thresholds": ({"thresholds": [0.25, 0.5, 0.8]}, r"0\.8\]"),
+        "fewer thresholds": ({"thresholds": [0.25, 0.5]}, r"thresholds=\[0.25, 0.5\],"),
+        **OF_ALL_LABELS,
+    },
 }
+DAMAGED = {
+    "shape": (lambda state: state | {"counts": torch.zeros(4, 4, dtype=torch.int64)}, r"'counts'.*\[4, 4\]"),
+    "dtype": (lambda state: state | {"counts": state["counts"].float()}, "'counts'"),
+    "negative": (lambda state: state | {"counts": -state["counts"]}, "negative counts"),
+    "no tensor": (lambda state: state | {"counts": 3}, "'counts'"),
+    "garbage in the settings": (lambda state: state | {"settings": torch.tensor([-5, 2**40])}, "settings"),
+    "other settings": (lambda state: state | {"settings": torch.tensor(list(b'{"a": 1}'))}, "a=1"),
+    "settings of another shape": (lambda state: state | {"settings": torch.tensor([[1]])}, "settings"),
+    "no settings": (lambda state: {"counts": state["counts"]}, "'settings'"),
+    "no counts": (lambda state: {"settings": state["settings"]}, "'counts'"),
+}
+FOREIGN = "another metric"
+REFUSED_STATES = [
+    (kind, name, lambda kind=kind, settings=settings: saved(kind, **settings), part)
+    for kind in KINDS
+    for name, (settings, part) in OTHERWISE[kind.of].items()
+]
+REFUSED_STATES += [
+    (kind, name, lambda kind=kind, spoil=spoil: spoil(saved(kind)), part)
+    for kind in KINDS
+    for name, (spoil, part) in DAMAGED.items()
+]
+REFUSED_STATES += [
+    (kind, f"a {other}", lambda other=other: saved(other), part)
+    for kind, other, part in (
+        (CLASSES, LABELS, "num_labels=3, and this metric counts with num_classes=3"),
+        (LABELS, CLASSES, "num_classes=3, and this metric counts with num_labels=3"),
+        (LABELS, CURVE, r"thresholds=\[0.25, 0.5, 0.75\]"),
+        (CURVE, LABELS, r"thresholds=\[0.5\]"),
+    )
+]
+REFUSED_STATES += [
+    (kind, FOREIGN, lambda: {"confmat": torch.zeros(3, 3, dtype=torch.int64)}, "'settings'") for kind in KINDS
+]
 
 
-@pytest.mark.parametrize("name", REFUSED_STATES)
-def test_load_refuses_what_was_counted_otherwise(name):
-    metric = update_all(made({}), label_batches(0))
+def refused(states):
+    """Parametrizes a test with states that a metric refuses, with the kind of the metric and a part of the error."""
+    ids = [f"{kind}-{name}" for kind, name, *_ in states]
+    return pytest.mark.parametrize(("kind", "name", "state", "part"), states, ids=ids)
+
+
+@refused(REFUSED_STATES)
+def test_load_refuses_what_was_counted_otherwise(kind, name, state, part):
+    metric = kind.filled()
     value = metric.compute()
     before = metric.clone()
-    state = REFUSED_STATES[name]()
+    state = state()
     keys = set(state)
-    with pytest.raises(RuntimeError, match="Unexpected key" if name == "another metric" else NAMED[name]):
+    part = "Unexpected key" if name == FOREIGN or "image_rows" in keys else part
+    with pytest.raises(RuntimeError, match=part):
         metric.load_state_dict(state)
     assert set(state) == keys
     assert_same_state(metric, before)
     assert torch.equal(metric.settings, before.settings)
     assert_equal(metric.compute(), value)
-    assert_same_state(update_all(metric, label_batches(3)), update_all(before, label_batches(3)))
+    assert_same_state(update_all(metric, kind.batches(3)), update_all(before, kind.batches(3)))
 
 
-@pytest.mark.parametrize("name", [name for name in REFUSED_STATES if name != "another metric"])
 @pytest.mark.parametrize("strict", [True, False])
-def test_load_refuses_within_a_model_too(name, strict):
-    model = nn.ModuleDict({"layer": nn.Linear(2, 2), "metric": update_all(made({}), label_batches(0))})
+@refused([state for state in REFUSED_STATES if state[1] != FOREIGN])
+def test_load_refuses_within_a_model_too(kind, name, state, part, strict):
+    model = nn.ModuleDict({"layer": nn.Linear(2, 2), "metric": kind.filled()})
     before = model["metric"].clone()
-    state = model.state_dict() | {f"metric.{key}": value for key, value in REFUSED_STATES[name]().items()}
-    with pytest.raises(RuntimeError, match=NAMED[name]):
+    state = model.state_dict() | {f"metric.{key}": value for key, value in state().items()}
+    with pytest.raises(RuntimeError, match=part):
         model.load_state_dict(state, strict=strict)
     assert_same_state(model["metric"], before)
 
 
-def test_checkpoint_of_a_model():
-    model = nn.ModuleDict({"layer": nn.Linear(2, 2), "metric": update_all(made({}), label_batches(0))})
+@each_kind
+def test_checkpoint_of_a_model(kind):
+    model = nn.ModuleDict({"layer": nn.Linear(2, 2), "metric": kind.filled()})
     assert set(model.state_dict()) == {"layer.weight", "layer.bias"}
     model["metric"].persistent(True)
     buffer = io.BytesIO()
     torch.save(model.state_dict(), buffer)
     buffer.seek(0)
-    twin = nn.ModuleDict({"layer": nn.Linear(2, 2), "metric": made({})})
+    twin = nn.ModuleDict({"layer": nn.Linear(2, 2), "metric": kind.made()})
     twin.load_state_dict(torch.load(buffer, weights_only=True))
     assert_equal(twin["metric"].compute(), model["metric"].compute())
     # An old checkpoint without the metric still loads.
@@ -364,66 +457,73 @@ def test_checkpoint_of_a_model():
 # -------------------------------------------------------------------------------------------------------------- merging
 
 
-@pytest.mark.parametrize("how", ["metric", "metric_state", "state_dict", "on step"])
-def test_merge(how):
-    first, second = (update_all(made({"dist_sync_on_step": how == "on step"}), label_batches(seed)) for seed in (0, 1))
+@each_kind
+@pytest.mark.parametrize("how", ["metric", "metric_state", "state_dict", "snapshot", "on step"])
+def test_merge(how, kind):
+    first, second = (kind.filled(seed, dist_sync_on_step=how == "on step") for seed in (0, 1))
     before = first.compute()
     second.persistent(True)
-    incoming = {"metric_state": second.metric_state, "state_dict": second.state_dict()}.get(how, second)
+    states = {"metric_state": second.metric_state, "state_dict": second.state_dict(), "snapshot": second.snapshot()}
+    incoming = states.get(how, second)
     kept = second.counts.clone()
     first.merge_state(incoming)
-    expected = update_all(made({}), label_batches(0) + label_batches(1))
-    assert not torch.equal(first.compute(), before)
+    expected = update_all(kind.filled(0), kind.batches(1))
+    assert differ(first.compute(), before)
     assert_equal(first.compute(), expected.compute())
     assert torch.equal(first.counts, expected.counts)
-    assert first.update_count == (8 if incoming is second else 5)
+    assert first.update_count == (8 if incoming is second or how == "snapshot" else 5)
     assert torch.equal(second.counts, kept)
-    update_all(first, label_batches(2))
+    update_all(first, kind.batches(2))
     assert torch.equal(second.counts, kept)
 
 
-def test_merge_into_a_fresh_metric_gives_no_warning():
-    metric, other = made({}), update_all(made({}), label_batches(1))
+@each_kind
+def test_merge_into_a_fresh_metric_gives_no_warning(kind):
+    metric, other = kind.made(), kind.filled(1)
     metric.merge_state(other)
     assert_equal(metric.compute(), other.compute())
     assert metric.update_count == 4
 
 
-def test_merge_takes_another_policy():
-    metric = made({"average": "none"})
-    metric.merge_state(
-        update_all(made({"absent": "zero", "classes": [1], "class_names": ["a", "b", "c"]}), label_batches(1))
-    )
-    assert_equal(metric.compute(), update_all(made({"average": "none"}), label_batches(1)).compute())
+@each_kind
+def test_merge_takes_another_policy(kind):
+    metric = kind.made(average="micro")
+    metric.merge_state(kind.filled(1, absent="zero", classes=[1], class_names=["a", "b", "c"], void_preds="drop"))
+    assert_equal(metric.compute(), kind.filled(1, average="micro").compute())
 
 
-@pytest.mark.parametrize("name", REFUSED_STATES)
-def test_merge_refuses_what_was_counted_otherwise(name):
-    metric = update_all(made({}), label_batches(0))
+@refused(REFUSED_STATES)
+def test_merge_refuses_what_was_counted_otherwise(kind, name, state, part):
+    metric = kind.filled()
     value = metric.compute()
     before = metric.clone()
-    with pytest.raises(ValueError, match=NAMED[name]):
-        metric.merge_state(REFUSED_STATES[name]())
+    with pytest.raises(ValueError, match=part):
+        metric.merge_state(state())
     assert_same_state(metric, before)
     assert_equal(metric.compute(), value)
 
 
-@pytest.mark.parametrize(
-    "setting", [{"num_classes": 4}, {"ignore_index": 1}, {"validate_args": False}, {"threshold": 0.4}]
-)
-def test_merge_refuses_a_metric_with_other_settings(setting):
-    metric = update_all(made({}), label_batches(0))
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in KINDS for name in OTHERWISE[kind.of]], ids=str)
+def test_merge_refuses_a_metric_with_other_settings(kind, name):
+    settings, part = OTHERWISE[kind.of][name]
+    metric = kind.filled()
     before = metric.clone()
-    with pytest.raises(ValueError, match=next(iter(setting))):
-        metric.merge_state(made(setting))
+    with pytest.raises(ValueError, match=part):
+        metric.merge_state(kind.made(**settings))
     assert_same_state(metric, before)
 
 
-@pytest.mark.parametrize("other", [MulticlassJaccardIndex(3), nn.Linear(1, 1), torch.zeros(5, 5), [], None, 3])
-def test_merge_refuses_other_types(other):
-    metric = update_all(made({}), label_batches(0))
+OTHERS = [MulticlassJaccardIndex(3), nn.Linear(1, 1), torch.zeros(5, 5), [], None, 3]
+
+
+@pytest.mark.parametrize(
+    ("kind", "other"),
+    [(kind, other) for kind in KINDS for other in (*OTHERS, *(k.made() for k in KINDS if k is not kind))],
+)
+def test_merge_refuses_other_types(kind, other):
+    metric = kind.filled()
     before = metric.clone()
-    with pytest.raises(TypeError, match="None" if other is None else type(other).__name__):
+    with pytest.raises(TypeError, match=f"{'None' if other is None else type(other).__name__}.* another {kind}"):
         metric.merge_state(other)
     assert_same_state(metric, before)
 
@@ -445,11 +545,12 @@ CONVERSIONS = {
 }
 
 
+@each_kind
 @pytest.mark.parametrize("name", [*CONVERSIONS, "set_dtype half", "set_dtype double"])
 @pytest.mark.parametrize("in_a_model", [False, True])
-def test_counts_and_values_keep_their_dtype(name, in_a_model):
-    metric = made({"average": "none"})
-    batches = label_batches(0)
+def test_counts_and_values_keep_their_dtype(name, in_a_model, kind):
+    metric = kind.made()
+    batches = kind.batches()
     cached, total = metric(*batches[0]), metric.compute()
     if name.startswith("set_dtype"):
         convert = {"half": torch.float16, "double": torch.float64}[name.split()[1]]
@@ -463,7 +564,7 @@ def test_counts_and_values_keep_their_dtype(name, in_a_model):
     assert_equal(metric.compute(), total)
     assert metric.dtype == torch.float32
     update_all(metric, batches[1:])
-    assert_equal(metric.compute(), update_all(made({"average": "none"}), batches).compute())
+    assert_equal(metric.compute(), kind.filled().compute())
     metric.reset()
     assert_equal(metric(*batches[0]), cached)
 
@@ -476,6 +577,18 @@ def test_half_scores_do_not_change_the_state():
         assert_equal(metric.compute(), mean_iou(preds.to(dtype).argmax(1), target, 3, ignore_index=255))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_the_dtype_of_scores_of_labels_does_not_change_the_state(dtype):
+    """A score is above a threshold if it is as float64; the thresholds are the same in all dtypes."""
+    (preds, target), *_ = LABELS.batches()
+    for kind in (LABELS, CURVE):
+        metric, expected = (kind.made(**settings) for settings in ({}, {"inclusive": True}))
+        expected.input_settings = replace(expected.input_settings, validate_args=False)  # a score may be below 0
+        metric.to(dtype).update(preds.to(dtype), target)
+        expected.update(preds.to(dtype).double() - 2**-50, target)
+        assert torch.equal(metric.counts, expected.counts)
+
+
 def test_many_counts_in_one_cell_stay_exact():
     for start in (2**24, 2**31, 2**53):
         metric = made({"average": "none"}).to(torch.bfloat16)
@@ -485,16 +598,25 @@ def test_many_counts_in_one_cell_stay_exact():
         metric.update(torch.zeros(1, 1, dtype=torch.uint8), torch.zeros(1, 1, dtype=torch.uint8))
         assert metric.counts[0, 0] == start + 1
         assert metric.compute()[0] == 1
+        for kind in (LABELS, CURVE):
+            metric = kind.made().to(torch.bfloat16)
+            counts = torch.zeros_like(metric.counts)
+            counts[:, 1, -3] = start  # set, and above all thresholds
+            metric.merge_state(metric.metric_state | {"counts": counts})
+            metric.update(torch.ones(1, 3, 1), torch.ones(1, 3, 1, dtype=torch.uint8))
+            assert torch.equal(metric.counts, counts.where(counts == 0, start + 1))
+            assert (tensors(metric.compute())[0] == 1).all()
 
 
 # ------------------------------------------------------------------------------------------------------- inference mode
 
 
+@each_kind
 @pytest.mark.parametrize(("made_in", "updated_in", "computed_in"), list(product([False, True], repeat=3)))
-def test_inference_mode(made_in, updated_in, computed_in):
-    batches = score_batches()
+def test_inference_mode(made_in, updated_in, computed_in, kind):
+    batches = kind.batches()
     with torch.inference_mode(made_in):
-        metric = made({})
+        metric = kind.made()
     assert not any(state.is_inference() for state in (*metric.metric_state.values(), *metric._defaults.values()))
     with torch.inference_mode(updated_in):
         metric.update(*batches[0])
@@ -502,34 +624,35 @@ def test_inference_mode(made_in, updated_in, computed_in):
     with torch.inference_mode(computed_in):
         value = metric.compute()
         metric.report()
-    assert_equal(value, update_all(made({}), batches[:2]).compute())
+    assert_equal(value, update_all(kind.made(), batches[:2]).compute())
     # and the reverse
     with torch.inference_mode(not updated_in):
         metric.update(*batches[2])
         metric(*batches[3])
     with torch.inference_mode(not computed_in):
         value = metric.compute()
-    assert_equal(value, update_all(made({}), batches).compute())
+    assert_equal(value, update_all(kind.made(), batches).compute())
     for twin in copies(metric):
-        assert_same_state(update_all(twin, batches[:1]), update_all(made({}), [*batches, batches[0]]))
+        assert_same_state(update_all(twin, batches[:1]), update_all(kind.made(), [*batches, batches[0]]))
     metric.persistent(True)
-    other = made({})
+    other = kind.made()
     other.load_state_dict(metric.state_dict())
     other.update(*batches[0])
     other.merge_state(metric)
-    assert torch.equal(other.counts, update_all(made({}), [*batches, *batches, batches[0]]).counts)
+    assert torch.equal(other.counts, update_all(kind.made(), [*batches, *batches, batches[0]]).counts)
     metric.reset()
     metric.update(*batches[0])
-    assert_same_state(metric, update_all(made({}), batches[:1]))
+    assert_same_state(metric, update_all(kind.made(), batches[:1]))
 
 
-def test_scores_that_need_a_gradient():
-    preds, target = score_batches()[0]
-    metric = made({})
+@each_kind
+def test_scores_that_need_a_gradient(kind):
+    preds, target = score_batches()[0] if kind is CLASSES else kind.batches()[0]
+    metric = kind.made()
     value = metric(preds.requires_grad_(), target)
-    assert not value.requires_grad
+    assert not any(part.requires_grad for part in tensors(value))
     assert not metric.counts.requires_grad
-    assert_equal(value, mean_iou(preds.detach(), target, 3, ignore_index=255))
+    assert_equal(value, kind.made()(preds.detach(), target))
 
 
 # ---------------------------------------------------------------------------------------------------------- collections
@@ -538,72 +661,148 @@ def test_scores_that_need_a_gradient():
 @pytest.fixture
 def kernel_calls(monkeypatch):
     """A list with one entry for each time that a metric counts a batch."""
-    calls, count = [], meaniou.metrics.counters.mean_iou.count
+    calls = []
+    for kind, function in ((CLASSES, "count"), (LABELS, "count_labels"), (CURVE, "count_labels")):
+        module = sys.modules[kind.of.__module__]
+        count = getattr(module, function)
 
-    def counted(*args):
-        calls.append(args)
-        return count(*args)
+        def counted(*args, count=count, **settings):
+            calls.append(args)
+            return count(*args, **settings)
 
-    monkeypatch.setattr(meaniou.metrics.counters.mean_iou, "count", counted)
+        monkeypatch.setattr(module, function, counted)
     return calls
 
 
 SAME_COUNTS = {
-    "macro": {},
+    "plain": {},
     "micro": {"average": "micro"},
-    "none": {"average": "none"},
     "weighted": {"average": "weighted", "class_names": ["a", "b", "c"]},
     "absent": {"absent": "zero"},
     "present": {"present": "target"},
     "classes": {"classes": [1, 2]},
-    "foreground": {"include_background": False},
     "drop": {"void_preds": "drop"},
     "kernel": {"impl": "portable"},
 }
+SAME_MEANS = {**SAME_COUNTS, "none": {"average": "none"}}
+SAME = {
+    CLASSES: {**SAME_MEANS, "foreground": {"include_background": False}},
+    LABELS: {**SAME_MEANS, "one threshold": {"threshold": torch.tensor(0.5)}},
+    CURVE: {**SAME_COUNTS, "number": {"thresholds": torch.tensor([0.25, 0.5, 0.75])}},
+}
 
 
-def test_metrics_with_the_same_counts_count_once(kernel_calls):
-    batches = label_batches(count=5)
-    collection = MetricCollection({name: made(settings) for name, settings in SAME_COUNTS.items()})
+@each_kind
+def test_metrics_with_the_same_counts_count_once(kernel_calls, kind):
+    batches, same = kind.batches(count=5), SAME[kind]
+    collection = MetricCollection({name: kind.made(**settings) for name, settings in same.items()})
     collection.update(*batches[0])
     assert len(collection.compute_groups) == 1
-    assert len(kernel_calls) == len(SAME_COUNTS)
+    assert len(kernel_calls) == len(same)
     for batch in batches[1:]:
         collection.compute()
         collection.update(*batch)
-    assert len(kernel_calls) == len(SAME_COUNTS) + 4
-    values = collection.compute()
-    for name, settings in SAME_COUNTS.items():
-        assert_equal(values[name], update_all(made(settings), batches).compute())
-        assert_same_state(collection[name], update_all(made(settings), batches))
+    assert len(kernel_calls) == len(same) + 4
+    metrics = dict(collection.items(copy_state=False))
+    for name, settings in same.items():
+        expected = update_all(kind.made(**settings), batches)
+        assert_equal(metrics[name].compute(), expected.compute())
+        assert_same_state(collection[name], expected)
 
     collection.reset()
     update_all(collection, batches[:2])
-    values = collection.clone(prefix="val/").compute()
-    for name, settings in SAME_COUNTS.items():
-        assert_equal(values[f"val/{name}"], update_all(made(settings), batches[:2]).compute())
+    for name, metric in collection.clone(prefix="val/").items(keep_base=False):
+        settings = same[name.removeprefix("val/")]
+        assert_equal(metric.compute(), update_all(kind.made(**settings), batches[:2]).compute())
+
+
+@each_mean
+def test_metrics_with_the_same_rows_count_once(kind):
+    names = ("dataset", "image", "class")
+    collection = MetricCollection({name: kind.made(over=name, per_image=True) for name in names})
+    batches = kind.batches()
+    update_all(collection, batches)
+    assert [sorted(group) for group in collection.compute_groups.values()] == [sorted(names)]
+    values = collection.compute()
+    for name in names:
+        assert_equal(values[name], update_all(kind.made(over=name), batches).compute())
 
 
 OTHER_COUNTS = {
-    "ignore_index": ({}, {"ignore_index": (255, 2)}),
-    "no ignore_index": ({}, {"ignore_index": None}),
-    "far ignored ids": ({"ignore_index": 100_000}, {"ignore_index": 100_001}),
-    "num_classes": ({}, {"num_classes": 4}),
-    "threshold": ({"num_classes": 2}, {"num_classes": 2, "threshold": 0.5 + 1e-9}),
-    "input_format": ({}, {"input_format": "index"}),
-    "validate_args": ({}, {"validate_args": False}),
+    "ignore_index": (CLASSES, {}, {"ignore_index": (255, 2)}),
+    "no ignore_index": (CLASSES, {}, {"ignore_index": None}),
+    "far ignored ids": (CLASSES, {"ignore_index": 100_000}, {"ignore_index": 100_001}),
+    "num_classes": (CLASSES, {}, {"num_classes": 4}),
+    "threshold": (CLASSES, {"num_classes": 2}, {"num_classes": 2, "threshold": 0.5 + 1e-9}),
+    "input_format": (CLASSES, {}, {"input_format": "index"}),
+    "validate_args": (CLASSES, {}, {"validate_args": False}),
+    "per_image": (CLASSES, {}, {"per_image": True}),
+    **{
+        f"{name} of labels": (LABELS, {}, settings)
+        for name, settings in {
+            "threshold": {"threshold": 0.5 + 1e-9},
+            "threshold of each": {"threshold": [0.5, 0.5, 0.5 + 1e-9]},
+            "inclusive": {"inclusive": True},
+            "ignore_index": {"ignore_index": (255, 2)},
+            "no ignore_index": {"ignore_index": None},
+            "validate_args": {"validate_args": False},
+            "per_image": {"per_image": True},
+        }.items()
+    },
+    **{
+        f"{name} of a curve": (CURVE, {}, settings)
+        for name, settings in {
+            "thresholds": {"thresholds": [0.25, 0.5, 0.75 + 1e-9]},
+            "number of thresholds": {"thresholds": [0.25, 0.75]},
+            "inclusive": {"inclusive": True},
+            "ignore_index": {"ignore_index": (255, 2)},
+            "validate_args": {"validate_args": False},
+        }.items()
+    },
 }
 
 
 @pytest.mark.parametrize("name", OTHER_COUNTS)
 def test_metrics_that_may_count_otherwise_are_never_merged(name, kernel_calls):
-    one, other = OTHER_COUNTS[name]
-    collection = MetricCollection({"one": made(one), "other": made(other)})
-    same = torch.zeros(1, 5, 7, dtype=torch.int64)  # a first batch on which all of them agree
+    kind, one, other = OTHER_COUNTS[name]
+    collection = MetricCollection({"one": kind.made(**one), "other": kind.made(**other)})
+    # A first batch on which all of them agree.
+    same = torch.zeros(1, 5, 7, dtype=torch.int64)
+    batch = (same, same) if kind is CLASSES else (torch.zeros(1, 3, 5), torch.zeros(1, 3, 5, dtype=torch.int64))
+    calls = 6
+    if "per_image" in other:
+        calls -= 3 * (kind is CLASSES)  # it counts images by another function
     for _ in range(3):
-        collection.update(same, same)
+        collection.update(*batch)
     assert len(collection.compute_groups) == 2
-    assert len(kernel_calls) == 6
+    assert len(kernel_calls) == calls
+
+
+def test_numbers_of_labels_are_never_merged():
+    """Batches of other numbers of labels are no batches of one collection, so the states are compared."""
+    for kind in (LABELS, CURVE):
+        one, other = kind.made(), kind.made(num_labels=4)
+        assert not MetricCollection._equal_metric_states(one, other)
+        assert MetricCollection._equal_metric_states(one, kind.made(average="micro"))
+
+
+def test_kinds_of_metric_are_never_merged(kernel_calls):
+    """Of two classes from one channel, and of the same pixels as one label."""
+    metrics = {
+        "classes": MeanIoU(2),
+        "label": MultilabelMeanIoU(1),
+        "curve": CURVE.made(num_labels=1, ignore_index=None),
+    }
+    collection = MetricCollection(metrics)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        target = torch.randint(0, 2, (2, 5, 7), generator=generator)
+        collection.update(torch.rand(2, 5, 7, generator=generator), target)
+    assert len(collection.compute_groups) == 3
+    assert len(kernel_calls) == 9
+    classes, label = (collection[name].report().classes for name in ("classes", "label"))
+    assert classes[1].iou == label[0].iou == pytest.approx(collection["curve"].at(0.5).item(), rel=1e-6)
+    assert collection["curve"].at(0.5) == collection["label"].compute()
 
 
 def test_an_ignored_id_that_comes_late():
@@ -640,6 +839,16 @@ def test_collection_of_two_tasks_by_keyword():
     assert values["b"]["MeanIoU"] == 1
 
 
+def test_tasks_of_every_kind():
+    tasks = MultitaskWrapper({str(kind): kind.made() for kind in KINDS})
+    for step in range(2):
+        sides = zip(*(kind.batches()[step] for kind in KINDS), strict=True)
+        tasks.update(*(dict(zip(map(str, KINDS), side, strict=True)) for side in sides))
+    values = tasks.compute()
+    for kind in KINDS:
+        assert_equal(values[str(kind)], update_all(kind.made(), kind.batches()[:2]).compute())
+
+
 # ------------------------------------------------------------------------------------------------------------- wrappers
 
 
@@ -660,46 +869,54 @@ def test_classwise(num_classes, labels):
     )
 
 
-def test_classwise_in_a_collection():
-    batches = label_batches()
-    classwise = ClasswiseWrapper(made({"average": "none"}), labels=["a", "b", "c"], prefix="iou_")
-    collection = MetricCollection({"mean": made({}), "each": classwise})
+@each_mean
+def test_classwise_in_a_collection(kind):
+    batches = kind.batches()
+    classwise = ClasswiseWrapper(kind.made(average="none"), labels=["a", "b", "c"], prefix="iou_")
+    collection = MetricCollection({"mean": kind.made(), "each": classwise})
     for batch in batches:
         collection.update(*batch)
     values = collection.compute()
-    assert_equal(values["mean"], update_all(made({}), batches).compute())
+    assert_equal(values["mean"], kind.filled().compute())
     assert set(values) == {"mean", "iou_a", "iou_b", "iou_c"}
+    each = kind.filled(average="none").compute()
+    assert_equal(torch.stack([values[f"iou_{name}"] for name in "abc"]), each)
     collection.reset()
     assert collection["mean"].counts.sum() == 0
 
 
-def test_tracker():
-    tracker = MetricTracker(made({}))
+@each_kind
+def test_tracker(kind):
+    tracker = MetricTracker(kind.made())
     values = []
     for seed in range(3):
         tracker.increment()
-        for batch in label_batches(seed):
+        for batch in kind.batches(seed):
             tracker.update(*batch)
-        values.append(update_all(made({}), label_batches(seed)).compute())
+        values.append(kind.filled(seed).compute())
         assert_equal(tracker.compute(), values[-1])
+    if kind is CURVE:  # what is best of several curves, torchmetrics cannot say
+        return
     best, step = tracker.best_metric(return_step=True)
     assert best == max(values).item()
     assert values[step] == best
     assert_equal(tracker.compute_all(), torch.stack(values))
 
 
-def test_tracker_of_a_collection():
-    tracker = MetricTracker(MetricCollection({"mean": made({}), "micro": made({"average": "micro"})}))
+@each_mean
+def test_tracker_of_a_collection(kind):
+    tracker = MetricTracker(MetricCollection({"mean": kind.made(), "micro": kind.made(average="micro")}))
     for seed in range(2):
         tracker.increment()
-        update_all(tracker, label_batches(seed))
+        update_all(tracker, kind.batches(seed))
     assert set(tracker.best_metric()) == {"mean", "micro"}
 
 
-def test_bootstrapper():
+@each_mean
+def test_bootstrapper(kind):
     torch.manual_seed(0)
-    bootstrap = BootStrapper(made({}), num_bootstraps=8, quantile=torch.tensor([0.0, 1.0]), raw=True)
-    batches = label_batches(count=3)
+    bootstrap = BootStrapper(kind.made(), num_bootstraps=8, quantile=torch.tensor([0.0, 1.0]), raw=True)
+    batches = kind.batches(count=3)
     for batch in batches:
         bootstrap.update(*batch)
     result = bootstrap.compute()
@@ -709,29 +926,31 @@ def test_bootstrapper():
     assert result["std"] > 0
 
 
-def test_min_max():
-    metric = MinMaxMetric(made({}))
+@each_mean
+def test_min_max(kind):
+    metric = MinMaxMetric(kind.made())
     seen = []
-    for batch in label_batches():
+    for batch in kind.batches():
         metric.update(*batch)
         seen.append(metric.compute()["raw"].clone())
-    assert_equal(seen[-1], update_all(made({}), label_batches()).compute())
+    assert_equal(seen[-1], kind.filled().compute())
     assert metric.compute()["max"] == max(seen)
     assert metric.compute()["min"] == min(seen)
 
 
+@each_kind
 @pytest.mark.parametrize("call", ["update", "forward"])
-def test_running(call):
-    batches = label_batches(count=5)
-    running = Running(made({}), window=2)
+def test_running(call, kind):
+    batches = kind.batches(count=5)
+    running = Running(kind.made(), window=2)
     for i, batch in enumerate(batches):
         value = (running if call == "forward" else running.update)(*batch)
         if call == "forward":
-            assert_equal(value, update_all(made({}), [batch]).compute())
-        assert_equal(running.compute(), update_all(made({}), batches[max(0, i - 1) : i + 1]).compute())
+            assert_equal(value, update_all(kind.made(), [batch]).compute())
+        assert_equal(running.compute(), update_all(kind.made(), batches[max(0, i - 1) : i + 1]).compute())
     running.reset()
     running.update(*batches[0])
-    assert_equal(running.compute(), update_all(made({}), batches[:1]).compute())
+    assert_equal(running.compute(), update_all(kind.made(), batches[:1]).compute())
 
 
 def test_arithmetic():
@@ -755,6 +974,19 @@ def test_arithmetic():
         assert_equal(composed.compute(), expected)
         assert_equal(composed(preds=preds, target=target), expected)
         assert composed.state_dict() == {}
+
+
+def test_arithmetic_of_labels_that_overlap():
+    (preds, target), *_ = LABELS.batches()
+    mean = multilabel_mean_iou(preds, target, 3, ignore_index=255)
+    iou, _ = CURVE.made()(preds, target)
+    for composed, expected in (
+        (100 * LABELS.made(), 100 * mean),
+        (CURVE.made()[0], iou),
+        (1 - CURVE.made()[0], 1 - iou),
+    ):
+        composed.update(preds, target)
+        assert_equal(composed.compute(), expected)
 
 
 # --------------------------------------------------------------------------------------------------------------- inputs

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property
 from itertools import pairwise
 from numbers import Real
 from typing import Any
@@ -81,20 +81,18 @@ class ThresholdSettings:
             )
         return cls(thresholds, per_label, inclusive, void, validate_args, impl)
 
-    @property
+    def __post_init__(self) -> None:
+        _ = self.text  # compiled code then reads an attribute, and no settings are made into text in each update
+
+    @cached_property
     def text(self) -> str:
         """The thresholds as text, from which the same numbers can be read."""
-        return _as_text(self.thresholds)
+        return " ".join(map(repr, self.thresholds))
 
     @property
     def number(self) -> int:
         """Number of thresholds at which each label is counted."""
         return 1 if self.per_label else len(self.thresholds)
-
-
-@lru_cache(maxsize=64)
-def _as_text(thresholds: tuple[float, ...]) -> str:
-    return " ".join(map(repr, thresholds))
 
 
 def as_threshold(name: str, value: Any) -> float:

@@ -3,8 +3,9 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from os import PathLike
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -37,10 +38,11 @@ class CheckedMetric(CountState):
     __jit_unused_properties__: ClassVar[list[str]] = [*CountState.__jit_unused_properties__, "kernel"]
 
     _checked_as: ClassVar[type[CheckedCounts]] = CheckedCounts
-    label_space: LabelSpace
-    policy: Policy
-    input_settings: Any  # InputSettings or ThresholdSettings; TorchScript refuses the union
-    protocol: Protocol | None
+    if TYPE_CHECKING:  # TorchScript reads the annotations of a class, and refuses these types
+        label_space: LabelSpace
+        policy: Policy
+        input_settings: Any  # InputSettings or ThresholdSettings
+        protocol: Protocol | None
 
     @property
     def kernel(self) -> str:
@@ -130,9 +132,9 @@ class CheckedMetric(CountState):
 
     def _shown_settings(self, always: dict[str, Any], *defaults: Any) -> str:
         """The settings that ``repr`` shows: ``always``, and those of policy and input that differ from ``defaults``."""
-        usual = {name: value for default in defaults for name, value in vars(default).items()}
-        settings = vars(self.policy) | vars(self.input_settings)
-        others = {name: v for name, v in settings.items() if name not in always and name in usual and v != usual[name]}
+        usual = {name: value for default in defaults for name, value in asdict(default).items()}
+        settings = asdict(self.policy) | asdict(self.input_settings)
+        others = {name: v for name, v in settings.items() if name not in always and v != usual[name]}
         return ", ".join(f"{name}={value!r}" for name, value in (always | others).items())
 
 

@@ -15,7 +15,7 @@ from meaniou.metrics.checked.checked_counts import CheckedCurves
 from meaniou.metrics.checked.checked_metric import CheckedMetric, matplotlib_needed, result_dtype
 from meaniou.metrics.checked.diagnostics import undivided_scores
 from meaniou.metrics.checkpoint import SavedSettings
-from meaniou.metrics.counters.labels import label_form, label_space_of, refuse_kernel, saved_labels
+from meaniou.metrics.counters.labels import label_form, label_space_of, place_in, refuse_kernel, saved_labels
 from meaniou.metrics.state.atomic import all_or_nothing
 from meaniou.report import CurveReport, build_curve_report
 from meaniou.settings import (
@@ -188,21 +188,15 @@ class IoUCurve(CheckedMetric):
     def at(self, threshold: float) -> Tensor:
         """The IoU of each label at a threshold of the grid, ``[L]`` (0-d with one label).
 
-        The threshold may also be one that ``compute`` or ``best`` returned, as a number or a tensor.
+        Args:
+            threshold: one of the thresholds, or the same number in float32, as ``compute`` and ``best`` return it.
 
         Raises:
-            TypeError: if the threshold is no number.
-            ValueError: if the threshold is not in the grid, whose nearest one the message names; or as ``compute``.
+            TypeError: if the threshold is not a number.
+            ValueError: if it is not in the grid; the message names the nearest one. Also as ``compute``.
         """
-        grid, number = self.input_settings.thresholds, as_threshold("threshold", threshold)
-        returned = torch.tensor(grid, dtype=torch.float32, device="cpu").tolist()  # as by ``compute`` and ``best``
-        if number not in grid and number not in returned:
-            nearest = min(grid, key=lambda value: abs(value - number))
-            raise ValueError(
-                f"threshold is {number!r}, which was not counted; expected one of thresholds, such as {nearest!r}."
-            )
-        k = grid.index(number) if number in grid else returned.index(number)
-        return self._of_labels(self._as_result(self._report().iou[k]))
+        place = place_in(self.input_settings.thresholds, as_threshold("threshold", threshold))
+        return self._of_labels(self._as_result(self._report().iou[place]))
 
     @all_or_nothing
     def report(self) -> CurveReport:

@@ -1,8 +1,10 @@
-"""The settings that the metrics of labels that overlap share: names, the form of their states, and their files."""
+"""What the metrics of labels that overlap share: names, thresholds, the form of their states, and their files."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
+
+import numpy as np
 
 from meaniou._util import as_integer
 from meaniou.counting import why_not
@@ -25,6 +27,20 @@ def refuse_kernel(impl: str) -> None:
     """Raises ``ValueError`` if a kernel is unknown or cannot run on this machine."""
     if reason := why_not(impl):
         raise ValueError(reason)
+
+
+def place_in(grid: tuple[float, ...], threshold: float) -> int:
+    """The index of a threshold in a grid; raises ``ValueError`` if neither it nor its float32 form is there."""
+    if threshold in grid:  # first, since several thresholds for float64 scores may be one number in float32
+        return grid.index(threshold)
+    with np.errstate(over="ignore"):
+        same = np.flatnonzero(np.array(grid).astype(np.float32) == np.float64(threshold).astype(np.float32))
+    if not len(same):
+        nearest = min(grid, key=lambda value: abs(value - threshold))
+        raise ValueError(
+            f"threshold is {threshold!r}, which was not counted; expected one of thresholds, such as {nearest!r}."
+        )
+    return int(same[0])
 
 
 def label_form(labels: LabelSpace, inputs: ThresholdSettings, per_image: bool) -> StateForm:

@@ -15,18 +15,35 @@ KEYWORDS = (
     "process_group",
     "sync_on_compute",
 )
-# What to use instead of the keywords of other metrics.
-ELSEWHERE = {
-    "task": "leave it out, with num_classes=2 for a binary task, or one MeanIoU(2) per label if labels overlap",
-    "num_labels": "use num_classes=, or one MeanIoU(2) per label if labels overlap",
-    "per_class": "use average='none' for one value per class",
-    "reduction": "use average=",
-    "top_k": "leave it out, since only the class with the highest score counts",
-    "multidim_average": "use per_image=True and image_scores() for the values of each image",
-    "ignore_background": "use include_background=False",
-    "reduce_zero_label": "use label_space=LabelSpace.reduce_zero_label(num_classes)",
-    "reduce_labels": "use label_space=LabelSpace.reduce_zero_label(num_classes)",
-    "label_map": "use label_space=LabelSpace(num_classes, ids=...)",
+# What to use instead of the keywords of other metrics: the first cure whose own keyword the metric has; "" needs none.
+REDUCE = "use label_space=LabelSpace.reduce_zero_label(num_classes)"
+CLASSES = "pass classes= with the numbers of the other labels"
+IMAGES = "use per_image=True and image_scores() for the values of each image"
+ELSEWHERE: dict[str, dict[str, str]] = {
+    "task": {
+        "num_classes": "leave it out, with num_classes=2 for a binary task, or use MultilabelMeanIoU(num_labels) if "
+        "labels overlap",
+        "": "leave it out, or use MeanIoU(num_classes) if each pixel has one class",
+    },
+    "num_labels": {"num_classes": "use num_classes=, or MultilabelMeanIoU(num_labels) if labels overlap"},
+    "num_classes": {"num_labels": "use num_labels=, or MeanIoU(num_classes) if each pixel has one class"},
+    "thresholds": {"threshold": "use threshold=, or IoUCurve for many thresholds"},
+    "threshold": {"thresholds": "use thresholds=[...], or MultilabelMeanIoU for one threshold"},
+    "per_class": {"over": "use average='none' for one value per class", "": "leave it out, since labels have one each"},
+    "reduction": {"": "use average="},
+    "top_k": {
+        "num_classes": "leave it out, since only the class with the highest score counts",
+        "": "leave it out, since each label is compared with its threshold",
+    },
+    "multidim_average": {"per_image": IMAGES},
+    "per_image": {"thresholds": "use MultilabelMeanIoU, which has scores of each image"},
+    "over": {"thresholds": "use MultilabelMeanIoU, which has means over images"},
+    "include_background": {"num_labels": CLASSES},
+    "ignore_background": {"include_background": "use include_background=False", "": CLASSES},
+    "zero_division": {"": "use absent='zero' or 'one' for labels that are set nowhere; by default they are left out"},
+    "reduce_zero_label": {"label_space": REDUCE},
+    "reduce_labels": {"label_space": REDUCE},
+    "label_map": {"label_space": "use label_space=LabelSpace(num_classes, ids=...)"},
 }
 
 
@@ -46,8 +63,9 @@ def _unknown_keyword(of_metric: type, keywords: Iterable[str]) -> str:
     keyword = next(name for name in keywords if name not in KEYWORDS)
     constructors = [vars(base)["__init__"] for base in of_metric.__mro__ if "__init__" in vars(base)]
     own = {name for init in constructors for name in inspect.signature(init).parameters} - {"self", "kwargs"}
-    near = difflib.get_close_matches(keyword, [*own, *KEYWORDS], 1, 0.7)
-    if near and keyword not in ELSEWHERE:
-        return f"MeanIoU has no argument {keyword!r} (did you mean {near[0]!r}?)."
-    cure = ELSEWHERE.get(keyword, "help(MeanIoU) lists its arguments")
-    return f"MeanIoU has no argument {keyword!r}; {cure}."
+    metric = of_metric.__name__
+    if cure := next((cure for needs, cure in ELSEWHERE.get(keyword, {}).items() if not needs or needs in own), ""):
+        return f"{metric} has no argument {keyword!r}; {cure}."
+    if near := difflib.get_close_matches(keyword, [*own, *KEYWORDS], 1, 0.7):
+        return f"{metric} has no argument {keyword!r} (did you mean {near[0]!r}?)."
+    return f"{metric} has no argument {keyword!r}; help({metric}) lists its arguments."

@@ -80,10 +80,7 @@ class StateForm:
                     f"The state was counted with {_differences(theirs, self.settings)}. Use the same settings for both."
                 )
             if theirs.shape != shape:
-                return (
-                    f"The state {name!r} has the shape {list(theirs.shape)}; expected {list(shape)}, so use the same "
-                    "num_classes for both."
-                )
+                return f"The state {name!r} has the shape {list(theirs.shape)}; expected {list(shape)}. {WHOLE}"
             if name == "counts" and bool((theirs < 0).any()):
                 return f"The state holds negative counts, so it is damaged. {WHOLE}"
         return _why_not_rows(states, image_counts_of(states["counts"].cpu())) if self.per_image else ""
@@ -98,7 +95,9 @@ def states_of(incoming: Any, kind: type[Metric]) -> Mapping[str, Any]:
         if as_integer("update_count", incoming.get("update_count", 1)) < 0:
             raise ValueError("update_count is negative; expected the number of updates of the incoming metric.")
         return incoming
-    raise TypeError(f"merge_state got {kind_of(incoming)}; expected a {kind.__name__}, or the metric_state of one.")
+    raise TypeError(
+        f"merge_state got {kind_of(incoming)}; expected another {kind.__name__}, or the metric_state of one."
+    )
 
 
 def why_no_numbers(counts: Tensor) -> str:
@@ -144,4 +143,7 @@ def _differences(theirs: Tensor, mine: str) -> str:
         return "unknown settings"
     names = [name for name in {**own, **other} if own.get(name) != other.get(name)]
     shown = [", ".join(f"{name}={quoted(of.get(name))}" for name in names) for of in (other, own)]
+    sizes = [{name: of[name] for name in ("num_classes", "num_labels") if name in of} for of in (other, own)]
+    if all(sizes) and sizes[0].keys() != sizes[1].keys():  # one counts classes, and the other labels that overlap
+        shown = [", ".join(f"{name}={quoted(size)}" for name, size in of.items()) for of in sizes]
     return f"{shown[0]}, and this metric counts with {shown[1]}"
