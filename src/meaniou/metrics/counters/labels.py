@@ -36,7 +36,8 @@ def place_in(grid: tuple[float, ...], threshold: float) -> int:
     with np.errstate(over="ignore"):
         same = np.flatnonzero(np.array(grid).astype(np.float32) == np.float64(threshold).astype(np.float32))
     if not len(same):
-        nearest = min(grid, key=lambda value: abs(value - threshold))
+        inside = min(max(threshold, grid[0]), grid[-1])
+        nearest = min(grid, key=lambda value: abs(value - inside))
         raise ValueError(
             f"threshold is {threshold!r}, which was not counted; expected one of thresholds, such as {nearest!r}."
         )
