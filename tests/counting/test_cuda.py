@@ -5,15 +5,17 @@ test_gpu.
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from support import NoWait
+from support import LABEL_DTYPES, SCORE_DTYPES, NoWait, name_of
+from support.overlapping import spec_of as spec_of_labels
 
-from meaniou import LabelSpace, MeanIoU, confusion_matrix, protocols
+from meaniou import LabelSpace, MeanIoU, MultilabelMeanIoU, confusion_matrix, protocols
 from meaniou.counting import kernel, why_not
 from meaniou.counting.kernels.spec import CountSpec
 
@@ -206,6 +208,32 @@ def test_what_it_does_not_take_is_known_before(cuda, monkeypatch, reason):
             confusion_matrix(preds, target, 19, impl="cuda")
 
 
+LABEL_REASONS = {
+    "the pixels of a label of preds [2, 3, 4, 4] with strides": lambda x: (x[..., :-2], x[..., 2:].contiguous(), None),
+    "the pixels of a label of target": lambda x: (x[:, :, ::2].contiguous(), x[:, :, ::2], None),
+    "the pixels of a label of valid": lambda x: (x, x, (x == 0)[:, :, :1].expand(x.shape)),
+    "9 values are ignored": lambda x: (x, x, None),
+}
+
+
+@pytest.mark.parametrize("reason", LABEL_REASONS)
+def test_labels_that_it_does_not_take_are_known_before(cuda, monkeypatch, reason):
+    preds, target, valid = LABEL_REASONS[reason](torch.zeros(2, 3, 4, 6))
+    ignore = tuple(range(2, 11)) if "values" in reason else ()
+    spec = spec_of_labels([0.5], ignore=ignore)
+    assert reason in cuda.why_not_thresholds(preds, target, valid, spec)
+    counts = cuda.count_thresholds(preds, target, valid, spec)  # by the portable kernel
+    assert counts.sum() == preds.numel()
+    monkeypatch.setattr("meaniou.counting.dispatch.kernel", lambda impl, device: cuda)
+    metric = MultilabelMeanIoU(3, ignore_index=ignore)
+    metric.update(preds, target, valid)
+    assert torch.equal(metric.counts, counts[0])
+    metric = MultilabelMeanIoU(3, ignore_index=ignore, impl="cuda")
+    with pytest.raises(ValueError, match=f"impl='cuda' cannot count these maps, since {re.escape(reason)}"):
+        metric.update(preds, target, valid)
+    assert not metric.counts.any()
+
+
 def test_many_ignored_ids_are_a_reason(cuda):
     preds, target = maps(torch.uint8)
     assert cuda.why_not(preds, target, None, CountSpec("labels", "labels", 19, tuple(range(8)))) == ""
@@ -314,6 +342,68 @@ def test_programs_compile(cuda, monkeypatch, tmp_path, work, target):
             assert program.spilled <= 16, program
 
 
+EVEN, UNEVEN = [k / 100 for k in range(101)], [(k / 100) ** 2 for k in range(101)]
+LABEL_WORK = (
+    {
+        "labels": lambda: (*maps(torch.bool, (2, 5, 64, 96)), None, spec_of_labels([0.5])),
+        "bfloat16 for each label, mask": lambda: (
+            *maps(torch.bfloat16, (2, 5, 64, 96), 1),
+            *maps(torch.uint8, (2, 5, 64, 96), 1),
+            torch.ones(2, 1, 1, 1, dtype=torch.bool).expand(2, 5, 64, 96),
+            spec_of_labels([0.1, 0.2, 0.3, 0.4, 0.5], per_label=True, ignore=(255, -1)),
+        ),
+        "channels last, mask": lambda: (
+            *(m.to(memory_format=torch.channels_last) for m in maps(torch.float32, (2, 5, 64, 96))),
+            torch.ones(2, 1, 64, 96, dtype=torch.bool).expand(2, 5, 64, 96),
+            spec_of_labels(EVEN, ignore=(255,)),
+        ),
+    }
+    | {
+        f"{name} {form}": lambda name=name, thresholds=thresholds: (
+            *maps(getattr(torch, name), (2, 5, 64, 96), 1),
+            *maps(torch.int64 if name == "float64" else torch.uint8, (2, 5, 64, 96), 1),
+            None,
+            spec_of_labels(thresholds, inclusive=True, ignore=(255,)),
+        )
+        for name in ("float16", "bfloat16", "float32", "float64")
+        for form, thresholds in {
+            "one": [0.5],
+            "even": EVEN,
+            "uneven": UNEVEN,
+            "thousand": [k / 999 for k in range(1000)],
+        }.items()
+    }
+    | {
+        f"target {name_of(dtype)}": lambda dtype=dtype: (
+            *maps(torch.float32 if dtype.is_floating_point else dtype, (2, 5, 64, 96), 1),
+            *maps(dtype, (2, 5, 64, 96), 1),
+            None,
+            spec_of_labels([0.5], ignore=(-1, 2, 255, 2**31, 2**32 - 1)),
+        )
+        for dtype in (*LABEL_DTYPES, *SCORE_DTYPES)
+    }
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: str(t.arch))
+@pytest.mark.parametrize("work", LABEL_WORK)
+@pytest.mark.filterwarnings("ignore:TRITON_DEFAULT_FP_FUSION is unset:UserWarning")
+def test_programs_of_labels_compile(cuda, monkeypatch, tmp_path, work, target):
+    if target.backend == "hip" and triton.__version__.startswith("3.4."):
+        pytest.skip("this wheel of Triton has no linker for AMD")
+    from support.triton_aot import compiled
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))  # compile anew
+    *maps_of_work, spec = LABEL_WORK[work]()
+    for images in (False, True):
+        this = spec._replace(images=images)
+        (program,) = compiled(monkeypatch, target, cuda.count_thresholds, *maps_of_work, this)
+        assert program.seconds < 5, program
+        assert program.shared <= 16384, program
+        assert program.spilled <= 16, program
+
+
 def test_spilled_registers_are_seen():
     from support.triton_aot import spilled
 
@@ -335,7 +425,7 @@ def test_spilled_registers_are_seen():
 def test_nothing_waits_for_the_device(cuda, monkeypatch):
     from support.triton_aot import PROGRAMS
 
-    from meaniou.counting.kernels.cuda import limits, programs
+    from meaniou.counting.kernels.cuda import limits
 
     class Launch:
         def __getitem__(self, grid):
@@ -344,8 +434,8 @@ def test_nothing_waits_for_the_device(cuda, monkeypatch):
 
     launched = []
     monkeypatch.setattr(limits, "gpu_limits", lambda device: limits.GpuLimits((3, 7), 232448, 100))
-    for name in PROGRAMS:
-        monkeypatch.setattr(programs, name, Launch())
+    for module, name in PROGRAMS:
+        monkeypatch.setattr(module, name, Launch())
     for work in WORK.values():
         args = work()
         before = len(launched)
@@ -353,3 +443,10 @@ def test_nothing_waits_for_the_device(cuda, monkeypatch):
             cuda.count(*args)
             cuda.count_images(*args)
         assert len(launched) >= before + 2
+    for work in LABEL_WORK.values():
+        *maps_of_work, spec = work()
+        before = len(launched)
+        for images in (False, True):
+            with NoWait():
+                cuda.count_thresholds(*maps_of_work, spec._replace(images=images))
+        assert len(launched) == before + 2

@@ -13,12 +13,14 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from meaniou.counting.kernels.cuda import confusion as cuda
-from meaniou.counting.kernels.cuda import limits, programs
+from meaniou.counting.kernels.cuda import limits, programs, threshold_programs
 
 TYPES = {torch.uint8: "u8", torch.int8: "i8", torch.int16: "i16", torch.uint16: "u16", torch.int32: "i32"}
+TYPES |= {torch.uint32: "u32"}
 TYPES |= {torch.int64: "i64", torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32"}
 TYPES |= {torch.float64: "fp64"}
-PROGRAMS = [name for name, value in vars(programs).items() if name.startswith(("count_", "argmax_"))]
+MODULES = (programs, threshold_programs)
+PROGRAMS = [(module, name) for module in MODULES for name in vars(module) if name.startswith(("count_", "argmax_"))]
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Compiler:
                 ones = {k for k, n in enumerate(value) if isinstance(n, int) and n == 1}
                 signature[name] = tuple("constexpr" if k in ones else part for k, part in enumerate(parts))
                 fixed |= {(i, k): 1 for k in ones}
+                even = {k for k, n in enumerate(value) if isinstance(n, torch.Tensor) or n % 16 == 0}
+                attributes |= {(i, k): [["tt.divisibility", 16]] for k in even}
             elif name in constants or value is None or (isinstance(value, int) and value == 1 and name != "programs"):
                 signature[name], fixed[(i,)] = "constexpr", value
             elif isinstance(value, torch.Tensor):
@@ -106,8 +110,8 @@ def compiled(monkeypatch: Any, target: GPUTarget, count: Any, *args: Any) -> lis
     here = limits.GpuLimits(limits.version(), shared, 100, target.backend == "hip")
     with monkeypatch.context() as patch:
         patch.setattr(limits, "gpu_limits", lambda device: here)
-        for name in PROGRAMS:
-            patch.setattr(programs, name, Compiler(getattr(programs, name), target, results))
+        for module, name in PROGRAMS:
+            patch.setattr(module, name, Compiler(getattr(module, name), target, results))
         count(*args)
     assert cuda.programs is programs
     return results

@@ -101,6 +101,5 @@ def _flags(value, VOID: tl.constexpr, OUTSIDE: tl.constexpr, IGNORED: tl.constex
 @triton.jit
 def _wide(value):
     """The value in at least 32 bits, which hold all values of its own dtype."""
-    if value.dtype.primitive_bitwidth >= 32:
-        return value
-    return value.to(tl.float32 if value.dtype.is_floating() else tl.int32)
+    wide: tl.constexpr = tl.float32 if value.dtype.is_floating() else tl.int32
+    return value if value.dtype.primitive_bitwidth >= 32 else value.to(wide)
