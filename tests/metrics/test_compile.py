@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from support import update_all
+from support.kinds import CURVE, LABELS, assert_equal, each_kind
 from torch import nn
 
 import meaniou
@@ -63,6 +65,99 @@ def test_compiled_update_of_many_shapes(backend, valid, graphs):
     voided = [(p, t.masked_fill(~m[0], 255)) if m else (p, t) for (p, t), m in zip(pairs, masks, strict=True)]
     assert_counted(metric, voided, ignore_index=255)
     assert graphs() <= 2
+
+
+def batches_of(kind, count=8):
+    """Batches of a kind whose sizes all change."""
+    parts = [(4 + i % 2, 2 + i % 6) for i in range(count)]
+    pairs = zip(kind.batches(count=count), parts, strict=True)
+    return [tuple(side[..., :h, :w].contiguous() for side in batch) for batch, (h, w) in pairs]
+
+
+@each_kind
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_compiled_update_of_every_kind(kind, backend, graphs):
+    metric, pairs = kind.made(), batches_of(kind)
+    update = torch.compile(metric.update, fullgraph=True, dynamic=True, backend=backend)
+    for pair in pairs:
+        update(*pair)
+    expected = update_all(kind.made(), pairs)
+    assert torch.equal(metric.counts, expected.counts)
+    assert metric.update_count == len(pairs)
+    assert_equal(metric.compute(), expected.compute())
+    assert graphs() <= 2
+
+
+OF_LABELS = {
+    "rows": (LABELS, {"per_image": True}, None),
+    "threshold of each label": (LABELS, {"threshold": [0.25, 0.5, 0.75], "inclusive": True}, None),
+    "many thresholds": (CURVE, {"thresholds": 101}, None),
+    "valid image": (CURVE, {}, lambda target: target[:, 0, 0, 0] < 2),
+    "valid label": (LABELS, {}, lambda target: target[:, :, 0, 0] < 2),
+    "valid pixel": (LABELS, {}, lambda target: target[:, 0] < 2),
+    "valid label and pixel": (CURVE, {}, lambda target: target < 2),
+}
+
+
+@pytest.mark.parametrize("case", OF_LABELS)
+def test_compiled_update_of_labels_that_overlap(case, graphs):
+    kind, settings, valid = OF_LABELS[case]
+    pairs = [(*pair, None if valid is None else valid(pair[1])) for pair in kind.batches(count=3)]
+    metric = kind.made(**settings)
+    update = torch.compile(metric.update, fullgraph=True, backend="eager")
+    for pair in pairs:
+        update(*pair)
+    expected = update_all(kind.made(**settings), pairs)
+    assert torch.equal(metric.counts, expected.counts)
+    if metric.per_image:  # its lists grow, so there are as many graphs as updates
+        assert all(torch.equal(a, b) for a, b in zip(metric._joined(), expected._joined(), strict=True))
+    else:
+        assert graphs() <= 2
+
+
+@each_kind
+def test_compiled_update_of_values_that_are_refused(kind, graphs):
+    metric, pairs = kind.made(), kind.batches(count=2)
+    update = torch.compile(metric.update, fullgraph=True, dynamic=True, backend="eager")
+    update(*pairs[0])
+    with pytest.raises(ValueError, match="target holds"):
+        update(pairs[1][0], pairs[1][1] + 5)
+    assert torch.is_grad_enabled()
+    update(*pairs[1])
+    assert torch.equal(metric.counts, update_all(kind.made(), pairs).counts)
+    assert metric.update_count == 2
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+@each_kind
+def test_compiled_update_of_scores_that_need_a_gradient(kind, backend, graphs):
+    layer, metric, expected = nn.Conv2d(2, 3, 1), kind.made(), kind.made()
+
+    def step(images, target):
+        scores = layer(images).sigmoid()
+        metric.update(scores, target)
+        return scores
+
+    compiled = torch.compile(step, fullgraph=True, backend=backend)
+    for _, target in kind.batches(count=2):
+        images = torch.rand(2, 2, 5, 7)
+        scores = compiled(images, target)
+        scores.mean().backward()
+        expected.update(scores, target)
+    assert layer.weight.grad.abs().sum() > 0
+    assert not metric.counts.requires_grad
+    assert torch.equal(metric.counts, expected.counts)
+
+
+@each_kind
+def test_deterministic_mode(kind):
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        value = kind.filled().compute()
+    finally:
+        torch.use_deterministic_algorithms(before)
+    assert_equal(value, kind.filled().compute())
 
 
 class Step(nn.Module):
@@ -196,6 +291,28 @@ def test_export_keeps_the_operator():
         expected = confusion_matrix(scores, target, 3, ignore_index=255, include_void=True)
         assert torch.equal(program.module()(scores, target), expected)
     assert "meaniou.count" in str(program.run_decompositions().graph)
+
+
+class CountedLabels(nn.Module):
+    """A module that returns the counts of labels that overlap."""
+
+    def forward(self, scores, target):
+        arguments = ("0.25 0.5 0.75", False, False, [255], True, True, "auto")
+        return torch.ops.meaniou.count_thresholds(scores, target, None, *arguments)
+
+
+@pytest.mark.filterwarnings("ignore:`isinstance\\(treespec, LeafSpec\\)` is deprecated:FutureWarning")
+def test_export_keeps_the_operator_of_labels():
+    batch = torch.export.Dim("batch")
+    pairs = [tuple(torch.cat([side] * times) for side in CURVE.batches()[0]) for times in (1, 2)]
+    program = torch.export.export(CountedLabels(), pairs[0], dynamic_shapes=({0: batch}, {0: batch}))
+    called = [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
+    assert called.count("meaniou.count_thresholds.default") == 1
+    for scores, target in pairs:
+        counts = program.module()(scores, target)
+        assert torch.equal(counts.sum(0), update_all(CURVE.made(), [(scores, target)]).counts)
+        assert len(counts) == len(scores)
+    assert "meaniou.count_thresholds" in str(program.run_decompositions().graph)
 
 
 # ------------------------------------------------------------------------------------------------- what an import loads

@@ -8,6 +8,7 @@ import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from support import assert_sentence
+from support.kinds import CLASSES, CURVE, KINDS, LABELS, assert_equal, each_kind, tensors
 from torch import nn
 from torch._subclasses import FakeTensor, FakeTensorMode
 from torchmetrics import MetricCollection
@@ -56,6 +57,21 @@ def assert_as_new(metric, **settings):
     assert metric.counts.sum() == 0
 
 
+def assert_kind_as_new(kind, metric, **settings):
+    """The same for any kind of metric."""
+    plain = kind.made(**settings)
+    assert metric.device == metric.counts.device == torch.device("cpu")
+    assert metric.update_count == 0
+    for one in (metric, plain):
+        for batch in kind.batches(count=2):
+            one.update(*batch)
+            one(*batch)
+    assert torch.equal(metric.counts, plain.counts)
+    assert_equal(metric.compute(), plain.compute())
+    plain.merge_state(metric)
+    assert plain.update_count == 8
+
+
 @pytest.fixture
 def dirty(monkeypatch):
     """Uninitialised memory is never zero by chance."""
@@ -70,6 +86,18 @@ def test_a_metric_that_leaves_the_meta_device_starts_anew(way, settings, dirty):
     model = nn.Sequential(nn.Sequential(metric))
     WAYS[way](model, metric)
     assert_as_new(metric, **settings)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("kind", "settings"), [(LABELS, {}), (LABELS, {"per_image": True}), (CURVE, {})], ids=["labels", "rows", "curve"]
+)
+def test_every_kind_starts_anew(way, kind, settings, dirty):
+    with torch.device("meta"):
+        metric = kind.made(**settings)
+    assert all(state.is_meta for state in (metric.counts, metric.settings))
+    WAYS[way](nn.Sequential(metric), metric)
+    assert_kind_as_new(kind, metric, **settings)
 
 
 WRAPPERS = {
@@ -173,6 +201,37 @@ CALLS = {
 }
 
 
+OF_CURVE = {
+    "best": lambda metric: metric.best(),
+    "area": lambda metric: metric.area(),
+    "at": lambda metric: metric.at(0.5),
+}
+OF_KINDS = {
+    kind: {
+        "update": lambda metric, kind=kind: metric.update(*kind.batches()[0]),
+        "forward": lambda metric, kind=kind: metric(*kind.batches()[0]),
+        "merge_state": lambda metric, kind=kind: metric.merge_state(kind.made()),
+        **{name: CALLS[name] for name in ("compute", "report", "save", "sync")},
+        **(OF_CURVE if kind is CURVE else {}),
+    }
+    for kind in KINDS
+}
+
+
+@pytest.mark.filterwarnings("ignore:The ``compute`` method of metric .* was called before")
+@pytest.mark.parametrize(("kind", "call"), [(kind, call) for kind in KINDS for call in OF_KINDS[kind]], ids=str)
+def test_what_no_kind_can_do_on_the_meta_device_names_it(kind, call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with torch.device("meta"):
+        metric = kind.made()
+    with pytest.raises(RuntimeError) as error:
+        OF_KINDS[kind][call](metric)
+    assert_sentence(error, "meta device", "to_empty(device=...)")
+    assert not list(tmp_path.iterdir())
+    assert not metric._is_synced
+    assert_kind_as_new(kind, metric.to_empty(device="cpu"))
+
+
 @pytest.mark.filterwarnings("ignore:The ``compute`` method of metric MeanIoU was called before")
 @pytest.mark.parametrize("call", CALLS)
 def test_what_cannot_work_on_the_meta_device_names_it(call, tmp_path, monkeypatch):
@@ -274,6 +333,26 @@ def test_a_planner_of_memory_runs_a_step(average):
             assert_sentence(error, "fake tensors", "FakeTensorMode")
         metric.reset()
         assert metric.update_count == 0
+
+
+@each_kind
+def test_a_planner_of_memory_runs_a_step_of_every_kind(kind):
+    shapes = [tuple(part.shape) for part in tensors(kind.filled().compute())]
+    with FakeTensorMode():
+        metric = kind.made()
+        target = torch.zeros(2, 8, 9, dtype=torch.uint8) if kind is CLASSES else torch.zeros(2, 3, 8, 9)
+        scores = torch.zeros(2, 3, 8, 9)
+        metric.update(scores, target)
+        metric.update([scores[0]], [target[0]], valid=[target[0] > 0])
+        value = metric(scores, target)
+        for of in (value, metric.compute()):
+            assert all(isinstance(part, FakeTensor) for part in tensors(of))
+            assert [tuple(part.shape) for part in tensors(of)] == shapes
+        assert metric.update_count == 3
+        with pytest.raises(RuntimeError) as error:
+            metric.report()
+        assert_sentence(error, "fake tensors", "FakeTensorMode")
+    assert_kind_as_new(kind, metric.to_empty(device="cpu")) if kind is CLASSES else metric.reset()
 
 
 def test_a_real_metric_in_a_planner_of_memory():

@@ -101,8 +101,7 @@ class CountState(Metric):
             if not torch.compiler.is_compiling():
                 count(*args, **kwargs)
                 return
-            with torch.no_grad():
-                update(*args, **kwargs)
+            update(*args, **kwargs)  # whole numbers have no gradient; no_grad would outlive an error in compiled code
             self._computed = None
             count_compiled(self)
 
