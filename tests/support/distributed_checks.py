@@ -24,6 +24,8 @@ from torchmetrics.utilities.exceptions import TorchMetricsUserError
 
 from meaniou import MeanIoU, Resampling, compare, compare_classes
 from support import update_all, void_batches
+from support.kinds import CURVE, LABELS
+from support.kinds import assert_equal as assert_same
 
 SHARES = {2: (3, 2), 3: (3, 0, 2)}  # batches per rank: unequal, and one rank has none
 STAMP = 24  # bytes besides the counts: the number of updates, and two values that show whether ranks are in step
@@ -543,6 +545,143 @@ def check_rows_through_a_gather_of_ones_own(rank, world):
     metric = images_of(made(per_image=True, dist_sync_fn=gather), share(rank, world), start)
     assert_equal(computed(metric), alone(batches()[:5]).compute())
     assert len(calls) == 2
+
+
+# ---------------------------------------------------------------------------------------------- labels that overlap
+
+
+def part_of(kind, rank, world, seed=0):
+    """The batches of a rank, as ``share``, for a kind of metric."""
+    start = sum(SHARES[world][:rank])
+    return kind.batches(seed, count=6)[start : start + SHARES[world][rank]]
+
+
+def whole_of(kind, number=5, seed=0, **settings):
+    """A metric of this process alone that has counted the batches of all ranks."""
+    return update_all(kind.made(sync_on_compute=False, **settings), kind.batches(seed, count=6)[:number])
+
+
+OF_KINDS = (
+    *((LABELS, {"average": average}) for average in ("macro", "micro", "weighted", "none")),
+    (LABELS, {"threshold": [0.25, 0.5, 0.75], "inclusive": True, "void_preds": "drop", "absent": "one"}),
+    (CURVE, {}),
+    (CURVE, {"thresholds": 101, "average": "micro"}),
+)
+
+
+def check_labels_of_uneven_ranks(rank, world):
+    for kind, settings in OF_KINDS:
+        mine = part_of(kind, rank, world)
+        metric = update_all(kind.made(**settings), mine)
+        for _ in range(2):
+            with collectives() as calls:
+                value = computed(metric)
+            assert calls == [("all_reduce", metric.counts.numel() * 8 + STAMP)]
+            assert_same(value, whole_of(kind, **settings).compute())
+            assert not metric._is_synced
+            assert metric.update_count == len(mine)
+            assert torch.equal(metric.counts, update_all(kind.made(**settings), mine).counts)
+        assert str(metric.report()) == str(whole_of(kind, **settings).report())
+        update_all(metric, kind.batches(count=6)[5:] if rank == world - 1 else [])
+        assert_same(computed(metric), whole_of(kind, 6, **settings).compute())
+
+
+def check_results_of_a_curve(rank, world):
+    metric, whole = update_all(CURVE.made(), part_of(CURVE, rank, world)), whole_of(CURVE)
+    asked = (
+        lambda curve: curve.best(),
+        lambda curve: curve.best(common=True),
+        lambda curve: (curve.area(),),
+        lambda curve: (curve.at(0.5),),
+    )
+    for ask in asked:
+        with collectives() as calls:
+            value = ask(metric)
+        assert len(calls) == 1
+        assert_same(value, ask(whole))
+
+
+def check_labels_synchronised_in_forward(rank, world):
+    for kind in (LABELS, CURVE):
+        metric, of_all = kind.made(dist_sync_on_step=True), [kind.batches(seed)[0] for seed in range(world)]
+        assert_same(metric(*of_all[rank]), update_all(kind.made(sync_on_compute=False), of_all).compute())
+        assert metric.update_count == 1
+        assert_same(metric.compute(), update_all(kind.made(sync_on_compute=False), of_all).compute())
+
+
+def check_labels_of_ranks_that_are_not_in_step(rank, world):
+    others = {LABELS: {"threshold": 0.4}, CURVE: {"thresholds": [0.25, 0.5, 0.8]}}
+    for kind, other in others.items():
+        metric = update_all(kind.made(**(other if rank else {})), kind.batches(rank)[:1])
+        with pytest.raises(RuntimeError, match="settings differ"):
+            metric.compute()
+        metric = update_all(kind.made(), kind.batches(rank)[:1])
+        metric.compute()
+        if rank:
+            metric.reset()
+        metric.update(*kind.batches(rank)[1])
+        before = metric.counts
+        for ask in (metric.compute, metric.report):
+            with pytest.raises(RuntimeError, match=r"ranks .*compute, report or reset"):
+                ask()
+        assert metric.counts is before
+        assert not metric._is_synced
+
+
+def check_labels_through_a_gather_of_ones_own(rank, world):
+    calls = []
+
+    def gather(tensor, group=None):
+        calls.append((tensor.dtype, group))
+        parts = [None] * world
+        dist.all_gather_object(parts, tensor, group=group)
+        return parts
+
+    for kind, settings in ((LABELS, {}), (LABELS, {"per_image": True}), (CURVE, {})):
+        metric = kind.made(dist_sync_fn=gather, process_group=dist.group.WORLD, **settings)
+        update_all(metric, part_of(kind, rank, world))
+        calls.clear()
+        assert_same(computed(metric), whole_of(kind).compute())
+        assert calls == [(torch.int64, dist.group.WORLD)] * (1 + metric.per_image)
+
+
+def check_rows_of_labels(rank, world):
+    """Rows, names, values, intervals and comparisons are those of one process."""
+    start = sum(SHARES[world][:rank])
+    for settings in ({}, {"over": "image", "worst_percent": 30, "absent": "one"}, {"over": "class"}):
+        settings = {"per_image": True} | settings
+        mine, whole = [], []
+        for seed in (0, 1):
+            target = [target for _, target in LABELS.batches(0, count=6)]
+            pairs = [(preds, t) for (preds, _), t in zip(LABELS.batches(seed, count=6), target, strict=True)]
+            mine.append(images_of(LABELS.made(**settings), pairs[start:][: SHARES[world][rank]], start))
+            whole.append(images_of(LABELS.made(sync_on_compute=False, **settings), pairs[:5], 0))
+        assert_same(computed(mine[0]), whole[0].compute())
+        for of in ("mean", "accuracy"):
+            assert mine[0].bootstrap(of, resamples=50) == whole[0].bootstrap(of, resamples=50)
+            assert compare(*mine, of, resamples=50) == compare(*whole, of, resamples=50)
+        assert compare_classes(*mine, resamples=50) == compare_classes(*whole, resamples=50)
+        assert mine[0].image_scores().to_csv() == whole[0].image_scores().to_csv()
+    named, names = LABELS.made(per_image=True), [f"image {i}" for i in range(2 * world)]
+    named.update(*LABELS.batches(rank)[0], image_ids=names[2 * rank : 2 * rank + 2])
+    assert set(named.image_scores().images) == set(names)
+
+
+def check_values_of_labels_that_are_refused_on_all_ranks(rank, world):
+    for kind in (LABELS, CURVE):
+        metric = update_all(kind.made(), kind.batches(rank)[:1])
+        if rank == world - 1:
+            counts = metric.counts.clone()
+            counts[1, 3, 0] = 6  # as on an accelerator, where update does not raise
+            metric.counts = counts
+        for ask in (metric.compute, metric.report):
+            with pytest.raises(ValueError, match="target holds 6 pixels of label 1 "):
+                ask()
+            assert not metric._is_synced
+        metric.reset()
+        update_all(metric, kind.batches(rank)[:1])
+        total = update_all(kind.made(sync_on_compute=False), [kind.batches(r)[0] for r in range(world)])
+        assert_same(metric.compute(), total.compute())
 
 
 CHECKS = [name for name in globals() if name.startswith("check_")]
