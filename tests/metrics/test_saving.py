@@ -12,6 +12,7 @@ import pytest
 import torch
 from support import assert_sentence
 from support.images import VOID, C, metric_of
+from support.kinds import CURVE, KINDS, LABELS, assert_equal, each_kind
 
 from meaniou import MeanIoU
 
@@ -292,3 +293,162 @@ def test_a_tensor_that_is_larger_than_its_file_is_refused(rng, tmp_path):
         assert "holds a tensor [" in refusal(parts, tmp_path)
     with pytest.raises(IsADirectoryError):
         MeanIoU.load(tmp_path)
+
+
+# --------------------------------------------------------------------------------------------- labels that overlap
+
+NAMES = ["a", "b", "c"]
+OF_KINDS = {
+    "labels": (LABELS, {}),
+    "threshold of each label": (
+        LABELS,
+        {"threshold": [0.25, 0.5, 0.75], "inclusive": True, "class_names": NAMES},
+    ),
+    "rules": (LABELS, {"void_preds": "drop", "present": "target", "absent": "one", "classes": [0, 2]}),
+    "no checks": (LABELS, {"validate_args": False, "ignore_index": [255, -1], "impl": "portable"}),
+    "rows": (LABELS, {"per_image": True}),
+    "over images": (LABELS, {"over": "class", "worst_percent": [5, 10]}),
+    "curve": (CURVE, {}),
+    "many thresholds": (
+        CURVE,
+        {"thresholds": 101, "inclusive": True, "average": "weighted", "class_names": NAMES},
+    ),
+    "one label": (CURVE, {"num_labels": 1, "thresholds": [-1.5, 0.0, 1e-7]}),
+}
+
+
+@pytest.mark.parametrize("case", OF_KINDS)
+def test_labels_that_overlap_are_saved_and_loaded(case, tmp_path):
+    kind, settings = OF_KINDS[case]
+    metric = kind.made(**settings)
+    for number, (preds, target) in enumerate(kind.batches()):
+        ids = {"image_ids": [f"a{number}", f"b{number}"]} if metric.per_image else {}
+        labels = slice(metric.label_space.num_classes)
+        metric.update(preds[:, labels], target[:, labels], **ids)
+    metric.save(tmp_path / "a")
+    other = kind.of.load(tmp_path / "a")
+    for name in ("label_space", "policy", "input_settings", "per_image", "update_count", "protocol"):
+        assert getattr(other, name) == getattr(metric, name)
+    assert repr(other) == repr(metric)
+    assert torch.equal(other.settings, metric.settings)
+    assert torch.equal(other.counts, metric.counts)
+    assert_equal(other.compute(), metric.compute())
+    assert other.report() == metric.report()
+    if metric.per_image:
+        assert other.image_scores() == metric.image_scores()
+    other.merge_state(metric)
+    assert other.update_count == 8
+
+
+def test_shards_of_labels_that_overlap_are_those_of_one_run(tmp_path):
+    for kind in (LABELS, CURVE):
+        for seed in (0, 1):
+            kind.filled(seed).save(tmp_path / str(seed))
+        first, second = (kind.of.load(tmp_path / str(seed)) for seed in (0, 1))
+        first.merge_state(second)
+        whole = kind.filled(0)
+        whole.merge_state(kind.filled(1))
+        assert_equal(first.compute(), whole.compute())
+
+
+@pytest.mark.parametrize(("kind", "other"), [(a, b) for a in KINDS for b in KINDS if a is not b], ids=str)
+def test_a_file_of_another_kind_of_metric(kind, other, tmp_path):
+    other.filled().save(tmp_path / "file")
+    with pytest.raises(ValueError, match=r"file holds a metric") as error:
+        kind.of.load(tmp_path / "file")
+    assert_sentence(error, f"{str(other)!r}, not {kind}; load it with that class")
+
+
+@pytest.mark.parametrize("kind", [LABELS, CURVE], ids=str)
+def test_files_of_labels_that_lack_a_part_or_hold_a_wrong_one(kind, tmp_path):
+    metric = kind.filled(**({"per_image": True} if kind is LABELS else {}))
+    good = parts_of(metric, tmp_path)
+
+    def of(part, **values):
+        return good | {part: good[part] | values}
+
+    wrong = {
+        "lacks 'counts'": {name: value for name, value in good.items() if name != "counts"},
+        "'counts' has the shape [5, 5]; expected [3, 4, ": good | {"counts": torch.zeros(5, 5, dtype=torch.int64)},
+        "negative counts": good | {"counts": -good["counts"]},
+        "no int64 tensor 'counts'": good | {"counts": good["counts"].double()},
+        "num_labels is 0": of("space", num_labels=0),
+        "class_names": of("space", num_labels=2),
+        "inclusive is 'no'": of("input_settings", inclusive="no"),
+        "inclusive is 1": of("input_settings", inclusive=1),
+        "ignore_index holds 1": of("input_settings", ignore_index=[1]),
+        "absent is 'half'": of("policy", absent="half"),
+        "which this version of meaniou does not know": of("policy", later=1),
+    }
+    if kind is LABELS:
+        wrong["does not add up"] = good | {"image_rows": good["image_rows"] * 2}
+        wrong["expected [N, 4, 6] and [N]"] = good | {"image_ids": good["image_rows"]}
+        wrong["threshold holds 2 numbers"] = of("input_settings", thresholds=(0.1, 0.2), per_label=True)
+        wrong["thresholds is (0.1, 0.2), which does not fit"] = of("input_settings", thresholds=(0.1, 0.2))
+        wrong["index out of range"] = of("input_settings", thresholds=())
+    else:
+        wrong["expected ascending"] = of("input_settings", thresholds=(0.5, 0.25, 0.75))
+        wrong["expected [3, 4, 5]"] = of("input_settings", thresholds=(0.5, 0.75))
+        wrong["thresholds is 3, which does not fit"] = of("input_settings", thresholds=3)
+        wrong["per_label is True, which does not fit"] = of("input_settings", per_label=True)
+    for part, state in wrong.items():
+        torch.save(state, tmp_path / "file")
+        with pytest.raises(ValueError, match="file") as error:
+            kind.of.load(tmp_path / "file")
+        assert_sentence(error, part)
+
+
+@pytest.mark.parametrize("kind", [LABELS, CURVE], ids=str)
+def test_what_the_counts_of_labels_settle_is_not_overridden(kind, tmp_path):
+    kind.filled().save(tmp_path / "a")
+    settled = {
+        "num_labels": 4,
+        "ignore_index": 7,
+        "inclusive": True,
+        "validate_args": False,
+        "class_names": NAMES,
+    }
+    settled |= {"threshold": 0.4, "per_image": True} if kind is LABELS else {"thresholds": 11}
+    for name, value in settled.items():
+        with pytest.raises(TypeError) as error:
+            kind.of.load(tmp_path / "a", **{name: value})
+        assert_sentence(error, f"cannot change {name}", str(tmp_path / "a"), "Leave it out")
+
+
+@each_kind
+def test_rules_of_every_kind_that_change_no_count_are_taken(kind, tmp_path):
+    kind.filled().save(tmp_path / "a")
+    rules = {"average": "weighted", "absent": "zero", "present": "target", "void_preds": "drop", "classes": [0, 1]}
+    metric = kind.of.load(tmp_path / "a", **rules, impl="portable", sync_on_compute=False)
+    assert_equal(metric.compute(), kind.filled(**rules).compute())
+    assert str(metric.report()) == str(kind.filled(**rules).report())
+    assert metric.input_settings.impl == "portable"
+    for wrong, words in (({"no_such_rule": 1}, f"{kind} .*'no_such_rule'"), ({"average": "x"}, "average is 'x'")):
+        with pytest.raises(ValueError, match=words):
+            kind.of.load(tmp_path / "a", **wrong)
+
+
+def test_a_bit_that_is_wrong_in_a_file_of_labels_is_noticed(tmp_path):
+    path, numbers = tmp_path / "x", np.random.default_rng(5)
+    metric = LABELS.filled(per_image=True)
+    metric.save(path)
+    whole = bytearray(path.read_bytes())
+    for place in numbers.integers(0, len(whole), 100).tolist():
+        spoiled = whole.copy()
+        spoiled[place] ^= 1 << int(numbers.integers(8))
+        path.write_bytes(spoiled)
+        with contextlib.suppress(ValueError):
+            assert_same_rows(LABELS.of.load(path), metric)
+
+
+@each_kind
+def test_a_kernel_that_cannot_run_here_is_not_what_a_file_of_any_kind_needs(kind, tmp_path, monkeypatch):
+    kind.filled(impl="portable").save(tmp_path / "a")
+    reason = "impl='portable' cannot run, since it is gone; install it."
+    places = ("checkpoint", "counters.mean_iou", "counters.labels")
+    for module in places:
+        monkeypatch.setattr(f"meaniou.metrics.{module}.why_not", lambda impl: reason if impl == "portable" else "")
+    with pytest.raises(ValueError, match="cannot run") as error:
+        kind.of.load(tmp_path / "a")
+    assert_sentence(error, "install it, or pass impl='auto' to load()")
+    assert_equal(kind.of.load(tmp_path / "a", impl="auto").compute(), kind.filled().compute())

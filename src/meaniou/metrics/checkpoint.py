@@ -137,11 +137,15 @@ def load(counter: type[AnyCounter], path: str | PathLike[str], **kwargs: Any) ->
 
 def _made_of(counter: type[AnyCounter], parts: Mapping[str, Any], **kwargs: Any) -> AnyCounter:
     """The metric with the saved parts, and with keywords that replace saved ones."""
-    settings = {**counter.saved_settings().keywords(parts), **kwargs}
+    saved = counter.saved_settings()
+    settings = {**saved.keywords(parts), **kwargs}
     with torch.device("cpu"), warnings.catch_warnings():
         if "worst_percent" not in kwargs:  # it warned when the saved metric was constructed
             warnings.filterwarnings("ignore", "worst_percent holds")
         metric = counter(**settings)
+    for name, value in ((name, parts["input_settings"][name]) for name in saved.inputs if name not in kwargs):
+        if getattr(metric.input_settings, name) != value:  # a keyword may stand for several saved values
+            raise ValueError(f"{name} is {quoted(value)}, which does not fit the other settings")
     if parts["protocol"] is not None:
         metric.protocol = protocols.get(parts["protocol"])
     state = {name: parts[name] for name in ("update_count", "counts", "image_names")}
