@@ -9,36 +9,58 @@ import torch
 from meaniou import LabelSpace, confusion_matrix
 from meaniou.counting import LabelRangeError, explain
 from meaniou.counting.kernels.label_table import bins_of_ids
-from meaniou.counting.kernels.spec import CountSpec, schema, unpack
+from meaniou.counting.kernels.spec import CountSpec, ThresholdSpec, schema, unpack
+from meaniou.settings import ThresholdSettings
 
 SPACE = LabelSpace(2, ids=[7, (11, 2**40)], ignore_index=-1)
 SPEC = CountSpec(
     "labels", "scores", 2, (3, -1), 0.25, False, "portable", SPACE.tables.target_ids, SPACE.tables.preds_ids
 )
+THRESHOLDS = ThresholdSpec("0.25 0.1 1e-320", True, True, (3, -1), True, False, "portable")
 
 
-@pytest.mark.parametrize("name", ["count", "count_images"])
-def test_the_arguments_of_an_operator_are_the_fields(name):
+@pytest.mark.parametrize(
+    ("name", "kind", "without_defaults"),
+    [
+        ("count", CountSpec, ["labels", "labels", 2]),
+        ("count_images", CountSpec, ["labels", "labels", 2]),
+        ("count_thresholds", ThresholdSpec, []),
+    ],
+)
+def test_the_arguments_of_an_operator_are_the_fields(name, kind, without_defaults):
     schema = getattr(torch.ops.meaniou, name).default._schema
     arguments = [argument.name for argument in schema.arguments]
-    assert arguments == ["preds", "target", "valid", *CountSpec._fields]
+    assert arguments == ["preds", "target", "valid", *kind._fields]
     defaults = {a.name: a.default_value for a in schema.arguments if a.has_default_value()}
-    assert CountSpec("labels", "labels", 2) == unpack(CountSpec, ["labels", "labels", 2, *defaults.values()])
+    assert kind(*without_defaults) == unpack(kind, [*without_defaults, *defaults.values()])
 
 
-def test_what_an_operator_carries_is_the_specification():
-    library = torch.library.Library("meaniou_test_spec", "DEF")
-    library.define(f"echo({schema(CountSpec)}) -> str")
+@pytest.mark.parametrize("spec", [SPEC, THRESHOLDS], ids=["count", "count_thresholds"])
+def test_what_an_operator_carries_is_the_specification(spec):
+    kind = type(spec)
+    library = torch.library.Library(f"meaniou_test_{kind.__name__}", "DEF")
+    library.define(f"echo({schema(kind)}) -> str")
     carried = []
 
     def echo(*arguments):
         carried.append(arguments)
-        return repr(unpack(CountSpec, arguments))
+        return repr(unpack(kind, arguments))
 
     library.impl("echo", echo, "CompositeExplicitAutograd")
-    assert torch.ops.meaniou_test_spec.echo(*SPEC) == repr(SPEC)
-    assert unpack(CountSpec, *carried) == SPEC
-    assert isinstance(unpack(CountSpec, *carried).ignore, tuple)  # it is a key of cached tables
+    assert getattr(torch.ops, f"meaniou_test_{kind.__name__}").echo(*spec) == repr(spec)
+    assert unpack(kind, *carried) == spec
+    assert isinstance(unpack(kind, *carried).ignore, tuple)  # it is a key of cached tables
+
+
+def test_thresholds_are_carried_as_text():
+    """Text carries every number exactly, and of one threshold for each label there is one column."""
+    assert THRESHOLDS.numbers == (0.25, 0.1, 1e-320)
+    assert THRESHOLDS.number == 1
+    assert THRESHOLDS._replace(per_label=False).number == 3
+    assert ThresholdSpec().numbers == (0.5,)
+    inputs = ThresholdSettings.of((-float("inf"), 1 / 3, 0.1 + 0.2, 1e-320, 1e300), False, None, True, "auto")
+    assert ThresholdSpec(inputs.text).numbers == inputs.thresholds
+    assert ThresholdSpec(inputs.text).number == inputs.number == 5
 
 
 def test_ids_are_carried_as_text():

@@ -13,7 +13,7 @@ from meaniou.counting.kernels.cpu.loops import compiled, count_bytes
 
 # Pixels of a chunk: float32 scores, rows and cells take 18 KiB, of a first cache of 32 or 48.
 CHUNK = 1 << 11
-# With one histogram, pixels of the same cell wait for each other: 2.6 ns on scores near 0 and 1, 1.0 with four.
+# Pixels of the same cell wait for each other: 1.8 ns with one histogram, 0.5 with four in turn.
 COPIES = 4
 UNSET, SET, VOID, OUTSIDE = range(4)
 
@@ -27,7 +27,8 @@ def count_planes(
 
     Args:
         preds: scores, with 16 bits as int16 (float16) or uint16 (bfloat16), or labels as uint8 or uint64.
-        target: labels as uint8 or uint64, with the void values in ``target_void``.
+        preds_void: void values of predicted labels.
+        target: labels as uint8, uint64, float32 or float64, with the void values in ``target_void``.
         valid: bool, or empty.
         rule: the edges between columns, the table and the grid of the buckets (see ``thresholds.Rule``), and whether a
             score on an edge is above it.

@@ -162,13 +162,19 @@ def void_of(void: tuple[int, ...], dtype: torch.dtype) -> Array:
 
 @lru_cache(maxsize=64)
 def rule_of(thresholds: str, per_label: bool, inclusive: bool, double: bool) -> Rule:
-    """The rule for scores in double precision or in single."""
+    """The rule for scores in double precision or in single.
+
+    A bucket never falls as the score rises. So an edge lies below all scores of a bucket if the next score above the
+    edge is in an earlier bucket, and above all of them if the edge is in a later one; the loop compares with the edges
+    between these two. That holds for any thresholds, and even ones leave a single edge or none.
+    """
     edges = edges_of(thresholds, torch.float64 if double else torch.float32, torch.device("cpu")).numpy()
     if per_label or edges.size == 1:
         return edges, NO_TABLE, edges[:0], inclusive
     number, columns, one = max(BUCKETS, 4 * edges.size), edges.size + 3, edges.dtype.type
     grid = _grid(edges, number)
-    beside = np.nextafter(edges, one(-np.inf if inclusive else np.inf))
+    with np.errstate(over="ignore"):
+        beside = np.nextafter(edges, one(-np.inf if inclusive else np.inf))
     below, above = (beside, edges) if inclusive else (edges, beside)
     first = np.searchsorted(_buckets(above, grid, number), np.arange(number), "left")
     last = np.searchsorted(_buckets(below, grid, number), np.arange(number), "right")
