@@ -21,7 +21,7 @@ from meaniou import MeanIoU, reference, synthetic
 from meaniou.__main__ import main as start
 from meaniou.cli import main
 from meaniou.cli.commands import demo
-from meaniou.cli.score_run import MaskOptions, ScoreRun
+from meaniou.cli.runs import MaskOptions, ScoreRun
 from meaniou.cli.workers import Workers
 from meaniou.masks import MaskError, Pair, pair_masks, read, read_pair, read_pairs
 from meaniou.report.report import Report

@@ -39,7 +39,7 @@ from meaniou.cli.output import (
 )
 from meaniou.cli.overlays import Gallery
 from meaniou.cli.paths import Source, unwritable
-from meaniou.cli.score_run import (
+from meaniou.cli.runs import (
     MaskOptions,
     ScoreRun,
     count_all,
