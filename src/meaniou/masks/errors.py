@@ -72,14 +72,30 @@ def check_labels(dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> None:
     if not shape:
         raise ContentError("holds a single number; expected a map of class ids.", "Save the whole map.")
     if dtype.kind not in "biu":
+        stack = " If it holds a score for each of several labels that overlap, pass {multilabel:}."
         raise ContentError(
             f"holds {array}; expected integer class ids.",
             "Save the argmax of scores, or convert whole numbers with astype(int). If the ids were divided by 255, "
-            "save the original ids.",
+            "save the original ids." + stack * (dtype.kind == "f" and len(shape) > 2),
         )
     if dtype.kind == "u" and dtype.itemsize == 8:
         raise ContentError(
             f"holds {array}; expected labels that fit in int64.", "Convert the array with astype('int64')."
+        )
+
+
+def check_stack(dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> None:
+    """Raises ``ContentError`` if an array of this dtype and shape is no stack of labels or scores."""
+    if len(shape) < 2:
+        raise ContentError(
+            f"holds an array of shape {size(shape)}; expected a stack of maps, one for each label, such as [L, H, W].",
+            "Save np.stack(maps), or leave out {multilabel:} if each pixel has one class.",
+        )
+    if dtype.kind not in "biuf" or dtype.itemsize > 8 or (dtype.kind == "u" and dtype.itemsize == 8):
+        raise ContentError(
+            f"holds values of dtype {shorten(str(dtype))}; expected labels 0 and 1 (bool, integers up to int64), or "
+            "scores (float16, float32, float64).",
+            "Convert labels with astype('uint8'), and scores with astype('float32').",
         )
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import threading
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO
 
@@ -19,6 +20,7 @@ from meaniou.masks.errors import ContentError, check_labels, check_pixels, size
 PIECE = 1 << 22  # bytes that are read, or unpacked, at once
 # By the version of the format: the bytes of the length of the header, and its parser.
 PARSERS = {(1, 0): (2, npy.read_array_header_1_0), (2, 0): (4, npy.read_array_header_2_0)}
+Check = Callable[[np.dtype[np.generic], tuple[int, ...]], None]
 # NumPy parses the header with Python's parser, which fails at times in two threads at once in Python 3.11.7 ("AST
 # constructor recursion depth mismatch", cpython issue 106905).
 ONE_HEADER = threading.Lock()
@@ -38,16 +40,21 @@ class Header:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def read_npy(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
+def read_npy(file: IO[bytes], max_pixels: int, check: Check = check_labels) -> NDArray[np.generic]:
     """The array of an open ``.npy`` file.
 
     It is read, not memory-mapped: if another process shortened a mapped file, this process would crash.
+
+    Args:
+        file: the file.
+        max_pixels: the largest array that is read.
+        check: raises ``ContentError`` for a dtype and shape that are not those of the expected contents.
 
     Raises:
         ContentError: if the array does not hold labels, or has too many pixels.
         ValueError: if the file is damaged.
     """
-    header = _header(file)
+    header = _header(file, check)
     status = os.fstat(file.fileno())
     _check_length(header, status.st_size - file.tell())
     if 512 * getattr(status, "st_blocks", status.st_size) < status.st_size // 2:  # a sparse file
@@ -55,7 +62,7 @@ def read_npy(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
     return _values(file, header)
 
 
-def read_npz(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
+def read_npz(file: IO[bytes], max_pixels: int, check: Check = check_labels) -> NDArray[np.generic]:
     """The only array of an open ``.npz`` file; raises as ``read_npy``, and ``ContentError`` for several arrays."""
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
@@ -63,7 +70,7 @@ def read_npz(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
             names = join_names(member.filename.removesuffix(".npy") for member in members)
             raise ContentError(f"holds {len(members)} arrays ({names}); expected one.", "Save the labels alone.")
         with archive.open(members[0]) as stream:
-            header = _header(stream)
+            header = _header(stream, check)
             _check_length(header, members[0].file_size - stream.tell())
             check_pixels(header.shape, max_pixels)
             values = _values(stream, header)
@@ -72,7 +79,7 @@ def read_npz(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
             return values
 
 
-def _header(file: IO[bytes]) -> Header:
+def _header(file: IO[bytes], check: Check) -> Header:
     version = npy.read_magic(file)
     if version not in PARSERS:
         raise ValueError(f"its .npy format version is {version}; expected (1, 0) or (2, 0)")
@@ -84,7 +91,7 @@ def _header(file: IO[bytes]) -> Header:
         shape, fortran, dtype = parse(io.BytesIO(length + text))
     if any(side < 0 for side in shape):
         raise ValueError(f"its header declares the shape {shape}")
-    check_labels(dtype, shape)
+    check(dtype, shape)
     return Header(shape, fortran, dtype)
 
 

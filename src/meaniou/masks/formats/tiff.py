@@ -1,12 +1,12 @@
 """The reader of TIFF files: integers as they are stored, by tifffile, which does not invert, rotate or widen them."""
 
-import itertools
 import logging
 import math
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import IO
 
 import numpy as np
@@ -28,6 +28,34 @@ ONE_VALUE = (256, 257, 259, 262, 266, 274, 277, 278, 284, 317, 322, 323)
 NEEDED = {*ONE_VALUE, 254, 255, 258, 273, 279, 324, 325, 339, 32997, 42113}
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What the pages of a file are expected to hold.
+
+    Attributes:
+        check: raises ``ContentError`` for other dtypes.
+        photometric: the photometric interpretations that store values as they are.
+        channels: what is expected in place of several channels.
+        cure: what to do about them.
+        values: what is expected in place of other values.
+    """
+
+    check: Callable[[np.dtype[np.generic], tuple[int, ...]], None]
+    photometric: tuple[int, ...]
+    channels: str
+    cure: str
+    values: str
+
+
+LABELS = Contents(
+    check_labels,
+    (INVERTED, GREY, PALETTE),
+    "one channel of class ids (greyscale or palette)",
+    "Save the class ids, not their colours.",
+    "a map of integers",
+)
+
+
 def read_tiff(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
     """The labels in an open TIFF file.
 
@@ -40,13 +68,16 @@ def read_tiff(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
     with strict_tifffile(), TiffFile(file, is_ome=False) as tiff:
         page = _only_page(tiff)
         check_pixels(page.shape, max_pixels)
-        _check_kind(page)
-        check_pixels((page.tilelength, page.tilewidth), max_pixels)
-        if _check_segments(page, tiff.filehandle.size):
-            labels = page.asarray(maxworkers=1)  # other threads of the command read other files
-        else:
-            labels = np.full(page.shape, page.nodata, page.dtype)  # for which tifffile would return bytes of the header
-    return labels
+        check_kind(page, LABELS)
+        return values_of(page, tiff.filehandle.size, max_pixels)
+
+
+def values_of(page: TiffPage, size: int, max_pixels: int) -> NDArray[np.generic]:
+    """The values of a page in a file of a size in bytes; raises as ``read_tiff``."""
+    check_pixels((page.tilelength, page.tilewidth), max_pixels)
+    if _check_segments(page, size):
+        return page.asarray(maxworkers=1)  # other threads of the command read other files
+    return np.full(page.shape, page.nodata, page.dtype)  # for which tifffile would return bytes of the header
 
 
 class _Complaints(logging.Filter):
@@ -73,7 +104,7 @@ def strict_tifffile() -> Iterator[None]:
     """Raises ``ValueError`` for errors in a file that tifffile only logs, such as more strips than the size needs.
 
     Its warnings do not concern the pixels here, such as one about a nodata value that the dtype cannot hold. Unreadable
-    tags are left to ``_check_tags``, since most of them do not matter.
+    tags are left to ``check_tags``, since most of them do not matter.
     """
     faults: list[str] = []
     COMPLAINTS.of_thread.faults = faults
@@ -85,21 +116,36 @@ def strict_tifffile() -> Iterator[None]:
         raise ValueError(faults[0])
 
 
+def pages_of(tiff: TiffFile) -> Iterator[TiffPage]:
+    """The pages, in order; raises ``ValueError`` after a page that comes again, since tifffile would never end."""
+    offsets: set[int] = set()
+    for page in tiff.pages:
+        if not isinstance(page, TiffPage):
+            raise TypeError("its pages cannot be read")
+        yield page
+        if page.offset in offsets:
+            raise ValueError("its list of pages has no end")
+        offsets.add(page.offset)
+
+
 def _only_page(tiff: TiffFile) -> TiffPage:
     """The only page that holds an image; overviews of it are allowed."""
-    first = tiff.pages.first
-    _check_tags(tiff, first)
-    others = itertools.islice(tiff.pages, 1, None)
-    more = any(not (isinstance(page, TiffPage) and page.subfiletype & OVERVIEW) for page in others)
+    pages = pages_of(tiff)
+    first = next(pages)
+    check_tags(tiff, first)
+    more = any(not page.subfiletype & OVERVIEW for page in pages)
     # tifffile and ImageJ may store a stack with a single page.
     stacks = [shaped["shape"] for shaped in tiff.shaped_metadata or () if shaped.get("truncated")]
     more |= any(math.prod(shape) != math.prod(first.shape) for shape in stacks)
     if more or (tiff.imagej_metadata or {}).get("images", 1) != 1:
-        raise ContentError("holds more than one image; expected one.", "Save each mask in a file of its own.")
+        raise ContentError(
+            "holds more than one image; expected one.",
+            "Save each mask in a file of its own. If the pages are labels that overlap, pass {multilabel:}.",
+        )
     return first
 
 
-def _check_tags(tiff: TiffFile, page: TiffPage) -> None:
+def check_tags(tiff: TiffFile, page: TiffPage) -> None:
     """Raises ``ValueError`` if a tag that labels depend on has several values, or cannot be read."""
     if several := [tag.name for code in ONE_VALUE if (tag := page.tags.get(code)) and tag.count != 1]:
         raise ValueError(f"its tag {several[0]} has several values")
@@ -111,17 +157,15 @@ def _check_tags(tiff: TiffFile, page: TiffPage) -> None:
         raise ValueError(f"its tag {min(lost)} is damaged")
 
 
-def _check_kind(page: TiffPage) -> None:
-    """Raises ``ContentError`` unless a page holds one channel of labels, lossless and upright."""
-    if page.samplesperpixel != 1 or page.photometric not in (INVERTED, GREY, PALETTE):
-        same = _alike(page)
+def check_kind(page: TiffPage, contents: Contents) -> None:
+    """Raises ``ContentError`` unless a page holds one channel of the expected contents, lossless and upright."""
+    if page.samplesperpixel != 1 or page.photometric not in contents.photometric:
+        same = contents is LABELS and _alike(page)
         equal = ", which are equal" if same else ""
+        channels = f"{page.samplesperpixel} channel{'s' * (page.samplesperpixel != 1)}"
         raise ContentError(
-            f"has {page.samplesperpixel} channels ({_name(page.photometric)}){equal}; expected one channel of class "
-            "ids (greyscale or palette).",
-            "If the values are the ids, save one of these channels."
-            if same
-            else "Save the class ids, not their colours.",
+            f"has {channels} ({_name(page.photometric)}){equal}; expected {contents.channels}.",
+            "If the values are the ids, save one of these channels." if same else contents.cure,
         )
     if page.photometric == INVERTED:
         raise ContentError(
@@ -140,13 +184,13 @@ def _check_kind(page: TiffPage) -> None:
             "Rotate or flip the map itself, and save it without the tag.",
         )
     if page.dtype is not None:
-        check_labels(page.dtype, page.shape)
+        contents.check(page.dtype, page.shape)
     predictors = (1, 2) if page.compression in PREDICTED else (1,)
     if page.dtype is None or len(page.shape) != 2 or page.predictor not in predictors:
         raise ContentError(
             f"stores values of {page.bitspersample} bits ({_name(page.sampleformat)}, predictor {int(page.predictor)}) "
-            f"in {len(page.shape)} dimensions; expected a map of integers.",
-            "Save it again as a map of integers.",
+            f"in {len(page.shape)} dimensions; expected {contents.values}.",
+            f"Save it again as {contents.values}.",
         )
 
 
