@@ -252,7 +252,7 @@ def test_too_much_of_it_is_one_sentence(
     def full(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(runs.ScoreRun, "_update", full)
+    monkeypatch.setattr(runs.Run, "_update", full)
     assert part in refused(*folders, *OPTIONS)
     assert part in refused("compare", folders[0], *folders, *OPTIONS)
 
@@ -270,7 +270,7 @@ def test_a_fault_of_the_code_is_no_sentence(folders: tuple[Path, Path], monkeypa
     def broken(*_: object) -> None:
         raise RuntimeError("a fault")
 
-    monkeypatch.setattr(runs.ScoreRun, "_update", broken)
+    monkeypatch.setattr(runs.Run, "_update", broken)
     assert isinstance(run(*folders, *OPTIONS).exception, RuntimeError)
 
 

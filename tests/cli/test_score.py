@@ -21,7 +21,7 @@ from meaniou import MeanIoU, reference, synthetic
 from meaniou.__main__ import main as start
 from meaniou.cli import main
 from meaniou.cli.commands import demo
-from meaniou.cli.runs import MaskOptions, ScoreRun
+from meaniou.cli.runs import ClassRun, MaskOptions
 from meaniou.cli.workers import Workers
 from meaniou.masks import MaskError, Pair, pair_masks, read, read_pair, read_pairs
 from meaniou.report.report import Report
@@ -412,7 +412,7 @@ def test_a_switch_for_large_masks(folders: tuple[Path, Path], tmp_path: Path) ->
         assert "131,071" in ran.stderr
         assert "pass --max-pixels 131072" in ran.stderr
         assert invoke(*words, *OPTIONS, "--max-pixels", pixels).exit_code == 0
-    scored = ScoreRun(MaskOptions(num_classes=9, max_pixels=pixels), per_image=True)
+    scored = ClassRun(MaskOptions(num_classes=9, max_pixels=pixels), per_image=True)
     scored.find_masks(*folders, Workers())
     assert scored.gallery().max_pixels == pixels
 
@@ -450,12 +450,12 @@ def test_read_in_order_with_as_many_in_memory_as_threads(
 ) -> None:
     lock, alive, most = threading.Lock(), 0, 0
 
-    def watched(pair: Pair, *limit: int) -> object:
+    def watched(pair: Pair, *limit: int, multilabel: bool) -> object:
         nonlocal alive, most
         with lock:
             alive += 1
             most = max(most, alive)
-        return read_pair(pair, *limit)
+        return read_pair(pair, *limit, multilabel=multilabel)
 
     monkeypatch.setattr("meaniou.masks.reading.read_pair", watched)
     pairs = pair_masks(*folders) * 5

@@ -5,11 +5,12 @@ import os
 import sys
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -25,15 +26,21 @@ from meaniou.cli.options import (
 )
 from meaniou.cli.overlays import Gallery
 from meaniou.masks import MaskError
-from meaniou.metrics import MeanIoU, to_bytes
+from meaniou.metrics import IoUCurve, MeanIoU, MultilabelMeanIoU, to_bytes
 from meaniou.page import html
-from meaniou.plot import figures
-from meaniou.report import WORST, ComparisonReport, ImageTable, Report, columns_of
+from meaniou.plot import curve, figures
+from meaniou.report import WORST, ComparisonReport, CurveReport, ImageTable, Report, columns_of
 from meaniou.settings import resolve_class_groups
 from meaniou.uncertainty import Resampling
 
 PROGRESS = "meaniou.progress"  # the key of the ``Progress`` of files in a command's context
-PLOTS = {"confusion.png": figures.confusion, "classes.png": figures.classes}
+PLOTS: dict[str, Callable[[Any], Any]] = {
+    "confusion.png": figures.confusion,
+    "classes.png": figures.classes,
+    "curve.png": curve,
+}
+AnyMetric = MeanIoU | MultilabelMeanIoU | IoUCurve
+AnyReport = Report | CurveReport | ComparisonReport
 
 
 @dataclass(frozen=True)
@@ -83,15 +90,15 @@ class OutputOptions:
                 raise ValueError(f"--{option} needs {module}. Install it with: pip install 'meaniou[{extra}]'.")
         self.outputs.check(inputs, sources)
 
-    def check_classes(self, metric: MeanIoU) -> None:
-        """Raises ``ValueError`` if options do not fit the classes."""
+    def check_classes(self, metric: AnyMetric) -> None:
+        """Raises ``ValueError`` if options do not fit the classes or labels."""
         with naming_options():
             resolve_class_groups(metric.label_space, parse_class_groups(self.class_group))
         if self.image_scores:
             columns_of(metric.label_space.class_names)
 
 
-def report_metric(metric: MeanIoU, options: OutputOptions, gallery: Gallery | None = None, title: str = "") -> None:
+def report_metric(metric: AnyMetric, options: OutputOptions, gallery: Gallery | None = None, title: str = "") -> None:
     """Writes and prints the requested outputs of a metric; if anything fails, no file is written.
 
     Raises:
@@ -99,9 +106,13 @@ def report_metric(metric: MeanIoU, options: OutputOptions, gallery: Gallery | No
         ValueError: if the metric refuses its counts.
     """
     with warnings_to_stderr(), naming_options():
-        bootstrap = options.ci and Resampling(clusters=cluster_by_name(options.clusters))
-        report = metric.report(class_groups=parse_class_groups(options.class_group), bootstrap=bootstrap)
-        images = metric.image_scores() if options.needs_images else None
+        report: Report | CurveReport
+        if isinstance(metric, IoUCurve):
+            report, images = metric.report(), None
+        else:
+            bootstrap = options.ci and Resampling(clusters=cluster_by_name(options.clusters))
+            report = metric.report(class_groups=parse_class_groups(options.class_group), bootstrap=bootstrap)
+            images = metric.image_scores() if options.needs_images else None
     contents = render(metric, report, images, options, gallery, title)
     if options.overlay:
         warn_of_others(options.overlay, contents)
@@ -119,8 +130,8 @@ def report_comparison(report: ComparisonReport, options: OutputOptions) -> None:
 
 
 def render(
-    metric: MeanIoU,
-    report: Report,
+    metric: AnyMetric,
+    report: Report | CurveReport,
     images: ImageTable | None,
     options: OutputOptions,
     gallery: Gallery | None,
@@ -134,19 +145,20 @@ def render(
         contents[options.save] += to_bytes(metric)
     if options.plot:
         contents |= {options.plot / name: content for name, content in plots(report).items()}
-    names = [str(name) for name in images.images[: options.list_worst or WORST]] if images and gallery else []
+    shows_worst = images and (gallery or isinstance(metric, MultilabelMeanIoU))
+    names = [str(name) for name in images.images[: options.list_worst or WORST]] if images and shows_worst else []
     if options.overlay and gallery:
         contents |= {options.overlay / file: gallery.overlay(name) for file, name in overlay_files(names)}
-    if options.html:
+    if options.html and isinstance(report, Report):
         scores = zip(names, images.mean_iou, strict=False) if images else ()
-        worst = [(printable(name), score, gallery.embedded(name)) for name, score in scores if gallery]
+        worst = [(printable(name), score, gallery.embedded(name) if gallery else {}) for name, score in scores]
         photos = bool(gallery and gallery.photos)
         page = html(report, title=title, label_space=metric.label_space, worst=worst, photos=photos)
         contents[options.html] += page.encode()
     return contents
 
 
-def render_report(report: Report | ComparisonReport, options: OutputOptions) -> defaultdict[Path, bytes]:
+def render_report(report: AnyReport, options: OutputOptions) -> defaultdict[Path, bytes]:
     """The content of ``--output``, if requested; several outputs may go to one pipe or device."""
     contents: defaultdict[Path, bytes] = defaultdict(bytes)
     if options.output:
@@ -154,13 +166,13 @@ def render_report(report: Report | ComparisonReport, options: OutputOptions) -> 
     return contents
 
 
-def format_report(report: Report | ComparisonReport, options: OutputOptions) -> str:
+def format_report(report: AnyReport, options: OutputOptions) -> str:
     """A report in the requested format, by default that of the suffix of ``--output``."""
     suffix = options.output.suffix.lower() if options.output else ""
     return FORMATS[options.form or FORMATS_BY_SUFFIX.get(suffix, "text")](report)
 
 
-def print_report(report: Report | ComparisonReport, options: OutputOptions) -> None:
+def print_report(report: AnyReport, options: OutputOptions) -> None:
     """Prints a report, or only its headline where the report goes to a file."""
     if options.output:
         echo(report.headline(), err=is_stream(options.output) or sys.stdout is None)
@@ -186,19 +198,23 @@ def warn_of_others(folder: Path, contents: Iterable[Path]) -> None:
         )
 
 
-def plots(report: Report) -> dict[str, bytes]:
-    """The plots of a report as PNG files."""
+def plots(report: Report | CurveReport) -> dict[str, bytes]:
+    """The plots of a report as PNG files: those for which it has the numbers."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot
 
     contents = {}
-    for name, draw in PLOTS.items():
+    if isinstance(report, CurveReport):
+        names = ["curve.png"]
+    else:
+        names = ["confusion.png", "classes.png"] if report.confusions is not None else ["classes.png"]
+    for name in names:
         file = io.BytesIO()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph")  # letters that the font lacks are drawn as boxes
-            draw(report)
+            PLOTS[name](report)
             pyplot.savefig(file, format="png", dpi=150)
         pyplot.close()
         contents[name] = file.getvalue()

@@ -44,6 +44,14 @@ class Workers:
         if self.store is not None and self.store.check([FAILED]):
             raise StoppedError("Another process was given bad input.")
 
+    def gather(self, item: T) -> list[T]:
+        """The items of all processes, in the order of their numbers; all must call it."""
+        if self.size == 1:
+            return [item]
+        items: list[Any] = [None] * self.size
+        dist.all_gather_object(items, item)
+        return items
+
     def run_on_all_or_fail(self, work: Callable[[], T]) -> T:
         """Runs work that may raise for bad input. If it does in one process, all raise that error; all must call it."""
         error: Exception | None = None
@@ -57,10 +65,7 @@ class Workers:
             if self.store is not None:
                 self.store.set(FAILED, "1")
         if self.size > 1:
-            errors: list[Any] = [None] * self.size
-            dist.all_gather_object(
-                errors, None if error is None else (isinstance(error, StoppedError), sentence_of(error))
-            )
+            errors = self.gather(None if error is None else (isinstance(error, StoppedError), sentence_of(error)))
             if sentences := [text for stopped, text in filter(None, errors) if not stopped]:
                 raise error if error is not None and sentence_of(error) == sentences[0] else ValueError(sentences[0])
         if error is not None:

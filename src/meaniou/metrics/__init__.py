@@ -1,6 +1,6 @@
 """The torchmetrics metrics with exact counts, and paired comparisons of two metrics."""
 
-from meaniou.metrics.checkpoint import to_bytes
+from meaniou.metrics.checkpoint import load_any, to_bytes
 from meaniou.metrics.comparison import compare, compare_classes, comparison_report, first_difference
 from meaniou.metrics.counters import BestThreshold, IoUCurve, MeanIoU, MultilabelMeanIoU
 
@@ -13,5 +13,6 @@ __all__ = [
     "compare_classes",
     "comparison_report",
     "first_difference",
+    "load_any",
     "to_bytes",
 ]

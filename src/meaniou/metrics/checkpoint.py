@@ -4,7 +4,7 @@ import io
 import typing
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -121,7 +121,22 @@ def load(counter: type[AnyCounter], path: str | PathLike[str], **kwargs: Any) ->
             f"load() cannot change {repeated[0]}, which is stored with the counts in {path}. Leave it out, or count "
             "again with the other setting."
         )
-    parts = _read(Path(path), saved)
+    return _loaded(counter, path, *_read(Path(path)), kwargs)
+
+
+def load_any(counters: Sequence[type[Any]], path: str | PathLike[str]) -> Any:
+    """Loads a metric of the kind that the file names, one of ``counters``; raises as ``load``."""
+    parts, size = _read(Path(path))
+    kinds = {counter.saved_settings().metric: counter for counter in counters}
+    return _loaded(kinds.get(str(parts.get("metric")), counters[0]), path, parts, size, {})
+
+
+def _loaded(
+    counter: type[AnyCounter], path: str | PathLike[str], parts: Mapping[str, Any], size: int, kwargs: Mapping[str, Any]
+) -> AnyCounter:
+    """The metric with the parts of a file of a size in bytes; raises as ``load``."""
+    for reason in _why_not_whole(parts, counter.saved_settings(), size):
+        raise ValueError(f"{path} {reason}.")
     impl = {"impl": kwargs.get("impl", parts["input_settings"]["impl"])}
     if "impl" not in kwargs and (reason := why_not(str(impl["impl"]))):
         raise ValueError(f"{path}: {reason.rstrip('.')}, or pass impl='auto' to load().")
@@ -156,8 +171,8 @@ def _made_of(counter: type[AnyCounter], parts: Mapping[str, Any], **kwargs: Any)
     return metric
 
 
-def _read(path: Path, saved: SavedSettings) -> dict[str, Any]:
-    """The parts of a saved metric; raises ``ValueError`` if the file is none, ``OSError`` if it cannot be read."""
+def _read(path: Path) -> tuple[dict[str, Any], int]:
+    """The parts of a saved metric of any kind, and the size of the file in bytes; raises as ``load``."""
     with path.open("rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:
@@ -181,10 +196,7 @@ def _read(path: Path, saved: SavedSettings) -> dict[str, Any]:
     if int(number) != VERSION:
         cure = "update meaniou" if int(number) > VERSION else "count again"
         raise ValueError(f"{path} has format {number}, and this version of meaniou reads format {VERSION}; {cure}.")
-    parts = {name: value for name, value in content.items() if name != "format"}
-    for reason in _why_not_whole(parts, saved, size):
-        raise ValueError(f"{path} {reason}.")
-    return parts
+    return {name: value for name, value in content.items() if name != "format"}, size
 
 
 def _refuse_bomb(members: Iterable[zipfile.ZipInfo], size: int) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from meaniou._util import Doubt, join_names, kind_of, quoted, warn
 from meaniou.metrics.checked.checked_counts import CheckedCounts
-from meaniou.metrics.checked.checked_metric import checked_counts
+from meaniou.metrics.checked.checked_metric import CheckedMetric, checked_counts
 from meaniou.metrics.iou_metric import IoUMetric, refuse_without_rows
 from meaniou.report import Compared, ComparisonReport
 from meaniou.scores import Areas, ImageAreas, ImageRows, class_iou, class_mean, pixel_accuracy
@@ -125,7 +125,7 @@ def comparison_report(
     )
 
 
-def first_difference(a: IoUMetric, b: IoUMetric) -> str:
+def first_difference(a: CheckedMetric, b: CheckedMetric) -> str:
     """A message about the first setting in which two metrics differ; empty if there is none."""
     if a.saved_settings().metric != b.saved_settings().metric:  # a subclass of a metric counts as that metric does
         return (

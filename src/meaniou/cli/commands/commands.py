@@ -13,6 +13,7 @@ from meaniou.cli.commands import demo
 from meaniou.cli.commands.group import BadInput, Commands, refusing
 from meaniou.cli.options import (
     CI,
+    CURVE,
     DEBUG,
     FORM,
     OVERLAYS,
@@ -21,6 +22,7 @@ from meaniou.cli.options import (
     REPORT,
     RESAMPLING,
     SETTINGS,
+    STACKS,
     Integer,
     SectionCommand,
     check_clusters,
@@ -40,13 +42,16 @@ from meaniou.cli.output import (
 from meaniou.cli.overlays import Gallery
 from meaniou.cli.paths import Source, unwritable
 from meaniou.cli.runs import (
+    ClassRun,
+    LabelOptions,
     MaskOptions,
-    ScoreRun,
+    Run,
     count_all,
     load_for_comparison,
     merge_saved,
     refuse_saved_files,
     refuse_target_of_saved_files,
+    start_run,
 )
 from meaniou.cli.workers import Workers, init_workers, rank
 from meaniou.masks import PHOTOS
@@ -74,15 +79,23 @@ def main() -> None:
 @click.argument("pred", type=PATH)
 @click.argument("target", type=PATH)
 @SETTINGS
+@STACKS
+@CURVE
 @REPORT
 @CI
 @PLOTS
 @OVERLAYS
 @DEBUG
 @refusing
-@collect(masks=MaskOptions, options=OutputOptions)
+@collect(masks=MaskOptions, labels=LabelOptions, options=OutputOptions)
 def score(
-    pred: Path, target: Path, photos: Path | None, photo_suffix: str, masks: MaskOptions, options: OutputOptions
+    pred: Path,
+    target: Path,
+    photos: Path | None,
+    photo_suffix: str,
+    masks: MaskOptions,
+    labels: LabelOptions,
+    options: OutputOptions,
 ) -> None:
     """Score a folder of predictions against the ground truth.
 
@@ -91,24 +104,26 @@ def score(
     TARGET  folder of ground-truth masks
 
     Masks are paired by relative path and name. A mask stores class ids in one channel: PNG (greyscale or palette),
-    TIFF, .npy or .npz. Under torchrun, each process reads a share of the files.
+    TIFF, .npy or .npz. If a pixel can have several labels, pass --multilabel. Under torchrun, each process reads a
+    share of the files.
     """
     refuse_saved_files(pred, target)
+    labels.check()
     if photos is not None and not options.draws_errors:
         raise ValueError("--photos has no effect without --overlay or --html. Add one of them.")
     if photo_suffix and photos is None:
         raise ValueError("--photo-suffix has no effect without --photos. Add --photos.")
 
-    def prepare(workers: Workers) -> tuple[ScoreRun, Gallery | None]:
+    def prepare(workers: Workers) -> tuple[Run, Gallery | None]:
         """Checks options and paths before the first mask is read."""
         if not workers.rank:  # other machines need not have the output folders
             folders = [Source(photos, PHOTOS, photo_suffix)] if photos else []
             options.check(masks.files, [*masks.sources([pred], target), *folders])
-        run = ScoreRun(masks, per_image=options.needs_images)
-        options.check_classes(run.metric)
-        if photos:
+        run = start_run(masks, labels, per_image=options.needs_images)
+        if photos and isinstance(run, ClassRun):
             run.find_photos(photos, photo_suffix)
         run.find_masks(pred, target, workers)
+        options.check_classes(run.metric)
         check_clusters_match(options.clusters, run.pairs)
         if not workers.rank:
             options.outputs.check_inputs(run.inputs)
@@ -126,11 +141,12 @@ def score(
 @click.argument("pred_b", type=PATH)
 @click.argument("target", type=PATH, required=False)
 @SETTINGS
+@STACKS
 @RESAMPLING
 @FORM
 @DEBUG
 @refusing
-@collect(masks=MaskOptions, options=OutputOptions)
+@collect(masks=MaskOptions, labels=LabelOptions, options=OutputOptions)
 def compare(
     pred_a: Path,
     pred_b: Path,
@@ -138,6 +154,7 @@ def compare(
     resamples: int,
     seed: int,
     masks: MaskOptions,
+    labels: LabelOptions,
     options: OutputOptions,
 ) -> None:
     """Test which of two models is better on the same images.
@@ -158,9 +175,10 @@ def compare(
     with init_workers() if target is not None else nullcontext(Workers()) as workers:
         if target is None:
             options.outputs.check(preds)
-            a, b = (load_for_comparison(path) for path in preds)
+            a, b = load_for_comparison(preds)
         else:
-            a, b = count_all(preds, target, masks, options, workers)
+            labels.check()
+            a, b = count_all(preds, target, masks, labels, options, workers)
         if workers.rank:
             return
         names = [printable(str(pred)) for pred in preds]
@@ -184,7 +202,7 @@ def merge(saved: tuple[Path, ...], options: OutputOptions) -> None:
     \b
     SAVED  files of "meaniou score --save", for example one per job of an array
 
-    All runs must have the same classes and rules.
+    All runs must have the same classes or labels, and the same rules.
     """
     if not rank():
         options.check(saved)

@@ -14,19 +14,23 @@ from meaniou.cli.options.definitions import (
     SETTINGS,
     Integer,
     collect,
-    first_option_passed,
+    refuse_options,
 )
 from meaniou.cli.options.help import HELP_OPTIONS, SectionCommand, SectionGroup, options_of
+from meaniou.cli.options.labels import CURVE, STACKS
 from meaniou.cli.options.values import (
     check_clusters,
     check_clusters_match,
     cluster_by_name,
+    naming,
     naming_options,
     parse_class_groups,
+    parse_thresholds,
 )
 
 __all__ = [
     "CI",
+    "CURVE",
     "DEBUG",
     "FORM",
     "FORMATS",
@@ -38,6 +42,7 @@ __all__ = [
     "REPORT",
     "RESAMPLING",
     "SETTINGS",
+    "STACKS",
     "Integer",
     "SectionCommand",
     "SectionGroup",
@@ -45,8 +50,10 @@ __all__ = [
     "check_clusters_match",
     "cluster_by_name",
     "collect",
-    "first_option_passed",
+    "naming",
     "naming_options",
     "options_of",
     "parse_class_groups",
+    "parse_thresholds",
+    "refuse_options",
 ]

@@ -1,7 +1,7 @@
 """The options of the commands, each in its section of the help."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from operator import methodcaller
 from pathlib import Path
@@ -58,15 +58,19 @@ def collect(**records: type[Any]) -> Callable[[Callable[..., None]], Callable[..
     return add
 
 
-def first_option_passed(record: type[Any]) -> str:
-    """The first option of the command line that is a field of a dataclass; empty if none is."""
+def refuse_options(refused: type[Any] | Mapping[str, str], sentence: str) -> None:
+    """Raises ``ValueError`` if an option of the command line is refused.
+
+    Args:
+        refused: the names of the options, as fields of a dataclass or as keys with a reason as their values.
+        sentence: the message, in which ``{option}`` is replaced by the first such option, ``{reason}`` by its reason.
+    """
     context = click.get_current_context()
-    names = {field.name for field in fields(record)}
+    reasons = refused if isinstance(refused, Mapping) else {field.name: "" for field in fields(refused)}
     for option in context.command.params:
         source = context.get_parameter_source(option.name or "")
-        if option.name in names and source not in (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP):
-            return option.opts[0]
-    return ""
+        if option.name in reasons and source not in (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP):
+            raise ValueError(sentence.replace("{option}", option.opts[0]).replace("{reason}", reasons[option.name]))
 
 
 CLASSES, RULES, INPUT = options_of("Classes"), options_of("Rules"), options_of("Input")
@@ -225,7 +229,8 @@ PLOTS = options(
         "--plot",
         type=PATH,
         metavar="FOLDER",
-        help="Draw confusion.png and classes.png into a folder (needs matplotlib).",
+        help="Draw confusion.png and classes.png into a folder, with --multilabel only classes.png, with --curve "
+        "curve.png (needs matplotlib).",
     ),
 )
 OVERLAYS = options(

@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 from meaniou._util import quoted
 from meaniou.settings import check_text
@@ -12,8 +13,9 @@ LONGEST_LABEL = 18  # digits; more do not fit into int64
 # Settings in an error of the library, such as ignore_index=255, which are options here; quoted text is the user's.
 SETTING = re.compile(
     r"(?P<quoted>(?<!\w)(?P<quote>['\"])(?:\\.|(?!(?P=quote)).)*(?P=quote))|"
-    r"(?P<name>\b(?:num_classes|class_names|ignore_index|pred_void|pred_ids|void_preds)|^protocol"
-    r"|(?<=differ in )(?:present|absent))\b(?:='?(?P<value>-?\w+)'?(?: or '(?P<other>\w+)')?)?"
+    r"(?P<name>\b(?:num_classes|num_labels|class_names|ignore_index|pred_void|pred_ids|void_preds|threshold(?==))"
+    r"|^(?:protocol|thresholds?)|(?<=differ in )(?:present|absent))\b"
+    r"(?:='?(?P<value>-?\w+(?:\.\d+)?)'?(?: or '(?P<other>\w+)')?)?"
 )
 
 
@@ -23,7 +25,12 @@ def naming_options(beginning: str = "") -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError) as error:
-        raise ValueError(beginning + SETTING.sub(_option, str(error))) from error
+        raise ValueError(beginning + naming(str(error))) from error
+
+
+def naming(text: str) -> str:
+    """A message of the library with options in place of keywords."""
+    return SETTING.sub(_option, text)
 
 
 def _option(setting: re.Match[str]) -> str:
@@ -31,6 +38,28 @@ def _option(setting: re.Match[str]) -> str:
         return setting[0]
     value = " or ".join(filter(None, (setting["value"], setting["other"])))
     return f"--{setting['name'].replace('_', '-')} {value}".rstrip()
+
+
+def parse_thresholds(text: str | None) -> int | tuple[float, ...]:
+    """The thresholds of ``--thresholds``: a number of even ones, or ascending values; by default 101.
+
+    Raises:
+        ValueError: if the text is neither.
+    """
+    if text is None:
+        return 101
+    example = "for example --thresholds 101, or --thresholds 0.35,0.4,0.45"
+    if text.strip().isdecimal() and len(text.strip()) <= LONGEST_LABEL:
+        return int(text)
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError(
+            f"--thresholds {quoted(text)} is neither a number nor a list of thresholds. Write N or T,T,..., {example}."
+        ) from error
+    if not all(low < high for low, high in pairwise((float("-inf"), *values, float("inf")))):
+        raise ValueError(f"--thresholds {quoted(text)} does not ascend. Write each threshold once, {example}.")
+    return values
 
 
 def parse_class_groups(texts: Iterable[str]) -> dict[str, list[int | str]] | None:

@@ -1,20 +1,27 @@
 """The runs of the commands: masks that are counted into a metric, and metrics that earlier runs have saved."""
 
+from meaniou.cli.runs.classes import ClassRun
+from meaniou.cli.runs.labels import LabelOptions, LabelRun
 from meaniou.cli.runs.mask_options import MaskOptions
-from meaniou.cli.runs.run import ScoreRun, count_all
+from meaniou.cli.runs.run import Run
 from meaniou.cli.runs.saved import (
     load_for_comparison,
     merge_saved,
     refuse_saved_files,
     refuse_target_of_saved_files,
 )
+from meaniou.cli.runs.start import count_all, start_run
 
 __all__ = [
+    "ClassRun",
+    "LabelOptions",
+    "LabelRun",
     "MaskOptions",
-    "ScoreRun",
+    "Run",
     "count_all",
     "load_for_comparison",
     "merge_saved",
     "refuse_saved_files",
     "refuse_target_of_saved_files",
+    "start_run",
 ]

@@ -1,48 +1,44 @@
-"""Counts folders of masks into a metric."""
+"""A run over two folders of masks: pairs the files, and counts them into a metric, each process its share."""
 
 import sys
+import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import click
 import torch
+from torch import Tensor
 
-from meaniou._util import join_names
-from meaniou.cli.options import check_clusters_match
-from meaniou.cli.output import OutputOptions, warn
+from meaniou.cli.options import naming
+from meaniou.cli.output import warn
 from meaniou.cli.overlays import Gallery
 from meaniou.cli.runs.mask_options import MaskOptions
 from meaniou.cli.workers import Workers
-from meaniou.counting import LabelRangeError, explain
-from meaniou.masks import (
-    MAX_PIXELS,
-    MaskError,
-    NamesError,
-    Pair,
-    find_photos,
-    has_files_ending_in,
-    pair_masks,
-    read_pairs,
-)
-from meaniou.metrics import MeanIoU
+from meaniou.counting import LabelRangeError, LabelValueError
+from meaniou.masks import MAX_PIXELS, MaskError, Pair, pair_masks, read_pairs
+from meaniou.metrics import IoUCurve, MeanIoU, MultilabelMeanIoU
 
 
-class ScoreRun:
-    """The masks of two folders, and the metric that counts them.
+class Run(ABC):
+    """The masks of two folders, and the metric that counts them; there is a subclass for each kind of mask.
 
     Attributes:
-        metric: the metric.
+        metric: the metric; set by ``find_masks`` at the latest.
         pairs: the masks by the names of their images.
         photos: the photos by the same names; empty without ``--photos``.
     """
 
-    def __init__(self, options: MaskOptions, *, per_image: bool) -> None:
-        """Raises ``ValueError`` if the options do not fit together."""
+    multilabel: ClassVar[bool] = False
+    metric: MeanIoU | MultilabelMeanIoU | IoUCurve
+
+    def __init__(self, options: MaskOptions) -> None:
         self.options = options
-        self.metric = options.metric(per_image)
         self.pairs: Mapping[str, Pair] = {}
         self.photos: Mapping[str, Path] = {}
+        self._doubts: list[tuple[str, str]] = []  # a file, and a warning about it
 
     @property
     def max_pixels(self) -> int:
@@ -57,37 +53,17 @@ class ScoreRun:
 
     def find_masks(self, pred: Path, target: Path, workers: Workers) -> None:
         """Pairs the masks of two folders; raises ``MaskError`` if a folder cannot be scored."""
-        protocol, pred_suffix, target_suffix = (
-            self.metric.protocol,
-            self.options.pred_suffix,
-            self.options.target_suffix,
-        )
-        if (
-            protocol
-            and protocol.target_suffix
-            and not target_suffix
-            and has_files_ending_in(target, protocol.target_suffix)
-        ):
-            target_suffix = protocol.target_suffix
-        pairs = pair_masks(pred, target, pred_suffix, target_suffix, protocol.file_key if protocol else "")
+        pred_suffix, target_suffix = self.options.pred_suffix, self._target_suffix(target)
+        pairs = pair_masks(pred, target, pred_suffix, target_suffix, self._file_key)
         if pred.samefile(target) and pred_suffix == target_suffix and not workers.rank:
             warn(f"PRED and TARGET are the same folder ({pred}), so each mask is compared with itself.")
         self.pairs = {pair.name: pair for pair in pairs}
 
-    def find_photos(self, folder: Path, suffix: str) -> None:
-        """Finds the photos of the masks; raises ``MaskError`` if a folder holds none."""
-        self.photos = find_photos(folder, suffix, self.metric.protocol.file_key if self.metric.protocol else "")
+    def gallery(self) -> Gallery | None:
+        """The pictures of the run; ``None`` if there can be none."""
+        return None
 
-    def gallery(self) -> Gallery:
-        """The pictures of the run; raises ``MaskError`` if there are photos, but not for every mask."""
-        if self.photos and (missing := sorted(self.pairs.keys() - self.photos.keys())):
-            raise MaskError(
-                f"No photo for {len(missing)} of {len(self.pairs)} masks: {join_names(missing)}.",
-                "Add the missing photos. If their names only end differently, pass {photo_suffix:}.",
-            )
-        return Gallery(self.metric.label_space, self.metric.input_settings, self.pairs, self.photos, self.max_pixels)
-
-    def count(self, workers: Workers) -> MeanIoU:
+    def count(self, workers: Workers) -> MeanIoU | MultilabelMeanIoU | IoUCurve:
         """Counts the masks, each process its share, and returns the metric, which then holds the total.
 
         Raises:
@@ -96,56 +72,59 @@ class ScoreRun:
         workers.run_on_all_or_fail(lambda: self._count_share(workers))
         if workers.size > 1:
             self.metric.sync()
+        gathered = workers.gather(self._doubts)
+        if workers.rank:
+            return self.metric
+        if doubts := sorted(doubt for share in gathered for doubt in share):
+            path, sentence = doubts[0]
+            others = len({path for path, _ in doubts}) - 1
+            more = f" {others} more file{'s have' if others > 1 else ' has'} such a warning." if others else ""
+            warn(f"{path}: {sentence}{more}")
         return self.metric
+
+    @property
+    def _file_key(self) -> str:
+        """A regular expression for the part of a file name that names the image; empty for all of it."""
+        return ""
+
+    def _target_suffix(self, target: Path) -> str:
+        """The ending of the names of the ground truth in its folder."""
+        return self.options.target_suffix
 
     def _count_share(self, workers: Workers) -> None:
         share = workers.share(list(self.pairs.values()))
-        with _one_thread(), _progress(0 if workers.rank else len(share)) as advance:
-            for pair, preds, target in read_pairs(share, self.options.jobs, self.max_pixels):
+        pairs = read_pairs(share, self.options.jobs, self.max_pixels, multilabel=self.multilabel)
+        with (
+            _one_thread(),
+            _progress(0 if workers.rank else len(share)) as advance,
+            warnings.catch_warnings(record=True) as caught,
+        ):
+            warnings.simplefilter("always")
+            for pair, preds, target in pairs:
                 workers.stop_if_one_failed()
                 self._update(pair, preds, target)
+                self._doubts += [(str(pair.pred), naming(str(warning.message))) for warning in caught]
+                caught.clear()
                 advance(1)
 
-    def _update(self, pair: Pair, preds: torch.Tensor, target: torch.Tensor) -> None:
+    def _update(self, pair: Pair, preds: Tensor, target: Tensor) -> None:
         try:
-            if self.metric.per_image:
-                self.metric.update([preds], [target], image_ids=[pair.name])
-            else:
-                self.metric.update(preds, target)
-        except LabelRangeError as error:
+            self._count(pair, preds, target)
+        except (LabelRangeError, LabelValueError) as error:
             path = pair.pred if error.side == "preds" else pair.target
-            names = self.options.class_names
-            raise MaskError(
-                explain(error, "cli", str(path), f"name all classes in {names}" if names else "")
-            ) from error
+            raise MaskError(self._explain(error, str(path))) from error
+        except MaskError:
+            raise
         except (TypeError, ValueError) as error:
             raise MaskError(f"Cannot compare {pair.pred} with {pair.target}: {error}") from error
 
+    @abstractmethod
+    def _count(self, pair: Pair, preds: Tensor, target: Tensor) -> None:
+        """Counts the masks of an image."""
 
-def count_all(
-    preds: list[Path], target: Path, masks: MaskOptions, options: OutputOptions, workers: Workers
-) -> list[MeanIoU]:
-    """A metric for each folder of predictions; options and paths are checked before the first mask is read."""
-
-    def prepare() -> list[ScoreRun]:
-        if not workers.rank:
-            options.outputs.check(masks.files, masks.sources(preds, target))
-        runs = [ScoreRun(masks, per_image=True) for _ in preds]
-        for run, pred in zip(runs, preds, strict=True):
-            try:
-                run.find_masks(pred, target, workers)
-            except NamesError as error:
-                raise MaskError(
-                    error.as_options,
-                    'If the names of the two models end differently, score each with "meaniou score --save", then run '
-                    '"meaniou compare a.pt b.pt" with the two files.',
-                ) from error
-            check_clusters_match(options.clusters, run.pairs)
-            if not workers.rank:
-                options.outputs.check_inputs(run.inputs)
-        return runs
-
-    return [run.count(workers) for run in workers.run_on_all_or_fail(prepare)]
+    @abstractmethod
+    def _explain(self, error: LabelRangeError | LabelValueError, path: str) -> str:
+        """The message about a file with other labels than expected."""
 
 
 @contextmanager
