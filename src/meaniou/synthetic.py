@@ -1,4 +1,4 @@
-"""Synthetic street scenes: label maps, and the predictions of an imperfect model."""
+"""Synthetic street scenes: label maps or labels that overlap, and the predictions of an imperfect model."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,6 +9,13 @@ from numpy.typing import NDArray
 NAMES = ("road", "sidewalk", "building", "vegetation", "sky", "person", "car", "bicycle", "train")
 ROAD, SIDEWALK, BUILDING, VEGETATION, SKY, PERSON, CAR, BICYCLE, TRAIN = range(len(NAMES))
 VOID = 255
+# Labels that overlap, each with its classes.
+OVERLAPPING = {
+    "road": (ROAD,),
+    "ground": (ROAD, SIDEWALK),
+    "traffic": (PERSON, CAR, BICYCLE, TRAIN),
+}
+RADIUS = 3  # pixels over which scores are smoothed
 
 Labels = NDArray[np.uint8]
 
@@ -36,6 +43,20 @@ def scene(seed: int, height: int = 256, width: int = 512) -> tuple[Labels, Label
     target = _draw(shapes, height, width)
     preds = _draw(list(_misjudged(shapes, rng)), height, width)
     return preds, _with_void(target)
+
+
+def stack(seed: int, height: int = 64, width: int = 128) -> tuple[NDArray[np.float16], Labels]:
+    """The scores, float16 in 0 .. 1, and the ground truth, uint8, of the labels in ``OVERLAPPING``: ``[L, H, W]`` each.
+
+    The scene is that of ``scene``. A score is the share of the pixels around that have the label in the prediction.
+    """
+    preds, target = scene(seed, height, width)
+    members = [np.isin(preds, classes) for classes in OVERLAPPING.values()]
+    padded = np.pad(np.stack(members), ((0, 0), (RADIUS, RADIUS), (RADIUS, RADIUS)), mode="edge")
+    window = (2 * RADIUS + 1, 2 * RADIUS + 1)
+    scores = np.lib.stride_tricks.sliding_window_view(padded, window, axis=(1, 2)).mean((-2, -1))
+    truth = np.stack([np.isin(target, classes) for classes in OVERLAPPING.values()]).astype(np.uint8)
+    return scores.astype(np.float16), np.where(target == VOID, np.uint8(VOID), truth)
 
 
 def _shapes(rng: np.random.Generator) -> Iterator[Shape]:

@@ -492,7 +492,7 @@ def test_formats_and_output_are_those_of_the_report(folders: tuple[Path, Path], 
     report = metric.report(class_groups={"flat": [0, 1]})
     expected = {"text": str, "markdown": Report.to_markdown, "latex": Report.to_latex, "csv": Report.to_csv}
     assert printed.stdout == (expected | {"json": Report.to_json})[form](report) + "\n"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["names.txt", "pred", "report", "target"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels", "names.txt", "pred", "report", "target"]
 
 
 def test_rules_of_the_mean(folders: tuple[Path, Path]) -> None:
@@ -597,7 +597,7 @@ def test_what_is_half_written_leaves_no_file(
     assert len(written) == 4
     assert ": No space left on device" in ran.stderr
     assert (tmp_path / "report").read_text() == "of before"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["names.txt", "pred", "report", "target"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels", "names.txt", "pred", "report", "target"]
 
 
 def test_two_outputs_of_one_name_are_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:

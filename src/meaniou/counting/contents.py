@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from meaniou._util import warn
+from meaniou._util import Doubt, warn
 
 # Pixels of scores that are checked first: enough to rule a reading out.
 SAMPLE = 256
@@ -158,7 +158,14 @@ def _single_ones(planes: Tensor) -> bool:
     return bool((ones.sum(1) == 1).all()) and bool(((planes == 0) | ones).all())
 
 
-def warn_of_logits(preds: Tensor, thresholds: tuple[float, ...], rule: str, labels_cure: str, logits_cure: str) -> None:
+def warn_of_logits(
+    preds: Tensor,
+    thresholds: tuple[float, ...],
+    rule: str,
+    labels_cure: str,
+    logits_cure: str,
+    logits_cure_of_files: str = "",
+) -> None:
     """Warns if scores on the CPU are no probabilities, which thresholds for probabilities turn into a wrong number.
 
     Args:
@@ -167,6 +174,7 @@ def warn_of_logits(preds: Tensor, thresholds: tuple[float, ...], rule: str, labe
         rule: how they are used, for the message.
         labels_cure: what to pass in place of labels.
         logits_cure: what to do about logits.
+        logits_cure_of_files: the same on the command line; empty for no difference.
     """
     between = [0 < threshold < 1 for threshold in thresholds]
     if not any(between) or not 0 <= min(thresholds) <= max(thresholds) <= 1 or not preds.numel():
@@ -187,4 +195,6 @@ def warn_of_logits(preds: Tensor, thresholds: tuple[float, ...], rule: str, labe
     elif low < 0 or high > 1:
         grey = low >= 0 and high > 100
         cure = "If they are grey values from 0 to 255, divide by 255" if grey else logits_cure
-        warn(f"preds holds scores from {low:g} to {high:g}, which are not probabilities, and {rule}. {cure}.")
+        of_files = "" if grey or not logits_cure_of_files else f"{logits_cure_of_files}."
+        fact = f"preds holds scores from {low:g} to {high:g}, which are not probabilities, and {rule}."
+        warn(Doubt(f"{cure}.", fact, of_files))

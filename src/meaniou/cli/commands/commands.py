@@ -226,7 +226,7 @@ def demonstrate(folder: Path, images: int) -> None:
     \b
     FOLDER  new or empty folder for the masks (pred, target) and names.txt
 
-    Also prints the command that scores them.
+    Also prints the command that scores them. FOLDER/labels gets labels that overlap, for --multilabel.
     """
     try:
         pred, target = demo.write(folder, images)

@@ -1,19 +1,27 @@
-"""The masks of ``meaniou demo``: synthetic street scenes as PNG files."""
+"""The masks of ``meaniou demo``: synthetic street scenes as PNG files, and labels that overlap as arrays."""
 
 import errno
 import io
 import os
 from pathlib import Path
 
-from meaniou._util import write_all
-from meaniou.synthetic import NAMES, scene
+import numpy as np
+from numpy.typing import NDArray
 
-TEXT = "\n".join(NAMES) + "\n"  # the content of names.txt
+from meaniou._util import write_all
+from meaniou.synthetic import NAMES, OVERLAPPING, scene, stack
+
+SIDES = ("pred", "target")
+LABELS = "labels"  # folder of the labels that overlap
+# The content of each file of names, and the pattern of the scenes beside it.
+TEXTS = {"names.txt": "\n".join(NAMES) + "\n", f"{LABELS}/names.txt": "\n".join(OVERLAPPING) + "\n"}
+SCENES = {"names.txt": "scene_*.png", f"{LABELS}/names.txt": "scene_*.npy"}
 
 
 def write(folder: Path, images: int, seed: int = 0) -> tuple[Path, Path]:
     """Writes PNG masks to ``folder/pred`` and ``folder/target``, and ``folder/names.txt``.
 
+    ``folder/labels`` gets the same for labels that overlap: scores and ground truth ``[L, H, W]`` as ``.npy`` files.
     Scenes of an earlier demo are replaced.
 
     Returns:
@@ -25,31 +33,39 @@ def write(folder: Path, images: int, seed: int = 0) -> tuple[Path, Path]:
     """
     from PIL import Image
 
-    pred, target = folder / "pred", folder / "target"
     earlier = _earlier_scenes(folder)
-    contents = {folder / "names.txt": TEXT.encode()}
+    contents: dict[Path, bytes] = {folder / name: text.encode() for name, text in TEXTS.items()}
     for i in range(images):
-        for side, labels in zip((pred, target), scene(seed + i), strict=True):
-            file = io.BytesIO()
-            Image.fromarray(labels).save(file, "PNG")
-            contents[side / f"scene_{i:03d}.png"] = file.getvalue()
-    write_all(contents, (pred, target))
+        stacks: tuple[NDArray[np.generic], ...] = stack(seed + i)
+        for side, labels, maps in zip(SIDES, scene(seed + i), stacks, strict=True):
+            picture, array = io.BytesIO(), io.BytesIO()
+            Image.fromarray(labels).save(picture, "PNG")
+            np.save(array, maps)
+            contents[folder / side / f"scene_{i:03d}.png"] = picture.getvalue()
+            contents[folder / LABELS / side / f"scene_{i:03d}.npy"] = array.getvalue()
+    write_all(contents, [folder / below / side for below in ("", LABELS) for side in SIDES])
     for path in earlier - contents.keys():
         path.unlink()
-    return pred, target
+    return folder / "pred", folder / "target"
 
 
 def _earlier_scenes(folder: Path) -> set[Path]:
     """The scenes of an earlier demo; raises ``FileExistsError`` if the folder holds anything else."""
-    pred, target, names = folder / "pred", folder / "target", folder / "names.txt"
-    scenes = [path for side in (pred, target) if side.is_dir() for path in side.iterdir()]
-    others = [path for path in (folder.iterdir() if folder.is_dir() else ()) if path not in (pred, target, names)]
-    others += [path for path in (pred, target, names, *scenes) if path.is_symlink()]
-    others += [path for path in scenes if not path.match("scene_*.png")]
-    # Scenes without names.txt beside them, and a names.txt of other content, are the user's own.
-    if not others and (scenes or names.exists()):
-        ours = names.is_file() and names.read_text(encoding="utf-8") == TEXT
-        others = [] if ours else (scenes or [names])
+    scenes: list[Path] = []
+    others: list[Path] = []
+    for name, text in TEXTS.items():
+        names = folder / name
+        sides = [names.parent / side for side in SIDES]
+        expected = [names, *sides, folder / LABELS]
+        here = [path for side in sides if side.is_dir() for path in side.iterdir()]
+        beside = list(names.parent.iterdir()) if names.parent.is_dir() else []
+        others += [path for path in beside if path not in expected]
+        others += [path for path in (*expected, *here) if path.is_symlink()]
+        others += [path for path in here if not path.match(SCENES[name])]
+        # Scenes without names.txt beside them, and a names.txt of other content, are the user's own.
+        if (here or names.exists()) and not (names.is_file() and names.read_text(encoding="utf-8") == text):
+            others += here or [names]
+        scenes += here
     if others:
         message = os.strerror(errno.EEXIST)
         raise FileExistsError(errno.EEXIST, message, str(folder), None, str(others[0].relative_to(folder)))

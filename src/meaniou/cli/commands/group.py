@@ -3,6 +3,7 @@
 import difflib
 import functools
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -14,6 +15,7 @@ from meaniou.cli.options import HELP_OPTIONS, SectionGroup
 from meaniou.cli.output import PROGRESS, discard_pending, echo
 from meaniou.cli.workers import is_refusal, rank, sentence_of
 
+NO_CURVE = re.compile(r"[Nn]o such option:? '?--(curve|thresholds)\b")
 INTERRUPTED = 130  # the exit status of a shell for a command that Ctrl-C has ended
 
 
@@ -95,4 +97,6 @@ def _piped() -> Iterator[None]:
         message = error.format_message()
         if error.ctx is not None and error.ctx.info_name == "score" and "unexpected extra argument" in message:
             message = message.rstrip(".") + '. To compare two models, write "meaniou compare PRED_A PRED_B TARGET".'
+        if error.ctx is not None and error.ctx.info_name == "compare" and NO_CURVE.search(message):
+            message = 'An IoU curve keeps no counts of images to compare. Run "meaniou score --curve" for each model.'
         raise click.UsageError(printable(message, kept="\n"), error.ctx) from error

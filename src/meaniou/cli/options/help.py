@@ -29,6 +29,12 @@ EXAMPLES = {
         meaniou sample/pred sample/target --class-names sample/names.txt \\
             --ignore-index 255 --ci --html report.html
 
+        # Labels that overlap: scores above 0.4, then the best threshold of each label
+        meaniou sample/labels/pred sample/labels/target --multilabel \\
+            --class-names sample/labels/names.txt --ignore-index 255 --threshold 0.4
+        meaniou sample/labels/pred sample/labels/target --multilabel \\
+            --class-names sample/labels/names.txt --ignore-index 255 --curve
+
         # Label ids of Cityscapes by the rules of the benchmark, as JSON
         meaniou results gtFine/val --protocol cityscapes --format json
     """,

@@ -82,9 +82,9 @@ class LabelRun(Run):
                 f"--ignore-index {void[0]} cannot be combined with --multilabel, where 0 and 1 say whether a label is "
                 "set. Pass the value of void pixels, such as 255."
             )
-        names = options.names(labels.num_labels, "labels", " or --num-labels")
+        names = options.names(labels.num_labels, "but the number of labels is", " or --num-labels")
         self._names, self._number = names, labels.num_labels or len(names or ())
-        self._source = "--num-labels is" if labels.num_labels else f"{options.class_names} names"
+        self._source = "--num-labels is" if labels.num_labels else f"{options.class_names} names"  # the number follows
         if self._number:
             self.metric = self._new_metric()
 
@@ -123,9 +123,9 @@ class LabelRun(Run):
         if len(target) != self._number:
             last = target.shape[-1] == self._number and target.dim() > 2
             raise MaskError(
-                f"{pair.target} has the shape {' x '.join(map(str, target.shape))}, and {self._source} {self._number} "
-                f"label{'s' * (self._number != 1)}; expected that number in the first axis.",
-                "Save np.moveaxis(array, -1, 0) of both sides." if last else "Save the same labels in every file.",
+                f"{pair.target} has the shape {' x '.join(map(str, target.shape))}, whose first axis is that of the "
+                f"labels, but {self._source} {self._number}.",
+                "Save np.moveaxis(array, -1, 0) of both sides." if last else "Use the same labels everywhere.",
             )
         if isinstance(self.metric, IoUCurve):
             if not preds.is_floating_point():

@@ -12,6 +12,7 @@ import click
 import torch
 from torch import Tensor
 
+from meaniou._util import Doubt
 from meaniou.cli.options import naming
 from meaniou.cli.output import warn
 from meaniou.cli.overlays import Gallery
@@ -38,7 +39,7 @@ class Run(ABC):
         self.options = options
         self.pairs: Mapping[str, Pair] = {}
         self.photos: Mapping[str, Path] = {}
-        self._doubts: list[tuple[str, str]] = []  # a file, and a warning about it
+        self._doubts: list[tuple[str, str]] = []  # files, each with a warning about it
 
     @property
     def max_pixels(self) -> int:
@@ -76,10 +77,10 @@ class Run(ABC):
         if workers.rank:
             return self.metric
         if doubts := sorted(doubt for share in gathered for doubt in share):
-            path, sentence = doubts[0]
+            sentence = doubts[0][1]
             others = len({path for path, _ in doubts}) - 1
             more = f" {others} more file{'s have' if others > 1 else ' has'} such a warning." if others else ""
-            warn(f"{path}: {sentence}{more}")
+            warn(sentence + more)
         return self.metric
 
     @property
@@ -103,7 +104,7 @@ class Run(ABC):
             for pair, preds, target in pairs:
                 workers.stop_if_one_failed()
                 self._update(pair, preds, target)
-                self._doubts += [(str(pair.pred), naming(str(warning.message))) for warning in caught]
+                self._doubts += [_doubt(pair.pred, warning.message) for warning in caught]
                 caught.clear()
                 advance(1)
 
@@ -125,6 +126,13 @@ class Run(ABC):
     @abstractmethod
     def _explain(self, error: LabelRangeError | LabelValueError, path: str) -> str:
         """The message about a file with other labels than expected."""
+
+
+def _doubt(path: Path, message: Warning | str) -> tuple[str, str]:
+    """The path of a prediction, and a warning about it with options in place of keywords."""
+    text = naming(message.as_options() if isinstance(message, Doubt) else str(message))
+    about = f"{path} {text.removeprefix('preds ')}" if text.startswith("preds ") else f"{path}: {text}"
+    return str(path), about
 
 
 @contextmanager

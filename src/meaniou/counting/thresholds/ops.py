@@ -29,14 +29,15 @@ def _count(preds: Tensor, target: Tensor, valid: Tensor | None, *arguments: Any)
 
 def _warn_of_logits(preds: Tensor, spec: ThresholdSpec) -> None:
     """Warns if scores are no probabilities and the thresholds are for probabilities."""
-    thresholds, cure = spec.numbers, "For logits pass threshold=0.0"
+    thresholds, cure, cure_of_files = spec.numbers, "For logits pass threshold=0.0", ""
     rule = f"a label is set only above threshold={thresholds[0]:g}"
     if spec.per_label:
         rule = f"labels are set only above their thresholds, from {min(thresholds):g} to {max(thresholds):g}"
     elif len(thresholds) > 1:
         rule = f"thresholds are from {thresholds[0]:g} to {thresholds[-1]:g}"
         cure = "For logits pass torch.sigmoid(preds), or thresholds in their range"
-    warn_of_logits(preds, thresholds, rule, "integers", cure)
+        cure_of_files = "For logits store probabilities, or pass thresholds in their range"
+    warn_of_logits(preds, thresholds, rule, "integers", cure, cure_of_files)
 
 
 def _count_fake(preds: Tensor, target: Tensor, valid: Tensor | None, *arguments: Any) -> Tensor:
