@@ -18,7 +18,7 @@ from click.testing import Result
 from support import launch
 from support.command import invoke
 
-from meaniou import MeanIoU
+from meaniou import IoUCurve, MeanIoU, MultilabelMeanIoU
 from meaniou.cli import workers
 from meaniou.cli.commands import demo
 from meaniou.cli.workers import FAILED, StoppedError, Workers, default_reader_threads
@@ -80,7 +80,8 @@ class Ranks:
             patched.setattr(dist, "init_process_group", lambda *_, rank, **__: self.connected.append(rank))
             patched.setattr(dist, "destroy_process_group", self.connected.pop)
             patched.setattr(dist, "all_gather_object", all_gather_object)
-            patched.setattr(MeanIoU, "sync", sync)
+            for kind in (MeanIoU, MultilabelMeanIoU, IoUCurve):
+                patched.setattr(kind, "sync", sync)
             ran = invoke(*self.words)
         assert self.connected == []
         return ran
@@ -129,6 +130,18 @@ def test_torchrun_writes_the_same_bytes_as_one_process(folders: tuple[Path, Path
 
 
 @pytest.mark.slow
+def test_torchrun_scores_labels_that_overlap(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    labels = folders[0].parent / "labels"
+    words = [labels / "pred", labels / "target", "--multilabel", "--ignore-index", 255, "--format", "json"]
+    for more in (["--ci"], ["--curve"]):
+        one = alone(*words, *more, "--save", tmp_path / "one")
+        many = torchrun(2, *words, *more, "--save", tmp_path / "many")
+        assert many.returncode == 0, many.stderr
+        assert many.stdout.endswith(one.stdout)
+        assert (tmp_path / "one").read_bytes() == (tmp_path / "many").read_bytes()
+
+
+@pytest.mark.slow
 def test_torchrun_ends_with_the_error_of_one_process(tmp_path: Path) -> None:
     """Only the second process has the bad file."""
     ran = torchrun(2, *spoil(tmp_path / "masks", 1), *OPTIONS, "--output", tmp_path / "report")
@@ -149,6 +162,52 @@ def test_the_same_bytes_as_one_process(
     many = as_ranks(monkeypatch, size, *words, *outputs(tmp_path / "many"))
     assert (many.exit_code, many.stdout) == (0, one.stdout), many.output
     assert_same_files(tmp_path / "one", tmp_path / "many")
+
+
+@pytest.mark.parametrize("words", [["--ci", "--list-worst", 2], ["--curve"], ["--class-names", "NAMES"]])
+@pytest.mark.parametrize("size", [2, 4])
+def test_labels_that_overlap_as_in_one_process(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, words: list[object]
+) -> None:
+    labels = folders[0].parent / "labels"
+    words = [labels / "names.txt" if word == "NAMES" else word for word in words]
+    words = [labels / "pred", labels / "target", "--multilabel", "--ignore-index", 255, *words]
+    one = alone(*words, "--save", tmp_path / "save1", "--output", tmp_path / "output1")
+    files = ["--save", tmp_path / f"save{size}", "--output", tmp_path / f"output{size}"]
+    many = as_ranks(monkeypatch, size, *words, *files)
+    assert (many.exit_code, many.stdout) == (0, one.stdout), many.output
+    for name in ("save", "output"):
+        assert (tmp_path / f"{name}1").read_bytes() == (tmp_path / f"{name}{size}").read_bytes()
+
+
+def test_warnings_of_all_processes_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    demo.write(tmp_path, IMAGES)
+    labels = tmp_path / "labels"
+    for path in sorted((labels / "pred").iterdir())[1:]:  # the first process has the first file and the third
+        np.save(path, 8 * np.load(path) - 4)
+    words = [labels / "pred", labels / "target", "--multilabel", "--ignore-index", 255]
+    many = as_ranks(monkeypatch, 2, *words)
+    assert many.stderr == alone(*words).stderr
+    assert many.stderr.startswith(f"Warning: {labels / 'pred' / 'scene_001.npy'} holds scores from -4")
+    assert many.stderr.endswith(" 1 more file has such a warning.\n")
+    assert len(many.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("bad", [0, 1])
+def test_a_bad_stack_in_one_share_ends_all_with_its_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: int
+) -> None:
+    demo.write(tmp_path, IMAGES)
+    labels = tmp_path / "labels"
+    path = labels / "target" / f"scene_00{bad}.npy"
+    np.save(path, np.full_like(np.load(path), 7))
+    words = [labels / "pred", labels / "target", "--multilabel", "--save", tmp_path / "saved"]
+    ranks = Ranks(monkeypatch, 2, words)
+    ends = {rank: ranks.run(rank) for rank in (bad, 1 - bad)}
+    assert [ran.exit_code for ran in ends.values()] == [2, 2]
+    assert ends[1].output == ""
+    assert ends[0].stderr.count(f"Error: {path} holds 8,192 pixels of label 0") == 1
+    assert not (tmp_path / "saved").exists()
 
 
 @pytest.mark.parametrize("size", [2, 4])

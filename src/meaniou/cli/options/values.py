@@ -48,17 +48,19 @@ def parse_thresholds(text: str | None) -> int | tuple[float, ...]:
     """
     if text is None:
         return 101
-    example = "for example --thresholds 101, or --thresholds 0.35,0.4,0.45"
+    example = "--thresholds 101 or --thresholds 0.35,0.4,0.45"
     if text.strip().isdecimal() and len(text.strip()) <= LONGEST_LABEL:
         return int(text)
     try:
         values = tuple(float(part) for part in text.split(","))
     except ValueError as error:
         raise ValueError(
-            f"--thresholds {quoted(text)} is neither a number nor a list of thresholds. Write N or T,T,..., {example}."
+            f"--thresholds {quoted(text)} is neither a number nor a list of thresholds. Write for example {example}."
         ) from error
     if not all(low < high for low, high in pairwise((float("-inf"), *values, float("inf")))):
-        raise ValueError(f"--thresholds {quoted(text)} does not ascend. Write each threshold once, {example}.")
+        raise ValueError(
+            f"--thresholds {quoted(text)} does not hold ascending, finite thresholds. Write for example {example}."
+        )
     return values
 
 
