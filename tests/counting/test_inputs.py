@@ -723,7 +723,7 @@ def test_the_third_argument_of_update_is_no_label():
     for maps in (zeros(1, 4), [zeros(4)]):
         with pytest.raises(TypeError) as error:
             MeanIoU(3).update(maps, maps, 255)
-        assert_sentence(error, "valid is an int", "bool mask", "ignore_index=255", "MeanIoU")
+        assert_sentence(error, "valid is an int", "bool mask", "ignore_index=255", "metric")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from meter import peak_bytes
 from support import LABEL_DTYPES, SCORE_DTYPES, NoWait, assert_same_counts, name_of
 from support.grid import grid, number_of_examples
 from support.kernels import CPU_KERNELS
-from support.layouts import LAYOUTS
 from support.labels import (
     BITS,
     IGNORE,
@@ -24,6 +23,7 @@ from support.labels import (
     difficult_scores,
     spec_of,
 )
+from support.layouts import LAYOUTS
 
 from meaniou.counting.kernels.portable import thresholds as portable
 

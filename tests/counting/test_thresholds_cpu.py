@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from meter import peak_bytes
 from support import assert_same_counts
-from support.layouts import LAYOUTS
 from support.labels import IGNORE, assert_counts, batch_of, difficult_labels, difficult_scores, spec_of
+from support.layouts import LAYOUTS
 
 from meaniou.counting.kernels.cpu import threshold_loops as loops
 from meaniou.counting.kernels.cpu import thresholds as cpu

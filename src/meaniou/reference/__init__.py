@@ -3,17 +3,15 @@
 Tests compare the package with these modules, which therefore share no code with it.
 """
 
-from meaniou.reference.iou import (
+from meaniou.reference.iou import class_iou, counts, mean_iou
+from meaniou.reference.labels import (
     OUTSIDE,
     VOID,
     VOID_PREDICTION,
-    class_iou,
-    counts,
     labels_of_ids,
     labels_of_one_hot,
     labels_of_scores,
     labels_of_threshold,
-    mean_iou,
 )
 from meaniou.reference.overlapping import iou_curve, label_counts, label_iou, multilabel_mean_iou
 

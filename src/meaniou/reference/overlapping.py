@@ -11,12 +11,12 @@ from meaniou.reference.iou import (
     Absent,
     Average,
     IgnoreIndex,
-    Mask,
     Present,
     VoidPreds,
     divide,
     void_ids,
 )
+from meaniou.reference.labels import Mask
 
 Thresholds = float | Sequence[float]
 
