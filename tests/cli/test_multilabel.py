@@ -284,7 +284,7 @@ def test_files_of_two_kinds_are_not_mixed(folder: Path, tmp_path: Path) -> None:
             refused("compare", *paths)
     assert "IoU curve" in refused("compare", tmp_path / "curve.pt", tmp_path / "curve.pt")
     run(folder, "--threshold", 0.3, "--save", tmp_path / "other.pt")
-    assert "differ in thresholds" in refused("merge", tmp_path / "labels.pt", tmp_path / "other.pt")
+    assert "differ in threshold: 0.5 and 0.3." in refused("merge", tmp_path / "labels.pt", tmp_path / "other.pt")
     for words in (["--ci"], ["--html", tmp_path / "x.html"], ["--list-worst", 1], ["--class-group", "a=0"]):
         error = refused("merge", tmp_path / "curve.pt", *words)
         assert words[0] in error

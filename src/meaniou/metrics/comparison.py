@@ -146,6 +146,7 @@ def _differing(one: Any, other: Any) -> str:
     if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other) > 1:
         i = next(i for i, pair in enumerate(zip(one, other, strict=True)) if pair[0] != pair[1])
         return f"{quoted(one[i])} and {quoted(other[i])} at index {i}"
+    one, other = (value[0] if isinstance(value, tuple) and len(value) == 1 else value for value in (one, other))
     return f"{quoted(one)} and {quoted(other)}"
 
 
