@@ -4,6 +4,7 @@ import pytest
 import torch
 from support import (
     LABEL_DTYPES,
+    SCORE_DTYPES,
     assert_same_counts,
     blobs,
     expected_counts,
@@ -12,8 +13,16 @@ from support import (
     random_scores,
     whole_matrix,
 )
+from support.layouts import LAYOUTS
+from support.overlapping import (
+    assert_same_label_counts,
+    expected_label_counts,
+    random_flags,
+    scores_around,
+    spec_of,
+)
 
-from meaniou import MeanIoU, confusion_matrix, reference
+from meaniou import IoUCurve, MeanIoU, MultilabelMeanIoU, confusion_matrix, reference
 
 pytestmark = [
     pytest.mark.gpu,
@@ -147,3 +156,179 @@ def test_memory_of_an_update(scores, num_classes):
     metric.update(preds, target)
     torch.cuda.synchronize()
     assert torch.cuda.max_memory_allocated() - before <= 16 * MEBIBYTE + 2 * target.numel() * scores
+
+
+# Labels that overlap.
+
+VOID = (255, -1)
+GRIDS = {
+    "one": [0.5],
+    "two": [0.25, 0.5],
+    "even": [k / 100 for k in range(101)],
+    "uneven": [(k / 40) ** 2 for k in range(41)],
+    "thousand": [k / 999 for k in range(1000)],
+    "each": [0.7, 0.1, 0.5],  # one for each of three labels
+    "infinite": [-float("inf"), 0.0, 1e-45, float("inf")],
+}
+LABEL_METRICS = {
+    "one": lambda impl: MultilabelMeanIoU(5, ignore_index=255, impl=impl),
+    "each": lambda impl: MultilabelMeanIoU(5, threshold=[0.1, 0.3, 0.5, 0.7, 0.9], impl=impl, per_image=True),
+    "even": lambda impl: IoUCurve(5, ignore_index=255, impl=impl),
+    "uneven": lambda impl: IoUCurve(5, thresholds=[0.1, 0.2, 0.5], ignore_index=255, impl=impl),
+    "many": lambda impl: IoUCurve(5, thresholds=1000, impl=impl),
+}
+
+
+def label_counts_on_gpu(preds, target, valid, spec):
+    sides = [None if side is None else side.cuda() for side in (preds, target, valid)]
+    return torch.ops.meaniou.count_thresholds(*sides, *spec).cpu()
+
+
+def scene_of_labels(rng, shape=(2, 5, 128, 256)):
+    """Smooth scores, and 0, 1 and void, on the GPU."""
+    coarse = torch.from_numpy(rng.standard_normal((*shape[:2], 8, 8)))
+    preds = torch.nn.functional.interpolate(coarse, size=shape[2:], mode="bilinear").sigmoid().float()
+    target = ((preds > 0.5) ^ torch.from_numpy(rng.random(shape) < 0.1)).byte()
+    return preds.cuda(), target.cuda()
+
+
+@pytest.mark.parametrize("impl", IMPLS)
+@pytest.mark.parametrize("images", [False, True])
+@pytest.mark.parametrize("inclusive", [False, True])
+@pytest.mark.parametrize("thresholds", GRIDS.values(), ids=GRIDS)
+@pytest.mark.parametrize("dtype", SCORE_DTYPES, ids=name_of)
+def test_label_scores(rng, dtype, thresholds, inclusive, images, impl):
+    for shape in ((1, 3, 1), (2, 3, 63, 65), (3, 3, 50, 83)):
+        preds = scores_around(rng, shape, dtype, thresholds)
+        target = random_flags(rng, shape, torch.uint8, VOID)
+        valid = torch.from_numpy(rng.random((shape[0], 1, *shape[2:])) < 0.8).expand(shape)
+        each = len(thresholds) == 3
+        settings = {"per_label": each, "inclusive": inclusive, "ignore": VOID, "images": images, "validate": False}
+        spec = spec_of(thresholds, **settings, impl=impl)
+        expected = torch.ops.meaniou.count_thresholds(preds, target, valid, *spec._replace(impl="portable"))
+        assert_same_label_counts(label_counts_on_gpu(preds, target, valid, spec), expected.numpy())
+        if len(thresholds) < 10:
+            assert_same_label_counts(expected, expected_label_counts(preds, target, valid, spec))
+
+
+@pytest.mark.parametrize("impl", IMPLS)
+@pytest.mark.parametrize("target_dtype", [*LABEL_DTYPES, *SCORE_DTYPES], ids=name_of)
+def test_overlapping_labels(rng, target_dtype, impl):
+    for dtype in (*LABEL_DTYPES, torch.float32):
+        shape, ignore = (2, 3, 63, 65), (*VOID, 2**32 - 1, 2**40)
+        scores = dtype.is_floating_point
+        preds = scores_around(rng, shape, dtype, [0.5]) if scores else random_flags(rng, shape, dtype, ignore)
+        target = random_flags(rng, shape, target_dtype, ignore)
+        spec = spec_of([0.5], ignore=ignore, validate=False, impl=impl)
+        expected = expected_label_counts(preds, target, None, spec)
+        assert_same_label_counts(label_counts_on_gpu(preds, target, None, spec), expected)
+
+
+@pytest.mark.parametrize("impl", IMPLS)
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("other", LAYOUTS.values(), ids=LAYOUTS)
+def test_layouts_of_labels(rng, layout, other, impl):
+    preds = scores_around(rng, (2, 3, 63, 65), torch.float32, GRIDS["even"])
+    target = random_flags(rng, preds.shape, torch.uint8, VOID)
+    spec = spec_of(GRIDS["even"], ignore=VOID, validate=False, impl=impl)
+    expected = torch.ops.meaniou.count_thresholds(preds, target, None, *spec._replace(impl="portable")).numpy()
+    # A copy to the GPU would keep dense strides only.
+    counts = torch.ops.meaniou.count_thresholds(layout_on_gpu(layout, preds), layout_on_gpu(other, target), None, *spec)
+    assert_same_label_counts(counts.cpu(), expected)
+
+
+def layout_on_gpu(layout, side):
+    like = layout(side)
+    extent = 1 + sum((n - 1) * stride for n, stride in zip(like.shape, like.stride(), strict=True))
+    room = torch.empty(extent + 1, dtype=side.dtype, device="cuda")[like.storage_offset() % 2 :]
+    moved = room.as_strided(like.shape, like.stride(), room.storage_offset())
+    return moved.copy_(side)
+
+
+@pytest.mark.parametrize("impl", IMPLS)
+@pytest.mark.parametrize("kind", LABEL_METRICS)
+def test_an_update_of_labels_does_not_wait(rng, kind, impl):
+    preds, target = scene_of_labels(rng)
+    inputs = [(preds, target), (preds.bfloat16(), target.long()), (preds, target, target[:, 0] < 2)]
+    inputs += [tuple(side.to(memory_format=torch.channels_last) for side in (preds, target))]
+    metric = LABEL_METRICS[kind](impl).cuda()
+    for batch in inputs:
+        metric.update(*batch)  # the first call may compile, and wait
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for batch in inputs:
+            metric.update(*batch)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert metric.counts.sum() == 2 * len(inputs) * target.numel()
+    portable = LABEL_METRICS[kind]("portable")
+    for batch in inputs:
+        portable.update(*(side.cpu() for side in batch))
+    assert torch.equal(metric.counts.cpu(), 2 * portable.counts)
+
+
+@pytest.mark.parametrize("impl", IMPLS)
+@pytest.mark.parametrize("kind", [kind for kind in LABEL_METRICS if kind != "each"])  # rows of images grow
+def test_a_captured_graph_counts_labels_at_each_replay(rng, kind, impl):
+    preds, target = scene_of_labels(rng)
+    metric = LABEL_METRICS[kind](impl).cuda()
+    metric.update(preds, target)
+    expected = metric.counts.clone()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        metric.update(preds, target)
+    for _ in range(3):
+        graph.replay()
+    assert torch.equal(metric.counts, 4 * expected)
+    preds.fill_(1)
+    graph.replay()
+    assert not torch.equal(metric.counts, 5 * expected)
+
+
+@pytest.mark.parametrize("kind", LABEL_METRICS)
+def test_labels_on_a_side_stream(rng, kind):
+    preds, target = scene_of_labels(rng)
+    metric = LABEL_METRICS[kind]("auto").cuda()
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        metric.update(preds, target)
+    torch.cuda.current_stream().wait_stream(stream)
+    assert metric.counts.sum() == target.numel()
+
+
+def test_outside_values_of_labels_are_refused_at_the_end():
+    metric = MultilabelMeanIoU(2, class_names=["road", "bridge"]).cuda()
+    target = torch.tensor([[[0, 1, 1], [0, 7, 7]]], device="cuda")
+    metric.update(torch.rand(1, 2, 3, device="cuda"), target)
+    with pytest.raises(ValueError, match=r"target holds 2 pixels of label 1 \('bridge'\)"):
+        metric.compute()
+
+
+@pytest.mark.parametrize("impl", IMPLS)
+@pytest.mark.parametrize("kind", LABEL_METRICS)
+def test_deterministic_algorithms_with_labels(rng, kind, impl):
+    preds, target = scene_of_labels(rng)
+    metric, portable = LABEL_METRICS[kind](impl).cuda(), LABEL_METRICS[kind]("portable")
+    portable.update(preds.cpu(), target.cpu())
+    torch.use_deterministic_algorithms(True)
+    try:
+        metric.update(preds, target)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert torch.equal(metric.counts.cpu(), portable.counts)
+
+
+@pytest.mark.parametrize("kind", LABEL_METRICS)
+def test_memory_of_an_update_of_labels(kind):
+    target = torch.zeros(2, 5, 1024, 1024, dtype=torch.uint8, device="cuda")
+    preds = torch.rand(target.shape, device="cuda")
+    metric = LABEL_METRICS[kind]("auto").cuda()
+    metric.update(preds, target)
+    torch.cuda.synchronize()
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    metric.update(preds, target)
+    torch.cuda.synchronize()
+    assert torch.cuda.max_memory_allocated() - before <= MEBIBYTE
