@@ -6,6 +6,7 @@ timed by events, all contenders of a case in turn, round after round. ``--device
 
 import argparse
 import itertools
+import operator
 import statistics
 import sys
 import time
@@ -18,11 +19,18 @@ from typing import Any
 import torch
 from about import about, write
 from cases import VOID, Case, cases
+from label_cases import LabelCase, label_cases
+from label_peers import MOST_AT_ALL_THRESHOLDS, at_thresholds
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
-from torchmetrics.classification import MulticlassJaccardIndex
+from torchmetrics.classification import (
+    BinaryPrecisionRecallCurve,
+    MulticlassJaccardIndex,
+    MultilabelJaccardIndex,
+    MultilabelPrecisionRecallCurve,
+)
 
-from meaniou import MeanIoU
+from meaniou import IoUCurve, MeanIoU, MultilabelMeanIoU
 
 FIELDS = ("case", "contender", "pixels", "p20_us", "p50_us", "p80_us", "ps_per_pixel", "share_of_copy_bandwidth")
 FIELDS += ("times_meaniou", "waits", "kernels", "peak_extra_bytes", "note")
@@ -31,12 +39,13 @@ CACHE = 1 << 29  # bytes of buffers, several times the last cache of any card
 
 @dataclass
 class Contender:
-    """Something to time on one buffer of a case; ``metric`` is asked for its counts if there is one."""
+    """Something to time on one buffer of a case; if it has a ``metric``, ``counts`` reads its counts."""
 
     name: str
-    run: Callable[[Case], Any]
+    run: Callable[[Any], Any]
     metric: Any = None
     note: str = ""
+    counts: Callable[[Any], Tensor] = operator.attrgetter("confmat")
 
 
 def main() -> None:
@@ -63,18 +72,26 @@ def main() -> None:
         write(options.output, facts, FIELDS, rows)
 
 
-def gpu_cases(megapixels: float, device: torch.device) -> Iterator[Case]:
-    """The cases of the CPU, on the device, and beside the scores the same with classes last."""
+def gpu_cases(megapixels: float, device: torch.device) -> Iterator[Case | LabelCase]:
+    """The cases of the CPU, on the device, and beside the scores the same with classes last; then those of labels."""
     for case in cases(megapixels):
         moved = replace(case, preds=case.preds.to(device), target=case.target.to(device))
         yield moved
         if case.has_scores:
             last = moved.preds.to(memory_format=torch.channels_last)
             yield replace(moved, name=f"{case.name}, channels last", preds=last)
+    for labels in label_cases(megapixels):
+        yield replace(labels, preds=labels.preds.to(device), target=labels.target.to(device))
 
 
-def contenders(case: Case) -> Iterator[Contender]:
+def contenders(case: Case | LabelCase) -> Iterator[Contender]:
     """meaniou first, then torchmetrics, then the limits."""
+    yield from _of_labels(case) if isinstance(case, LabelCase) else _of_classes(case)
+    rooms = torch.empty_like(case.preds), torch.empty_like(case.target)
+    yield Contender("limit: copy both", lambda b: (rooms[0].copy_(b.preds), rooms[1].copy_(b.target)))
+
+
+def _of_classes(case: Case) -> Iterator[Contender]:
     for name, impl in (("meaniou", "auto"), ("meaniou, portable", "portable")):
         metric: Any = MeanIoU(case.num_classes, ignore_index=VOID, impl=impl).to(case.preds.device)
         yield Contender(name, lambda b, m=metric: m.update(b.preds, b.target), metric, f"kernel {metric.kernel}")
@@ -84,11 +101,49 @@ def contenders(case: Case) -> Iterator[Contender]:
         yield Contender(name, lambda b, m=metric: m.update(b.preds, b.target), metric)
     if case.has_scores:
         yield Contender("argmax(1) alone", lambda b: b.preds.argmax(1), note="half of the work")
-    rooms = torch.empty_like(case.preds), torch.empty_like(case.target)
-    yield Contender("limit: copy both", lambda b: (rooms[0].copy_(b.preds), rooms[1].copy_(b.target)))
 
 
-def timed(buffers: list[Case], entered: list[Contender], rounds: int, device: torch.device) -> list[dict[str, object]]:
+def _of_labels(case: LabelCase) -> Iterator[Contender]:
+    """Metrics of labels that overlap. With several thresholds a score on one of them is above it in all."""
+    labels, thresholds = case.num_labels, list(case.thresholds)
+    several = len(thresholds) > 1
+    metric: Any
+    settings: dict[str, Any]
+    for name, impl in (("meaniou", "auto"), ("meaniou, portable", "portable")):
+        settings = {"ignore_index": VOID, "impl": impl}
+        if several:
+            metric = IoUCurve(labels, thresholds=thresholds, inclusive=True, **settings)
+        else:
+            metric = MultilabelMeanIoU(labels, threshold=thresholds[0], **settings)
+        metric = metric.to(case.preds.device)
+        note = f"kernel {metric.kernel}"
+        yield Contender(name, lambda b, m=metric: m.update(b.preds, b.target), metric, note, _by_threshold)
+    if several and labels > 1 and case.pixels > MOST_AT_ALL_THRESHOLDS:
+        return  # torchmetrics holds all pixels at all thresholds, 8 bytes each and several times
+    for name, validate in (("torchmetrics", True), ("torchmetrics, unvalidated", False)):
+        settings = {"ignore_index": VOID, "validate_args": validate}
+        if not several:
+            metric = MultilabelJaccardIndex(labels, threshold=thresholds[0], **settings)
+        elif labels == 1:
+            metric = BinaryPrecisionRecallCurve(thresholds=thresholds, **settings)
+        else:
+            metric = MultilabelPrecisionRecallCurve(labels, thresholds=thresholds, **settings)
+        metric = metric.to(case.preds.device)
+        # It writes a negative number over void.
+        note = "" if case.target.dtype == torch.int64 else "converts the truth to int64"
+        yield Contender(name, lambda b, m=metric: m.update(b.preds, b.target.long()), metric, note, _matrices)
+
+
+def _by_threshold(metric: Any) -> Tensor:
+    return at_thresholds(metric.counts).reshape(-1, 2, 2)
+
+
+def _matrices(metric: Any) -> Tensor:
+    confmat: Tensor = metric.confmat
+    return confmat.reshape(-1, 2, 2)
+
+
+def timed(buffers: list[Any], entered: list[Contender], rounds: int, device: torch.device) -> list[dict[str, object]]:
     """A row for each contender of a case, and the same printed."""
     case = buffers[0]
     expected = None
@@ -119,11 +174,11 @@ def timed(buffers: list[Case], entered: list[Contender], rounds: int, device: to
     return rows
 
 
-def counted(contender: Contender, case: Case) -> Tensor:
-    """The confusion matrix of a case by a metric."""
+def counted(contender: Contender, case: Case | LabelCase) -> Tensor:
+    """The counts of a case by a metric."""
     contender.metric.reset()
     contender.run(case)
-    counts: Tensor = contender.metric.confmat.clone()
+    counts = contender.counts(contender.metric).clone()
     contender.metric.reset()
     return counts
 
