@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from torchmetrics import MetricCollection
 from torchmetrics.wrappers import ClasswiseWrapper
 
-from meaniou import MeanIoU, mean_iou
+from meaniou import IoUCurve, MeanIoU, MultilabelMeanIoU, mean_iou
 from meaniou.distributed import UnpaddedSampler
 
 # Warnings of Lightning itself.
@@ -163,6 +163,55 @@ def test_collection_and_classes(tmp_path):
         assert logged(trainer, "val/micro").item() == exact(indices, average="micro").item()
         each = [logged(trainer, f"val/iou_{name}") for name in "abc"]
         assert torch.equal(torch.stack(each), exact(indices, average="none"))
+
+
+def label_maps(index):
+    """Scores and labels ``[3, 8, 9]`` of the image with this index; the scores are the same in bfloat16."""
+    preds, target = maps(index)
+    planes = torch.nn.functional.one_hot(preds, 3).movedim(-1, 0).double()
+    scores = (planes + planes.roll(1, 0) / 2) * (1 + index % 4) / 4
+    void = (target == 255).expand(3, -1, -1)
+    return scores, torch.nn.functional.one_hot(target % 3, 3).movedim(-1, 0).masked_fill(void, 255)
+
+
+class Labels(LightningModule):
+    """Logs the mean IoU of labels that overlap, and of a curve the best threshold, its IoU and the area."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(()))
+        self.mean = MultilabelMeanIoU(3, threshold=0.25, ignore_index=255)
+        self.curve = IoUCurve(3, thresholds=[0.25, 0.5, 0.75], ignore_index=255)
+
+    def validation_step(self, batch, index):
+        scores, target = (torch.stack(side) for side in zip(*(label_maps(int(i)) for i in batch), strict=True))
+        scores = self.weight * scores.to(self.weight.dtype)
+        self.mean.update(scores, target)
+        self.curve.update(scores, target)
+        self.log("val/mean", self.mean)
+
+    def on_validation_epoch_end(self):
+        best = self.curve.best(common=True)
+        self.log_dict({"val/threshold": best.threshold, "val/best": best.iou, "val/area": self.curve.area().mean()})
+        self.curve.reset()
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-true", "16-true", "64-true"])
+def test_labels_that_overlap_are_logged_exactly(tmp_path, precision):
+    trainer, model = trainer_in(tmp_path, precision=precision), Labels()
+    for indices in (range(11), range(11, 14)):
+        trainer.validate(model, loader(indices), verbose=False)
+        expected = Labels()
+        for scores, target in map(label_maps, indices):
+            expected.mean.update(scores[None], target[None])
+            expected.curve.update(scores[None], target[None])
+        best = expected.curve.best(common=True)
+        assert 0.25 < best.iou < 1
+        assert logged(trainer, "val/mean").item() == expected.mean.compute().item()
+        assert logged(trainer, "val/best").item() == best.iou.item()
+        assert logged(trainer, "val/threshold").item() == best.threshold.item()
+        assert logged(trainer, "val/area").item() == pytest.approx(expected.curve.area().mean().item(), rel=1e-6)
+        assert model.mean.counts.dtype == model.curve.counts.dtype == torch.int64
 
 
 class Reporting(Segmenter):

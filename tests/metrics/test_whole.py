@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.distributed as dist
 import torchmetrics.metric
+from support.kinds import CURVE, LABELS
 
 import meaniou
 from meaniou import MeanIoU
@@ -45,7 +46,7 @@ def snapshot(metric):
     found = {name: state.tolist() for name, state in states.items()}
     if metric.per_image:
         found |= {"joined": [part.tolist() for part in metric._joined()], "names": dict(metric.image_names)}
-    value = None if metric._computed is None else metric._computed.tolist()
+    value = None if metric._computed is None else str(metric._computed)
     cached = None if metric._cache is None else metric._cache["counts"].tolist()
     return found | {
         "updates": metric.update_count,
@@ -138,6 +139,37 @@ def half_states(metric, act):
     assert line > 4
     assert snapshot(one) == whole[1]
     return found
+
+
+OF_KINDS = {
+    "labels": (LABELS, {}),
+    "rows": (LABELS, {"per_image": True}),
+    "curve": (CURVE, {}),
+}
+KIND_CHANGES = {
+    "update": ({}, lambda kind, metric: metric.update(*kind.batches(7)[0])),
+    "forward": ({}, lambda kind, metric: metric(*kind.batches(7)[0])),
+    "forward on step": (SHARED | {"dist_sync_on_step": True}, lambda kind, metric: metric(*kind.batches(7)[0])),
+    "compute over ranks": (SHARED, lambda kind, metric: metric.compute()),
+    "report over ranks": (SHARED, lambda kind, metric: metric.report()),
+    "merge_state": ({}, lambda kind, metric: metric.merge_state(metric.clone())),
+    "reset": ({}, lambda kind, metric: metric.reset()),
+    "best": (SHARED, lambda kind, metric: metric.best() if kind is CURVE else metric.image_scores()),
+}
+KIND_CASES = [
+    (case, change) for case in OF_KINDS for change in KIND_CHANGES if change != "best" or case in ("rows", "curve")
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("case", "change"), KIND_CASES)
+def test_an_interrupt_leaves_no_half_state_of_labels_that_overlap(case, change):
+    (kind, settings), (more, act) = OF_KINDS[case], KIND_CHANGES[change]
+    metric = kind.made(**settings, **more)
+    for batch in kind.batches(count=2):
+        metric.update(*batch)
+    metric.compute()
+    assert half_states(metric, lambda one: act(kind, one)) == []
 
 
 def test_a_half_state_is_noticed():
