@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from meaniou import LabelSpace
+from meaniou import IoUCurve, LabelSpace, MeanIoU, MultilabelMeanIoU
 from meaniou.synthetic import NAMES
 
 VOID = 255
@@ -53,6 +53,7 @@ class Case:
         with_ids: whether images have ids; else they are numbered by the metric.
         by_class: whether intervals and comparisons are kept for each class; not where there are very many.
         maps: a part of the names of the maps, where it is not the name.
+        metric: the class of the metric.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Case:
     with_ids: bool = True
     by_class: bool = True
     maps: str = ""
+    metric: type[MeanIoU | MultilabelMeanIoU | IoUCurve] = MeanIoU
 
     @property
     def scenes(self) -> str:
@@ -70,6 +72,7 @@ class Case:
         return self.maps or self.name
 
 
+LABELS = ["ground", "flat", "people", "things"]
 STREET = {"num_classes": len(NAMES), "ignore_index": VOID, "class_names": list(NAMES)}
 TYPES: Mapping[str, list[int | str]] = {"ground": [0, 1], "things": ["person", "car", "bicycle", "train"]}
 SPACE = LabelSpace(
@@ -130,4 +133,25 @@ CASES = (
     Case("mapillary", {"protocol": "mapillary-vistas-1.2"}, by_class=False),
     Case("semantickitti", {"protocol": "semantickitti"}, {**PLAIN, "nan": {"absent": "nan"}}, of_list=True),
     Case("nuscenes", {"protocol": "nuscenes-lidarseg"}),
+    Case(
+        "overlapping_scores",
+        {"num_labels": 4, "ignore_index": VOID, "threshold": (0.5, 0.625, 0.25, 0.5), "class_names": LABELS},
+        {**PLAIN, **MEANS, **{name: RULES[name] for name in ("drop", "target, drop, zero", "one", "one over classes")}},
+        {"ground": [0, 1], "all": LABELS},
+        metric=MultilabelMeanIoU,
+    ),
+    Case(
+        "overlapping_labels",
+        {"num_labels": 4, "ignore_index": (VOID, -1), "validate_args": False},
+        {**PLAIN, "drop": RULES["drop"], "nan": RULES["nan"]},
+        of_list=True,
+        metric=MultilabelMeanIoU,
+    ),
+    Case(
+        "curve",
+        {"num_labels": 4, "ignore_index": VOID, "thresholds": (0, 0.25, 0.375, 0.5, 0.75, 1), "class_names": LABELS},
+        {**PLAIN, "inclusive": {"inclusive": True}, **{name: RULES[name] for name in ("drop", "one", "nan")}},
+        maps="overlapping_scores",
+        metric=IoUCurve,
+    ),
 )

@@ -83,6 +83,27 @@ def scored(sides: Sides, classes: int, dtype: type) -> Sides:
     return found
 
 
+def overlapping(sides: Sides) -> Sides:
+    """Labels ``[L, H, W]`` that overlap, of groups of classes; void where the class is."""
+    groups = ([0], [0, 1], [3, 5], [3, 4, 5, 6, 7, 8])
+    return {
+        s: [np.stack([np.where(i == VOID, VOID, np.isin(i, group)) for group in groups]) for i in images]
+        for s, images in sides.items()
+    }
+
+
+def overlapping_scores(sides: Sides) -> Sides:
+    """Scores in steps of 1/16 in place of labels that overlap, so that some equal a threshold, and some NaN."""
+    rng, found = np.random.default_rng(13), dict(sides)
+    for side in "ab":
+        scores = []
+        for image in sides[side]:
+            steps = rng.integers(0, 11, image.shape) + 6 * (image == 1)
+            scores.append(np.where(image == VOID, np.nan, steps / 16).astype(np.float32))
+        found[side] = scores
+    return {**found, "target": [i.astype(np.uint8) for i in sides["target"]]}
+
+
 def made() -> dict[str, Sides]:
     """The maps of all cases by name."""
     whole = street()
@@ -145,6 +166,15 @@ def made() -> dict[str, Sides]:
     found["semantickitti"] = of_ids(clouds, SEMANTICKITTI, SEMANTICKITTI_VOID, np.int32)
     flat = {s: [image.ravel() for image in images] for s, images in with_class_0_for_void(small).items()}
     found["nuscenes"] = of_ids(flat, NUSCENES, NUSCENES_VOID, np.uint8, NUSCENES_PREDS)
+    labels = overlapping(street(16, 24, 6, first=120))
+    for image in (1, 4):
+        labels["target"][image][2] = VOID  # a label without a valid pixel in these images
+    labels["target"][5][labels["target"][5] == 1] = 0  # an image without a set pixel
+    found["overlapping_scores"] = overlapping_scores(labels)
+    odd = {s: [i.astype(np.int64) for i in images] for s, images in labels.items()}
+    odd["target"][0][1, 3:5, 2:9], odd["target"][3][3, 6:8] = -1, 7
+    odd["a"][0][0, 9:12], odd["b"][2][1, 2:4] = -1, 9
+    found["overlapping_labels"] = typed(odd, np.int16)
     return found
 
 

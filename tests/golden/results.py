@@ -18,7 +18,7 @@ import torch
 from golden.cases import Case
 from numpy.typing import NDArray
 
-from meaniou import MeanIoU, Resampling
+from meaniou import IoUCurve, MeanIoU, MultilabelMeanIoU, Resampling
 from meaniou.metrics import comparison_report
 from meaniou.uncertainty import OverallStatistic
 
@@ -53,21 +53,31 @@ def results(case: Case, impl: str, maps: Maps) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # doubts about maps that are made up
         for name, policy in case.policies.items():
+            if case.metric is IoUCurve:
+                found[name] = _of_curve(_counted(case, impl, maps, "a", policy))
+                continue
             a, b = (_counted(case, impl, maps, side, policy) for side in "ab")
             first = not found
             found |= {"counts": _whole(a.report().counts), **_rows(a)} if first else {}
             found[name] = {"value": a.compute().tolist(), **_of_images(a), **_of_resamples(case, a, b, first)}
             if not policy or not policy.keys() <= MEAN_ALONE:
                 found[name]["report"] = json.loads(a.report().to_json())
+                if case.metric is not MeanIoU:
+                    del found[name]["report"]["rules"]  # settings, and no results
                 if case.groups is not None:
                     grouped = json.loads(a.report(class_groups=case.groups).to_json())
                     found[name]["report of groups"] = {key: grouped[key] for key in GROUPED}
     return _plain(found)
 
 
-def _counted(case: Case, impl: str, maps: Maps, side: str, policy: Mapping[str, Any]) -> MeanIoU:
+def _counted(case: Case, impl: str, maps: Maps, side: str, policy: Mapping[str, Any]) -> Any:
     """A metric that has counted two batches."""
-    metric = MeanIoU(**{**case.settings, **policy}, per_image=True, impl=impl)
+    if case.metric is IoUCurve:
+        curve = IoUCurve(**{**case.settings, **policy}, impl=impl)
+        for image, target in zip(maps[side], maps["target"], strict=True):
+            curve.update(image[None], target[None])
+        return curve
+    metric = case.metric(**{**case.settings, **policy}, per_image=True, impl=impl)
     number = len(maps["target"])
     ids = [10 * (number - i) for i in range(number)] if case.with_ids else None
     if "valid" in maps:
@@ -79,17 +89,26 @@ def _counted(case: Case, impl: str, maps: Maps, side: str, policy: Mapping[str, 
     return metric
 
 
-def _rows(metric: MeanIoU) -> dict[str, Any]:
+def _of_curve(curve: IoUCurve) -> dict[str, Any]:
+    best, common = curve.best(), curve.best(common=True)
+    value = {"value": [part.tolist() for part in curve.compute()], "area": curve.area().tolist()}
+    value |= {"best": [part.tolist() for part in best], "common": [part.tolist() for part in common]}
+    return {**value, "counts": _whole(curve.report().counts), "report": json.loads(curve.report().to_json())}
+
+
+def _rows(metric: MeanIoU | MultilabelMeanIoU) -> dict[str, Any]:
     return {"rows": _whole(torch.cat(metric.image_rows).numpy()), "ids": torch.cat(metric.image_ids).tolist()}
 
 
-def _of_images(metric: MeanIoU) -> dict[str, Any]:
+def _of_images(metric: MeanIoU | MultilabelMeanIoU) -> dict[str, Any]:
     table = metric.image_scores()
     lines = zip(table.images, table.mean_iou, table.iou.tolist(), strict=True)
     return {"images": [[image, mean, *iou] for image, mean, iou in lines]}
 
 
-def _of_resamples(case: Case, a: MeanIoU, b: MeanIoU, first: bool) -> dict[str, Any]:
+def _of_resamples(
+    case: Case, a: MeanIoU | MultilabelMeanIoU, b: MeanIoU | MultilabelMeanIoU, first: bool
+) -> dict[str, Any]:
     clusters = (lambda i: i % 7 // 2) if case.with_ids else None
     intervals: dict[str, Any] = {of: asdict(a.bootstrap(of, **DRAWS)) for of in OF}
     if case.by_class:
