@@ -459,3 +459,128 @@ def test_void_pixels_change_no_score(case):
     for other in (0, -1, VOID_PREDICTION):
         changed = np.where(void, other, preds)
         assert_ratios(class_iou(changed, target, num_classes, ignored), class_iou(preds, target, num_classes, ignored))
+
+
+# Labels that overlap, pixel by pixel.
+
+
+@st.composite
+def overlapping(draw):
+    """Arguments of the functions of labels that overlap: scores or labels, with void and values outside."""
+    labels, size = draw(st.integers(1, 3)), draw(st.integers(1, 6))
+    number, scored = 2 * labels * size, draw(st.booleans())
+    values = st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.50001, 0.7, 1.0, -0.0, -2.0, math.inf, -math.inf, NAN])
+    flags = st.sampled_from([0, 0, 1, 1, 7, 255, -1])
+    preds = draw(st.lists(values if scored else flags, min_size=number, max_size=number))
+    target = draw(st.lists(flags, min_size=number, max_size=number))
+    dtype = draw(st.sampled_from([np.float16, np.float32, np.float64])) if scored else np.int64
+    threshold = draw(st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.7, 1.0]))
+    if draw(st.booleans()):
+        threshold = [threshold] + [0.3] * (labels - 1)
+    shape = draw(st.sampled_from([None, (2, 1, 1), (2, labels, 1), (2, 1, size), (2, labels, size)]))
+    valid = None
+    if shape is not None:
+        bits = draw(st.lists(st.booleans(), min_size=math.prod(shape), max_size=math.prod(shape)))
+        valid = np.array(bits, bool).reshape(shape)
+    return {
+        "preds": np.array(preds).astype(dtype).reshape(2, labels, size),
+        "target": np.array(target).reshape(2, labels, size),
+        "threshold": threshold,
+        "inclusive": draw(st.booleans()),
+        "ignore_index": draw(st.sampled_from([(), 255, (255, -1), None])),
+        "valid": valid,
+    }
+
+
+def kind_of_value(value, void):
+    """0, 1, 2 for void and 3 for anything else."""
+    return int(value) if value in (0, 1) else 2 if value in void else 3
+
+
+def pixels_of(case):
+    """Label, kind of the ground truth and kind of the prediction of each pixel."""
+    preds, target, void = case["preds"], case["target"], case["ignore_index"]
+    void = (void,) if isinstance(void, int) else void or ()
+    valid = np.ones(target.shape, bool) if case["valid"] is None else np.broadcast_to(case["valid"], target.shape)
+    for place in np.ndindex(*target.shape):
+        label, score = place[1], preds[place]
+        threshold = case["threshold"][label] if isinstance(case["threshold"], list) else case["threshold"]
+        if preds.dtype == np.int64:
+            column = kind_of_value(score, void)
+        elif np.isnan(score):
+            column = 2
+        else:
+            one, other = score, threshold
+            if preds.dtype != np.float64:
+                one, other = np.float32(score), np.float32(threshold)
+            column = int(one > other or (case["inclusive"] and one == other))
+        yield label, kind_of_value(target[place], void) if valid[place] else 2, column
+
+
+def sets_of_labels(case, void_preds):
+    """Pixels of intersection, union and ground truth of each label."""
+    sizes = [[0, 0, 0] for _ in range(case["target"].shape[1])]
+    for label, row, column in pixels_of(case):
+        if row < 2 and not (column == 2 and void_preds == "drop"):
+            sizes[label][0] += row == column == 1
+            sizes[label][1] += row == 1 or column == 1
+            sizes[label][2] += row == 1
+    return sizes
+
+
+@settings(deadline=None, max_examples=150)
+@given(overlapping())
+def test_every_pixel_of_a_label_is_in_its_cell(case):
+    want = np.zeros((case["target"].shape[1], 4, 4), dtype=np.int64)
+    for place in pixels_of(case):
+        want[place] += 1
+    got = reference.label_counts(**case)
+    assert got.dtype == np.int64
+    np.testing.assert_array_equal(got, want)
+    assert got.sum() == case["target"].size
+
+
+@settings(deadline=None, max_examples=150)
+@given(overlapping(), st.sampled_from(["miss", "drop"]), st.sampled_from(["union", "target"]))
+def test_averages_of_labels_that_overlap(case, void_preds, present):
+    sizes = sets_of_labels(case, void_preds)
+    there = [label for label, size in enumerate(sizes) if size[1 if present == "union" else 2]]
+    for absent, value in (("skip", NAN), ("zero", 0.0), ("one", 1.0), ("nan", NAN)):
+        rules = {"void_preds": void_preds, "present": present, "absent": absent}
+        iou = [both / union if k in there else value for k, (both, union, _) in enumerate(sizes)]
+        assert_ratios(reference.label_iou(**case, **rules), iou)
+        assert_ratios(reference.multilabel_mean_iou(**case, **rules, average="none"), iou)
+        members = iou if absent != "skip" else [iou[k] for k in there]
+        assert_ratios(reference.multilabel_mean_iou(**case, **rules), sum(members) / len(members) if members else NAN)
+        sums = {
+            "micro": (sum(sizes[k][0] for k in there), sum(sizes[k][1] for k in there)),
+            "weighted": (sum(sizes[k][2] * iou[k] for k in there), sum(sizes[k][2] for k in there)),
+        }
+        for average, (part, whole) in sums.items():
+            got = reference.multilabel_mean_iou(**case, **rules, average=average)
+            assert_ratios(got, part / whole if whole else NAN)
+        first = reference.multilabel_mean_iou(**case, **rules, classes=[0])
+        assert_ratios(first, NAN if absent == "skip" and 0 not in there else iou[0])
+
+
+@settings(deadline=None, max_examples=50)
+@given(overlapping(), st.sets(st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.7, 1.0]), min_size=1))
+def test_a_curve_is_the_iou_at_each_threshold(case, thresholds):
+    columns = []
+    for threshold in sorted(thresholds):
+        sizes = sets_of_labels({**case, "threshold": threshold}, "miss")
+        columns.append([both / union if union else NAN for both, union, _ in sizes])
+    rest = {name: value for name, value in case.items() if name != "threshold"}
+    assert_ratios(reference.iou_curve(**rest, thresholds=sorted(thresholds)), np.transpose(columns))
+
+
+def test_labels_that_overlap_by_hand():
+    scores = np.array([[[0.9, 0.8, 0.1, NAN], [0.2, 0.5, 0.6, 0.1]]])
+    target = np.array([[[1, 0, 1, 1], [0, 1, 255, 0]]])
+    counts_ = reference.label_counts(scores, target, ignore_index=255)
+    assert counts_[0].tolist() == [[0, 1, 0, 0], [1, 1, 1, 0], [0] * 4, [0] * 4]
+    assert counts_[1].tolist() == [[2, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0] * 4]
+    assert_ratios(reference.label_iou(scores, target, ignore_index=255), [1 / 4, 0])
+    assert_ratios(reference.label_iou(scores, target, ignore_index=255, inclusive=True), [1 / 4, 1])
+    assert_ratios(reference.label_iou(scores, target, ignore_index=255, void_preds="drop"), [1 / 3, 0])
+    assert_ratios(reference.label_iou(scores, target, [0.05, 0.4], ignore_index=255), [2 / 4, 1])
