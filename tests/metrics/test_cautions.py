@@ -11,7 +11,18 @@ import torch
 from torchmetrics import MetricCollection
 from torchmetrics.wrappers import ClasswiseWrapper, MinMaxMetric
 
-from meaniou import LabelSpace, MeanIoU, Resampling, compare, confusion_matrix, mean_iou
+from meaniou import (
+    IoUCurve,
+    LabelSpace,
+    MeanIoU,
+    MultilabelMeanIoU,
+    Resampling,
+    compare,
+    confusion_matrix,
+    iou_curve,
+    mean_iou,
+    multilabel_mean_iou,
+)
 
 matplotlib.use("Agg")
 
@@ -102,6 +113,41 @@ def test_a_comparison_warns_once_of_a_doubt_of_both():
     assert_warned_here(warnings_of(compared), compared, 1)
 
 
+LOGITS = torch.tensor([[[-2.0, 3.0, 0.5]]]), torch.tensor([[[0, 1, 1]]])
+OF_LABELS = {
+    "update": lambda: MultilabelMeanIoU(1).update(*LOGITS),
+    "forward": lambda: MultilabelMeanIoU(1)(*LOGITS),
+    "collection": lambda: MetricCollection([MultilabelMeanIoU(1)]).update(*LOGITS),
+    "function": lambda: multilabel_mean_iou(*LOGITS, 1),
+    "update of a curve": lambda: IoUCurve().update(*LOGITS),
+    "forward of a curve": lambda: IoUCurve(thresholds=[0.2, 0.5])(*LOGITS),
+    "function of a curve": lambda: iou_curve(*LOGITS),
+}
+
+
+@pytest.mark.parametrize("call", OF_LABELS)
+def test_logits_of_labels_are_doubted_where_they_are_passed(call):
+    assert_warned_here(warnings_of(OF_LABELS[call]), OF_LABELS[call], 1)
+
+
+REPEATED = {
+    "compute": lambda metric: metric.compute(),
+    "report": lambda metric: metric.report(bootstrap=Resampling(resamples=5)),
+    "images": lambda metric: metric.image_scores(),
+    "bootstrap": lambda metric: metric.bootstrap("accuracy", resamples=5),
+    "plot": lambda metric: metric.plot(),
+}
+
+
+@pytest.mark.parametrize("ask", REPEATED)
+@pytest.mark.parametrize("over", ["dataset", "image", "class"])
+def test_a_repeated_image_of_labels_is_a_warning_once_and_here(ask, over):
+    metric = MultilabelMeanIoU(1, per_image=True, over=over)
+    for _ in range(2):
+        metric.update(torch.tensor([[[0.2, 0.7, 0.5]]]), torch.tensor([[[0, 1, 1]]]), image_ids=["a"])
+    assert_warned_here(warnings_of(lambda: REPEATED[ask](metric)), REPEATED[ask], 1)
+
+
 @pytest.mark.parametrize("call", ["update", "forward", "function"])
 def test_logits_are_doubted_where_they_are_passed(call):
     scores, target = torch.tensor([[-2.0, 3.0, 0.5]]), torch.tensor([[0, 1, 1]])
@@ -146,6 +192,11 @@ def test_class_numbers_in_the_ground_truth_need_other_settings_than_the_ids(sett
 
 
 def test_a_fraction_as_worst_percent_warns_once(tmp_path):
+    def labels():
+        MultilabelMeanIoU(2, over="image", worst_percent=0.05)
+
+    assert_warned_here(warnings_of(labels), labels, 1)
+
     def made_and_asked():
         metric = MeanIoU(2, over="image", worst_percent=0.05)
         metric.update(*[torch.tensor([[[0, 1]]])] * 2)
