@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.grid import number_of_examples
 
-from meaniou import MeanIoU
+from meaniou import IoUCurve, MeanIoU, MultilabelMeanIoU
 
 DTYPES = (torch.bool, torch.uint8, torch.int16, torch.int64, torch.float32, torch.bfloat16, torch.complex64)
 SIZES = st.integers(0, 4)
@@ -66,6 +66,46 @@ def test_batches_are_counted_whole_or_refused_in_a_sentence(examples: int) -> No
                 pixels = sum(torch.as_tensor(t).numel() for t in (target if isinstance(target, list) else [target]))
                 added = int((metric.counts - counts).sum())
                 assert added in (pixels, pixels // 3)  # one-hot targets have three planes
+                assert metric.update_count == 2
+
+    check()
+
+
+@number_of_examples(fast=300, slow=1500)
+def test_batches_of_labels_are_counted_whole_or_refused_in_a_sentence(examples: int) -> None:
+    @settings(max_examples=examples)
+    @given(
+        preds=things(),
+        target=things(),
+        valid=st.none() | things(),
+        image_ids=st.none() | st.lists(st.integers(-2, 9), max_size=4) | things(),
+        labels=st.integers(1, 3),
+        kind=st.sampled_from(["labels", "rows", "curve"]),
+    )
+    def check(preds: Any, target: Any, valid: Any, image_ids: Any, labels: int, kind: str) -> None:
+        if kind == "curve":
+            metric: Any = IoUCurve(labels, thresholds=[0.2, 0.5], ignore_index=5)
+        else:
+            metric = MultilabelMeanIoU(labels, ignore_index=5, per_image=kind == "rows")
+        metric.update(
+            torch.rand(1, labels, 3), torch.ones(1, labels, 3), **({"image_ids": [7]} if kind == "rows" else {})
+        )
+        counts, rows = metric.counts.clone(), [part.clone() for part in metric._joined()] if metric.per_image else []
+        ids = {} if image_ids is None or kind == "curve" else {"image_ids": image_ids}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about scores that are no probabilities
+            try:
+                metric.update(preds, target, valid, **ids)
+            except (TypeError, ValueError) as error:
+                text = str(error)
+                assert text.endswith("."), text
+                assert "\n" not in text
+                assert torch.equal(metric.counts, counts)
+                assert not rows or all(torch.equal(a, b) for a, b in zip(metric._joined(), rows, strict=True))
+                assert metric.update_count == 1
+            else:
+                pixels = sum(torch.as_tensor(t).numel() for t in (target if isinstance(target, list) else [target]))
+                assert int((metric.counts - counts).sum()) == pixels
                 assert metric.update_count == 2
 
     check()

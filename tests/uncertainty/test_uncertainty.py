@@ -276,7 +276,7 @@ def test_what_cannot_be_compared(rng):
         (filled((maps[0], maps[1].flip(0))), "image 0 differs"),
         (filled(maps, absent="zero"), "differ in absent: 'skip' and 'zero'"),
         (filled(maps, over="image"), "differ in over: 'dataset' and 'image'"),
-        (MeanIoU(C, ignore_index=7, per_image=True), "differ in ignore_index: (255,) and (7,)"),
+        (MeanIoU(C, ignore_index=7, per_image=True), "differ in ignore_index: 255 and 7"),
         (MeanIoU(C, ignore_index=VOID), "per_image=True"),
     ):
         with pytest.raises(ValueError, match="a") as error:
