@@ -805,6 +805,17 @@ def test_kinds_of_metric_are_never_merged(kernel_calls):
     assert collection["curve"].at(0.5) == collection["label"].compute()
 
 
+def test_a_curve_of_one_threshold_has_the_counts_of_labels(kernel_calls):
+    batches = LABELS.batches()
+    collection = MetricCollection({"curve": CURVE.made(thresholds=[0.5]), "labels": LABELS.made()})
+    update_all(collection, batches)
+    assert len(collection.compute_groups) == 1
+    assert len(kernel_calls) == 2 + 3
+    each = LABELS.filled(average="none").compute()
+    assert_equal(collection["curve"].compute()[0], each[:, None])
+    assert_equal(collection["labels"].compute(), LABELS.filled().compute())
+
+
 def test_an_ignored_id_that_comes_late():
     batches = [(torch.zeros(1, 4, 5, dtype=torch.int64),) * 2, (label_batches()[0][0], label_batches()[1][0])]
     collection = MetricCollection({"all": made({}), "without 2": made({"ignore_index": (2, 255)})})
@@ -1019,6 +1030,29 @@ def test_every_kind_of_input_through_the_metric():
     assert_same_state(
         metric, update_all(made({"num_classes": 2, "threshold": 0.3}), [((p > 0.3).long(), t) for p, t in batches])
     )
+
+
+@pytest.mark.parametrize("kind", [LABELS, CURVE], ids=str)
+def test_counts_of_labels_stay_where_a_captured_graph_adds_to_them(kind, monkeypatch):
+    metric, batch = kind.made(), kind.batches()[0]
+    metric.update(*batch)
+    monkeypatch.setattr("meaniou.metrics.state.count_state.is_captured", lambda counts, per_image: True)
+    metric.update(*batch)
+    monkeypatch.undo()
+    captured, counts = metric.counts, update_all(kind.made(), [batch]).counts
+    value = metric.compute()
+    captured.add_(counts)  # a replay
+    metric.update(*batch)
+    assert metric.counts is captured
+    assert torch.equal(captured, 4 * counts)
+    assert_equal(metric.compute(), value)
+    captured[:, 0, -3] += 1000  # false positives at every threshold
+    assert differ(metric.compute(), value)  # no value is cached
+    metric.reset()
+    assert metric.counts is captured
+    assert captured.sum() == 0
+    with pytest.raises(RuntimeError, match=r"update\(\)"):
+        metric(*batch)
 
 
 def test_counts_stay_where_a_captured_graph_adds_to_them(monkeypatch):

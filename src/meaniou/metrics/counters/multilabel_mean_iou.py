@@ -47,9 +47,9 @@ class MultilabelMeanIoU(IoUMetric):
             (mean weighted by ground-truth pixels), ``"none"`` or ``None`` (one value per label).
         ignore_index: value or values of the ground truth that are void for this label and pixel, such as 255; not the
             number of a label. A predicted label of such a value is a void prediction.
-        void_preds: effect of a void prediction (a NaN score) where the label is set in the ground truth: ``"miss"`` (a
-            false negative, the default), ``"drop"`` (the pixel is ignored for this label) or ``"error"`` (``compute``
-            raises).
+        void_preds: effect of a void prediction (a NaN score) on a valid pixel: ``"miss"`` (the label is not predicted,
+            which is a false negative where it is set in the ground truth, and never right; the default), ``"drop"``
+            (the pixel is ignored for this label) or ``"error"`` (``compute`` raises).
         present: labels that count as present: those set in ground truth or prediction (``"union"``, the default), or in
             the ground truth (``"target"``).
         absent: value of a label that is not present: ``"skip"`` (NaN, and left out of means; the default), ``"zero"``,
