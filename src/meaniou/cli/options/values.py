@@ -14,7 +14,7 @@ LONGEST_LABEL = 18  # digits; more do not fit into int64
 SETTING = re.compile(
     r"(?P<quoted>(?<!\w)(?P<quote>['\"])(?:\\.|(?!(?P=quote)).)*(?P=quote))|"
     r"(?P<name>\b(?:num_classes|num_labels|class_names|ignore_index|pred_void|pred_ids|void_preds|threshold(?==))"
-    r"|^(?:protocol|thresholds?)|(?<=differ in )(?:present|absent))\b"
+    r"|^(?:protocol|thresholds?)|(?<=differ in )(?:present|absent|thresholds?|inclusive))\b"
     r"(?:='?(?P<value>-?\w+(?:\.\d+)?)'?(?: or '(?P<other>\w+)')?)?"
 )
 

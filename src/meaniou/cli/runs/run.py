@@ -100,7 +100,7 @@ class Run(ABC):
             _progress(0 if workers.rank else len(share)) as advance,
             warnings.catch_warnings(record=True) as caught,
         ):
-            warnings.simplefilter("always")
+            warnings.simplefilter("always", UserWarning)
             for pair, preds, target in pairs:
                 workers.stop_if_one_failed()
                 self._update(pair, preds, target)
