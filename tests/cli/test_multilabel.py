@@ -284,7 +284,7 @@ def test_files_of_two_kinds_are_not_mixed(folder: Path, tmp_path: Path) -> None:
             refused("compare", *paths)
     assert "IoU curve" in refused("compare", tmp_path / "curve.pt", tmp_path / "curve.pt")
     run(folder, "--threshold", 0.3, "--save", tmp_path / "other.pt")
-    assert "differ in threshold: 0.5 and 0.3." in refused("merge", tmp_path / "labels.pt", tmp_path / "other.pt")
+    assert "differ in --threshold: 0.5 and 0.3." in refused("merge", tmp_path / "labels.pt", tmp_path / "other.pt")
     for words in (["--ci"], ["--html", tmp_path / "x.html"], ["--list-worst", 1], ["--class-group", "a=0"]):
         error = refused("merge", tmp_path / "curve.pt", *words)
         assert words[0] in error
@@ -385,7 +385,8 @@ FIRST = f"{NAMES[0]}.npy"
         ("pred", NAMES[1], np.zeros((3, 7, 7), complex), ["complex128"]),
         ("target", NAMES[0], np.zeros((6, 7), np.uint8), ["6 x 7", "--num-labels 1", "--num-labels 6"]),
         ("target", NAMES[0], np.zeros((16, 7, 3), np.uint8), ["np.moveaxis(array, -1, 0)", "--num-labels 16"]),
-        ("target", NAMES[0], np.zeros((5000, 2, 9000), bool), ["labels in the first axis"]),
+        ("target", NAMES[0], np.zeros((4097, 1, 1), bool), ["labels in the first axis"]),
+        ("target", NAMES[0], np.zeros((0, 6, 7), bool), ["0 x 6 x 7", "no label"]),
     ],
 )
 def test_files_that_do_not_fit(
@@ -439,6 +440,14 @@ def test_arrays_of_two_axes_need_the_number_of_labels(tmp_path: Path) -> None:
         metric.update(scores.reshape(shape), truth.reshape(shape))
         report = json.loads(run(tmp_path, "--num-labels", number, "--format", "json").stdout)
         assert report == json.loads(metric.report().to_json())
+
+
+@pytest.mark.parametrize("words", [[], ["--curve"]])
+def test_stacks_without_pixels(tmp_path: Path, words: list[object]) -> None:
+    for side, dtype in (("pred", np.float32), ("target", np.uint8)):
+        write(tmp_path / side / "a.npy", np.zeros((3, 0, 0), dtype))
+    report = json.loads(run(tmp_path, *words, "--format", "json").stdout)
+    assert report["pixels"]["seen"] == 0
 
 
 def test_volumes(tmp_path: Path) -> None:

@@ -150,9 +150,12 @@ def _number_of_labels(path: Path, max_pixels: int) -> int:
     if len(shape) == 2:
         raise MaskError(
             f"{path} has the shape {text}, whose first axis may be that of rows or of labels.",
-            f"Pass --num-labels 1 for a map of one label, or --num-labels {number} for points with {number} labels.",
+            f"Pass --num-labels 1 for a map of one label, or --num-labels {number} for points with {number} labels. "
+            "Leave out --multilabel if each pixel has one class.",
         )
-    if number > min(shape[-1], MAX_CLASSES):
+    if not number:
+        raise MaskError(f"{path} has the shape {text}, so it holds no label.", "Save a map for each label.")
+    if number > shape[-1] > 0 or number > MAX_CLASSES:
         several = f", or pass --num-labels {number}" if number <= MAX_CLASSES else ""
         raise MaskError(
             f"{path} has the shape {text}; expected the labels in the first axis.",
