@@ -360,6 +360,13 @@ def test_scores_that_are_no_probabilities():
         assert warned(metric, SCORES[:0], TARGET[:0]) == []
 
 
+def test_logits_beside_a_nan_are_warned_of():
+    for scores, number in ((SCORES * 8 - 4, 1), (SCORES.clone(), 0), (SCORES * torch.nan, 0)):
+        scores[0, 0, 0, 0] = torch.nan
+        for metric in (MultilabelMeanIoU(3), IoUCurve(3)):
+            assert len(warned(metric, scores)) == number
+
+
 # Functions.
 
 

@@ -182,6 +182,9 @@ def warn_of_logits(
     # aminmax is one pass, but copies a map that is not contiguous.
     scores = preds.detach()
     low, high = map(float, torch.aminmax(scores) if scores.is_contiguous() else (scores.amin(), scores.amax()))
+    if low != low:  # a NaN score would hide the others
+        scores = scores[~scores.isnan()]
+        low, high = map(float, torch.aminmax(scores)) if scores.numel() else (0.0, 0.0)
     if 0 < high <= 1 and is_divided(preds):
         warn(
             f"preds holds only 0, 1/255 and 1, as if ToTensor had divided labels by 255, and {rule}. If these are "
