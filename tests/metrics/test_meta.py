@@ -309,6 +309,28 @@ def test_a_model_that_accelerate_makes(dirty):
         assert_as_new(model.to_empty(device="cpu")[1])
 
 
+@each_kind
+def test_a_model_with_every_kind_that_accelerate_makes(kind, dirty):
+    accelerate = pytest.importorskip("accelerate")
+    with accelerate.init_empty_weights():
+        model = nn.Sequential(nn.BatchNorm1d(2), kind.made())
+    assert_kind_as_new(kind, model.to_empty(device="cpu")[1])
+
+
+@each_kind
+@pytest.mark.parametrize("empty_init", [True, False, None])
+def test_a_model_with_every_kind_that_lightning_makes(kind, empty_init, dirty):
+    trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
+    with trainer.init_module(empty_init=empty_init):
+        model = nn.Sequential(kind.made())
+    assert_kind_as_new(kind, model[0])
+    with trainer.init_module(empty_init=empty_init), torch.device("meta"):
+        model = nn.Sequential(kind.made())
+    for module in model.modules():
+        module.to_empty(device="cpu", recurse=False)
+    assert_kind_as_new(kind, model[0])
+
+
 # --------------------------------------------------------------------------------------------------------- fake tensors
 
 
@@ -352,7 +374,7 @@ def test_a_planner_of_memory_runs_a_step_of_every_kind(kind):
         with pytest.raises(RuntimeError) as error:
             metric.report()
         assert_sentence(error, "fake tensors", "FakeTensorMode")
-    assert_kind_as_new(kind, metric.to_empty(device="cpu")) if kind is CLASSES else metric.reset()
+    assert_kind_as_new(kind, metric.to_empty(device="cpu"))
 
 
 def test_a_real_metric_in_a_planner_of_memory():
