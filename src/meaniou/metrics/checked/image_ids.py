@@ -45,6 +45,7 @@ def ids_of(image_ids: ImageIds | None, number: int, device: torch.device) -> tup
             f"image_ids has the shape {list(image_ids.shape)}; expected [{number}], one id for each image of the batch."
         )
     is_known = image_ids.device.type == "cpu" and not isinstance(image_ids, FakeTensor)
+    is_known &= not torch.compiler.is_compiling()  # traced code cannot depend on values
     if is_known and bool((image_ids < 0).any()):
         raise ValueError(_negative(int(image_ids.min())))
     return image_ids.to(device=device, dtype=torch.int64, non_blocking=True), names

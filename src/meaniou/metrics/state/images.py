@@ -56,6 +56,8 @@ class ImageLists(NamedTuple):
         rows = [*self.rows, *(part.to(device) for part in others.rows)]
         ids = [*self.ids, *(part.to(device) for part in others.ids)]
         labels = [*self.labels, *(part.to(device, non_blocking=True) for part in others.labels)]
+        if torch.compiler.is_compiling():  # lists that grow would be compiled anew for each length
+            return ImageLists(*([torch.cat(parts)] if parts else [] for parts in (rows, ids, labels)))
         return ImageLists(rows, ids, labels).shortened()
 
     def shortened(self) -> "ImageLists":
