@@ -105,33 +105,33 @@ def _of_classes(case: Case) -> Iterator[Contender]:
 
 def _of_labels(case: LabelCase) -> Iterator[Contender]:
     """Metrics of labels that overlap. With several thresholds a score on one of them is above it in all."""
-    labels, thresholds = case.num_labels, list(case.thresholds)
-    several = len(thresholds) > 1
-    metric: Any
-    settings: dict[str, Any]
     for name, impl in (("meaniou", "auto"), ("meaniou, portable", "portable")):
-        settings = {"ignore_index": VOID, "impl": impl}
-        if several:
-            metric = IoUCurve(labels, thresholds=thresholds, inclusive=True, **settings)
-        else:
-            metric = MultilabelMeanIoU(labels, threshold=thresholds[0], **settings)
-        metric = metric.to(case.preds.device)
+        metric = _label_metric(case, impl).to(case.preds.device)
         note = f"kernel {metric.kernel}"
         yield Contender(name, lambda b, m=metric: m.update(b.preds, b.target), metric, note, _by_threshold)
-    if several and labels > 1 and case.pixels > MOST_AT_ALL_THRESHOLDS:
+    if len(case.thresholds) > 1 and case.num_labels > 1 and case.pixels > MOST_AT_ALL_THRESHOLDS:
         return  # torchmetrics holds all pixels at all thresholds, 8 bytes each and several times
+    # It writes a negative number over void.
+    note = "" if case.target.dtype == torch.int64 else "converts the truth to int64"
     for name, validate in (("torchmetrics", True), ("torchmetrics, unvalidated", False)):
-        settings = {"ignore_index": VOID, "validate_args": validate}
-        if not several:
-            metric = MultilabelJaccardIndex(labels, threshold=thresholds[0], **settings)
-        elif labels == 1:
-            metric = BinaryPrecisionRecallCurve(thresholds=thresholds, **settings)
-        else:
-            metric = MultilabelPrecisionRecallCurve(labels, thresholds=thresholds, **settings)
-        metric = metric.to(case.preds.device)
-        # It writes a negative number over void.
-        note = "" if case.target.dtype == torch.int64 else "converts the truth to int64"
+        metric = _torchmetrics(case, validate).to(case.preds.device)
         yield Contender(name, lambda b, m=metric: m.update(b.preds, b.target.long()), metric, note, _matrices)
+
+
+def _label_metric(case: LabelCase, impl: Any) -> Any:
+    settings: dict[str, Any] = {"ignore_index": VOID, "impl": impl}
+    if len(case.thresholds) == 1:
+        return MultilabelMeanIoU(case.num_labels, threshold=case.thresholds[0], **settings)
+    return IoUCurve(case.num_labels, thresholds=case.thresholds, inclusive=True, **settings)
+
+
+def _torchmetrics(case: LabelCase, validate: bool) -> Any:
+    settings: dict[str, Any] = {"ignore_index": VOID, "validate_args": validate}
+    if len(case.thresholds) == 1:
+        return MultilabelJaccardIndex(case.num_labels, threshold=case.thresholds[0], **settings)
+    if case.num_labels == 1:
+        return BinaryPrecisionRecallCurve(thresholds=list(case.thresholds), **settings)
+    return MultilabelPrecisionRecallCurve(case.num_labels, thresholds=list(case.thresholds), **settings)
 
 
 def _by_threshold(metric: Any) -> Tensor:
