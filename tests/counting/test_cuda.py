@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from support import LABEL_DTYPES, SCORE_DTYPES, NoWait, name_of
-from support.overlapping import spec_of as spec_of_labels
+from support.labels import spec_of as spec_of_labels
 
 from meaniou import LabelSpace, MeanIoU, MultilabelMeanIoU, confusion_matrix, protocols
 from meaniou.counting import kernel, why_not

@@ -12,14 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import FAR, LABEL_DTYPES, SCORE_DTYPES
 from support.grid import grid, number_of_examples
+from support.labels import assert_counts, difficult_labels, difficult_scores, spec_of
 from support.layouts import channels_last, unaligned
-from support.overlapping import (
-    assert_same_label_counts,
-    expected_label_counts,
-    random_flags,
-    scores_around,
-    spec_of,
-)
 
 from meaniou.counting.kernels.portable import thresholds as portable
 
@@ -67,12 +61,12 @@ def assert_counted(preds, target, valid, spec):
     for images in (False, True):
         this = spec._replace(images=images)
         counts = cuda.count_thresholds(preds, target, valid, this)
-        assert_same_label_counts(counts, expected_label_counts(preds, target, valid, this))
+        assert_counts(counts, preds, target, valid, this, by_pixels=False)
 
 
 def scores_of(rng, shape, dtype, thresholds):
     """Scores around thresholds, without the subnormal numbers of bfloat16, which the interpreter widens wrongly."""
-    scores = scores_around(rng, shape, dtype, thresholds)
+    scores = difficult_scores(rng, shape, dtype, thresholds)
     return scores.masked_fill(scores.abs() < torch.finfo(dtype).tiny, 0) if dtype == torch.bfloat16 else scores
 
 
@@ -98,25 +92,25 @@ def mask_of(rng, name, shape):
 def test_scores_of_every_dtype(rng, thresholds, dtype, inclusive, valid):
     shape = (2, LABELS, 9, 11)
     preds = scores_of(rng, shape, dtype, thresholds)
-    target = random_flags(rng, shape, torch.int64, IGNORE)
+    target = difficult_labels(rng, shape, torch.int64, IGNORE)
     assert_counted(preds, target, mask_of(rng, valid, shape), spec_of(thresholds, inclusive=inclusive, ignore=IGNORE))
 
 
 @grid(dtype=[*LABEL_DTYPES, *SCORE_DTYPES], preds={"scores": torch.float32, "labels": torch.uint8})
 def test_targets_of_every_dtype(rng, dtype, preds):
     shape, spec = (2, LABELS, 9, 21), spec_of([0.5], ignore=IGNORE)
-    target = random_flags(rng, shape, dtype, IGNORE)
+    target = difficult_labels(rng, shape, dtype, IGNORE)
     if preds.is_floating_point:
         assert_counted(scores_of(rng, shape, preds, [0.5]), target, None, spec)
     else:
-        assert_counted(random_flags(rng, shape, preds, IGNORE), target, None, spec)
+        assert_counted(difficult_labels(rng, shape, preds, IGNORE), target, None, spec)
 
 
 @grid(dtype=LABEL_DTYPES, valid=["everywhere", "pixels"])
 def test_predicted_labels_of_every_dtype(rng, dtype, valid):
     shape = (2, LABELS, 9, 21)
-    preds = random_flags(rng, shape, dtype, IGNORE)
-    target = random_flags(rng, shape, torch.uint8, IGNORE)
+    preds = difficult_labels(rng, shape, dtype, IGNORE)
+    target = difficult_labels(rng, shape, torch.uint8, IGNORE)
     assert_counted(preds, target, mask_of(rng, valid, shape), spec_of([0.5], ignore=IGNORE))
 
 
@@ -124,7 +118,7 @@ def test_predicted_labels_of_every_dtype(rng, dtype, valid):
 def test_a_threshold_for_each_label(rng, dtype, inclusive):
     thresholds = [0.7, 0.1, 0.5]
     preds = scores_of(rng, (2, LABELS, 9, 11), dtype, thresholds)
-    target = random_flags(rng, preds.shape, torch.uint8, [255])
+    target = difficult_labels(rng, preds.shape, torch.uint8, [255])
     assert_counted(preds, target, None, spec_of(thresholds, per_label=True, inclusive=inclusive, ignore=(255,)))
 
 
@@ -132,17 +126,19 @@ def test_a_threshold_for_each_label(rng, dtype, inclusive):
 def test_a_thousand_thresholds(rng, number, dtype):
     thresholds = [(k / 999) ** (1 if number else 2) for k in range(1000)]
     preds = scores_of(rng, (1, 2, 40), dtype, thresholds)
-    target = random_flags(rng, preds.shape, torch.uint8, [255])
+    target = difficult_labels(rng, preds.shape, torch.uint8, [255])
     spec = spec_of(thresholds, ignore=(255,))
     counts = cuda.count_thresholds(preds, target, None, spec)
-    assert_same_label_counts(counts, expected_label_counts(preds, target, None, spec))
+    assert_counts(counts, preds, target, None, spec, by_pixels=False)
 
 
 @grid(images=[1, 3], pixels=[1, 63, 64, 65, 127, 128, 129, 400], number=[1, 5])
 def test_lengths_around_every_tile(rng, images, pixels, number):
     thresholds = [(k + 1) / 8 for k in range(number)]
     preds = scores_of(rng, (images, 2, pixels), torch.float32, thresholds)
-    assert_counted(preds, random_flags(rng, preds.shape, torch.uint8, [255]), None, spec_of(thresholds, ignore=(255,)))
+    assert_counted(
+        preds, difficult_labels(rng, preds.shape, torch.uint8, [255]), None, spec_of(thresholds, ignore=(255,))
+    )
 
 
 LAYOUTS = {
@@ -162,7 +158,7 @@ LAYOUTS = {
 def test_layouts(rng, preds_layout, target_layout, valid_layout):
     thresholds, shape = [0.1, 0.3, 0.4], (2, LABELS, 7, 10)
     preds = preds_layout(scores_of(rng, shape, torch.float32, thresholds))
-    target = target_layout(random_flags(rng, shape, torch.uint8, [255]))
+    target = target_layout(difficult_labels(rng, shape, torch.uint8, [255]))
     valid = LAYOUTS[valid_layout](torch.from_numpy(rng.random(shape) < 0.7))
     assert_counted(preds, target, valid, spec_of(thresholds, ignore=(255,)))
 
@@ -170,7 +166,7 @@ def test_layouts(rng, preds_layout, target_layout, valid_layout):
 @pytest.mark.parametrize("shape", [(7, 3), (2, 1, 70), (3, 2, 4, 5, 6), (1, 1, 1, 1)], ids=str)
 def test_shapes_of_other_dimensions(rng, shape):
     preds = scores_of(rng, shape, torch.float32, [0.5])
-    assert_counted(preds, random_flags(rng, shape, torch.uint8, [255]), None, spec_of([0.5], ignore=(255,)))
+    assert_counted(preds, difficult_labels(rng, shape, torch.uint8, [255]), None, spec_of([0.5], ignore=(255,)))
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 4), (2, 3, 0, 5), (0, 3)])
@@ -218,7 +214,7 @@ def test_even_thresholds_take_no_search():
 
 def test_a_wrong_program_is_noticed(rng, monkeypatch):
     preds = scores_of(rng, (2, LABELS, 9, 11), torch.float32, GRIDS["hundred uneven"])
-    target = random_flags(rng, preds.shape, torch.uint8, [255])
+    target = difficult_labels(rng, preds.shape, torch.uint8, [255])
     spec = spec_of(GRIDS["hundred uneven"], ignore=(255,))
     assert_counted(preds, target, None, spec)
     faults = [("_even", True, r"column \d+: .* cells differ"), ("storable", (), "row 2")]
