@@ -13,14 +13,8 @@ from support import (
     random_scores,
     whole_matrix,
 )
+from support.labels import assert_same_label_counts, counts_by_reference, difficult_labels, difficult_scores, spec_of
 from support.layouts import LAYOUTS
-from support.overlapping import (
-    assert_same_label_counts,
-    expected_label_counts,
-    random_flags,
-    scores_around,
-    spec_of,
-)
 
 from meaniou import IoUCurve, MeanIoU, MultilabelMeanIoU, confusion_matrix, reference
 
@@ -199,8 +193,8 @@ def scene_of_labels(rng, shape=(2, 5, 128, 256)):
 @pytest.mark.parametrize("dtype", SCORE_DTYPES, ids=name_of)
 def test_label_scores(rng, dtype, thresholds, inclusive, images, impl):
     for shape in ((1, 3, 1), (2, 3, 63, 65), (3, 3, 50, 83)):
-        preds = scores_around(rng, shape, dtype, thresholds)
-        target = random_flags(rng, shape, torch.uint8, VOID)
+        preds = difficult_scores(rng, shape, dtype, thresholds)
+        target = difficult_labels(rng, shape, torch.uint8, VOID)
         valid = torch.from_numpy(rng.random((shape[0], 1, *shape[2:])) < 0.8).expand(shape)
         each = len(thresholds) == 3
         settings = {"per_label": each, "inclusive": inclusive, "ignore": VOID, "images": images, "validate": False}
@@ -208,7 +202,7 @@ def test_label_scores(rng, dtype, thresholds, inclusive, images, impl):
         expected = torch.ops.meaniou.count_thresholds(preds, target, valid, *spec._replace(impl="portable"))
         assert_same_label_counts(label_counts_on_gpu(preds, target, valid, spec), expected.numpy())
         if len(thresholds) < 10:
-            assert_same_label_counts(expected, expected_label_counts(preds, target, valid, spec))
+            assert_same_label_counts(expected, counts_by_reference(preds, target, valid, spec))
 
 
 @pytest.mark.parametrize("impl", IMPLS)
@@ -217,10 +211,10 @@ def test_overlapping_labels(rng, target_dtype, impl):
     for dtype in (*LABEL_DTYPES, torch.float32):
         shape, ignore = (2, 3, 63, 65), (*VOID, 2**32 - 1, 2**40)
         scores = dtype.is_floating_point
-        preds = scores_around(rng, shape, dtype, [0.5]) if scores else random_flags(rng, shape, dtype, ignore)
-        target = random_flags(rng, shape, target_dtype, ignore)
+        preds = difficult_scores(rng, shape, dtype, [0.5]) if scores else difficult_labels(rng, shape, dtype, ignore)
+        target = difficult_labels(rng, shape, target_dtype, ignore)
         spec = spec_of([0.5], ignore=ignore, validate=False, impl=impl)
-        expected = expected_label_counts(preds, target, None, spec)
+        expected = counts_by_reference(preds, target, None, spec)
         assert_same_label_counts(label_counts_on_gpu(preds, target, None, spec), expected)
 
 
@@ -228,8 +222,8 @@ def test_overlapping_labels(rng, target_dtype, impl):
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("other", LAYOUTS.values(), ids=LAYOUTS)
 def test_layouts_of_labels(rng, layout, other, impl):
-    preds = scores_around(rng, (2, 3, 63, 65), torch.float32, GRIDS["even"])
-    target = random_flags(rng, preds.shape, torch.uint8, VOID)
+    preds = difficult_scores(rng, (2, 3, 63, 65), torch.float32, GRIDS["even"])
+    target = difficult_labels(rng, preds.shape, torch.uint8, VOID)
     spec = spec_of(GRIDS["even"], ignore=VOID, validate=False, impl=impl)
     expected = torch.ops.meaniou.count_thresholds(preds, target, None, *spec._replace(impl="portable")).numpy()
     # A copy to the GPU would keep dense strides only.
