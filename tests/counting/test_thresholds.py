@@ -167,7 +167,7 @@ def test_no_pixels(kernel, shape):
 @st.composite
 def cases(draw):
     """A batch of any shape, dtypes and layouts, and a specification; thresholds are anywhere, scores on them too."""
-    shape = tuple(draw(st.lists(st.integers(1, 9), min_size=2, max_size=4)))
+    shape = tuple(draw(st.lists(st.integers(1, 7), min_size=2, max_size=4)))
     dtypes = draw(st.sampled_from(SCORE_DTYPES)), draw(st.sampled_from((*LABEL_DTYPES, *SCORE_DTYPES)))
     number = st.floats(-2, 2, width=32) | st.floats(allow_nan=False) | st.integers(0, 10).map(lambda k: k / 10)
     per_label = draw(st.booleans())
@@ -182,7 +182,7 @@ def cases(draw):
     return shape, dtypes, spec, flags[2], layouts, draw(st.integers(0, 2**32 - 1))
 
 
-@number_of_examples(fast=60, slow=1500)
+@number_of_examples(fast=40, slow=1000)
 def test_any_batch(examples):
     @settings(max_examples=examples, deadline=None)
     @given(cases())
@@ -194,8 +194,12 @@ def test_any_batch(examples):
         here = torch.from_numpy(rng.integers(0, len(edges), size=shape))
         preds = torch.where(torch.from_numpy(rng.random(shape) < 0.5), edges[here], preds)
         maps = [None if m is None else LAYOUTS[name](m) for m, name in zip((preds, target, mask), layouts, strict=True)]
+        expected = counts_by_pixels(*maps, spec)
         for kernel in KERNELS.values():
-            assert_counts(kernel(*maps, spec), *maps, spec)
+            counts = kernel(*maps, spec)
+            assert counts.shape == expected.shape
+            assert_same_counts(counts.view(-1, spec.number + 3), expected.reshape(-1, spec.number + 3))
+        assert_counts(counts, *maps, spec, by_pixels=False)
 
     test()
 
@@ -298,24 +302,30 @@ def test_difficult_scores_are_on_the_thresholds_and_beside_them(rng):
 
 
 MEMORY = {  # shape, thresholds, dtype of scores, dtype of the target, layout
-    "one threshold": ((4, 4, 512, 512), 1, torch.float32, torch.int64, "contiguous"),
-    "100 thresholds": ((4, 4, 512, 512), 100, torch.float32, torch.uint8, "contiguous"),
-    "channels last": ((2, 8, 512, 512), 100, torch.float32, torch.int64, "channels_last"),
+    "one threshold": ((2, 4, 512, 512), 1, torch.float32, torch.int64, "contiguous"),
+    "100 thresholds": ((2, 4, 512, 512), 100, torch.float32, torch.uint8, "contiguous"),
+    "channels last": ((1, 8, 512, 512), 100, torch.float32, torch.int64, "channels_last"),
     "transposed": ((2, 4, 512, 512), 100, torch.float32, torch.int64, "transposed"),
-    "16 bits": ((4, 4, 512, 512), 100, torch.bfloat16, torch.uint8, "contiguous"),
+    "16 bits": ((2, 4, 512, 512), 100, torch.bfloat16, torch.uint8, "contiguous"),
     "a floating target": ((2, 4, 512, 512), 1, torch.float64, torch.float16, "contiguous"),
-    "predicted labels": ((4, 4, 512, 512), 1, torch.int32, torch.int16, "contiguous"),
-    "one row": ((1, 1, 1 << 22), 4000, torch.float32, torch.uint8, "contiguous"),
+    "predicted labels": ((2, 4, 512, 512), 1, torch.int32, torch.int16, "contiguous"),
+    "one row": ((1, 1, 1 << 21), 4000, torch.float32, torch.uint8, "contiguous"),
 }
+FAST_MEMORY = {"portable.count_on_cpu": ("one threshold", "predicted labels"), "cpu": MEMORY}
 
 
-@pytest.mark.parametrize("case", MEMORY)
-@pytest.mark.parametrize("way", [name for name in KERNELS if "without_sync" not in name])
+@pytest.mark.parametrize(
+    ("way", "case"),
+    [
+        pytest.param(way, case, marks=() if case in cases else pytest.mark.slow)
+        for way, cases in FAST_MEMORY.items()
+        for case in MEMORY
+    ],
+)
 def test_memory(way, case):
-    """A map adds a few MiB at most, however large it is; the portable kernel holds several copies of a tile."""
+    """A map of two megapixels adds less than four bytes a pixel, even where every side must be copied tile by tile."""
     shape, number, scores, labels, layout = MEMORY[case]
-    generator = torch.Generator().manual_seed(1)
-    flags = torch.rand(shape, generator=generator)
+    flags = torch.rand(shape, generator=torch.Generator().manual_seed(1))
     preds = LAYOUTS[layout](flags.to(scores) if scores.is_floating_point else (flags < 0.5).to(scores))
     target = LAYOUTS[layout]((flags < 0.3).to(labels))
     spec = spec_of([k / number for k in range(number)], ignore=(255,))
@@ -323,7 +333,7 @@ def test_memory(way, case):
         count = partial(KERNELS[way], preds, target, valid, spec)
         count()  # compiles
         peak = peak_bytes(count)
-        assert peak <= 6 * MEBIBYTE, f"{peak / MEBIBYTE:.2f} MiB"
+        assert peak <= 5 * MEBIBYTE, f"{peak / MEBIBYTE:.2f} MiB"
 
 
 OPERATOR = torch.ops.meaniou.count_thresholds.default
