@@ -153,6 +153,27 @@ def test_two_channels_for_one_label():
     assert counts_of(scores[:, 1:], torch.ones(2, 1, 4, 5, dtype=torch.int64), num_labels=1).sum() == 40
 
 
+@pytest.mark.parametrize("kind", [MultilabelMeanIoU, IoUCurve])
+def test_several_labels_are_not_pooled_into_one(kind):
+    scores, labels = torch.rand(2, 4, 5, 6), torch.ones(2, 4, 5, 6, dtype=torch.int64)
+    for preds, target, cure in (
+        (scores, labels, "preds[:, None] and target[:, None]"),
+        (list(scores[:, None]), list(labels[:, None]), ""),
+        (list(scores), list(labels), "preds[None] and target[None]"),
+    ):
+        metric = kind(1)
+        if not cure:
+            metric.update(preds, target)  # volumes with the dimension of the label
+            assert metric.counts.sum() == 240
+            continue
+        with pytest.raises(ValueError, match="4 labels or volumes") as error:
+            metric.update(preds, target)
+        assert_sentence(error, "num_labels=4", cure)
+    volumes = kind(1)
+    volumes.update(scores[:, None], labels[:, None])
+    assert volumes.counts.sum() == 240
+
+
 def test_a_wrong_map_of_a_list_is_named():
     maps = [torch.rand(3, 4, 5), torch.rand(4, 5, 3)]
     error = refused(maps, [m.gt(0.5) for m in maps])
@@ -289,9 +310,10 @@ def test_causes_of_values_in_a_target(values, cause, parts):
 
 
 def test_swapped_arguments_and_scores_as_integers():
-    error = refused(TARGET, SCORES)
-    assert error.value.cause == "swapped"
-    assert_sentence(error, "swapped", "prediction first")
+    for target in (TARGET, TARGET.float()):
+        error = refused(target, SCORES)
+        assert error.value.cause == "swapped"
+        assert_sentence(error, "swapped", "prediction first")
     assert_sentence(refused((SCORES * 200).to(torch.uint8), TARGET), "scores", "floating")
 
 
@@ -365,6 +387,36 @@ def test_logits_beside_a_nan_are_warned_of():
         scores[0, 0, 0, 0] = torch.nan
         for metric in (MultilabelMeanIoU(3), IoUCurve(3)):
             assert len(warned(metric, scores)) == number
+
+
+def doubts_of(metric, preds, target):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        metric.update(preds, target)
+        metric.compute()
+    return [str(warning.message) for warning in caught]
+
+
+def test_masks_of_0_and_255_whose_foreground_is_ignored():
+    labels = (SCORES > 0.5).long()
+    for metric in (MultilabelMeanIoU(3, ignore_index=255), IoUCurve(3, ignore_index=255)):
+        (text,) = doubts_of(metric, SCORES, TARGET * 255)
+        assert "8 pixels are void" in text
+        assert "store it as 1 and do not ignore 255" in text
+    (text,) = doubts_of(MultilabelMeanIoU(3, ignore_index=255), labels * 255, TARGET)
+    assert "No label is predicted" in text
+    assert "ignore 255" in text
+    (text,) = doubts_of(MultilabelMeanIoU(3, ignore_index=255), torch.where(TARGET == 0, 255, 1), labels)
+    assert "swapped" in text
+    some = torch.where(torch.rand(TARGET.shape) < 0.3, 255, TARGET)
+    some[0, 0, 0, 0] = 1
+    assert doubts_of(MultilabelMeanIoU(3, ignore_index=255), SCORES, some) == []
+    assert doubts_of(MultilabelMeanIoU(3), SCORES, TARGET * 0) == []
+    assert doubts_of(MultilabelMeanIoU(3, ignore_index=255, validate_args=False), SCORES, TARGET * 255) == []
+    batch = MultilabelMeanIoU(3, ignore_index=255)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        batch(SCORES, TARGET * 255)  # one batch may hold no 1
 
 
 # Functions.

@@ -166,6 +166,19 @@ def test_hostile_files(tmp_path: Path) -> None:
         assert not ran.exists()
 
 
+def test_an_abandoned_run_may_be_closed_in_any_thread(tmp_path: Path) -> None:
+    """The garbage collector may close it in a thread of its own pool, which cannot wait for itself."""
+    for side in ("pred", "target"):
+        (tmp_path / side).mkdir()
+        for i in range(4):
+            np.save(tmp_path / side / f"{i}.npy", MAP)
+    pairs = read_pairs(pair_masks(tmp_path / "pred", tmp_path / "target"), 2)
+    next(pairs)
+    pool = pairs.gi_frame.f_locals["pool"]  # type: ignore[attr-defined]
+    closed = pool.submit(pairs.close)  # type: ignore[attr-defined]
+    assert closed.result() is None
+
+
 def test_arrays_are_read_in_many_threads(tmp_path: Path) -> None:
     """Python's parser, which reads their headers, may fail where a collection of garbage lets another thread in."""
     for i in range(8):

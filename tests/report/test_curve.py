@@ -63,7 +63,10 @@ def test_ratios_are_those_of_sums_over_pixels(report: CurveReport) -> None:
     assert np.isnan(iou).any()
     np.testing.assert_allclose(report.area, np.nanmean(iou, 0), rtol=1e-12)
     np.testing.assert_allclose(report.mean_iou, np.nanmean(iou, 1), rtol=1e-12)
-    assert report.best == tuple((GRID[k], iou[k, label]) for label, k in enumerate(np.nanargmax(iou, 0)))
+    highest = [(GRID[k], iou[k, label]) for label, k in enumerate(np.nanargmax(iou, 0))]
+    assert report.best[:2] == tuple(highest[:2])
+    assert math.isnan(report.best[2][0])  # no threshold is better than another
+    assert report.best[2][1] == highest[2][1] == 0
     assert report.best_common == (GRID[int(report.mean_iou.argmax())], report.mean_iou.max())
 
 
@@ -123,7 +126,8 @@ def test_json_has_full_fractions_and_null(report: CurveReport) -> None:
 
 def test_the_table_has_the_numbers_at_the_best_threshold(report: CurveReport) -> None:
     table = report.table()
-    for label, row in enumerate(table.rows):
+    assert table.rows[2] == (NAMES[2], *["-"] * 5, f"{100 * report.area[2]:.2f}")
+    for label, row in enumerate(table.rows[:2]):
         k = GRID.index(report.best[label][0])
         values = [getattr(report, name)[k, label] for name in ("iou", "dice", "precision", "recall")]
         texts = ["-" if math.isnan(v) else f"{100 * v:.2f}" for v in (*values, report.area[label])]

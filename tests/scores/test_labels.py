@@ -313,9 +313,6 @@ def test_what_cannot_be_compared(rng):
         (a, MeanIoU(L, ignore_index=VOID, per_image=True), "a MultilabelMeanIoU and the other a MeanIoU"),
         (MeanIoU(L, ignore_index=VOID, per_image=True), a, "a MeanIoU and the other a MultilabelMeanIoU"),
         (plain(), plain(4), "differ in num_labels: 5 and 4"),
-        (plain(), plain(threshold=0.3), "differ in threshold: 0.5 and 0.3"),
-        (plain(threshold=[0.1, 0.2, 0.3, 0.4, 0.5]), a, "differ in threshold: 0.1 and 0.3 at index 0"),
-        (plain(), plain(inclusive=True), "differ in inclusive: False and True"),
         (plain(), plain(absent="one"), "differ in absent: 'skip' and 'one'"),
         (plain(), MultilabelMeanIoU(L, ignore_index=7, per_image=True), "differ in ignore_index: 255 and 7"),
         (a, metric_of((maps[0], np.roll(maps[1], 1, 0)), per_image=True), "ground truth of image 0 differs"),
@@ -325,6 +322,26 @@ def test_what_cannot_be_compared(rng):
             compare(one, other)
         with pytest.raises(ValueError, match=part):
             comparison_report(one, other)
+
+
+def test_models_with_thresholds_of_their_own_are_compared(rng):
+    preds, target = scenes(rng)
+    settings = {"ignore_index": VOID, "per_image": True}
+    own, common = (
+        MultilabelMeanIoU(L, threshold=[0.1, 0.2, 0.3, 0.4, 0.6], **settings),
+        MultilabelMeanIoU(L, **settings),
+    )
+    ids = range(len(preds))
+    own.update(preds, target, image_ids=ids)
+    edges = np.array([0.1, 0.2, 0.3, 0.4, 0.6], np.float32).reshape(-1, *[1] * (preds.ndim - 2))
+    labels = np.where(np.isnan(preds), VOID, np.asarray(preds, np.float32) > edges).astype(np.int64)
+    common.update(labels, target, image_ids=ids)
+    assert compare(own, common).value == 0
+    for one, other in ((MeanIoU(2, threshold=0.3, per_image=True), MeanIoU(2, threshold=0.0, per_image=True)),):
+        scores = torch.rand(4, 1, 5, 5)
+        one.update(scores, scores[:, 0].gt(0.5).long(), image_ids=range(4))
+        other.update(scores - 0.3, scores[:, 0].gt(0.5).long(), image_ids=range(4))
+        assert compare(one, other).value == 0
 
 
 def test_a_ground_truth_that_differs_where_a_label_is_not_set_is_noticed():

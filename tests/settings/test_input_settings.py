@@ -7,7 +7,13 @@ import pytest
 import torch
 from support import assert_sentence
 
-from meaniou.settings.input_settings import InputSettings, ThresholdSettings, label_thresholds, threshold_grid
+from meaniou.settings.input_settings import (
+    InputSettings,
+    ThresholdSettings,
+    as_threshold,
+    label_thresholds,
+    threshold_grid,
+)
 
 
 def test_input_settings():
@@ -48,6 +54,23 @@ def test_threshold_settings():
         with pytest.raises(ValueError, match=r"ignore_index holds [01]") as error:
             ThresholdSettings.of((0.5,), False, void, True, "auto")
         assert_sentence(error, "255", "classes=")
+
+
+def test_a_narrow_number_is_its_shortest_decimal():
+    for narrow in (np.float32(0.1), torch.tensor(0.1), np.array(0.1, np.float32)):
+        assert as_threshold("threshold", narrow) == 0.1
+    for narrow in (np.float16(0.1), torch.tensor(0.1, dtype=torch.float16), torch.tensor(0.1, dtype=torch.bfloat16)):
+        assert np.float32(as_threshold("threshold", narrow)) == float(narrow)
+    assert as_threshold("threshold", np.float64(np.float32(0.1))) == float(np.float32(0.1))
+    assert as_threshold("threshold", torch.tensor(1 / 3, dtype=torch.float64)) == 1 / 3
+    assert as_threshold("threshold", torch.tensor(-math.inf)) == -math.inf
+    assert as_threshold("threshold", torch.tensor(1e-45)) == 1e-45
+    for number in (torch.tensor(2), np.int8(2), 2):
+        assert as_threshold("threshold", number) == 2
+    grid = [k / 100 for k in range(101)]
+    assert label_thresholds(torch.tensor(grid), 101) == tuple(grid)
+    with pytest.raises(TypeError, match="nan_to_num"):
+        label_thresholds(torch.tensor([0.5, math.nan]), 2)
 
 
 def test_a_threshold_for_all_labels_or_one_for_each():

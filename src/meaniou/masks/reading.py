@@ -43,7 +43,8 @@ def read_pairs(
             submit(1)
             yield pair, preds, target
     finally:
-        pool.shutdown(cancel_futures=True)
+        # Without waiting: the garbage collector may close an abandoned generator in one of the threads themselves.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def read_pair(pair: Pair, max_pixels: int = MAX_PIXELS, *, multilabel: bool = False) -> tuple[Tensor, Tensor]:

@@ -28,6 +28,10 @@ from meaniou.uncertainty import compare as compare_images
 OF_LABELS = {"num_classes": "num_labels", "thresholds": "threshold"}
 
 
+# Settings that decide what a model predicts from its scores: each model may have its own.
+OF_SCORES = ("threshold", "thresholds", "per_label", "inclusive")
+
+
 def compare(
     a: IoUMetric,
     b: IoUMetric,
@@ -46,7 +50,7 @@ def compare(
     call it.
 
     Args:
-        a, b: metrics with ``per_image=True``, the same classes, names and rules.
+        a, b: metrics with ``per_image=True``, the same classes, names and rules; thresholds may differ.
         of: ``"mean"`` (the value of ``compute``; with ``average="none"`` its mean over classes) or ``"accuracy"``
             (pixel accuracy).
         confidence: share of the resamples inside the interval, above 0 and below 1.
@@ -125,15 +129,15 @@ def comparison_report(
     )
 
 
-def first_difference(a: CheckedMetric, b: CheckedMetric) -> str:
-    """A message about the first setting in which two metrics differ; empty if there is none."""
+def first_difference(a: CheckedMetric, b: CheckedMetric, *, but: tuple[str, ...] = ()) -> str:
+    """A message about the first setting in which two metrics differ, ``but`` some; empty if there is none."""
     if a.saved_settings().metric != b.saved_settings().metric:  # a subclass of a metric counts as that metric does
         return (
             f"One metric is {kind_of(a)} and the other {kind_of(b)}, whose counts differ in kind. Use the same class "
             "for both."
         )
     for mine, theirs in ((a.label_space, b.label_space), (a.policy, b.policy), (a.input_settings, b.input_settings)):
-        for name in (field.name for field in fields(mine) if field.compare):
+        for name in (field.name for field in fields(mine) if field.compare and field.name not in but):
             one, other = getattr(mine, name), getattr(theirs, name)
             if one != other:
                 keyword = OF_LABELS.get(name, name) if isinstance(a.input_settings, ThresholdSettings) else name
@@ -157,7 +161,7 @@ def _pairs(a: IoUMetric, b: IoUMetric) -> tuple[tuple[Areas, Areas], tuple[Image
             raise TypeError(
                 f"{name} is {kind_of(metric)}; expected a MeanIoU or MultilabelMeanIoU with per_image=True."
             )
-    if reason := first_difference(a, b):
+    if reason := first_difference(a, b, but=OF_SCORES):
         raise ValueError(reason)
     for metric in (a, b):
         refuse_without_rows(metric)

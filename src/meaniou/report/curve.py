@@ -46,7 +46,8 @@ class CurveReport(EqualByValue):
         thresholds: the thresholds, ascending.
         iou, dice, precision, recall: ratios of each label at each threshold, float64 ``[T, L]``.
         mean_iou: the mean IoU over labels at each threshold, ``[T]``, by ``average``.
-        best: the threshold with the highest IoU and that IoU, of each label; the lowest of equal ones.
+        best: the threshold with the highest IoU and that IoU, of each label: of equal neighbours the middle one.
+            The threshold is NaN where no IoU is above 0.
         best_common: the threshold for all labels with the highest mean IoU, and that mean.
         area: the mean IoU over the thresholds at which it is defined, of each label.
         pixels: number of pixels ``seen``, and of these ``counted``, ``void``, ``void_preds`` (void predictions on valid
@@ -227,8 +228,16 @@ def build_curve_report(
 
 
 def best_of(values: Floats, thresholds: Sequence[float]) -> tuple[float, float]:
-    """The first threshold with the highest value, and that value; NaN if none is defined."""
+    """The threshold with the highest value, and that value: the middle of the longest run of thresholds that have it.
+
+    The threshold is NaN if no value is above 0: then none is better than another, as for a label that is in no ground
+    truth.
+    """
     if np.isnan(values).all():
         return math.nan, math.nan
-    k = int(np.nanargmax(values))
-    return thresholds[k], float(values[k])
+    highest = float(np.nanmax(values))
+    if highest <= 0:
+        return math.nan, highest
+    places = np.flatnonzero(values == highest)
+    run = max(np.split(places, np.flatnonzero(np.diff(places) > 1) + 1), key=len)
+    return thresholds[int(run[(len(run) - 1) // 2])], highest

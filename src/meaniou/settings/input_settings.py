@@ -7,6 +7,8 @@ from itertools import pairwise
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from meaniou._util import as_integer, as_iterable, check_bool, quoted
 from meaniou.settings.choices import Impl, InputFormat, check_choice
 from meaniou.settings.label_ids import as_void_ids
@@ -96,14 +98,24 @@ class ThresholdSettings:
 
 
 def as_threshold(name: str, value: Any) -> float:
-    """A threshold as a float; raises ``TypeError`` unless it is a number, and for NaN."""
+    """A threshold as a float; one in float32 becomes its shortest decimal, so that 0.1 in float32 is 0.1.
+
+    Raises:
+        TypeError: unless it is a number, and for NaN.
+    """
     number = value
-    if not isinstance(value, Real) and getattr(value, "ndim", None) == 0:  # of an array or a tensor
+    if not isinstance(value, int | float) and getattr(value, "ndim", None) == 0:  # of an array or a tensor
         number = value.item()
+        if value.dtype.itemsize <= 4 and isinstance(number, float):
+            number = float(str(np.float32(number)))
     if isinstance(number, bool) or not isinstance(number, Real) or number != number:
-        raise TypeError(
-            f"{name} is {quoted(value)}; expected a number, such as 0.5 for probabilities or 0.0 for logits."
-        )
+        cure = "a number, such as 0.5 for probabilities or 0.0 for logits"
+        if isinstance(number, Real) and number != number:
+            cure = (
+                "a number. An IoUCurve has no best threshold for a label that its data do not hold; choose one for it, "
+                "such as best.threshold.nan_to_num(0.5)"
+            )
+        raise TypeError(f"{name} is {quoted(value)}; expected {cure}.")
     return float(number)
 
 

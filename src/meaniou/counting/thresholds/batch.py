@@ -88,6 +88,8 @@ def _with_labels(raw: _RawLabels) -> tuple[Tensor, Tensor]:
 def _with_one_label(preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """The sides with a dimension for the only label, which one of them or both may lack."""
     lone = [side.dim() > 1 and side.shape[1] == 1 for side in (preds, target)]
+    if preds.shape == target.shape and preds.dim() > 3 and not all(lone):
+        return preds, target  # several labels, or volumes without the dimension of the label
     if preds.dim() == target.dim():
         return (preds, target) if all(lone) else (preds.unsqueeze(1), target.unsqueeze(1))
     if preds.dim() == target.dim() + 1 and lone[0]:
@@ -110,6 +112,12 @@ def _advice(raw: _RawLabels) -> str:
         return (
             "expected one channel. Pass preds[:, 1:] if channel 1 holds probabilities of the label, or use MeanIoU(2) "
             "for scores of two classes"
+        )
+    if labels == 1 and preds.shape == target.shape and preds.dim() > 3:
+        add = "preds[None] and target[None]" if raw.of_list else "preds[:, None] and target[:, None]"
+        return (
+            f"these may be {preds.shape[1]} labels or volumes of one. Pass num_labels={preds.shape[1]} for labels, or "
+            f"{add} for volumes"
         )
     if preds.shape == target.shape:
         if preds.dim() > 2 and preds.shape[-1] == labels:

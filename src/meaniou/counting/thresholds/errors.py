@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from meaniou._util import as_options, in_python, quoted
-from meaniou.counting.contents import cause_of_fractions
+from meaniou.counting.contents import are_flags, cause_of_fractions
 from meaniou.counting.kernels.label_table import holds
 from meaniou.counting.kernels.spec import ThresholdSpec
 
@@ -28,7 +28,7 @@ class LabelValueError(ValueError):
         index: index of the first such pixel in the maps; ``None`` if it was counted on an accelerator.
         value: the value at ``index``.
         cause: the likely cause: ``"binary"`` if the label holds 0 and this value alone, ``"divided"`` for values that
-            were divided by 255, ``"fractions"``, ``"swapped"`` for fractions beside labels as predictions; or empty.
+            were divided by 255, ``"fractions"``, ``"swapped"`` for fractions beside predictions of 0 and 1; or empty.
         name: the name of the label.
         image: index in the list of maps that was passed; ``None`` for a batch.
 
@@ -95,7 +95,7 @@ def refuse_values_of(counts: Tensor, preds: Tensor, target: Tensor, valid: Tenso
             outside &= valid[:, label]
         image, *pixel = map(int, torch.unravel_index(outside.flatten().nonzero()[0, 0], outside.shape))
         value = values[side][(image, *pixel)].item()
-        cause = _cause_of(values[side], value, swapped=side == "target" and not preds.is_floating_point())
+        cause = _cause_of(values[side], value, swapped=side == "target" and are_flags(values["preds"]))
         raise LabelValueError(side, label, int(numbers[label]), (image, label, *pixel), value, cause)
 
 

@@ -23,6 +23,36 @@ def suspicious_counts(counts: Tensor, space: LabelSpace, policy: Policy) -> Iter
             yield Doubt(sentence)
 
 
+def void_labels(counts: Tensor, ignore_index: Sequence[int]) -> Iterator[Doubt]:
+    """The warning that set labels may be void, as in masks of 0 and 255; counts are ``[L, 4, T + 3]`` on the CPU."""
+    void = int(counts[:, 2].sum())
+    if void and not counts[:, 1].any() and ignore_index:
+        yield Doubt(f"The ground truth of no label holds a 1, and {_are_void(void)}; {_store_as_one(ignore_index)}")
+
+
+def void_label_predictions(counts: Tensor, ignore_index: Sequence[int], policy: Policy) -> Iterator[Doubt]:
+    """The warnings about predicted labels that are void, from counts ``[L, 4, 4]`` on the CPU."""
+    void, void_preds = int(counts[:, 2].sum()), int(counts[:, :2, 2].sum())
+    if void_preds and not counts[..., 1].any() and ignore_index:
+        kind = "an ignored value or a NaN score"
+        yield Doubt(f"No label is predicted, and {_are_void(void_preds)} ({kind}); {_store_as_one(ignore_index)}")
+    elif void_preds and not void and ignore_index and policy.void_preds == "miss":
+        yield Doubt(
+            f"In the predictions {_are_void(void_preds)} (an ignored value or a NaN score), and in the ground truth "
+            "none: either the two are swapped (the prediction comes first), or the predictions hold ignored values, "
+            "which count as misses."
+        )
+
+
+def _are_void(number: int) -> str:
+    return f"{number:,} pixel{'s are' if number > 1 else ' is'} void"
+
+
+def _store_as_one(ignore_index: Sequence[int]) -> str:
+    ids = " or ".join(map(str, ignore_index))
+    return f"if {ids} says that a label is set, store it as 1 and do not ignore {ids}."
+
+
 def undivided_scores(counts: Tensor, thresholds: Sequence[float]) -> Iterator[Doubt]:
     """The warning that no threshold divides the scores of a label, from counts ``[L, 4, T + 3]`` on the CPU.
 

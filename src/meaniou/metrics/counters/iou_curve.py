@@ -13,7 +13,7 @@ from meaniou import plot
 from meaniou.counting import Maps, count_labels, label_rows, refuse_values
 from meaniou.metrics.checked.checked_counts import CheckedCurves
 from meaniou.metrics.checked.checked_metric import CheckedMetric, matplotlib_needed, result_dtype
-from meaniou.metrics.checked.diagnostics import undivided_scores
+from meaniou.metrics.checked.diagnostics import undivided_scores, void_labels
 from meaniou.metrics.checkpoint import SavedSettings
 from meaniou.metrics.counters.labels import label_form, label_space_of, place_in, refuse_kernel, saved_labels
 from meaniou.metrics.state.atomic import all_or_nothing
@@ -152,7 +152,8 @@ class IoUCurve(CheckedMetric):
         """The threshold with the highest IoU and that IoU, of each label ``[L]`` (0-d with one label).
 
         With ``common`` it is the one threshold for all labels with the highest mean IoU (by ``average``), and that
-        mean, 0-d. Of equal values the lowest threshold is returned. NaN where no IoU is defined.
+        mean, 0-d. Of neighbouring thresholds with the same IoU it is the middle one. It is NaN where no IoU is above 0,
+        as for a label that the ground truth never holds.
 
         Raises:
             ValueError: as ``compute``.
@@ -262,7 +263,8 @@ class IoUCurve(CheckedMetric):
         refuse_values(counts, self.label_space.class_names)
         if self._holds_batch:  # what is suspicious in a dataset may be normal in one batch
             return []
-        return list(undivided_scores(counts, self.input_settings.thresholds))
+        inputs = self.input_settings
+        return [*void_labels(counts, inputs.ignore_index), *undivided_scores(counts, inputs.thresholds)]
 
     def _image_counts_of(self, counts: Tensor) -> Tensor:
         return label_rows(counts)  # without counts of images nothing calls it
