@@ -129,6 +129,19 @@ def test_dtypes_that_are_copied(rng):
         by_cpu(*batch_of(rng, (2, 3, 50), SEVERAL, (torch.float32, dtype)), SEVERAL)
 
 
+@pytest.mark.parametrize("byte", [2, 3, 255])
+@pytest.mark.parametrize("layout", ["contiguous", "strided"])
+def test_bools_of_other_bytes(rng, byte, layout):
+    flags = rng.random((2, 2, 3, 200)) < 0.5
+    odd, plain = torch.from_numpy((flags * np.uint8(byte)).view(bool)), torch.from_numpy(flags)
+    if layout == "strided":
+        odd, plain = odd[..., ::2, ::3], plain[..., ::2, ::3]
+    scores = torch.rand(plain.shape)
+    assert torch.equal(by_cpu(odd, plain, None, ONE), by_cpu(plain, plain, None, ONE))
+    assert torch.equal(by_cpu(odd, odd, None, ONE), by_cpu(plain, plain, None, ONE))
+    assert torch.equal(by_cpu(scores, odd, odd, SEVERAL), by_cpu(scores, plain, plain, SEVERAL))
+
+
 def test_values_are_void_in_the_dtypes_that_hold_them():
     assert cpu.void_of((-1, 2, 255, 2**40), torch.uint8).tolist() == [2, 255]
     assert cpu.void_of((-1, 2, 255, 2**40), torch.int8).tolist() == [255, 2]

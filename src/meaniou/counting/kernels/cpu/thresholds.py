@@ -52,6 +52,16 @@ NO_MASK = Side(np.empty(0, np.bool_), (0, 0, 0), NO_VOID)
 
 def count_thresholds(preds: Tensor, target: Tensor, valid: Tensor | None, spec: ThresholdSpec) -> Tensor:
     """Counts of labels that overlap, int64 ``[G, L, 4, T + 3]``, as by the portable kernel."""
+    counts = _counts(preds, target, valid, spec)
+    # A byte of a bool may be 255, as after view(bool) in NumPy. It counts as outside, so the side is copied as 0 and 1.
+    if target.dtype == torch.bool and counts[:, :, loops.OUTSIDE].any():
+        return count_thresholds(preds, target.view(torch.uint8) != 0, valid, spec)
+    if preds.dtype == torch.bool and counts[..., -1].any():
+        return count_thresholds(preds.view(torch.uint8) != 0, target, valid, spec)
+    return torch.from_numpy(counts)
+
+
+def _counts(preds: Tensor, target: Tensor, valid: Tensor | None, spec: ThresholdSpec) -> Array:
     shape = preds.shape
     counts = np.zeros((shape[0] if spec.images else 1, shape[1], 4, spec.number + 3), np.int64)
     if shape.numel():
@@ -64,7 +74,7 @@ def count_thresholds(preds: Tensor, target: Tensor, valid: Tensor | None, spec: 
                 if valid is not None:
                     sides = *sides[:2], _mask(valid[block].contiguous())
                 _add(*sides, preds[block].shape, spec, counts, block[0].start, block[1].start)
-    return torch.from_numpy(counts)
+    return counts
 
 
 def _add(
