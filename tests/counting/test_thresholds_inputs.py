@@ -325,6 +325,21 @@ def test_the_image_of_a_list():
     assert str(error).startswith("Image at index 1: target holds 1 pixel of label 2 ")
 
 
+@pytest.mark.parametrize("with_labels", [(False, False), (True, False), (False, True)])
+@pytest.mark.parametrize("side", ["preds", "target"])
+def test_the_place_in_maps_of_one_label(side, with_labels):
+    sides = {"preds": TARGET[:, 0].clone(), "target": TARGET[:, 0].clone()}
+    sides[side][1, 0, 1] = 7
+    passed = {
+        name: m[:, None] if with_one else m for (name, m), with_one in zip(sides.items(), with_labels, strict=True)
+    }
+    error = refused(**passed, num_labels=1).value
+    assert passed[side][error.index] == 7
+    assert len(error.index) == passed[side].dim()
+    error = refused(**{name: list(maps) for name, maps in passed.items()}, num_labels=1).value
+    assert passed[side][error.image][error.index] == 7
+
+
 def test_without_validation_values_are_counted_apart():
     target = TARGET.clone()
     target[0, 0, 0, 0] = 9

@@ -19,7 +19,12 @@ class LabelBatch:
     target: Tensor  # [B, L, *]: 0, 1 and void values
     valid: Tensor | None  # bool [B, L, *]
     image: int | None = None  # index in the list of maps that was passed
-    has_label_dimension: bool = True  # whether a side came with it, which maps of one label need not
+    without_labels: tuple[str, ...] = ()  # the sides that came without that dimension, as maps of one label may
+
+    @property
+    def has_label_dimension(self) -> bool:
+        """Whether a side came with it."""
+        return len(self.without_labels) < 2
 
 
 def prepare_labels(
@@ -42,8 +47,9 @@ def prepare_labels(
         )
     raw = _RawLabels(preds, target, num_labels, arrays, image is not None)
     preds, target = _with_labels(raw)
-    has_label_dimension = preds.dim() in (raw.preds.dim(), raw.target.dim())
-    return LabelBatch(preds, target, _valid_mask(valid, preds.shape, raw), image, has_label_dimension)
+    dims = {"preds": raw.preds.dim(), "target": raw.target.dim()}
+    without_labels = tuple(side for side, dim in dims.items() if dim < preds.dim())
+    return LabelBatch(preds, target, _valid_mask(valid, preds.shape, raw), image, without_labels)
 
 
 @dataclass(frozen=True)

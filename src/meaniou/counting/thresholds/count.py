@@ -90,5 +90,9 @@ def _run(batch: LabelBatch, labels: LabelSpace, inputs: ThresholdSettings, per_i
         counts: Tensor = ops.count_thresholds(batch.preds, batch.target, batch.valid, *spec)
         return counts
     except LabelValueError as error:
-        index = error.index if batch.image is None or error.index is None else error.index[1:]
+        index = error.index
+        if index is not None and error.side in batch.without_labels:
+            index = index[:1] + index[2:]
+        if index is not None and batch.image is not None:
+            index = index[1:]
         raise replace(error, name=labels.class_names[error.label], image=batch.image, index=index) from None
