@@ -91,6 +91,10 @@ def test_a_threshold_for_all_labels_or_one_for_each():
         (None, TypeError, ["None"]),
         (math.nan, TypeError, ["nan"]),
         ([0.1, math.nan, 0.2], TypeError, ["nan"]),
+        ({0: 0.1, 1: 0.2, 2: 0.3}, TypeError, ["{0: 0.1", "a list with one for each label"]),
+        ({0.9, 0.2, 0.3}, TypeError, ["a list with one for each label"]),
+        (10**400, ValueError, ["1.8e308"]),
+        ([0, 10**400, 1], ValueError, ["1.8e308"]),
     ],
     ids=str,
 )
@@ -123,6 +127,8 @@ def test_a_grid_of_thresholds():
         (True, TypeError, ["True"]),
         (None, TypeError, ["None"]),
         ("0.5", TypeError, ["'0'", "number"]),
+        ({0.1: 1, 0.2: 2}, TypeError, ["{0.1: 1", "a list of thresholds"]),
+        ([0, 10**400], ValueError, ["1.8e308"]),
     ],
     ids=lambda value: str(value)[:20],
 )
@@ -130,3 +136,12 @@ def test_grids_that_are_wrong(thresholds, kind, parts):
     with pytest.raises(kind) as error:
         threshold_grid(thresholds)
     assert_sentence(error, "thresholds", *parts)
+
+
+@pytest.mark.parametrize("of", [list, np.array, torch.tensor])
+def test_the_cure_for_thresholds_that_do_not_ascend(of):
+    thresholds = of([0.5, 0.25, 0.5])
+    with pytest.raises(ValueError, match="ascending") as error:
+        threshold_grid(thresholds)
+    cure = str(error.value).partition("Pass ")[2].rstrip(".")
+    assert threshold_grid(eval(cure, {"thresholds": thresholds})) == (0.25, 0.5)

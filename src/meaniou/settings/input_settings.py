@@ -1,6 +1,6 @@
 """The settings of how a batch is read and counted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -116,13 +116,20 @@ def as_threshold(name: str, value: Any) -> float:
                 "such as best.threshold.nan_to_num(0.5)"
             )
         raise TypeError(f"{name} is {quoted(value)}; expected {cure}.")
-    return float(number)
+    try:
+        return float(number)
+    except OverflowError:
+        raise ValueError(f"{name} holds a whole number beyond the range of floats; expected at most 1.8e308.") from None
 
 
 def label_thresholds(threshold: Any, num_labels: int) -> tuple[float, ...]:
     """One threshold for all labels, or one for each; raises ``TypeError`` or ``ValueError``."""
     if not isinstance(threshold, Iterable) or isinstance(threshold, str) or getattr(threshold, "ndim", 1) == 0:
         return (as_threshold("threshold", threshold),)
+    if isinstance(threshold, Mapping | Set):  # it would yield the keys, or numbers in any order
+        raise TypeError(
+            f"threshold is {quoted(threshold)}; expected one number, or a list with one for each label in their order."
+        )
     values = tuple(as_threshold("threshold", value) for value in threshold)
     if len(values) != num_labels:
         raise ValueError(
@@ -149,13 +156,16 @@ def threshold_grid(thresholds: Any) -> tuple[float, ...]:
                 "or a list of thresholds."
             )
         return tuple(k / (number - 1) for k in range(number))
+    if isinstance(thresholds, Mapping):  # it would yield the keys
+        raise TypeError(f"thresholds is {quoted(thresholds)}; expected a number, or a list of thresholds.")
     grid = tuple(as_threshold("thresholds", value) for value in as_iterable("thresholds", thresholds))
     if not 1 <= len(grid) <= MAX_THRESHOLDS:
         raise ValueError(f"thresholds holds {len(grid)} numbers; expected 1 to {MAX_THRESHOLDS}.")
     for low, high in pairwise(grid):
         if high <= low:
             fault = "twice" if high == low else f"before {high:g}"
+            several = "thresholds.tolist()" if hasattr(thresholds, "tolist") else "thresholds"
             raise ValueError(
-                f"thresholds holds {low:g} {fault}; expected ascending thresholds. Pass sorted(set(thresholds))."
+                f"thresholds holds {low:g} {fault}; expected ascending thresholds. Pass sorted(set({several}))."
             )
     return grid
