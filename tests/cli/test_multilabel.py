@@ -387,6 +387,7 @@ FIRST = f"{NAMES[0]}.npy"
         ("target", NAMES[0], np.zeros((16, 7, 3), np.uint8), ["np.moveaxis(array, -1, 0)", "--num-labels 16"]),
         ("target", NAMES[0], np.zeros((4097, 1, 1), bool), ["labels in the first axis"]),
         ("target", NAMES[0], np.zeros((0, 6, 7), bool), ["0 x 6 x 7", "no label"]),
+        ("target", NAMES[0], np.zeros((1, 3, 6, 7), bool), ["1 x 3 x 6 x 7", "array[0]", "--num-labels 1"]),
     ],
 )
 def test_files_that_do_not_fit(
@@ -448,6 +449,16 @@ def test_stacks_without_pixels(tmp_path: Path, words: list[object]) -> None:
         write(tmp_path / side / "a.npy", np.zeros((3, 0, 0), dtype))
     report = json.loads(run(tmp_path, *words, "--format", "json").stdout)
     assert report["pixels"]["seen"] == 0
+
+
+def test_the_place_in_a_file_of_two_axes(tmp_path: Path) -> None:
+    write(tmp_path / "pred/a.npy", np.zeros((4, 9)))
+    truth = np.zeros((4, 9), np.uint8)
+    truth[1, 2] = 7
+    write(tmp_path / "target/a.npy", truth)
+    assert "(the first at index (1, 2): 7)" in refused(
+        tmp_path / "pred", tmp_path / "target", "--multilabel", "--num-labels", 1
+    )
 
 
 def test_volumes(tmp_path: Path) -> None:

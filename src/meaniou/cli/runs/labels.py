@@ -118,9 +118,8 @@ class LabelRun(Run):
             return MultilabelMeanIoU(number, threshold=threshold, per_image=self._per_image, **settings)
 
     def _count(self, pair: Pair, preds: Tensor, target: Tensor) -> None:
-        if target.dim() == 2 and self._number == 1 != len(target):
-            preds, target = preds[None], target[None]
-        if len(target) != self._number:
+        is_one_map = target.dim() == 2 and self._number == 1
+        if len(target) != self._number and not is_one_map:
             last = target.shape[-1] == self._number and target.dim() > 2
             raise MaskError(
                 f"{pair.target} has the shape {' x '.join(map(str, target.shape))}, whose first axis is that of the "
@@ -155,6 +154,11 @@ def _number_of_labels(path: Path, max_pixels: int) -> int:
         )
     if not number:
         raise MaskError(f"{path} has the shape {text}, so it holds no label.", "Save a map for each label.")
+    if number == 1 and len(shape) > 3:
+        raise MaskError(
+            f"{path} has the shape {text}, whose first axis may be that of images or of labels.",
+            "Save array[0] of both sides if that is an image, or pass --num-labels 1 for volumes of one label.",
+        )
     if number > shape[-1] > 0 or number > MAX_CLASSES:
         several = f", or pass --num-labels {number}" if number <= MAX_CLASSES else ""
         raise MaskError(
