@@ -546,6 +546,20 @@ REFUSED = {  # preds, target, settings, exception, parts of the message
         TypeError,
         ["target", "torch.sparse_coo", ".to_dense()"],
     ),
+    "sparse valid": (
+        zeros(2, 4),
+        zeros(2, 4),
+        {"valid": zeros(2, 4, dtype=torch.bool).to_sparse()},
+        TypeError,
+        ["valid", "torch.sparse_coo", ".to_dense()"],
+    ),
+    "nested preds": (
+        torch.nested.nested_tensor([zeros(4)] * 2, layout=torch.jagged),
+        zeros(2, 4),
+        {},
+        TypeError,
+        ["preds is a nested tensor", "lists", "unbind()"],
+    ),
     "another device": (
         zeros(4),
         zeros(4, device="meta"),

@@ -78,8 +78,7 @@ def check_tensors(preds: Tensor, target: Tensor, valid: Tensor | None) -> None:
                 f"{name} is {value.dtype}; expected labels (bool, uint8 to uint32, int8 to int64) or floating scores. "
                 "Convert labels to int64."
             )
-        if value.layout != torch.strided:
-            raise TypeError(f"{name} has the layout {value.layout}; expected a dense tensor. Pass {name}.to_dense().")
+        _check_dense(name, value)
         if value.device != preds.device:
             raise ValueError(
                 f"{name} is on {value.device} and preds on {preds.device}; expected one device. Move one of them."
@@ -89,10 +88,22 @@ def check_tensors(preds: Tensor, target: Tensor, valid: Tensor | None) -> None:
             f"valid is {valid.dtype}; expected bool, True where a pixel or image counts. Pass valid.bool(), or "
             "valid.astype(bool) for an array."
         )
+    if valid is not None:
+        _check_dense("valid", valid)
     if valid is not None and valid.device != preds.device:
         raise ValueError(
             f"valid is on {valid.device} and preds on {preds.device}; expected one device. Move one of them."
         )
+
+
+def _check_dense(name: str, value: Tensor) -> None:
+    if value.is_nested:
+        raise TypeError(
+            f"{name} is a nested tensor; expected a dense tensor, or lists with one map per image. Pass unbind() of "
+            "each argument."
+        )
+    if value.layout != torch.strided:
+        raise TypeError(f"{name} has the layout {value.layout}; expected a dense tensor. Pass {name}.to_dense().")
 
 
 def shown(side: Tensor) -> str:
