@@ -138,7 +138,7 @@ GREY = np.zeros((3, 4), np.uint8)
         (pages(GREY.astype(np.float32), compression="zlib", predictor=3), ["floating-point predictor"]),
         (pages(GREY.astype(np.complex64)), ["complex64"]),
         (pages(GREY, extratags=[(274, 3, 1, 3, True)]), ["orientation"]),
-        (tiff(GREY, tags={254: (LONG, [4])}), ["mask of transparency"]),
+        (tiff(GREY, tags={254: (LONG, [4])}), ["transparency mask"]),
         (tiff(GREY)[:60], ["Cannot read"]),
     ],
 )

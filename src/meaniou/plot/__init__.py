@@ -1,4 +1,4 @@
-"""Plots of a report, and of the errors in one image, on matplotlib axes."""
+"""Plots of reports, and of the errors in one image, on matplotlib axes."""
 
 from meaniou.plot.curve_plot import Curves, curve, draw_curves
 from meaniou.plot.error_plot import errors

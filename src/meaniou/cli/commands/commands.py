@@ -16,13 +16,13 @@ from meaniou.cli.options import (
     CURVE,
     DEBUG,
     FORM,
+    MULTILABEL,
     OVERLAYS,
     PATH,
     PLOTS,
     REPORT,
     RESAMPLING,
     SETTINGS,
-    STACKS,
     Integer,
     SectionCommand,
     check_clusters,
@@ -79,7 +79,7 @@ def main() -> None:
 @click.argument("pred", type=PATH)
 @click.argument("target", type=PATH)
 @SETTINGS
-@STACKS
+@MULTILABEL
 @CURVE
 @REPORT
 @CI
@@ -141,7 +141,7 @@ def score(
 @click.argument("pred_b", type=PATH)
 @click.argument("target", type=PATH, required=False)
 @SETTINGS
-@STACKS
+@MULTILABEL
 @RESAMPLING
 @FORM
 @DEBUG

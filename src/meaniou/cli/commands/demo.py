@@ -13,7 +13,7 @@ from meaniou.synthetic import NAMES, OVERLAPPING, scene, stack
 
 SIDES = ("pred", "target")
 LABELS = "labels"  # folder of the labels that overlap
-# The content of each file of names, and the pattern of the scenes beside it.
+# The file of names of each kind of labels: its content, and the file names of the scenes in the folders beside it.
 TEXTS = {"names.txt": "\n".join(NAMES) + "\n", f"{LABELS}/names.txt": "\n".join(OVERLAPPING) + "\n"}
 SCENES = {"names.txt": "scene_*.png", f"{LABELS}/names.txt": "scene_*.npy"}
 

@@ -17,7 +17,7 @@ from meaniou.cli.options.definitions import (
     refuse_options,
 )
 from meaniou.cli.options.help import HELP_OPTIONS, SectionCommand, SectionGroup, options_of
-from meaniou.cli.options.labels import CURVE, STACKS
+from meaniou.cli.options.labels import CURVE, MULTILABEL
 from meaniou.cli.options.values import (
     check_clusters,
     check_clusters_match,
@@ -36,13 +36,13 @@ __all__ = [
     "FORMATS",
     "FORMATS_BY_SUFFIX",
     "HELP_OPTIONS",
+    "MULTILABEL",
     "OVERLAYS",
     "PATH",
     "PLOTS",
     "REPORT",
     "RESAMPLING",
     "SETTINGS",
-    "STACKS",
     "Integer",
     "SectionCommand",
     "SectionGroup",

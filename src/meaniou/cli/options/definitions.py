@@ -59,11 +59,11 @@ def collect(**records: type[Any]) -> Callable[[Callable[..., None]], Callable[..
 
 
 def refuse_options(refused: type[Any] | Mapping[str, str], sentence: str) -> None:
-    """Raises ``ValueError`` if an option of the command line is refused.
+    """Raises ``ValueError`` if one of these options was passed on the command line.
 
     Args:
-        refused: the names of the options, as fields of a dataclass or as keys with a reason as their values.
-        sentence: the message, in which ``{option}`` is replaced by the first such option, ``{reason}`` by its reason.
+        refused: the options: a dataclass whose fields have their names, or a reason for each name.
+        sentence: the message, with ``{option}`` for the first of them that was passed, and ``{reason}`` for its reason.
     """
     context = click.get_current_context()
     reasons = refused if isinstance(refused, Mapping) else {field.name: "" for field in fields(refused)}

@@ -6,7 +6,7 @@ from meaniou.settings import MAX_CLASSES
 
 LABELS = options_of("Labels")
 
-STACKS = options(
+MULTILABEL = options(
     LABELS(
         "--multilabel",
         is_flag=True,

@@ -81,7 +81,7 @@ def metric_of_classes(options: MaskOptions, per_image: bool) -> MeanIoU:
         protocol = None if options.protocol is None else get(options.protocol)
     num_classes = options.num_classes or (protocol.label_space.num_classes if protocol else None)
     cure = " or --num-classes" if options.protocol is None else ", or leave out --class-names"
-    names = options.names(num_classes, "but the number of classes is", cure)
+    names = options.names(num_classes, "classes", cure)
     if num_classes is None and names is None:
         raise ValueError(
             "The number of classes is missing. Pass --num-classes, --class-names or --protocol; for labels that "

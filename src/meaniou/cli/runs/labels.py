@@ -16,8 +16,8 @@ from meaniou.metrics import IoUCurve, MultilabelMeanIoU
 from meaniou.settings import MAX_CLASSES
 
 ONE_CLASS = "it is for maps with one class per pixel"
-# Options that do not fit to labels that overlap, each with the reason.
-OF_CLASSES = {
+# Options that cannot be combined with --multilabel, each with the reason.
+NOT_WITH_MULTILABEL = {
     "num_classes": "the number of labels is that of the files, or of --num-labels",
     "protocol": ONE_CLASS,
     "pred_ids": ONE_CLASS,
@@ -27,8 +27,8 @@ OF_CLASSES = {
     "photo_suffix": "errors are drawn for maps with one class per pixel",
 }
 NO_IMAGES = "an IoU curve keeps no counts of images"
-# The same for an IoU curve.
-OF_ONE_THRESHOLD = {
+# The same for --curve.
+NOT_WITH_CURVE = {
     "threshold": "the thresholds of a curve are those of --thresholds",
     "class_group": "an IoU curve has no groups",
     "list_worst": NO_IMAGES,
@@ -55,11 +55,11 @@ class LabelOptions:
         if not self.multilabel:
             refuse_options(LabelOptions, "{option} has no effect without --multilabel. Add --multilabel.")
             return
-        refuse_options(OF_CLASSES, "{option} cannot be combined with --multilabel: {reason}. Leave one of them out.")
+        refuse_options(
+            NOT_WITH_MULTILABEL, "{option} cannot be combined with --multilabel: {reason}. Leave one of them out."
+        )
         if self.curve:
-            refuse_options(
-                OF_ONE_THRESHOLD, "{option} cannot be combined with --curve: {reason}. Leave one of them out."
-            )
+            refuse_options(NOT_WITH_CURVE, "{option} cannot be combined with --curve: {reason}. Leave one of them out.")
         elif self.thresholds is not None:
             raise ValueError(
                 "--thresholds has no effect without --curve. Add --curve, or pass --threshold for a single one."
@@ -82,14 +82,14 @@ class LabelRun(Run):
                 f"--ignore-index {void[0]} cannot be combined with --multilabel, where 0 and 1 say whether a label is "
                 "set. Pass the value of void pixels, such as 255."
             )
-        names = options.names(labels.num_labels, "but the number of labels is", " or --num-labels")
+        names = options.names(labels.num_labels, "labels", " or --num-labels")
         self._names, self._number = names, labels.num_labels or len(names or ())
         self._source = "--num-labels is" if labels.num_labels else f"{options.class_names} names"  # the number follows
         if self._number:
             self.metric = self._new_metric()
 
     def find_masks(self, pred: Path, target: Path, workers: Workers) -> None:
-        """As in ``Run``; without another source the first file of the ground truth has the number of labels."""
+        """As in ``Run``; without names or ``--num-labels``, the first ground-truth file sets the number of labels."""
         super().find_masks(pred, target, workers)
         if not self._number:
             first = next(iter(self.pairs.values())).target

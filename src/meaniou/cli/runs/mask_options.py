@@ -46,13 +46,13 @@ class MaskOptions:
             Source(target, SUFFIXES, self.target_suffix),
         ]
 
-    def names(self, number: int | None, but: str, cure: str) -> tuple[str, ...] | None:
+    def names(self, number: int | None, noun: str, cure: str) -> tuple[str, ...] | None:
         """The names in ``--class-names``, ``None`` without it.
 
         Args:
             number: the number of classes or labels; ``None`` if that of the names decides.
-            but: the words before that number, if the file has another number of names.
-            cure: what else to correct then.
+            noun: ``"classes"`` or ``"labels"``, for the message about another number of names.
+            cure: what to correct instead of the file, at the end of that message.
 
         Raises:
             ValueError: if the file holds no names, or another number of them.
@@ -71,6 +71,6 @@ class MaskOptions:
             if any("," in name for name in names):
                 cure += " Write one name per line."
             names_in_file = f"{len(names)} name{'s' * (len(names) != 1)}"
-            raise ValueError(f"{path} has {names_in_file}, {but} {number}. {cure}")
+            raise ValueError(f"{path} has {names_in_file}, but the number of {noun} is {number}. {cure}")
         with naming_options():
             return resolve_class_names(names, number or number_of_classes(names), printable(str(path)))

@@ -14,13 +14,12 @@ from torch import Tensor
 
 from meaniou._util import Doubt
 from meaniou.cli.options import naming
-from meaniou.cli.output import warn
+from meaniou.cli.output import AnyMetric, warn
 from meaniou.cli.overlays import Gallery
 from meaniou.cli.runs.mask_options import MaskOptions
 from meaniou.cli.workers import Workers
 from meaniou.counting import LabelRangeError, LabelValueError
 from meaniou.masks import MAX_PIXELS, MaskError, Pair, pair_masks, read_pairs
-from meaniou.metrics import IoUCurve, MeanIoU, MultilabelMeanIoU
 
 
 class Run(ABC):
@@ -33,7 +32,7 @@ class Run(ABC):
     """
 
     multilabel: ClassVar[bool] = False
-    metric: MeanIoU | MultilabelMeanIoU | IoUCurve
+    metric: AnyMetric
 
     def __init__(self, options: MaskOptions) -> None:
         self.options = options
@@ -64,7 +63,7 @@ class Run(ABC):
         """The pictures of the run; ``None`` if there can be none."""
         return None
 
-    def count(self, workers: Workers) -> MeanIoU | MultilabelMeanIoU | IoUCurve:
+    def count(self, workers: Workers) -> AnyMetric:
         """Counts the masks, each process its share, and returns the metric, which then holds the total.
 
         Raises:
@@ -125,7 +124,7 @@ class Run(ABC):
 
     @abstractmethod
     def _explain(self, error: LabelRangeError | LabelValueError, path: str) -> str:
-        """The message about a file with other labels than expected."""
+        """The message about labels or values in a file that are out of range."""
 
 
 def _doubt(path: Path, message: Warning | str) -> tuple[str, str]:

@@ -1,10 +1,11 @@
-"""Reads the metrics that runs have saved, of whatever kind, and refuses saved files in place of folders."""
+"""Reads the metrics that runs have saved, of any kind, and refuses saved files in place of folders."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from meaniou.cli.options import naming_options, refuse_options
-from meaniou.cli.runs.labels import OF_ONE_THRESHOLD, LabelOptions
+from meaniou.cli.output import AnyMetric
+from meaniou.cli.runs.labels import NOT_WITH_CURVE, LabelOptions
 from meaniou.cli.runs.mask_options import MaskOptions
 from meaniou.masks import SUFFIXES, MaskError, reason
 from meaniou.metrics import IoUCurve, MeanIoU, MultilabelMeanIoU, first_difference, load_any
@@ -15,7 +16,6 @@ KINDS = {
     MultilabelMeanIoU: "counts of labels that overlap",
     IoUCurve: "an IoU curve",
 }
-AnyMetric = MeanIoU | MultilabelMeanIoU | IoUCurve
 
 
 def load_saved(path: Path) -> AnyMetric:
@@ -86,7 +86,7 @@ def merge_saved(paths: Sequence[Path]) -> AnyMetric:
             metric.merge_state(other)
     if isinstance(metric, IoUCurve):
         refuse_options(
-            OF_ONE_THRESHOLD,
+            NOT_WITH_CURVE,
             f"{{option}} does not apply to {paths[0]}, which holds an IoU curve: {{reason}}. Leave it out.",
         )
     return metric

@@ -14,7 +14,7 @@ from meaniou.metrics import IoUCurve, MeanIoU, MultilabelMeanIoU
 
 
 def start_run(masks: MaskOptions, labels: LabelOptions, *, per_image: bool) -> Run:
-    """The run of the kind that the options name; raises ``ValueError`` if they do not fit together."""
+    """A run over labels with ``--multilabel``, else over classes; raises ``ValueError`` if options conflict."""
     if labels.multilabel:
         return LabelRun(masks, labels, per_image=per_image)
     return ClassRun(masks, per_image=per_image)

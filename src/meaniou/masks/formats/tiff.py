@@ -47,7 +47,7 @@ class Contents:
     values: str
 
 
-LABELS = Contents(
+LABEL_MAP = Contents(
     check_labels,
     (INVERTED, GREY, PALETTE),
     "one channel of class ids (greyscale or palette)",
@@ -68,7 +68,7 @@ def read_tiff(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
     with strict_tifffile(), TiffFile(file, is_ome=False) as tiff:
         page = _only_page(tiff)
         check_pixels(page.shape, max_pixels)
-        check_kind(page, LABELS)
+        check_kind(page, LABEL_MAP)
         return values_of(page, tiff.filehandle.size, max_pixels)
 
 
@@ -160,7 +160,7 @@ def check_tags(tiff: TiffFile, page: TiffPage) -> None:
 def check_kind(page: TiffPage, contents: Contents) -> None:
     """Raises ``ContentError`` unless a page holds one channel of the expected contents, lossless and upright."""
     if page.samplesperpixel != 1 or page.photometric not in contents.photometric:
-        same = contents is LABELS and _alike(page)
+        same = contents is LABEL_MAP and _alike(page)
         equal = ", which are equal" if same else ""
         channels = f"{page.samplesperpixel} channel{'s' * (page.samplesperpixel != 1)}"
         raise ContentError(

@@ -21,7 +21,7 @@ from meaniou.masks.formats.tiff import (
 )
 from meaniou.settings import MAX_CLASSES
 
-MASK = 4  # bit of the page type: a mask of transparency
+MASK = 4  # bit of the page type: a transparency mask
 AXES = ("channels", "slices", "frames")  # of a stack of ImageJ
 AS_ARRAY = "Save the stack as .npy, or as TIFF with a page for each label."
 
@@ -43,7 +43,7 @@ def read_tiff_stack(file: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
     """The pages of an open TIFF file, ``[L, H, W]``; overviews are left out.
 
     Raises:
-        ContentError: if pages are no maps of one size and dtype, or if there are too many of them or of their pixels.
+        ContentError: if the pages are not maps of one size and dtype, or if there are too many pages or pixels.
         ValueError: if the file is damaged.
     """
     with strict_tifffile(), TiffFile(file, is_ome=False) as tiff:
@@ -68,7 +68,7 @@ def _pages(tiff: TiffFile, max_pixels: int) -> list[TiffPage]:
         try:
             check_tags(tiff, page)
             if page.subfiletype & MASK:
-                raise ContentError("is a mask of transparency; expected the map of a label.", AS_ARRAY)
+                raise ContentError("is a transparency mask; expected the map of a label.", AS_ARRAY)
             check_kind(page, STACK)
         except ContentError as error:
             raise ContentError(f"(page {len(pages) + 1}) {error.fact}", error.cure) from error
@@ -95,7 +95,7 @@ def _check_same(first: TiffPage, page: TiffPage, number: int) -> None:
 
 
 def _check_axes(tiff: TiffFile, pages: int) -> None:
-    """Raises ``ContentError`` if a file of tifffile or ImageJ has more images than pages, or more axes than labels."""
+    """Raises ``ContentError`` if a file of tifffile or ImageJ stores several images in a page, or volumes."""
     shapes = [shaped["shape"] for shaped in tiff.shaped_metadata or ()]
     images = tiff.imagej_metadata or {}
     hidden = [shape for shape in shapes if math.prod(shape) > pages * math.prod(tiff.pages.first.shape)]
