@@ -4,8 +4,8 @@
 Void pixels, void predictions and out-of-range labels have cells of their own, so that every pixel is accounted for.
 Ratios are computed once, in float64. NaN means "undefined", never zero.
 
-``MultilabelMeanIoU`` is for labels that overlap, such as the outputs of a sigmoid. ``IoUCurve`` has the IoU at many
-thresholds, and the best one.
+``MultilabelMeanIoU`` is for labels that overlap, such as the outputs of a sigmoid. ``IoUCurve`` returns the IoU at many
+thresholds, and the best threshold.
 
 Example:
     >>> import torch

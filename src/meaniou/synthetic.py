@@ -48,7 +48,7 @@ def scene(seed: int, height: int = 256, width: int = 512) -> tuple[Labels, Label
 def stack(seed: int, height: int = 64, width: int = 128) -> tuple[NDArray[np.float16], Labels]:
     """The scores, float16 in 0 .. 1, and the ground truth, uint8, of the labels in ``OVERLAPPING``: ``[L, H, W]`` each.
 
-    The scene is that of ``scene``. A score is the share of the pixels around that have the label in the prediction.
+    The scene is that of ``scene``. A score is the share of pixels with the label in a square of the prediction.
     """
     preds, target = scene(seed, height, width)
     members = [np.isin(preds, classes) for classes in OVERLAPPING.values()]

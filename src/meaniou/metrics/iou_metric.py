@@ -36,8 +36,8 @@ class IoUMetric(CheckedMetric):
         ``sync_on_compute=False`` (all batches on this rank).
 
         Raises:
-            ValueError: if out-of-range labels were counted (unless ``validate_args=False``), or void predictions with
-                ``void_preds="error"``.
+            ValueError: if out-of-range labels, or for labels that overlap values that are neither 0, 1 nor void, were
+                counted (unless ``validate_args=False``), or void predictions with ``void_preds="error"``.
             RuntimeError: if the metric is on the meta device, or the ranks are out of step.
         """
         if isinstance(self.counts, FakeTensor):  # only the shape is asked for, as by a memory planner

@@ -1,6 +1,6 @@
 """All numbers of a dataset as frozen records, written as text, Markdown, LaTeX, CSV or JSON."""
 
-from meaniou.report.build import build_report, pixel_account
+from meaniou.report.build import build_report, by_kind, pixel_account
 from meaniou.report.comparison import Compared, ComparisonReport
 from meaniou.report.curve import CurveReport, best_of, build_curve_report, check_curve_report
 from meaniou.report.forms import class_values, overall_numbers
@@ -34,6 +34,7 @@ __all__ = [
     "best_of",
     "build_curve_report",
     "build_report",
+    "by_kind",
     "check_curve_report",
     "check_report",
     "class_notes",

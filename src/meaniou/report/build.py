@@ -157,9 +157,13 @@ def pixel_account(matrix: Ints) -> dict[str, int]:
 
 
 def label_accounts(counts: Ints) -> tuple[dict[str, int], ...]:
-    """The pixels of each label by their kind, from counts ``[L, 4, T + 3]`` of labels that overlap."""
-    by_truth = np.concatenate([counts[..., :-2].sum(-1, keepdims=True), counts[..., -2:]], -1)
-    return tuple(map(pixel_account, by_truth))
+    """The account of the pixels of each label, from counts ``[L, 4, T + 3]`` of labels that overlap."""
+    return tuple(map(pixel_account, by_kind(counts)))
+
+
+def by_kind(counts: Ints) -> Ints:
+    """Counts ``[L, 4, T + 3]`` of labels that overlap, summed over thresholds: scores or labels, void and outside."""
+    return np.concatenate([counts[..., :-2].sum(-1, keepdims=True), counts[..., -2:]], -1)
 
 
 def rules_of(

@@ -46,8 +46,8 @@ class CurveReport(EqualByValue):
         thresholds: the thresholds, ascending.
         iou, dice, precision, recall: ratios of each label at each threshold, float64 ``[T, L]``.
         mean_iou: the mean IoU over labels at each threshold, ``[T]``, by ``average``.
-        best: the threshold with the highest IoU and that IoU, of each label: of equal neighbours the middle one.
-            The threshold is NaN where no IoU is above 0.
+        best: the threshold with the highest IoU and that IoU, of each label; of neighbours with equal IoU the middle
+            threshold. The threshold is NaN where no IoU is above 0.
         best_common: the threshold for all labels with the highest mean IoU, and that mean.
         area: the mean IoU over the thresholds at which it is defined, of each label.
         pixels: number of pixels ``seen``, and of these ``counted``, ``void``, ``void_preds`` (void predictions on valid
@@ -55,8 +55,8 @@ class CurveReport(EqualByValue):
         label_pixels: the same numbers of each label.
         rules: the settings of the report.
         counts: int64 ``[L, 4, T + 3]`` over all ranks. Rows are the ground truth: not set, set, void, outside. Column k
-            holds the pixels above k thresholds; the last two void predictions and predictions outside. Not in
-            ``to_dict``.
+            holds the pixels whose score is above exactly the k lowest thresholds; the last two columns hold void
+            predictions and predictions outside. Not in ``to_dict``.
 
     Example:
         >>> import torch
@@ -178,7 +178,7 @@ class CurveReport(EqualByValue):
     def headline(self) -> str:
         """The best threshold for all labels and the mean IoU there, in one line.
 
-        It says so if this threshold is the lowest or the highest, as another one beyond it may be better.
+        The line ends with a note if this is the lowest or the highest threshold, since one beyond it may be better.
         """
         threshold, iou = self.best_common
         if math.isnan(iou):
@@ -189,7 +189,7 @@ class CurveReport(EqualByValue):
         return f"highest {mean_of}: {percent(iou)} % at the threshold {threshold:.4g}{end}"
 
     def _extent(self, threshold: float) -> str:
-        """How many labels the mean at a threshold is over."""
+        """The number of labels in the mean at a threshold."""
         values = self.iou[self.thresholds.index(threshold), self.rules["classes"]]
         return f"over {np.count_nonzero(~np.isnan(values))} of {len(self.names)} labels"
 

@@ -42,8 +42,8 @@ class Report(EqualByValue):
         mean_iou: mean IoU over classes, a ratio 0 .. 1 as all others; NaN where undefined.
         mean_dice: mean Dice over classes.
         mean_accuracy: mean recall over classes.
-        pixel_accuracy: share of the valid pixels that are right; of labels the share of the valid pixels of all labels,
-            set or not.
+        pixel_accuracy: share of the valid pixels that are right; with labels summed over all of them, and right also
+            where a label is rightly not set.
         frequency_weighted_iou: mean IoU weighted by ground-truth pixels, as ``average="weighted"``.
         kappa: Cohen's kappa, -1 .. 1; NaN without a confusion matrix.
         classes: a ``ClassReport`` for each class or label, in their order: ``name``, ``iou``, ``dice``, ``precision``,
@@ -57,8 +57,8 @@ class Report(EqualByValue):
         pixels: number of pixels ``seen``, and of these ``counted`` (a class on both sides), ``void`` (ignored ground
             truth), ``void_preds`` (void predictions on valid pixels) and ``outside`` (out of range). A label accounts
             for every pixel; the numbers of labels are sums over all labels.
-        rules: the settings of the report, of labels also ``threshold`` and ``inclusive``; with a protocol its name, and
-            the rules that were changed.
+        rules: the settings of the report, for labels also ``threshold`` and ``inclusive``; with a protocol its name,
+            and the rules that were changed.
         counts: the confusion matrix over all ranks, int64 ``[C + 2, C + 2]``, ground truth in rows. Row C is void,
             column C void predictions, row and column C + 1 out of range. For labels int64 ``[L, 4, 4]``: rows are not
             set, set, void and outside; columns not set, set, void predictions and outside. So ``counts[:, 2].sum(1)``

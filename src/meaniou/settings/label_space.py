@@ -21,7 +21,7 @@ Instances = Literal["", "& 0xFFFF", "// 1000", "// 256"]
 
 @dataclass(frozen=True, init=False)
 class LabelSpace:
-    """The classes of a data set: their stored ids, the void ids, their names, groups and colours.
+    """The classes of a dataset: their stored ids, the void ids, their names, groups and colours.
 
     Label maps hold the class numbers ``0 .. C-1``, unless ``ids`` names the ids that are stored for each class. Scores
     ``[B, C, *]`` are always in class order.

@@ -23,7 +23,7 @@ class LabelBatch:
 
     @property
     def has_label_dimension(self) -> bool:
-        """Whether a side came with it."""
+        """Whether a side came with the dimension of the labels; maps ``[B, *]`` of one label have none."""
         return len(self.without_labels) < 2
 
 
@@ -92,7 +92,7 @@ def _with_labels(raw: _RawLabels) -> tuple[Tensor, Tensor]:
 
 
 def _with_one_label(preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """The sides with a dimension for the only label, which one of them or both may lack."""
+    """Both sides with a dimension for the only label, which is added to a side that lacks it."""
     lone = [side.dim() > 1 and side.shape[1] == 1 for side in (preds, target)]
     if preds.shape == target.shape and preds.dim() > 3 and not all(lone):
         return preds, target  # several labels, or volumes without the dimension of the label

@@ -28,7 +28,7 @@ def count_labels(
     """Counts of labels that overlap, int64 ``[G, L, 4, T + 3]`` on the device of the batch.
 
     G is the number of images with ``per_image``, else 1. Rows are the ground truth: not set, set, void, outside. Column
-    k holds the pixels whose score is above the k lowest thresholds and no other; the last two columns void predictions
+    k holds the pixels whose score is above exactly the k lowest thresholds; the last two columns hold void predictions
     and predictions outside. With ``batched``, maps ``[B, N]`` of one label are B images of N points.
 
     Raises:
@@ -53,8 +53,8 @@ def count_labels(
 def label_rows(counts: Tensor) -> Tensor:
     """Image counts ``[..., 4, 2 L]`` from counts ``[..., L, 4, 4]`` at one threshold.
 
-    A label has the four numbers of ``image_counts`` twice: those of its pixels that are not set, then of those that
-    are. The first L columns are the former of all labels.
+    "Not set" and "set" are counted as two classes: the first L columns are the four numbers of ``image_counts`` for
+    "not set" of each label, the last L those for "set".
     """
     return image_counts_of(counts).movedim(-3, -1).flatten(-2)
 

@@ -23,12 +23,13 @@ class LabelValueError(ValueError):
 
     Attributes:
         side: the maps that hold it, ``"preds"`` or ``"target"``.
-        label: the number of the first label with such values.
+        label: the number of the first label with such values, or after counting on an accelerator of the one with most.
         number: the number of its pixels with such values.
         index: index of the first such pixel in the maps; ``None`` if it was counted on an accelerator.
         value: the value at ``index``.
-        cause: the likely cause: ``"binary"`` if the label holds 0 and this value alone, ``"divided"`` for values that
-            were divided by 255, ``"fractions"``, ``"swapped"`` for fractions beside predictions of 0 and 1; or empty.
+        cause: the likely cause: ``"binary"`` if the label holds only 0 and this value, ``"divided"`` if values were
+            divided by 255, ``"fractions"``, or ``"swapped"`` if the target holds fractions and the predictions hold
+            only 0 and 1; empty if unknown.
         name: the name of the label.
         image: index in the list of maps that was passed; ``None`` for a batch.
 

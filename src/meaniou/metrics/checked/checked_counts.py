@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from meaniou.counting import label_rows
-from meaniou.report import pixel_account
+from meaniou.report import by_kind, pixel_account
 from meaniou.scores import Areas, ImageAreas, ImageRows, Ints, refuse_void_preds
 from meaniou.settings import LabelSpace, Policy
 
@@ -20,7 +20,7 @@ class CheckedCounts:
     The counts are a confusion matrix ``[C + 2, C + 2]``; a metric whose counts have another form subclasses this.
 
     Attributes:
-        space: the classes.
+        space: the classes or labels.
         counts: the counts of the dataset.
         images: the counts of each image; ``None`` without ``per_image``.
         doubts: warnings about possible mistakes.
@@ -55,7 +55,7 @@ class CheckedCounts:
 
     @property
     def _by_kind(self) -> Ints:
-        """A matrix whose last two rows and columns are void and out of range."""
+        """Pixels by ground truth and prediction; the last two rows and columns are void and out of range."""
         return self.counts
 
     def _areas(self, policy: Policy) -> Areas:
@@ -67,7 +67,7 @@ class CheckedCounts:
 
 @dataclass(frozen=True)
 class CheckedLabels(CheckedCounts):
-    """The same for labels that overlap: counts ``[L, 4, T + 3]``; with one threshold also rows ``[N, 4, 2 L]``."""
+    """The checked counts of labels that overlap: ``[L, 4, 4]``, and for images rows ``[N, 4, 2 L]``."""
 
     @property
     def matrix(self) -> Ints | None:
@@ -76,9 +76,8 @@ class CheckedLabels(CheckedCounts):
 
     @property
     def _by_kind(self) -> Ints:
-        """The counts summed over labels: columns are set or not, void and outside."""
-        by_truth = self.counts.sum(0)
-        return np.concatenate([by_truth[:, :-2].sum(1, keepdims=True), by_truth[:, -2:]], 1)
+        """The counts summed over labels, ``[4, 3]``: the first column is set or not set."""
+        return np.asarray(by_kind(self.counts).sum(0))
 
     def _areas(self, policy: Policy) -> Areas:
         return self._areas_of_rows(label_rows(torch.from_numpy(self.counts)).numpy(), policy)
@@ -89,7 +88,7 @@ class CheckedLabels(CheckedCounts):
 
 @dataclass(frozen=True)
 class CheckedCurves(CheckedLabels):
-    """The same at several thresholds: areas are ``[T, L]``."""
+    """The checked counts of labels at several thresholds, ``[L, 4, T + 3]``; their areas are ``[T, L]``."""
 
     def _areas(self, policy: Policy) -> Areas:
         return Areas.of_thresholds(self.counts, policy)

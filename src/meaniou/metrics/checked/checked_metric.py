@@ -98,7 +98,7 @@ class CheckedMetric(CountState):
 
     @abstractmethod
     def _doubts(self, counts: Tensor) -> list[str | Warning]:
-        """Warnings about suspicious counts on the CPU; raises ``ValueError`` for labels or values out of range."""
+        """Warnings about suspicious counts on the CPU; raises ``ValueError`` for labels or values outside."""
 
     def _checked_counts(self, warns: bool = True) -> CheckedCounts:
         """The checked counts of all ranks, with a warning for each doubt; every result is computed from them."""

@@ -56,7 +56,8 @@ def _store_as_one(ignore_index: Sequence[int]) -> str:
 def undivided_scores(counts: Tensor, thresholds: Sequence[float]) -> Iterator[Doubt]:
     """The warning that no threshold divides the scores of a label, from counts ``[L, 4, T + 3]`` on the CPU.
 
-    There is none if every label is right at every threshold, as where a label is set nowhere and no score is high.
+    There is no warning if every label is right at every threshold, such as a label that is set nowhere and has no score
+    above a threshold.
     """
     scores = counts[:, :2, :-2]  # those of valid pixels, by the number of thresholds below
     number = int(scores.sum())

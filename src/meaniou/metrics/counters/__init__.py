@@ -1,4 +1,4 @@
-"""The metrics that count: the public classes, each with its settings and its update."""
+"""The public metrics, each with its settings and its update."""
 
 from meaniou.metrics.counters.iou_curve import BestThreshold, IoUCurve
 from meaniou.metrics.counters.mean_iou import MeanIoU

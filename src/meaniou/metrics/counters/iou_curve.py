@@ -1,4 +1,4 @@
-"""The torchmetrics metric ``IoUCurve``: the IoU of labels at many thresholds, and the best of them."""
+"""The torchmetrics metric ``IoUCurve``: the IoU of labels at many thresholds, and the best threshold."""
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
@@ -42,7 +42,7 @@ class BestThreshold(NamedTuple):
 
 
 class IoUCurve(CheckedMetric):
-    """The IoU of labels at every threshold of a grid, in one pass, from exact int64 counts; and the best threshold.
+    """The IoU of labels at many thresholds in one pass, from exact int64 counts, and the best threshold.
 
     ``compute`` returns ``(iou, thresholds)``: ratios 0 .. 1, ``[L, T]``, or ``[T]`` with one label, and the thresholds
     ``[T]``, both float32 (float64 where that is the default dtype), on the metric's device. The IoU at a threshold is
@@ -51,12 +51,13 @@ class IoUCurve(CheckedMetric):
 
     Args:
         num_labels: number of labels L, 1 to 4096; 1 for a foreground.
-        thresholds: a number of even thresholds from 0 to 1, both included (101: 0, 0.01, ..., 1), or ascending
-            thresholds, as for logits. A score in 16 or 32 bits is compared as float32 with the threshold rounded to
-            float32, in 64 bits as float64.
-        inclusive: ``True`` sets a label also where the score equals the threshold, as the benchmark of nuScenes maps
-            does.
-        average: the mean over labels in ``best(common=True)``, as in ``MultilabelMeanIoU``, but not ``"none"``.
+        thresholds: a number of even thresholds from 0 to 1, both included (101: 0, 0.01, ..., 1), or 1 to 4096
+            ascending thresholds, such as ``torch.linspace(-5, 5, 101)`` for logits. A label is set where ``preds`` is
+            above the threshold. A score in 16 or 32 bits is compared as float32 with the threshold rounded to float32,
+            in 64 bits as float64.
+        inclusive: ``True`` sets a label also where the score equals the threshold, as BEVFusion does on nuScenes maps.
+        average: the mean over labels in ``best(common=True)``, ``report`` and ``plot``: ``"macro"``, ``"micro"`` or
+            ``"weighted"``, as in ``MultilabelMeanIoU``.
         ignore_index, void_preds, present, absent, classes, class_names, validate_args, impl: as in
             ``MultilabelMeanIoU``.
         kwargs: those of ``torchmetrics.Metric``, such as ``sync_on_compute=False``.
@@ -134,11 +135,11 @@ class IoUCurve(CheckedMetric):
         """The IoU at each threshold, ``[L, T]`` or with one label ``[T]``, and the thresholds ``[T]``.
 
         In a process group every rank must call it equally often: each call is one all-reduce that waits for the slowest
-        rank; so do ``best``, ``area``, ``at``, ``report`` and ``plot``.
+        rank. The same holds for ``best``, ``area``, ``at``, ``report`` and ``plot``.
 
         Raises:
-            ValueError: if values out of range were counted (unless ``validate_args=False``), or void predictions with
-                ``void_preds="error"``.
+            ValueError: if values that are neither 0, 1 nor void were counted (unless ``validate_args=False``), or void
+                predictions with ``void_preds="error"``.
             RuntimeError: if the metric is on the meta device, or the ranks are out of step.
         """
         thresholds = torch.tensor(self.input_settings.thresholds, dtype=result_dtype(), device=self.counts.device)
@@ -151,9 +152,9 @@ class IoUCurve(CheckedMetric):
     def best(self, *, common: bool = False) -> BestThreshold:
         """The threshold with the highest IoU and that IoU, of each label ``[L]`` (0-d with one label).
 
-        With ``common`` it is the one threshold for all labels with the highest mean IoU (by ``average``), and that
-        mean, 0-d. Of neighbouring thresholds with the same IoU it is the middle one. It is NaN where no IoU is above 0,
-        as for a label that the ground truth never holds.
+        With ``common``, the threshold for all labels with the highest mean IoU (by ``average``), and that mean, 0-d. Of
+        neighbouring thresholds with equal IoU it is the middle one. It is NaN where no IoU is above 0, as for a label
+        that the ground truth never holds.
 
         Raises:
             ValueError: as ``compute``.
@@ -178,7 +179,7 @@ class IoUCurve(CheckedMetric):
     def area(self) -> Tensor:
         """The mean IoU over the thresholds at which it is defined, of each label ``[L]`` (0-d with one label).
 
-        With even thresholds it is the area under the curve, which papers on cracks call AIU.
+        Papers on cracks call it AIU. With even thresholds it approximates the area under the curve.
 
         Raises:
             ValueError: as ``compute``.
@@ -187,21 +188,21 @@ class IoUCurve(CheckedMetric):
 
     @all_or_nothing
     def at(self, threshold: float) -> Tensor:
-        """The IoU of each label at a threshold of the grid, ``[L]`` (0-d with one label).
+        """The IoU of each label at one of the thresholds, ``[L]`` (0-d with one label).
 
         Args:
-            threshold: one of the thresholds, or the same number in float32, as ``compute`` and ``best`` return it.
+            threshold: one of ``thresholds``, or the same number in float32, as ``compute`` and ``best`` return it.
 
         Raises:
             TypeError: if the threshold is not a number.
-            ValueError: if it is not in the grid; the message names the nearest one. Also as ``compute``.
+            ValueError: if it is not one of ``thresholds``; the message names the nearest one. Also as ``compute``.
         """
         place = place_in(self.input_settings.thresholds, as_threshold("threshold", threshold))
         return self._of_labels(self._as_result(self._report().iou[place]))
 
     @all_or_nothing
     def report(self) -> CurveReport:
-        """All numbers at all thresholds over all ranks: IoU, Dice, precision and recall, and the best thresholds.
+        """IoU, Dice, precision and recall at all thresholds over all ranks, and the best thresholds.
 
         Raises:
             ValueError: as ``compute``.
@@ -219,9 +220,9 @@ class IoUCurve(CheckedMetric):
     def plot(self, val: tuple[Tensor, Tensor] | None = None, ax: Any = None) -> Any:
         """Plots the IoU of each label over the thresholds on ``ax``, and returns ``(figure, axes)``.
 
-        It is ``meaniou.plot.curve`` of the report, or of ``val``, a value of ``compute`` or ``forward``. Of ``val`` the
-        mean over labels is drawn only with ``average="macro"``; other means need the counts. Without ``val``, every
-        rank of a process group must call it.
+        It draws the report, or ``val``, a value of ``compute`` or ``forward``, as ``meaniou.plot.curve`` does. With
+        ``val`` it draws the mean over labels only for ``average="macro"``; other means need the counts. Without
+        ``val``, every rank of a process group must call it.
 
         Raises:
             TypeError, ValueError: if ``val`` is no value of this metric.

@@ -1,4 +1,4 @@
-"""What the metrics of labels that overlap share: names, thresholds, the form of their states, and their files."""
+"""Parts that the metrics of labels that overlap share: their labels, kernel, thresholds, states and files."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""The torchmetrics metric ``MultilabelMeanIoU`` for labels that overlap: its settings, and its update."""
+"""The torchmetrics metric ``MultilabelMeanIoU`` for labels that overlap: its settings, its update, and its files."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -32,8 +32,9 @@ from meaniou.settings import (
 class MultilabelMeanIoU(IoUMetric):
     """Mean Intersection over Union of labels that overlap, from exact int64 counts of each label.
 
-    A pixel can have several labels, one or none: each has a map of its own, as from a sigmoid. A label is counted by
-    itself, so there is no confusion matrix. Results are those of ``MeanIoU``, with labels in place of classes.
+    A pixel can have several labels, one or none: each label has a map of its own, as from a sigmoid. Each label is
+    counted by itself, so there is no confusion matrix. Results are those of ``MeanIoU``, with labels in place of
+    classes.
 
     ``compute`` returns a ratio 0 .. 1: 0-d, or ``[L]`` with ``average="none"``; float32 (float64 where that is the
     default dtype), on the metric's device. NaN means "undefined": the IoU of a label that is set neither in the ground
@@ -46,11 +47,11 @@ class MultilabelMeanIoU(IoUMetric):
         inclusive: ``True`` sets a label also where the score equals the threshold.
         average: ``"macro"`` (mean over labels), ``"micro"`` (pixels summed over labels, then one ratio), ``"weighted"``
             (mean weighted by ground-truth pixels), ``"none"`` or ``None`` (one value per label).
-        ignore_index: value or values of the ground truth that are void for this label and pixel, such as 255; not the
-            number of a label. A predicted label of such a value is a void prediction.
-        void_preds: effect of a void prediction (a NaN score) on a valid pixel: ``"miss"`` (the label is not predicted,
-            which is a false negative where it is set in the ground truth, and never right; the default), ``"drop"``
-            (the pixel is ignored for this label) or ``"error"`` (``compute`` raises).
+        ignore_index: value or values of the ground truth, such as 255, that are void for their label and pixel; not the
+            number of a label. Such a value in predicted labels is a void prediction.
+        void_preds: effect of a void prediction (a NaN score, or an ignored value) on a valid pixel: ``"miss"`` (never
+            right, and a false negative where the label is set; the default), ``"drop"`` (the pixel is ignored for this
+            label) or ``"error"`` (``compute`` raises).
         present: labels that count as present: those set in ground truth or prediction (``"union"``, the default), or in
             the ground truth (``"target"``).
         absent: value of a label that is not present: ``"skip"`` (NaN, and left out of means; the default), ``"zero"``,

@@ -15,7 +15,8 @@ KEYWORDS = (
     "process_group",
     "sync_on_compute",
 )
-# What to use instead of the keywords of other metrics: the first cure whose own keyword the metric has; "" needs none.
+# What to use instead of the keywords of other metrics. A cure holds for metrics that have the argument before it, or
+# after "" for all of them; the first that holds is shown.
 REDUCE = "use label_space=LabelSpace.reduce_zero_label(num_classes)"
 CLASSES = "pass classes= with the numbers of the other labels"
 IMAGES = "use per_image=True and image_scores() for the values of each image"

@@ -1,4 +1,4 @@
-"""The kernel of labels that overlap for the CPU: loops compiled by Numba, in one pass over the maps.
+"""The CPU kernel for labels that overlap: loops compiled by Numba, in one pass over the maps.
 
 Maps whose pixels are a constant step apart (contiguous, channels last, expanded) are read in place. Everything else
 (other views, and dtypes that the loops are not compiled for) is copied tile by tile through a small buffer.
@@ -31,9 +31,9 @@ PER_THREAD = 1 << 19
 BUCKETS = 1 << 10
 # Pixels of a tile that is copied: with int64 on both sides 1 MiB.
 TILE = 1 << 16
-# Edges between columns, for each row; for each row and bucket the first cell and, above 16 bits, the number of edges in
-# the bucket; scale and shift that turn a score into its bucket; whether a score on an edge is above it. With a single
-# threshold for each label there are no buckets.
+# The edges between columns, for each row; a table with an entry for each row and bucket, whose low 16 bits are the
+# first cell and whose high bits are the number of edges in the bucket; scale and shift that turn a score into its
+# bucket; whether a score on an edge is above it. With one threshold for each label there are no buckets.
 Rule = tuple[Array, Array, Array, bool]
 
 
@@ -87,9 +87,9 @@ def _add(
     image: int = 0,
     label: int = 0,
 ) -> bool:
-    """Adds maps of a shape to the counts; returns whether the loops can read all of them.
+    """Adds maps of a shape to the counts, unless the loops cannot read one of them; returns whether it did.
 
-    Their first image and their first label have these numbers in the batch.
+    ``image`` and ``label`` are the numbers in the batch of the first image and the first label of the maps.
     """
     if preds is None or target is None or valid is None:
         return False
@@ -174,7 +174,7 @@ def void_of(void: tuple[int, ...], dtype: torch.dtype) -> Array:
 def rule_of(thresholds: str, per_label: bool, inclusive: bool, double: bool) -> Rule:
     """The rule for scores in double precision or in single.
 
-    A bucket never falls as the score rises. So an edge lies below all scores of a bucket if the next score above the
+    A higher score is never in a lower bucket. So an edge lies below all scores of a bucket if the next score above the
     edge is in an earlier bucket, and above all of them if the edge is in a later one; the loop compares with the edges
     between these two. That holds for any thresholds, and even ones leave a single edge or none.
     """

@@ -84,9 +84,7 @@ def _count(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec,
     size = spec.num_classes + 2
     counts = torch.zeros(size * size, dtype=torch.int64, device=target.device)
     if target.numel():
-        with (
-            torch.cuda.device(target.device) if target.is_cuda else nullcontext()
-        ):  # Triton launches on the current device
+        with torch.cuda.device(target.device) if target.is_cuda else nullcontext():  # where Triton launches
             job = _Job(target, valid, spec, counts, image_counts, limits.gpu_limits(target.device))
             if spec.preds_form == "labels":
                 job.add_labels(preds, spec.ignore, spec.preds_ids)

@@ -40,10 +40,9 @@ def count_thresholds(preds: Tensor, target: Tensor, valid: Tensor | None, spec: 
     shape = (len(preds) if spec.images else 1, preds.shape[1], 4, spec.number + 3)
     counts = torch.zeros(shape, dtype=torch.int64, device=preds.device)
     if preds.numel():
-        with (
-            torch.cuda.device(preds.device) if preds.is_cuda else nullcontext()
-        ):  # Triton launches on the current device
-            _launch(_sides(plain(preds), plain(target), None if valid is None else plain(valid)), spec, counts)
+        sides = _sides(plain(preds), plain(target), None if valid is None else plain(valid))
+        with torch.cuda.device(preds.device) if preds.is_cuda else nullcontext():  # where Triton launches
+            _launch(sides, spec, counts)
     return counts
 
 
@@ -102,8 +101,8 @@ def _edges(thresholds: str, dtype: torch.dtype, device: torch.device) -> Tensor:
 def _even(thresholds: str, dtype: torch.dtype) -> bool:
     """Whether ``(score - origin) * factor``, rounded down, is within one of the number of thresholds below a score.
 
-    The product never falls as the score rises, even rounded. So it is enough that for threshold k it is between k and
-    k + 1, here with a margin.
+    The product, even rounded, is never lower for a higher score. So it is enough that for threshold k it is between k
+    and k + 1, here with a margin.
     """
     edges = _rounded(thresholds, dtype)
     with np.errstate(all="ignore"):  # infinite thresholds

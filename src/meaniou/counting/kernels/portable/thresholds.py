@@ -18,8 +18,8 @@ WIDER = {torch.uint16: torch.int32, torch.uint32: torch.int64}  # for dtypes wit
 def count_thresholds(preds: Tensor, target: Tensor, valid: Tensor | None, spec: ThresholdSpec) -> Tensor:
     """Counts of labels that overlap, int64 ``[G, L, 4, T + 3]``; G is B with ``images``, else 1.
 
-    Rows are the ground truth: not set, set, void, outside. Column k holds the pixels whose score is above the k lowest
-    thresholds and no other; column T + 1 void predictions, column T + 2 predictions outside.
+    Rows are the ground truth: not set, set, void, outside. Column k holds the pixels whose score is above exactly the k
+    lowest thresholds; column T + 1 void predictions, column T + 2 predictions outside.
 
     Args:
         preds: scores ``[B, L, *]``, or labels 0 and 1 if there is one threshold.
