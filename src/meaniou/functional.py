@@ -120,12 +120,12 @@ def multilabel_mean_iou(
     """Mean IoU of labels that overlap in one call: ``MultilabelMeanIoU(...)``, one ``update`` and ``compute``.
 
     Args:
-        preds: floating scores ``[B, L, *]``, or labels 0 and 1 of the same shape: a tensor, a NumPy array or an object
+        preds: floating scores ``[B, L, *]``, or integer or bool labels 0 and 1: a tensor, a NumPy array or an object
             with DLPack, or a list with one map per image. ``MultilabelMeanIoU.update`` has the details.
-        target: labels 0 and 1 of the same shape, or a list of them.
+        target: 0, 1 and void values (``ignore_index``) of the same shape, or a list of such maps.
         num_labels: number of labels L, 1 to 4096.
-        valid: bool ``[B]``, ``[B, L]``, ``[B, *]`` or ``[B, L, *]``; ``False`` ignores an image, a label of it, a
-            pixel, or a label and pixel.
+        valid: bool ``[B]``, ``[B, L]``, ``[B, *]`` or ``[B, L, *]``; ``False`` ignores an image, a label of an image,
+            a pixel for all labels, or a pixel for one label.
         threshold: a label is set where ``preds > threshold``; one number, or one for each label.
         settings: the other keywords of ``MultilabelMeanIoU``, such as ``average``, ``ignore_index`` and ``absent``.
 
@@ -170,7 +170,8 @@ def iou_curve(
         settings: the other keywords of ``IoUCurve``, such as ``inclusive`` and ``ignore_index``.
 
     Returns:
-        The IoU ``[L, T]``, or ``[T]`` with one label, and the thresholds ``[T]``. NaN where undefined.
+        The IoU ``[L, T]``, or ``[T]`` with one label, ratios 0 .. 1, and the thresholds ``[T]``; both float32 (float64
+        where that is the default dtype), on the device of ``target``. NaN where the IoU is undefined.
 
     Raises:
         TypeError: as ``IoUCurve`` and its ``update``.

@@ -119,12 +119,12 @@ class IoUCurve(CheckedMetric):
         Args:
             preds: floating scores ``[B, L, *]``, with one label also ``[B, *]``; a NaN is a void prediction. A tensor,
                 a NumPy array or an object with DLPack, or a list with one map per image, without the batch dimension.
-            target: labels 0 and 1 of the same shape, of any dtype, or such a list; void values where void.
-            valid: bool ``[B]``, ``[B, L]``, ``[B, *]`` or ``[B, L, *]``; ``False`` ignores an image, a label of it, a
-                pixel, or a label and pixel.
+            target: 0, 1 and void values (``ignore_index``) of the same shape and any dtype, or such a list.
+            valid: bool ``[B]``, ``[B, L]``, ``[B, *]`` or ``[B, L, *]``; ``False`` ignores an image, a label of an
+                image, a pixel for all labels, or a pixel for one label.
 
         Raises:
-            TypeError: if a dtype does not fit; labels as predictions have no threshold.
+            TypeError: if a dtype does not fit; predicted labels are refused, since they have no scores.
             ValueError: if shapes or devices do not fit; on the CPU also for values that are neither 0, 1 nor void.
         """
         counts = count_labels(preds, target, valid, self.label_space, self.input_settings)

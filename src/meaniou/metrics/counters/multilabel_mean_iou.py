@@ -137,12 +137,12 @@ class MultilabelMeanIoU(IoUMetric):
         """Counts a batch; if it raises, the metric stays unchanged. On an accelerator it never waits for the device.
 
         Args:
-            preds: floating scores ``[B, L, *]`` (a NaN is a void prediction), or labels 0 and 1 of the same shape. With
+            preds: floating scores ``[B, L, *]`` (a NaN is a void prediction), or integer or bool labels 0 and 1. With
                 one label also ``[B, *]``. A tensor, a NumPy array or an object with DLPack, or a list with one map per
                 image, of any sizes and without the batch dimension.
-            target: labels 0 and 1 of the same shape, of any dtype, or such a list; void values where void.
-            valid: bool ``[B]``, ``[B, L]``, ``[B, *]`` or ``[B, L, *]``; ``False`` ignores an image, a label of it, a
-                pixel, or a label and pixel.
+            target: 0, 1 and void values (``ignore_index``) of the same shape and any dtype, or such a list.
+            valid: bool ``[B]``, ``[B, L]``, ``[B, *]`` or ``[B, L, *]``; ``False`` ignores an image, a label of an
+                image, a pixel for all labels, or a pixel for one label.
             image_ids: with ``per_image``, an id for each image, the same in every run: whole numbers of at least 0, or
                 names, which reports then show.
 
