@@ -22,7 +22,7 @@ class Areas:
         intersection: pixels of the class in both ground truth and prediction.
         truth, predicted: pixels of the class in the ground truth, and in the prediction.
         ignored: bool ``[C]``, whether the class is ignored.
-        unset: for labels that overlap, the areas of the pixels where each label is not set; else ``None``.
+        unset: for labels that overlap, the areas of "not set" of each label; else ``None``.
     """
 
     intersection: NDArray[Any]
@@ -77,19 +77,19 @@ class Areas:
 
     @property
     def right(self) -> NDArray[Any]:
-        """Valid pixels that are right, ``[...]``: over all labels if these overlap."""
+        """Number of valid pixels that are right, ``[...]``; summed over labels that overlap."""
         total = self.intersection.sum(-1)
         return np.asarray(total if self.unset is None else total + self.unset.right)
 
     @property
     def valid(self) -> NDArray[Any]:
-        """Valid pixels, ``[...]``: over all labels if these overlap."""
+        """Number of valid pixels, ``[...]``; summed over labels that overlap."""
         total = self.truth.sum(-1)
         return np.asarray(total if self.unset is None else total + self.unset.valid)
 
     @property
-    def countable(self) -> Bools:
-        """Whether any pixel is valid, bool ``[..., 1]``; for labels that overlap for each of them, ``[..., L]``."""
+    def any_valid(self) -> Bools:
+        """Whether any pixel is valid, bool ``[..., 1]``; of labels that overlap for each label, ``[..., L]``."""
         if self.unset is None:
             return np.asarray(self.valid > 0)[..., None]
         return np.asarray(self.truth + self.unset.truth > 0)

@@ -34,7 +34,7 @@ def class_iou(areas: Areas, policy: Policy) -> Floats:
 
 def image_iou(areas: Areas, policy: Policy) -> Floats:
     """IoU of each class in each image, ``[N, C]``, under the policy; NaN where no pixel is valid."""
-    return np.where(areas.countable, class_iou(areas, policy), np.nan)
+    return np.where(areas.any_valid, class_iou(areas, policy), np.nan)
 
 
 def mean(values: Floats, axis: int = -1) -> Floats:

@@ -114,11 +114,12 @@ class LabelRun(Run):
         with naming_options():
             if labels.curve:
                 return IoUCurve(number, thresholds=self._grid, **settings)
-            threshold = labels.threshold if len(labels.threshold) > 1 else (*labels.threshold, 0.5)[0]
-            return MultilabelMeanIoU(number, threshold=threshold, per_image=self._per_image, **settings)
+            if labels.threshold:
+                settings["threshold"] = labels.threshold if len(labels.threshold) > 1 else labels.threshold[0]
+            return MultilabelMeanIoU(number, per_image=self._per_image, **settings)
 
     def _count(self, pair: Pair, preds: Tensor, target: Tensor) -> None:
-        is_one_map = target.dim() == 2 and self._number == 1
+        is_one_map = target.dim() == 2 and self._number == 1  # [H, W]
         if len(target) != self._number and not is_one_map:
             last = target.shape[-1] == self._number and target.dim() > 2
             raise MaskError(
