@@ -116,7 +116,7 @@ def test_a_grid_of_thresholds():
 @pytest.mark.parametrize(
     ("thresholds", "kind", "parts"),
     [
-        (0.5, TypeError, ["0.5", "several"]),
+        (0.5, TypeError, ["0.5", "a list"]),
         (1, ValueError, ["is 1", "2 to 4096"]),
         (5000, ValueError, ["5000"]),
         ([], ValueError, ["holds 0 numbers"]),

@@ -148,7 +148,10 @@ def threshold_grid(thresholds: Any) -> tuple[float, ...]:
     """
     if not isinstance(thresholds, Iterable) or getattr(thresholds, "ndim", 1) == 0:
         if isinstance(thresholds, float):
-            raise TypeError(f"thresholds is {thresholds!r}; expected several, such as [{thresholds!r}], or a number.")
+            raise TypeError(
+                f"thresholds is {thresholds!r}; expected a list, such as [{thresholds!r}], or the number of even "
+                "thresholds from 0 to 1."
+            )
         number = as_integer("thresholds", thresholds)
         if not 2 <= number <= MAX_THRESHOLDS:
             raise ValueError(

@@ -102,8 +102,8 @@ class IoUCurve(CheckedMetric):
         self.label_space, self.protocol = label_space_of(num_labels, class_names), None
         if average in ("none", None):
             raise ValueError(
-                f"average is {average!r}, but it is the mean over labels in best(common=True); expected 'macro', "
-                "'micro' or 'weighted'. compute() and best() always have a value for each label."
+                f"average is {average!r}; expected 'macro', 'micro' or 'weighted', the mean over labels in "
+                "best(common=True). compute() and best() always return a value for each label."
             )
         self.policy = Policy.of(
             self.label_space, average=average, void_preds=void_preds, present=present, absent=absent, classes=classes

@@ -30,7 +30,10 @@ ELSEWHERE: dict[str, dict[str, str]] = {
     "num_classes": {"num_labels": "use num_labels=, or MeanIoU(num_classes) if each pixel has one class"},
     "thresholds": {"threshold": "use threshold=, or IoUCurve for many thresholds"},
     "threshold": {"thresholds": "use thresholds=[...], or MultilabelMeanIoU for one threshold"},
-    "per_class": {"over": "use average='none' for one value per class", "": "leave it out, since labels have one each"},
+    "per_class": {
+        "over": "use average='none' for one value per class",
+        "": "leave it out, since each label has its own IoU",
+    },
     "reduction": {"": "use average="},
     "top_k": {
         "num_classes": "leave it out, since only the class with the highest score counts",
