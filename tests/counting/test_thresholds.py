@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from meter import peak_bytes
-from support import LABEL_DTYPES, SCORE_DTYPES, NoWait, assert_same_counts, name_of
+from support import LABEL_DTYPES, SCORE_DTYPES, NoWait, name_of
 from support.grid import grid, number_of_examples
 from support.kernels import CPU_KERNELS
 from support.labels import (

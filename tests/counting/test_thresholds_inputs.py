@@ -388,6 +388,8 @@ def test_scores_that_are_no_probabilities():
     assert "torch.sigmoid(preds)" in text
     (text,) = warned(MultilabelMeanIoU(3), SCORES * 255)
     assert "divide by 255" in text
+    (text,) = warned(MultilabelMeanIoU(3), SCORES * 100 - 0.5)
+    assert "divide by 100" in text
     for metric in (MultilabelMeanIoU(3, threshold=0.0), IoUCurve(3, thresholds=[-1, 0, 1])):
         assert warned(metric, SCORES * 8 - 4) == []
     for metric in (MultilabelMeanIoU(3, validate_args=False), MultilabelMeanIoU(3, threshold=1.5)):
@@ -432,6 +434,25 @@ def test_masks_of_0_and_255_whose_foreground_is_ignored():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         batch(SCORES, TARGET * 255)  # one batch may hold no 1
+
+
+def test_thresholds_for_other_scores():
+    scores, target = torch.rand(2, 3, 20, 20), torch.randint(0, 2, (2, 3, 20, 20))
+    (text,) = doubts_of(MultilabelMeanIoU(3, threshold=0.0), scores + 1e-6, target)
+    assert "Every pixel is predicted" in text
+    assert "threshold=0.5" in text
+    (text,) = doubts_of(MultilabelMeanIoU(3, threshold=50), scores, target)
+    assert "No pixel is predicted" in text
+    assert "threshold=0.5" in text
+    for metric, preds, truth in (
+        (MultilabelMeanIoU(3, threshold=0.0), scores - 0.5, target),
+        (MultilabelMeanIoU(3, threshold=0.0), scores + 1, target * 0 + 1),
+        (MultilabelMeanIoU(3, threshold=50), 100 * scores, target),
+        (MultilabelMeanIoU(3, threshold=50), scores, target * 0),
+        (MultilabelMeanIoU(3), scores / 3, target),
+        (MultilabelMeanIoU(3, threshold=0.0), scores[:, :, :5] + 1, target[:, :, :5]),
+    ):
+        assert doubts_of(metric, preds, truth) == []
 
 
 # Functions.

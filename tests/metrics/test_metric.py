@@ -345,7 +345,7 @@ def test_the_function_passes_every_keyword_on(monkeypatch):
         settings.update(keywords, num_classes=num_classes)
         raise Settled
 
-    monkeypatch.setattr("meaniou.functional.MeanIoU", make)
+    monkeypatch.setattr("meaniou.functional.classes.MeanIoU", make)
     values = {name: object() for name in (*keywords_of(MeanIoU), "num_classes")}
     with pytest.raises(Settled):
         mean_iou(*maps(0)[0], **values)

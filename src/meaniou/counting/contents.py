@@ -19,6 +19,7 @@ TOLERANCE = 0.02
 DARK, BRIGHT, SHARE = 55, 200, 0.9
 CORNER = 8  # pixels along each axis that are checked before all others
 PIECE = 1 << 18  # pixels that are checked in double precision at a time
+MANY_SCORES = 1 << 14  # of a map with far more, so many are looked at for values that are no probabilities
 # Labels that were divided by 255 hold a small fraction; soft labels of annotators, such as 1/3, need not.
 SMALL_STEP = 0.1
 
@@ -179,13 +180,11 @@ def warn_of_logits(
     between = [0 < threshold < 1 for threshold in thresholds]
     if not any(between) or not 0 <= min(thresholds) <= max(thresholds) <= 1 or not preds.numel():
         return
-    # aminmax is one pass, but copies a map that is not contiguous.
     scores = preds.detach()
-    low, high = map(float, torch.aminmax(scores) if scores.is_contiguous() else (scores.amin(), scores.amax()))
-    if low != low:  # a NaN score would hide the others
-        scores = scores[~scores.isnan()]
-        low, high = map(float, torch.aminmax(scores)) if scores.numel() else (0.0, 0.0)
-    if 0 < high <= 1 and is_divided(preds):
+    low, high = _range(_sampled_view(scores))
+    if low < 0 or high > 1:
+        low, high = _range(scores)
+    if high <= 1 and is_divided(preds):
         warn(
             f"preds holds only 0, 1/255 and 1, as if ToTensor had divided labels by 255, and {rule}. If these are "
             "labels, multiply by 255 and round."
@@ -196,8 +195,31 @@ def warn_of_logits(
             f"{labels_cure}."
         )
     elif low < 0 or high > 1:
-        grey = low >= 0 and high > 100
-        cure = "If they are grey values from 0 to 255, divide by 255" if grey else logits_cure
-        of_files = "" if grey or not logits_cure_of_files else f"{logits_cure_of_files}."
+        grey, percent = low >= 0 and high > 100, low >= 0 and high <= 100
+        cure, of_files = f"{logits_cure}.", f"{logits_cure_of_files}." if logits_cure_of_files else ""
+        if grey:
+            cure, of_files = "If they are grey values from 0 to 255, divide by 255.", ""
+        elif percent:  # logits are seldom all positive
+            cure, of_files = (text and f"If they are percent, divide by 100. {text}" for text in (cure, of_files))
         fact = f"preds holds scores from {low:g} to {high:g}, which are not probabilities, and {rule}."
-        warn(Doubt(f"{cure}.", fact, of_files))
+        warn(Doubt(cure, fact, of_files))
+
+
+def _range(scores: Tensor) -> tuple[float, float]:
+    """The lowest and the highest score, without NaN; zeros if there is none."""
+    # aminmax is one pass, but copies a map that is not contiguous.
+    low, high = map(float, torch.aminmax(scores) if scores.is_contiguous() else (scores.amin(), scores.amax()))
+    if low == low:
+        return low, high
+    defined = scores[~scores.isnan()]
+    return _range(defined) if defined.numel() else (0.0, 0.0)
+
+
+def _sampled_view(scores: Tensor) -> Tensor:
+    """The scores, of a large map about ``MANY_SCORES`` evenly spaced ones: a whole pass takes as long as counting."""
+    step, view = scores.numel() // MANY_SCORES, scores
+    for axis in reversed(range(scores.dim())):
+        stride = min(step, scores.shape[axis] // 8)
+        if stride > 1:
+            view, step = view[(slice(None),) * axis + (slice(None, None, stride),)], step // stride
+    return view

@@ -18,6 +18,10 @@ EXAMPLES = {
         # Score two folders: 9 classes; pixels with id 255 are ignored
         meaniou sample/pred sample/target --num-classes 9 --ignore-index 255
 
+        # Labels that overlap, a map for each; --curve finds the best thresholds
+        meaniou sample/labels/pred sample/labels/target --multilabel \\
+            --ignore-index 255
+
         # All options
         meaniou score --help
     """,

@@ -23,7 +23,7 @@ class LabelValueError(ValueError):
 
     Attributes:
         side: the maps that hold it, ``"preds"`` or ``"target"``.
-        label: the number of the first label with such values, or after counting on an accelerator of the one with most.
+        label: the number of the first label with such values.
         number: the number of its pixels with such values.
         index: index of the first such pixel in the maps; ``None`` if it was counted on an accelerator.
         value: the value at ``index``.
@@ -77,7 +77,7 @@ def explain_value(error: LabelValueError, dialect: Dialect, path: str = "") -> s
 def refuse_values(counts: Tensor, names: tuple[str, ...]) -> None:
     """Raises ``LabelValueError`` if counts ``[L, 4, T + 3]`` on the CPU hold values outside, except on void."""
     for side, numbers in _outside_by_side(counts.numpy()[None]):
-        label = int(numbers.argmax())
+        label = int((numbers > 0).argmax())
         raise LabelValueError(side, label, int(numbers[label]), name=names[label])
 
 

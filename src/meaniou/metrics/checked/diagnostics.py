@@ -1,5 +1,6 @@
 """Warnings about counts that are possible, but typical of a common mistake."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from torch import Tensor
@@ -51,6 +52,21 @@ def _are_void(number: int) -> str:
 def _store_as_one(ignore_index: Sequence[int]) -> str:
     ids = " or ".join(map(str, ignore_index))
     return f"if {ids} says that a label is set, store it as 1 and do not ignore {ids}."
+
+
+def undivided_labels(counts: Tensor, thresholds: Sequence[float]) -> Iterator[Doubt]:
+    """The warning that a threshold seems to be for other scores, from counts ``[L, 4, 4]`` of labels on the CPU."""
+    pixels, low, high = counts[:, :2, :2], min(thresholds), max(thresholds)
+    if int(pixels.sum()) <= MANY:
+        return
+    fact = ""
+    if -math.inf < high <= 0 and not pixels[..., 0].any() and pixels[:, 0].any():
+        fact = f"Every pixel is predicted for every label, since all scores are above {high:g}."
+    elif math.inf > low >= 1 and not pixels[..., 1].any() and pixels[:, 1].any():
+        fact = f"No pixel is predicted for any label, since no score is above {low:g}."
+    if fact:
+        cure = "If they are probabilities, pass"
+        yield Doubt(f"{cure} threshold=0.5.", fact, f"{cure} --threshold 0.5.")
 
 
 def undivided_scores(counts: Tensor, thresholds: Sequence[float]) -> Iterator[Doubt]:

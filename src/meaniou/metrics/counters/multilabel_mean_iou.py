@@ -9,7 +9,7 @@ from torch import Tensor
 from meaniou._util import check_bool
 from meaniou.counting import Maps, count_labels, label_rows, refuse_values
 from meaniou.metrics.checked.checked_counts import CheckedLabels
-from meaniou.metrics.checked.diagnostics import void_label_predictions, void_labels
+from meaniou.metrics.checked.diagnostics import undivided_labels, void_label_predictions, void_labels
 from meaniou.metrics.checked.image_ids import ImageIds, ids_of
 from meaniou.metrics.checkpoint import SavedSettings
 from meaniou.metrics.counters.labels import label_form, label_space_of, refuse_kernel, saved_labels
@@ -197,8 +197,12 @@ class MultilabelMeanIoU(IoUMetric):
         refuse_values(counts, self.label_space.class_names)
         if self._holds_batch:  # what is suspicious in a dataset may be normal in one batch
             return []
-        void = self.input_settings.ignore_index
-        return [*void_labels(counts, void), *void_label_predictions(counts, void, self.policy)]
+        inputs = self.input_settings
+        return [
+            *void_labels(counts, inputs.ignore_index),
+            *void_label_predictions(counts, inputs.ignore_index, self.policy),
+            *undivided_labels(counts, inputs.thresholds),
+        ]
 
     def _image_counts_of(self, counts: Tensor) -> Tensor:
         return label_rows(counts)

@@ -1,14 +1,13 @@
-"""Metrics in one call, from tensors, NumPy arrays or objects with DLPack."""
+"""Mean IoU and the confusion matrix in one call."""
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable
 from typing import Any, Literal
 
-import numpy as np
 from torch import Tensor
 
-from meaniou.counting import as_tensor, check_impl, count, refuse_outside
-from meaniou.metrics import IoUCurve, MeanIoU, MultilabelMeanIoU
+from meaniou.counting import check_impl, count, refuse_outside
+from meaniou.functional.arguments import all_maps, device_of
+from meaniou.metrics import MeanIoU
 from meaniou.protocols import Protocol, resolve_label_space
 from meaniou.settings import (
     Absent,
@@ -77,8 +76,8 @@ def mean_iou(
         >>> mean_iou(np.array([[0, 1, 1]]), np.array([[0, 1, 255]]), 3, ignore_index=255, average="none")
         tensor([1., 1., nan])
     """
-    preds, target, valid = _all_maps(preds, target, valid)
-    with _device_of(preds, target):
+    preds, target, valid = all_maps(preds, target, valid)
+    with device_of(preds, target):
         metric = MeanIoU(
             num_classes,
             label_space=label_space,
@@ -105,89 +104,6 @@ def mean_iou(
         )
     metric.update(preds, target, valid)
     value: Tensor = metric.compute()
-    return value
-
-
-def multilabel_mean_iou(
-    preds: Any,
-    target: Any,
-    num_labels: int,
-    *,
-    valid: Any = None,
-    threshold: float | Sequence[float] | Tensor = 0.5,
-    **settings: Any,
-) -> Tensor:
-    """Mean IoU of labels that overlap in one call: ``MultilabelMeanIoU(...)``, one ``update`` and ``compute``.
-
-    Args:
-        preds: floating scores ``[B, L, *]``, or integer or bool labels 0 and 1: a tensor, a NumPy array or an object
-            with DLPack, or a list with one map per image. ``MultilabelMeanIoU.update`` has the details.
-        target: 0, 1 and void values (``ignore_index``) of the same shape, or a list of such maps.
-        num_labels: number of labels L, 1 to 4096.
-        valid: bool ``[B]``, ``[B, L]``, ``[B, *]`` or ``[B, L, *]``; ``False`` ignores an image, a label of an image,
-            a pixel for all labels, or a pixel for one label.
-        threshold: a label is set where ``preds > threshold``; one number, or one for each label.
-        settings: the other keywords of ``MultilabelMeanIoU``, such as ``average``, ``ignore_index`` and ``absent``.
-
-    Returns:
-        A ratio 0 .. 1, 0-d, or ``[L]`` with ``average="none"``; float32 (float64 where that is the default dtype), on
-        the device of ``target``. NaN where undefined, such as the IoU of an absent label.
-
-    Raises:
-        TypeError: as ``MultilabelMeanIoU`` and its ``update``.
-        ValueError: as ``MultilabelMeanIoU``, its ``update`` and ``compute``.
-
-    Example:
-        >>> import numpy as np
-        >>> from meaniou import multilabel_mean_iou
-        >>> scores = np.array([[[0.9, 0.8, 0.1], [0.2, 0.7, 0.6]]])
-        >>> multilabel_mean_iou(scores, np.array([[[1, 1, 1], [0, 1, 1]]]), num_labels=2, average="none")
-        tensor([0.6667, 1.0000])
-    """
-    preds, target, valid = _all_maps(preds, target, valid)
-    with _device_of(preds, target):
-        metric = MultilabelMeanIoU(num_labels, threshold=threshold, sync_on_compute=False, **settings)
-    metric.update(preds, target, valid)
-    value: Tensor = metric.compute()
-    return value
-
-
-def iou_curve(
-    preds: Any,
-    target: Any,
-    num_labels: int = 1,
-    *,
-    valid: Any = None,
-    thresholds: int | Iterable[float] = 101,
-    **settings: Any,
-) -> tuple[Tensor, Tensor]:
-    """The IoU at many thresholds in one call: ``IoUCurve(...)``, one ``update`` and ``compute``.
-
-    Args:
-        preds: floating scores ``[B, L, *]``, with one label also ``[B, *]``, as for ``multilabel_mean_iou``.
-        target, num_labels, valid: as for ``multilabel_mean_iou``.
-        thresholds: a number of even thresholds from 0 to 1, both included, or ascending thresholds.
-        settings: the other keywords of ``IoUCurve``, such as ``inclusive`` and ``ignore_index``.
-
-    Returns:
-        The IoU ``[L, T]``, or ``[T]`` with one label, ratios 0 .. 1, and the thresholds ``[T]``; both float32 (float64
-        where that is the default dtype), on the device of ``target``. NaN where the IoU is undefined.
-
-    Raises:
-        TypeError: as ``IoUCurve`` and its ``update``.
-        ValueError: as ``IoUCurve``, its ``update`` and ``compute``.
-
-    Example:
-        >>> import numpy as np
-        >>> from meaniou import iou_curve
-        >>> iou_curve(np.array([[0.1, 0.3, 0.6, 0.9]]), np.array([[0, 0, 1, 1]]), thresholds=[0.2, 0.5, 0.8])
-        (tensor([0.6667, 1.0000, 0.5000]), tensor([0.2000, 0.5000, 0.8000]))
-    """
-    preds, target, valid = _all_maps(preds, target, valid)
-    with _device_of(preds, target):
-        curve = IoUCurve(num_labels, thresholds=thresholds, sync_on_compute=False, **settings)
-    curve.update(preds, target, valid)
-    value: tuple[Tensor, Tensor] = curve.compute()
     return value
 
 
@@ -236,26 +152,7 @@ def confusion_matrix(
     )
     inputs = InputSettings.of(input_format, threshold, validate_args, impl)
     check_impl(impl)
-    counts = count(*_all_maps(preds, target, valid), space, inputs)
+    counts = count(*all_maps(preds, target, valid), space, inputs)
     if validate_args and counts.device.type != "cpu":
         refuse_outside(counts.cpu(), space)
     return counts if include_void else counts[:-2, :-2].clone()
-
-
-def _device_of(preds: Any, target: Any) -> AbstractContextManager[Any]:
-    """The device on which a metric for these maps is made; the default device if they differ."""
-    first = target if not isinstance(target, list) else next(iter(target), None)
-    device = first.device if isinstance(first, Tensor) else None
-    return nullcontext() if device is None or getattr(preds, "device", device) != device else device
-
-
-def _all_maps(preds: Any, target: Any, valid: Any) -> tuple[Any, Any, Any]:
-    return _maps("preds", preds), _maps("target", target), None if valid is None else _maps("valid", valid)
-
-
-def _maps(name: str, value: Any) -> Any:
-    """The maps as tensors; NumPy arrays stay arrays, so that errors name NumPy's functions."""
-    if isinstance(value, (list, tuple)):
-        return [_maps(f"{name}[{i}]", item) for i, item in enumerate(value)]
-    tensor = as_tensor(value, name)
-    return value if isinstance(value, np.ndarray) else tensor
