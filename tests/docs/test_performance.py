@@ -7,6 +7,16 @@ from support.documents import README, Document, guide
 from support.results import Row, case_of, result_of, results, rows_of, time_of
 
 GUIDE = guide("performance")
+# Headings of the table of labels, and the contenders of labels.csv.
+OF_LABELS = {
+    "meaniou": "meaniou",
+    "portable kernel": "meaniou, portable",
+    "torchmetrics": "torchmetrics",
+    "… unvalidated": "torchmetrics, unvalidated",
+    "sums of masks": "sums of masks",
+    "`bucketize` + `bincount`": "bucketize and bincount",
+    "limit": "limit: read both",
+}
 
 
 def memory_of(row: Row) -> str:
@@ -41,6 +51,25 @@ def wrong_cells(section: str, number_of: Callable[[Row], str] = time_of) -> Iter
 )
 def test_a_table_comes_from_the_results_file(document: Document, heading: str, number_of: Callable[[Row], str]) -> None:
     assert list(wrong_cells(document.section(heading), number_of)) == []
+
+
+def wrong_label_cells(section: str) -> Iterator[str]:
+    """The cells of the table of labels that are not what labels.csv has, for one thread."""
+    for row in rows_of(section):
+        (_, case), *cells = row.items()
+        of_case = {r["contender"]: r for r in results("labels.csv") if (r["case"], r["threads"]) == (case, "1")}
+        for heading, cell in cells:
+            expected = time_of(of_case.get(OF_LABELS[heading], {}))
+            if cell != expected:
+                yield f"{case}, {heading}: {cell}, and {expected} in the file"
+
+
+def test_the_table_of_labels_comes_from_the_results_file() -> None:
+    section = GUIDE.section("Labels that overlap, and thresholds")
+    assert list(wrong_label_cells(section)) == []
+    assert [row["input"] for row in rows_of(section)] == list(dict.fromkeys(r["case"] for r in results("labels.csv")))
+    cell = rows_of(section)[0]["meaniou"]
+    assert len(list(wrong_label_cells(section.replace(f"| {cell} |", "| 0.001 |", 1)))) == 1
 
 
 def test_the_guide_has_all_cases() -> None:
