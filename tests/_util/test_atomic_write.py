@@ -173,7 +173,10 @@ def test_a_signal_leaves_nothing_aside(tmp_path: Path, number: signal.Signals) -
     """While the command waits for a pipe that nobody reads, after it has written a temporary file."""
     os.mkfifo(tmp_path / "pipe")
     command = alone("folder / 'a': b'x' * 10, folder / 'pipe': b'x'", tmp_path)
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    # Under nohup a child would ignore SIGHUP.
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL)
+    )
     try:
         while process.poll() is None and not any(path.stat().st_size == 10 for path in tmp_path.iterdir()):
             pass
@@ -181,6 +184,7 @@ def test_a_signal_leaves_nothing_aside(tmp_path: Path, number: signal.Signals) -
         process.communicate(timeout=60)
     finally:
         process.kill()
+        process.communicate()
     assert process.returncode == -number
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 

@@ -267,6 +267,7 @@ def test_half_of_the_state_is_enough_in_forward(kind, capsys):
     assert "Partial state for 50 steps took" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @each_kind
 @pytest.mark.parametrize("call", ["update", "forward"])
 def test_memory_does_not_grow(call, kind):
