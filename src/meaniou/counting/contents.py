@@ -19,8 +19,9 @@ TOLERANCE = 0.02
 DARK, BRIGHT, SHARE = 55, 200, 0.9
 CORNER = 8  # pixels along each axis that are checked before all others
 PIECE = 1 << 18  # pixels that are checked in double precision at a time
-FEW_STEPS = 16
-MANY_SCORES = 1 << 14  # of a map with far more, so many are looked at for values that are no probabilities
+# Scores of a large map that are checked for values outside 0 to 1. Maps with fewer than FEW_STEPS times as many are
+# checked whole, which is as fast.
+MANY_SCORES, FEW_STEPS = 1 << 14, 16
 # Labels that were divided by 255 hold a small fraction; soft labels of annotators, such as 1/3, need not.
 SMALL_STEP = 0.1
 
@@ -217,9 +218,9 @@ def _range(scores: Tensor) -> tuple[float, float]:
 
 
 def _sampled_view(scores: Tensor) -> Tensor:
-    """The scores, of a large map about ``MANY_SCORES`` evenly spaced ones: a whole pass takes as long as counting."""
+    """About ``MANY_SCORES`` evenly spaced scores of a large map, since a whole pass takes as long as counting."""
     step, view = scores.numel() // MANY_SCORES, scores
-    if step < FEW_STEPS:  # a pass is as fast
+    if step < FEW_STEPS:
         return scores
     for axis in reversed(range(scores.dim())):
         stride = min(step, scores.shape[axis] // 8)

@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from meaniou._util import warn
+from meaniou._util import Doubt, warn
 from meaniou.counting import kernel
 from meaniou.metrics import checkpoint
 from meaniou.metrics.checked.checked_counts import CheckedCounts
@@ -97,8 +97,12 @@ class CheckedMetric(CountState):
         """How ``save`` stores the settings on which the counts depend."""
 
     @abstractmethod
-    def _doubts(self, counts: Tensor) -> list[str | Warning]:
-        """Warnings about suspicious counts on the CPU; raises ``ValueError`` for labels or values outside."""
+    def _refuse_outside(self, counts: Tensor) -> None:
+        """Raises ``ValueError`` if counts on the CPU hold labels or values out of range."""
+
+    @abstractmethod
+    def _doubts(self, counts: Tensor) -> Iterator[Doubt]:
+        """The warnings about suspicious counts of a dataset, on the CPU."""
 
     def _checked_counts(self, warns: bool = True) -> CheckedCounts:
         """The checked counts of all ranks, with a warning for each doubt; every result is computed from them."""
@@ -116,7 +120,11 @@ class CheckedMetric(CountState):
         self._restart_if_moved()
         self._refuse_foreign_states()
         counts, images = self.counts.cpu(), None
-        doubts = self._doubts(counts) if self.input_settings.validate_args else []
+        doubts: list[str | Warning] = []
+        if self.input_settings.validate_args:
+            self._refuse_outside(counts)
+            if not self._holds_batch:  # what is suspicious in a dataset may be normal in one batch
+                doubts += self._doubts(counts)
         if self.per_image:
             rows, ids = without_repeated_void(*(part.cpu().numpy() for part in self._joined()))
             group = dist.is_available() and dist.is_initialized()

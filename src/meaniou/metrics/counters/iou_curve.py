@@ -1,7 +1,7 @@
 """The torchmetrics metric ``IoUCurve``: the IoU of labels at many thresholds, and the best threshold."""
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor
 from torch._subclasses import FakeTensor
 
 from meaniou import plot
+from meaniou._util import Doubt
 from meaniou.counting import Maps, count_labels, label_rows, refuse_values
 from meaniou.metrics.checked.checked_counts import CheckedCurves
 from meaniou.metrics.checked.checked_metric import CheckedMetric, matplotlib_needed, result_dtype
@@ -260,12 +261,13 @@ class IoUCurve(CheckedMetric):
             pixels=checked.pixels,
         )
 
-    def _doubts(self, counts: Tensor) -> list[str | Warning]:
+    def _refuse_outside(self, counts: Tensor) -> None:
         refuse_values(counts, self.label_space.class_names)
-        if self._holds_batch:  # what is suspicious in a dataset may be normal in one batch
-            return []
+
+    def _doubts(self, counts: Tensor) -> Iterator[Doubt]:
         inputs = self.input_settings
-        return [*void_labels(counts, inputs.ignore_index), *undivided_scores(counts, inputs.thresholds)]
+        yield from void_labels(counts, inputs.ignore_index)
+        yield from undivided_scores(counts, inputs.thresholds)
 
     def _image_counts_of(self, counts: Tensor) -> Tensor:
         return label_rows(counts)  # without counts of images nothing calls it

@@ -1,12 +1,12 @@
 """The torchmetrics metric ``MeanIoU``: its settings, its update, and its files."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from meaniou._util import check_bool
+from meaniou._util import Doubt, check_bool
 from meaniou.counting import Maps, count, count_images, image_counts_of, refuse_outside, why_not
 from meaniou.metrics.checked.diagnostics import suspicious_counts
 from meaniou.metrics.checked.image_ids import ImageIds, ids_of
@@ -228,11 +228,11 @@ class MeanIoU(IoUMetric):
         """How ``save`` stores the settings on which the counts depend."""
         return SAVED
 
-    def _doubts(self, counts: Tensor) -> list[str | Warning]:
+    def _refuse_outside(self, counts: Tensor) -> None:
         refuse_outside(counts, self.label_space)
-        if self._holds_batch:  # what is suspicious in a dataset may be normal in one batch
-            return []
-        return list(suspicious_counts(counts, self.label_space, self.policy))
+
+    def _doubts(self, counts: Tensor) -> Iterator[Doubt]:
+        return suspicious_counts(counts, self.label_space, self.policy)
 
     def _image_counts_of(self, counts: Tensor) -> Tensor:
         return image_counts_of(counts)

@@ -1,12 +1,12 @@
 """The torchmetrics metric ``MultilabelMeanIoU`` for labels that overlap: its settings, its update, and its files."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from torch import Tensor
 
-from meaniou._util import check_bool
+from meaniou._util import Doubt, check_bool
 from meaniou.counting import Maps, count_labels, label_rows, refuse_values
 from meaniou.metrics.checked.checked_counts import CheckedLabels
 from meaniou.metrics.checked.diagnostics import undivided_labels, void_label_predictions, void_labels
@@ -193,16 +193,14 @@ class MultilabelMeanIoU(IoUMetric):
         """How ``save`` stores the settings on which the counts depend."""
         return SAVED
 
-    def _doubts(self, counts: Tensor) -> list[str | Warning]:
+    def _refuse_outside(self, counts: Tensor) -> None:
         refuse_values(counts, self.label_space.class_names)
-        if self._holds_batch:  # what is suspicious in a dataset may be normal in one batch
-            return []
+
+    def _doubts(self, counts: Tensor) -> Iterator[Doubt]:
         inputs = self.input_settings
-        return [
-            *void_labels(counts, inputs.ignore_index),
-            *void_label_predictions(counts, inputs.ignore_index, self.policy),
-            *undivided_labels(counts, inputs.thresholds),
-        ]
+        yield from void_labels(counts, inputs.ignore_index)
+        yield from void_label_predictions(counts, inputs.ignore_index, self.policy)
+        yield from undivided_labels(counts, inputs.thresholds)
 
     def _image_counts_of(self, counts: Tensor) -> Tensor:
         return label_rows(counts)
