@@ -140,6 +140,71 @@ def test_tiffs_of_libtiff(tmp_path: Path, mode: str, compression: str | None) ->
     assert np.array_equal(stored, values)
 
 
+def lzw(codes: list[int], sizes: list[int] | None = None) -> bytes:
+    """LZW codes as bytes; each has nine bits unless sizes are given."""
+    bits = "".join(f"{code:0{size}b}" for code, size in zip(codes, sizes or [9] * len(codes), strict=True))
+    return int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8))
+
+
+def lzw_tiff(stream: bytes, fill_order: int = 1) -> bytes:
+    """A file of 1 x 8 pixels with these bytes as its only strip."""
+    if fill_order == 2:
+        stream = np.packbits(np.unpackbits(np.frombuffer(stream, np.uint8), bitorder="little")).tobytes()
+    stream += b"\0" * (len(stream) % 2)
+    tags = {257: (tiffs.SHORT, [1]), 256: (tiffs.SHORT, [8]), 278: (tiffs.SHORT, [1])}
+    plain = tiffs.tiff(np.frombuffer(stream, np.uint8)[None], tags=tags | {266: (tiffs.SHORT, [fill_order])})
+    return plain.replace(struct.pack("<HHII", 259, tiffs.SHORT, 1, 1), struct.pack("<HHII", 259, tiffs.SHORT, 1, 5))
+
+
+@pytest.mark.parametrize("fill_order", [1, 2])
+def test_lzw_that_its_decoder_would_leave_its_memory_for(tmp_path: Path, fill_order: int) -> None:
+    """The first code after a clear code is a byte; imagecodecs does not check it, and the process may crash."""
+    good = [256, 7, 258, 5, 256, 256, 9, 258, 258]
+    assert read_back(tmp_path / "a.tif", lzw_tiff(lzw([*good, 257]), fill_order)).tolist() == [[7, 7, 7, 5, 9, 9, 9, 9]]
+    sentence = "an LZW code has no entry in its table. The file is damaged"
+    for first in (258, 300, 511):
+        assert_refused(tmp_path / "a.tif", lzw_tiff(lzw([256, first, 7, 257]), fill_order), sentence)
+        assert_refused(tmp_path / "a.tif", lzw_tiff(lzw([*good, 256, first, 7, 257]), fill_order), sentence)
+
+
+def test_old_lzw_is_refused(tmp_path: Path) -> None:
+    assert_refused(tmp_path / "a.tif", lzw_tiff(b"\x00\x01\x02\x03"), "LZW as before TIFF 6.0")
+
+
+@pytest.mark.parametrize("values", [2, 40, 256])
+def test_long_lzw(tmp_path: Path, values: int) -> None:
+    """Codes of all lengths, and several clear codes in a strip."""
+    stored = np.random.default_rng(values).integers(0, values, (300, 400), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", stored, compression="lzw", rowsperstrip=150)
+    assert np.array_equal(read(tmp_path / "a.tif"), stored)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        (offset, _), (length, _) = file.pages.first.dataoffsets, file.pages.first.databytecounts
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    strip = content[offset : offset + length]
+    # The last clear code of the strip, and the code after it made one without an entry, at the bits where they lie.
+    bits = "".join(f"{byte:08b}" for byte in strip)
+    place = last_clear(bits)
+    bits = f"{bits[: place + 9]}{300:09b}{bits[place + 18 :]}"
+    content[offset : offset + length] = int(bits, 2).to_bytes(length)
+    assert_refused(tmp_path / "a.tif", bytes(content), "an LZW code has no entry in its table")
+
+
+def last_clear(bits: str) -> int:
+    """Where the code after the last clear code begins, less nine; the sizes follow from the number of codes."""
+    place, entries, last = 0, 258, 0
+    first = True
+    while True:
+        size = 9 + (entries >= 511) + (entries >= 1023) + (entries >= 2047)
+        code = int(bits[place : place + size], 2)
+        if code == 257 or place + size > len(bits):
+            return last
+        place += size
+        if code == 256:
+            last, entries, first = place - 9, 258, True
+        else:
+            entries, first = entries + (not first), False
+
+
 @pytest.mark.skipif(not features.check_codec("libtiff"), reason="Pillow is without libtiff")
 @pytest.mark.skipif(tifffile.__version__ < "2026.3.3", reason="older releases do not decode faxes")
 @pytest.mark.parametrize("compression", ["tiff_ccitt", "group3", "group4"])

@@ -14,7 +14,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from tifffile import TiffFile
 
 from meaniou.masks.errors import MAX_PIXELS, ContentError, MaskError, unreadable
-from meaniou.masks.formats import PNG_SIGNATURE, TIFF_MAGIC, strict_tifffile
+from meaniou.masks.formats import PNG_SIGNATURE, TIFF_MAGIC, decoded, strict_tifffile
 from meaniou.plot import Light, grey
 
 PHOTOS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
@@ -69,7 +69,7 @@ def _of_tiff(file: IO[bytes], shape: tuple[int, int]) -> Light:
         _check_size((page.imagelength, page.imagewidth), orientation, shape)
         if page.tilelength * page.tilewidth > MAX_PIXELS:
             raise ContentError(f"has tiles of more than {MAX_PIXELS:,} pixels.", "Save the photo with smaller tiles.")
-        values = page.asarray(maxworkers=1)
+        values = decoded(page)
         if page.samplesperpixel > 1 and page.planarconfig == 2:
             values = np.moveaxis(values, 0, -1)
         bits = page.bitspersample

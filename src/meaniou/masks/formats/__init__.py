@@ -2,13 +2,14 @@
 
 from meaniou.masks.formats.png import PNG_SIGNATURE
 from meaniou.masks.formats.registry import SUFFIXES, Labels, read
-from meaniou.masks.formats.tiff import TIFF_MAGIC, strict_tifffile
+from meaniou.masks.formats.tiff import TIFF_MAGIC, decoded, strict_tifffile
 
 __all__ = [
     "PNG_SIGNATURE",
     "SUFFIXES",
     "TIFF_MAGIC",
     "Labels",
+    "decoded",
     "read",
     "strict_tifffile",
 ]

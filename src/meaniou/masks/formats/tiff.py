@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPage
 
 from meaniou.masks.errors import ContentError, check_labels, check_pixels
+from meaniou.masks.formats.lzw import check_lzw
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how files begin
 # Lossless compressions. JPEG and similar ones change values, and LERC may.
@@ -76,8 +77,14 @@ def values_of(page: TiffPage, size: int, max_pixels: int) -> NDArray[np.generic]
     """The values of a page in a file of a size in bytes; raises as ``read_tiff``."""
     check_pixels((page.tilelength, page.tilewidth), max_pixels)
     if _check_segments(page, size):
-        return page.asarray(maxworkers=1)  # other threads of the command read other files
+        return decoded(page)
     return np.full(page.shape, page.nodata, page.dtype)  # for which tifffile would return bytes of the header
+
+
+def decoded(page: TiffPage) -> NDArray[Any]:
+    """The values of a page as tifffile decodes it, in this thread: other threads of the command read other files."""
+    check_lzw(page)
+    return page.asarray(maxworkers=1)
 
 
 class _Complaints(logging.Filter):
@@ -197,7 +204,7 @@ def check_kind(page: TiffPage, contents: Contents) -> None:
 def _alike(page: TiffPage) -> bool:
     """Whether all channels hold the same values."""
     try:
-        values = page.asarray(maxworkers=1)
+        values = decoded(page)
     except Exception:  # the page is refused in any case
         return False
     channels = np.moveaxis(values, -1 if page.planarconfig == 1 else 0, 0)
