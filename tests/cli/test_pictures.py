@@ -19,7 +19,7 @@ from meaniou.cli.overlays import GAP, PANELS, Gallery
 from meaniou.masks import Pair
 from meaniou.plot import overlays
 from meaniou.plot.captions import Letters
-from meaniou.settings.input_settings import InputSettings
+from meaniou.settings import InputSettings
 from meaniou.settings.label_space import LabelSpace
 
 NAMES = ("a/scene", "b/scene", "a/other")

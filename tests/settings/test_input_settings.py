@@ -7,7 +7,7 @@ import pytest
 import torch
 from support import assert_sentence
 
-from meaniou.settings.input_settings import (
+from meaniou.settings import (
     InputSettings,
     ThresholdSettings,
     as_threshold,

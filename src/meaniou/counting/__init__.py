@@ -1,5 +1,7 @@
-"""Counts a batch of maps: into one int64 confusion matrix, or into counts of labels that overlap."""
+"""Counts a batch of maps: into one int64 confusion matrix, into counts of labels that overlap, or of
+bands inside contours."""
 
+from meaniou.counting.bands.count import band_rows, bands_of, count_bands
 from meaniou.counting.confusion.count import (
     classes_of,
     count,
@@ -17,9 +19,12 @@ __all__ = [
     "LabelValueError",
     "Maps",
     "as_tensor",
+    "band_rows",
+    "bands_of",
     "check_impl",
     "classes_of",
     "count",
+    "count_bands",
     "count_images",
     "count_labels",
     "explain",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from meaniou._util import warn
 from meaniou.counting.kernels import portable
-from meaniou.counting.kernels.spec import CountSpec, Spec, ThresholdSpec
+from meaniou.counting.kernels.spec import CountSpec, Frames, Spec, ThresholdSpec
 
 
 class Kernel(typing.Protocol):
@@ -29,6 +29,11 @@ class Kernel(typing.Protocol):
 
     def count_thresholds(self, preds: Tensor, target: Tensor, valid: Tensor | None, spec: ThresholdSpec, /) -> Tensor:
         """Counts of labels that overlap, int64 ``[G, L, 4, T + 3]``."""
+
+    def count_bands(
+        self, preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec, frames: Frames, /
+    ) -> tuple[Tensor, Tensor]:
+        """Counts of all pixels, int64 ``[C + 2, C + 2]``, and pixels of the bands, int64 ``[B, W, 3, C]``."""
 
 
 @dataclass(frozen=True)

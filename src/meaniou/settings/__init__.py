@@ -10,6 +10,7 @@ from meaniou.settings.choices import (
     Over,
     Present,
     VoidPreds,
+    VoidRule,
 )
 from meaniou.settings.class_groups import Groups
 from meaniou.settings.class_names import (
@@ -19,7 +20,8 @@ from meaniou.settings.class_names import (
     read_class_names,
     resolve_class_names,
 )
-from meaniou.settings.input_settings import (
+from meaniou.settings.inputs import (
+    BandSettings,
     InputSettings,
     ThresholdSettings,
     as_threshold,
@@ -41,6 +43,7 @@ __all__ = [
     "TRAIN_VOID",
     "Absent",
     "Average",
+    "BandSettings",
     "ClassNames",
     "Color",
     "Groups",
@@ -53,6 +56,7 @@ __all__ = [
     "Present",
     "ThresholdSettings",
     "VoidPreds",
+    "VoidRule",
     "as_threshold",
     "as_void_ids",
     "check_text",

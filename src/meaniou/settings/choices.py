@@ -10,6 +10,7 @@ Present = Literal["union", "target"]
 Absent = Literal["skip", "zero", "one", "nan"]
 Over = Literal["dataset", "image", "class"]
 InputFormat = Literal["auto", "index", "one-hot"]
+VoidRule = Literal["ignore", "literal"]
 Impl = str  # "auto" or the name of a kernel; ``counting`` has the table of kernels
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -19,6 +20,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "absent": get_args(Absent),
     "over": get_args(Over),
     "input_format": get_args(InputFormat),
+    "void": get_args(VoidRule),
 }
 
 

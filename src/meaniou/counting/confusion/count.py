@@ -26,8 +26,8 @@ def count(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inpu
             prediction does where the ground truth is a class. It is a ``ValueError``.
     """
     total: Tensor | None = None
-    for batch in _batches(preds, target, valid, space, inputs):
-        counts = _run(ops.count, batch, space, inputs)
+    for batch in batches(preds, target, valid, space, inputs):
+        counts = run(ops.count, batch, space, inputs)
         total = counts if total is None else total.add_(counts)
     return _no_counts(space) if total is None else total
 
@@ -46,12 +46,12 @@ def count_images(
     """
     total: Tensor | None = None
     parts = []
-    for batch in _batches(preds, target, valid, space, inputs):
+    for batch in batches(preds, target, valid, space, inputs):
         if batch.image is None:
             # Rows of a map without a batch dimension would count as images.
             planes = {batch.preds_form, batch.target_form} & {"scores", "one-hot"}
             check_batch_dimension(map_shape(batch.target, batch.target_form), 2 if planes or batched else 3)
-        counts, image_counts = _run(ops.count_images, batch, space, inputs)
+        counts, image_counts = run(ops.count_images, batch, space, inputs)
         total = counts if total is None else total.add_(counts)
         parts.append(image_counts)
     if total is None:
@@ -80,9 +80,7 @@ def classes_of(
     return both[0], both[1]
 
 
-def _batches(
-    preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: InputSettings
-) -> Iterator[Batch]:
+def batches(preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: InputSettings) -> Iterator[Batch]:
     """One batch of tensors, or a batch for each image of lists."""
     if not are_lists(preds, target):
         yield prepare_batch(preds, target, valid, space.num_classes, inputs.input_format)
@@ -113,10 +111,13 @@ def _spec(batch: Batch, space: LabelSpace, inputs: InputSettings) -> CountSpec:
     )
 
 
-def _run(operator: Any, batch: Batch, space: LabelSpace, inputs: InputSettings) -> Any:
-    """The result of an operator for a batch; errors get the label space and the index of the image in a list."""
+def run(operator: Any, batch: Batch, space: LabelSpace, inputs: InputSettings, *more: Any) -> Any:
+    """The result of an operator for a batch, which may need more arguments than the specification of the counts.
+
+    Errors get the label space and the index of the image in a list.
+    """
     try:
-        return operator(batch.preds, batch.target, batch.valid, *_spec(batch, space, inputs))
+        return operator(batch.preds, batch.target, batch.valid, *_spec(batch, space, inputs), *more)
     except LabelRangeError as error:
         labels = batch.preds if error.side == "preds" else batch.target
         few_operators = labels.dtype in (torch.uint16, torch.uint32) and error.side not in batch.arrays

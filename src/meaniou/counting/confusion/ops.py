@@ -20,19 +20,19 @@ ARGUMENTS = f"Tensor preds, Tensor target, Tensor? valid, {schema(CountSpec)}"
 
 def _count(preds: Tensor, target: Tensor, valid: Tensor | None, *arguments: Any) -> Tensor:
     spec = unpack(CountSpec, arguments)
-    counts = _kernel_for(preds, target, valid, spec).count(preds, target, valid, spec)
+    counts = kernel_of_maps(preds, target, valid, spec).count(preds, target, valid, spec)
     refuse_labels(counts, preds, target, valid, spec)
     return counts
 
 
 def _count_images(preds: Tensor, target: Tensor, valid: Tensor | None, *arguments: Any) -> tuple[Tensor, Tensor]:
     spec = unpack(CountSpec, arguments)
-    counts, image_counts = _kernel_for(preds, target, valid, spec).count_images(preds, target, valid, spec)
+    counts, image_counts = kernel_of_maps(preds, target, valid, spec).count_images(preds, target, valid, spec)
     refuse_labels(counts, preds, target, valid, spec)
     return counts, image_counts
 
 
-def _kernel_for(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> Kernel:
+def kernel_of_maps(preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec) -> Kernel:
     """The kernel for these maps; warns if predictions with a threshold are not probabilities."""
     if spec.validate and spec.preds_form == "threshold" and preds.device.type == "cpu":
         rule = f"class 1 is predicted only above threshold={spec.threshold:g}"

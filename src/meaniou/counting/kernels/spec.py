@@ -4,7 +4,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar, get_type_hints
 
+from torch import Tensor
+
 Spec = TypeVar("Spec", bound="CountSpec | ThresholdSpec")
+AnySpec = TypeVar("AnySpec", bound="CountSpec | ThresholdSpec | BandSpec")
 
 # Types of the fields in PyTorch's schemas.
 SCHEMA_TYPES = {str: "str", int: "int", float: "float", bool: "bool", tuple[int, ...]: "int[]"}
@@ -57,18 +60,51 @@ class ThresholdSpec(NamedTuple):
         return 1 if self.per_label else len(self.numbers)
 
 
+class BandSpec(NamedTuple):
+    """How bands inside contours are counted: the arguments of the operator, after those of ``CountSpec``.
+
+    ``widths`` are numbers as text: a whole number is a width in pixels, a number with a point a share of the diagonal
+    of the image. With ``edge`` the edge of the image is a contour. With ``literal`` void is a label that has contours.
+    With ``drop`` a pixel with a void prediction is void.
+    """
+
+    widths: str = "0.02"
+    edge: bool = True
+    literal: bool = False
+    drop: bool = False
+
+
+class Frames(NamedTuple):
+    """The frames of the images of a batch, for a kernel that counts bands.
+
+    Attributes:
+        boxes: the box of each image in its map, int64 ``[B, A, 2]`` (start and stop on each of A axes); ``None`` where
+            images fill their maps. What lies outside a box is not part of the image.
+        pixels: each width in pixels: one number for all images, or int64 ``[B]``.
+        limits: the most pixels of each width.
+        edge, literal, drop: as in ``BandSpec``.
+    """
+
+    boxes: Tensor | None
+    pixels: tuple[int | Tensor, ...]
+    limits: tuple[int, ...]
+    edge: bool
+    literal: bool
+    drop: bool
+
+
 @lru_cache(maxsize=64)
 def _numbers(text: str) -> tuple[float, ...]:
     return tuple(map(float, text.split()))
 
 
-def unpack(kind: type[Spec], arguments: Iterable[Any]) -> Spec:
+def unpack(kind: type[AnySpec], arguments: Iterable[Any]) -> AnySpec:
     """The specification from the arguments of an operator; the dispatcher has turned tuples into lists."""
     values: list[Any] = [tuple(value) if isinstance(value, list) else value for value in arguments]
     return kind(*values)
 
 
-def schema(kind: type[Spec]) -> str:
+def schema(kind: type[AnySpec]) -> str:
     """The fields of a specification as the schema of an operator's arguments."""
     arguments, defaults = [], kind._field_defaults
     for name, of in get_type_hints(kind).items():

@@ -2,7 +2,8 @@
 
 from meaniou.counting.kernels.cpu.confusion import count, count_images
 from meaniou.counting.kernels.cpu.thresholds import count_thresholds
+from meaniou.counting.kernels.portable import count_bands
 
-__all__ = ["NAME", "count", "count_images", "count_thresholds"]
+__all__ = ["NAME", "count", "count_bands", "count_images", "count_thresholds"]
 
 NAME = "cpu"

@@ -1,0 +1,1 @@
+"""Counts the pixels of each class in bands inside contours, of prediction and ground truth."""

@@ -1,0 +1,71 @@
+"""Counts of a batch and of its bands, passed as tensors or as lists with one map per image."""
+
+import torch
+from torch import Tensor
+
+from meaniou.counting.bands import ops
+from meaniou.counting.confusion.batch import Batch, map_shape
+from meaniou.counting.confusion.count import batches, run
+from meaniou.counting.kernels.spec import BandSpec
+from meaniou.counting.maps import Maps
+from meaniou.settings import BandSettings, LabelSpace
+
+AXES = (2, 3)  # of an image, and of a volume
+
+
+def count_bands(
+    preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: BandSettings
+) -> tuple[Tensor, Tensor]:
+    """Counts of one batch, int64 ``[C + 2 + 3 W, C + 2]``, and of each image, ``[B, 4, W C]``, on its device.
+
+    The first C + 2 rows of the counts are the confusion matrix. Then come three rows for each of W widths: the pixels
+    of each class in both bands, in the band of the ground truth, and in that of the prediction; the last two columns
+    hold the widths in pixels, summed over images, and the number of images. The four numbers of an image are those
+    three, and 0.
+
+    Raises:
+        TypeError, ValueError: as ``count``; also for maps that are neither images nor volumes, and for a width that is
+            larger than the images.
+    """
+    total: Tensor | None = None
+    parts = []
+    bands = BandSpec(inputs.text, inputs.edge, inputs.void == "literal", inputs.drop_void_preds)
+    for batch in batches(preds, target, valid, space, inputs):
+        _check_axes(batch)
+        counts, of_images = run(ops.count_bands, batch, space, inputs, *bands)
+        total = counts if total is None else total.add_(counts)
+        parts.append(band_rows(of_images))
+    if total is None:
+        size, number = space.num_classes + 2, len(inputs.widths)
+        total = torch.zeros(size + 3 * number, size, dtype=torch.int64, device="cpu")
+        return total, torch.zeros(0, 4, number * space.num_classes, dtype=torch.int64, device="cpu")
+    return total, parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def band_rows(bands: Tensor) -> Tensor:
+    """Image counts ``[..., 4, W C]`` from the pixels of each class in bands, ``[..., W, 3, C]``."""
+    rows = bands.movedim(-2, -3).flatten(-2)
+    return torch.cat([rows, torch.zeros_like(rows[..., :1, :])], -2)
+
+
+def bands_of(counts: Tensor) -> Tensor:
+    """The pixels of each class in bands, ``[W, 3, C]``, from counts ``[C + 2 + 3 W, C + 2]``."""
+    size = counts.shape[-1]
+    return counts[size:, :-2].reshape(-1, 3, size - 2)
+
+
+def _check_axes(batch: Batch) -> None:
+    """Raises ``ValueError`` unless the maps are images or volumes."""
+    shape = list(map_shape(batch.target, batch.target_form))
+    axes = len(shape) - 1
+    if axes in AXES:
+        return
+    of_list = batch.image is not None
+    expected = "[H, W] or [D, H, W]" if of_list else "[B, H, W] or [B, D, H, W]"
+    fact = f"target has the shape {shape[1:] if of_list else shape}; expected images or volumes {expected}"
+    if axes == 1 and not of_list:
+        raise ValueError(
+            f"{fact}, since points have no contour. Pass preds[None] and target[None] for one image without a batch "
+            "dimension."
+        )
+    raise ValueError(f"{fact}, since points have no contour." if axes < 2 else f"{fact}.")
