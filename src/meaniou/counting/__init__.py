@@ -1,5 +1,4 @@
-"""Counts a batch of maps: into one int64 confusion matrix, into counts of labels that overlap, or of
-bands inside contours."""
+"""Counts a batch of maps: a confusion matrix, labels that overlap, or bands inside contours."""
 
 from meaniou.counting.bands.count import band_rows, bands_of, count_bands
 from meaniou.counting.confusion.count import (
