@@ -4,15 +4,18 @@ from meaniou.report.build import build_report, by_kind, pixel_account
 from meaniou.report.comparison import Compared, ComparisonReport
 from meaniou.report.curve import CurveReport, best_of, build_curve_report, check_curve_report
 from meaniou.report.forms import class_values, overall_numbers
-from meaniou.report.images import WORST, ImageTable, columns_of, image_table
 from meaniou.report.notes import LABELS, Nouns, class_notes, classes_in_mean, extent, nouns_of
 from meaniou.report.records import (
     COLUMNS,
+    WORST,
     ClassReport,
     Confusion,
     GroupReport,
     ImagesReport,
+    ImageTable,
     Intervals,
+    columns_of,
+    image_table,
 )
 from meaniou.report.report import Report, check_report
 

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 
 from meaniou.protocols import Protocol
-from meaniou.report.images import WORST, image_table
 from meaniou.report.records import (
     COLUMNS,
     NO_CLASS,
+    WORST,
     ClassReport,
     Column,
     Confusion,
     GroupReport,
     ImagesReport,
     Intervals,
+    image_table,
 )
 from meaniou.report.report import Report
 from meaniou.scores import (
