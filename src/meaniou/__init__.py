@@ -4,8 +4,9 @@
 Void pixels, void predictions and out-of-range labels have cells of their own, so that every pixel is accounted for.
 Ratios are computed once, in float64. NaN means "undefined", never zero.
 
-``MultilabelMeanIoU`` is for labels that overlap, such as the outputs of a sigmoid. ``IoUCurve`` returns the IoU at many
-thresholds, and the best threshold.
+``MeanBoundaryIoU`` counts the bands inside contours, which show ragged edges that mean IoU hides. ``MultilabelMeanIoU``
+is for labels that overlap, such as the outputs of a sigmoid. ``IoUCurve`` returns the IoU at many thresholds, and the
+best threshold.
 
 Example:
     >>> import torch
@@ -20,8 +21,16 @@ from importlib.metadata import version as _version
 
 from meaniou import protocols
 from meaniou.counting import LabelRangeError, LabelValueError
-from meaniou.functional import confusion_matrix, iou_curve, mean_iou, multilabel_mean_iou
-from meaniou.metrics import BestThreshold, IoUCurve, MeanIoU, MultilabelMeanIoU, compare, compare_classes
+from meaniou.functional import confusion_matrix, iou_curve, mean_boundary_iou, mean_iou, multilabel_mean_iou
+from meaniou.metrics import (
+    BestThreshold,
+    IoUCurve,
+    MeanBoundaryIoU,
+    MeanIoU,
+    MultilabelMeanIoU,
+    compare,
+    compare_classes,
+)
 from meaniou.protocols import Protocol
 from meaniou.report import CurveReport, Report
 from meaniou.settings import LabelSpace, Policy
@@ -38,6 +47,7 @@ __all__ = [
     "LabelRangeError",
     "LabelSpace",
     "LabelValueError",
+    "MeanBoundaryIoU",
     "MeanIoU",
     "MultilabelMeanIoU",
     "Policy",
@@ -49,6 +59,7 @@ __all__ = [
     "compare_classes",
     "confusion_matrix",
     "iou_curve",
+    "mean_boundary_iou",
     "mean_iou",
     "multilabel_mean_iou",
     "protocols",

@@ -2,11 +2,12 @@
 
 from meaniou.metrics.checkpoint import load_any, to_bytes
 from meaniou.metrics.comparison import compare, compare_classes, comparison_report, first_difference
-from meaniou.metrics.counters import BestThreshold, IoUCurve, MeanIoU, MultilabelMeanIoU
+from meaniou.metrics.counters import BestThreshold, IoUCurve, MeanBoundaryIoU, MeanIoU, MultilabelMeanIoU
 
 __all__ = [
     "BestThreshold",
     "IoUCurve",
+    "MeanBoundaryIoU",
     "MeanIoU",
     "MultilabelMeanIoU",
     "compare",

@@ -4,14 +4,16 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 from torch._subclasses import FakeTensor
 
-from meaniou.metrics.checked.checked_counts import NO_ROWS
-from meaniou.metrics.checked.checked_metric import CheckedMetric, matplotlib_needed, result_dtype
+from meaniou._util import kind_of
+from meaniou.metrics.checked.checked_counts import NO_ROWS, CheckedBands, CheckedCounts
+from meaniou.metrics.checked.checked_metric import CheckedMetric, checked_counts, matplotlib_needed, result_dtype
 from meaniou.metrics.state.atomic import all_or_nothing
 from meaniou.report import ImageTable, Report, build_report, image_table
-from meaniou.scores import ImageAreas, mean_iou, mean_over_images
+from meaniou.scores import Floats, ImageAreas, mean_iou, mean_over_images
 from meaniou.settings import Absent, Groups, Present, VoidPreds
 from meaniou.uncertainty import (
     CONFIDENCE,
@@ -41,14 +43,18 @@ class IoUMetric(CheckedMetric):
             RuntimeError: if the metric is on the meta device, or the ranks are out of step.
         """
         if isinstance(self.counts, FakeTensor):  # only the shape is asked for, as by a memory planner
-            shape = (self.label_space.num_classes,) if self.policy.average == "none" else ()
-            return self.counts.new_empty(shape, dtype=result_dtype())
-        checked = self._checked_counts()
+            return self.counts.new_empty(self._value_shape(), dtype=result_dtype())
+        return self._as_result(self._value_of(self._checked_counts()))
+
+    def _value_shape(self) -> tuple[int, ...]:
+        """The shape of the value of ``compute``."""
+        return (self.label_space.num_classes,) if self.policy.average == "none" else ()
+
+    def _value_of(self, checked: CheckedCounts) -> Floats:
+        """The value of ``compute``."""
         if self.policy.over == "dataset":
-            value = mean_iou(checked.areas(self.policy), self.policy)
-        else:
-            value = mean_over_images(checked.image_areas(self.policy).areas, self.policy)
-        return self._as_result(value)
+            return mean_iou(checked.areas(self.policy), self.policy)
+        return mean_over_images(checked.image_areas(self.policy).areas, self.policy)
 
     @all_or_nothing
     def report(
@@ -61,6 +67,7 @@ class IoUMetric(CheckedMetric):
         include_background: bool = True,
         class_groups: Groups | None = None,
         bootstrap: bool | Resampling = False,
+        boundary: "IoUMetric | None" = None,
     ) -> Report:
         """All numbers of the dataset over all ranks: classes, means, groups, confusions, pixels and images.
 
@@ -74,10 +81,12 @@ class IoUMetric(CheckedMetric):
                 overlap. By default the groups of the label space or protocol.
             bootstrap: ``True`` adds bootstrap confidence intervals, a ``Resampling`` adds them with other settings;
                 needs ``per_image``.
+            boundary: for a ``MeanIoU``, a ``MeanBoundaryIoU`` that has counted the same batches; adds its boundary IoU.
 
         Raises:
-            TypeError: if ``bootstrap`` is something else.
-            ValueError: as ``compute``; also if a rule has an unknown value, or a group names an unknown class.
+            TypeError: if ``bootstrap`` or ``boundary`` is something else.
+            ValueError: as ``compute``; also if a rule has an unknown value, a group names an unknown class, or
+                ``boundary`` has other classes or has counted other pixels.
 
         Example:
             >>> import torch
@@ -99,6 +108,9 @@ class IoUMetric(CheckedMetric):
                 "Bootstrap intervals need the counts of each image; construct the metric with per_image=True."
             )
         checked = self._checked_counts()
+        bands, of_bands = checked, self.input_settings
+        if boundary is not None:
+            bands, of_bands = self._bands_of(boundary, checked), boundary.input_settings
         return build_report(
             checked.counts,
             checked.areas(policy),
@@ -111,7 +123,21 @@ class IoUMetric(CheckedMetric):
             protocol=self.protocol,
             images=checked.image_areas(policy) if self.per_image else None,
             resampling=resampling,
+            boundaries=bands.boundaries(policy, of_bands),
         )
+
+    def _bands_of(self, boundary: "IoUMetric", checked: CheckedCounts) -> CheckedCounts:
+        """The checked counts of a ``MeanBoundaryIoU`` of the same pixels; raises ``TypeError`` or ``ValueError``."""
+        bands = checked_counts(boundary) if isinstance(boundary, IoUMetric) else None  # its warnings are those of self
+        if not isinstance(bands, CheckedBands):
+            raise TypeError(f"boundary is {kind_of(boundary)}; expected a MeanBoundaryIoU of the same batches.")
+        if checked.matrix is None:
+            raise TypeError("boundary is for the report of a MeanIoU; leave it out.")
+        if boundary.label_space != self.label_space:
+            raise ValueError("boundary has other classes or ids than this metric. Construct both with the same ones.")
+        if not np.array_equal(bands.pixels_by_kind, checked.pixels_by_kind):
+            raise ValueError("boundary has counted other pixels than this metric. Update both with the same batches.")
+        return bands
 
     @all_or_nothing
     def image_scores(self) -> ImageTable:
@@ -217,7 +243,7 @@ class IoUMetric(CheckedMetric):
         def shaped() -> Tensor:
             value: Tensor = computed()
             # The base class squeezes a value [1].
-            return value.reshape(-1) if self.policy.average == "none" else value
+            return value.reshape(1) if self.policy.average == "none" and not value.dim() else value
 
         return shaped
 

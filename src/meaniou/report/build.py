@@ -12,6 +12,7 @@ from meaniou.report.records import (
     COLUMNS,
     NO_CLASS,
     WORST,
+    BoundaryReport,
     ClassReport,
     Column,
     Confusion,
@@ -38,7 +39,15 @@ from meaniou.scores import (
     weighted_iou,
     without_ignored,
 )
-from meaniou.settings import Groups, InputSettings, LabelSpace, Policy, ThresholdSettings, resolve_class_groups
+from meaniou.settings import (
+    BandSettings,
+    Groups,
+    InputSettings,
+    LabelSpace,
+    Policy,
+    ThresholdSettings,
+    resolve_class_groups,
+)
 from meaniou.uncertainty import Resampling, bootstrap
 
 TOP = 10  # confusions in a report
@@ -57,6 +66,7 @@ def build_report(
     protocol: Protocol | None = None,
     images: ImageAreas | None = None,
     resampling: Resampling | None = None,
+    boundaries: tuple[BoundaryReport, ...] = (),
 ) -> Report:
     """The report of counts and their areas; ``MeanIoU.report`` and ``MultilabelMeanIoU.report`` call it.
 
@@ -72,6 +82,7 @@ def build_report(
         protocol: the protocol of the metric, some of whose rules may be changed.
         images: the areas of each image, with ``per_image``.
         resampling: settings of the bootstrap; ``None`` for no intervals.
+        boundaries: boundary IoU at each width.
 
     Raises:
         TypeError, ValueError: if ``class_groups`` names an unknown class, or has another form.
@@ -97,6 +108,7 @@ def build_report(
         counts=counts.copy(),
         images=None if images is None else images_report(images, space, policy),
         intervals=None if images is None or resampling is None else intervals_of(images, policy, resampling),
+        boundaries=boundaries,
     )
 
 
@@ -175,6 +187,8 @@ def rules_of(
     if isinstance(inputs, ThresholdSettings):
         threshold = list(inputs.thresholds) if inputs.per_label else inputs.thresholds[0]
         rules = {"num_labels": space.num_classes, "threshold": threshold, **label_rules(inputs)}
+    if isinstance(inputs, BandSettings):
+        rules |= {"width": list(inputs.widths), "edge": inputs.edge, "void": inputs.void}
     rules |= vars(policy)
     for name in ("average", "over", "worst_percent"):  # a report has all kinds of means
         del rules[name]

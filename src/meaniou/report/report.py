@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from meaniou._util import EqualByValue, Table, kind_of, percent, tables
 from meaniou.report import forms
 from meaniou.report.notes import extent
-from meaniou.report.records import ClassReport, Confusion, GroupReport, ImagesReport, Intervals
+from meaniou.report.records import BoundaryReport, ClassReport, Confusion, GroupReport, ImagesReport, Intervals
 
 
 def check_report(report: object) -> None:
@@ -65,6 +65,8 @@ class Report(EqualByValue):
             are the void pixels of each label, and ``counts[:, :2, 2].sum(1)`` its void predictions. Not in ``to_dict``.
         images: means over images and the worst images; ``None`` without ``per_image``.
         intervals: bootstrap confidence intervals; ``None`` without ``report(bootstrap=...)``.
+        boundaries: boundary IoU, a ``BoundaryReport`` for each width: ``width``, ``pixels``, ``mean_iou``, ``classes``
+            (``name``, ``iou``, ``share``); empty without ``report(boundary=...)``.
 
     Example:
         >>> import torch
@@ -96,6 +98,7 @@ class Report(EqualByValue):
     counts: NDArray[np.int64] = field(repr=False)
     images: ImagesReport | None = None
     intervals: Intervals | None = None
+    boundaries: tuple[BoundaryReport, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The report as nested dicts and lists: unrounded ratios, ``None`` for NaN."""

@@ -70,6 +70,15 @@ class Areas:
         ignored = np.zeros(len(counts), bool)
         return cls(intersection, np.broadcast_to(truth, intersection.shape), above.sum(1).T, ignored)
 
+    @classmethod
+    def of_bands(cls, bands: Ints, space: LabelSpace) -> "Areas":
+        """Areas of bands inside contours, ``[..., C]``, from their counts ``[..., 3, C]``.
+
+        A void prediction counts under every policy as the bands were counted: as a miss, or as void.
+        """
+        intersection, truth, predicted = np.moveaxis(bands, -2, 0)
+        return cls(intersection, truth, predicted, ignored_of(space))
+
     @cached_property
     def union(self) -> NDArray[Any]:
         """Pixels of the class in ground truth or prediction."""

@@ -1,7 +1,6 @@
 """The torchmetrics metric ``MeanIoU``: its settings, its update, and its files."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor
@@ -11,6 +10,7 @@ from meaniou.counting import Maps, count, count_images, image_counts_of, refuse_
 from meaniou.metrics.checked.diagnostics import suspicious_counts
 from meaniou.metrics.checked.image_ids import ImageIds, ids_of
 from meaniou.metrics.checkpoint import SavedSettings
+from meaniou.metrics.counters.classes import counting_settings, saved_classes
 from meaniou.metrics.iou_metric import IoUMetric
 from meaniou.metrics.state.images import BatchImages
 from meaniou.metrics.state.state_form import StateForm
@@ -240,37 +240,8 @@ class MeanIoU(IoUMetric):
 
 def _state_form(space: LabelSpace, inputs: InputSettings, per_image: bool) -> StateForm:
     """The form of the states, with the settings on which the counts depend."""
-    settings: dict[str, Any] = {"num_classes": space.num_classes, "ignore_index": space.ignore_index}
-    if space.tables.target_ids or space.tables.preds_ids:
-        settings |= {"ids": space.ids, "pred_ids": space.pred_ids, "pred_void": space.pred_void}
-    settings |= {field.name: getattr(inputs, field.name) for field in fields(inputs) if field.compare}
     size = space.num_classes + 2
-    return StateForm.of(settings, (size, size), space.num_classes, per_image)
+    return StateForm.of(counting_settings(space, inputs), (size, size), space.num_classes, per_image)
 
 
-def _space_values(space: LabelSpace) -> dict[str, Any]:
-    """A label space as plain values."""
-    return {name: getattr(space, name) for name in SPACE}
-
-
-def _keywords(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """The keywords of a metric from the parts of a saved file."""
-    values = parts["space"]
-    space = LabelSpace(**{**values, "class_groups": dict(values["class_groups"])})
-    return {"label_space": space, **parts["policy"], **parts["input_settings"], "per_image": parts["per_image"]}
-
-
-SPACE = tuple(field.name for field in fields(LabelSpace) if field.name != "tables")
-INPUTS = tuple(field.name for field in fields(InputSettings))
-SETTLED = (
-    "num_classes", "label_space", "protocol", "ignore_index", "pred_ids", "pred_void", "class_names", "per_image",
-)  # fmt: skip
-SAVED = SavedSettings(
-    metric="MeanIoU",
-    space=SPACE,
-    policy=tuple(field.name for field in fields(Policy)),
-    inputs=INPUTS,
-    settled=(*SETTLED, *(name for name in INPUTS if name != "impl")),
-    values=lambda metric: _space_values(metric.label_space),
-    keywords=_keywords,
-)
+SAVED = saved_classes("MeanIoU", InputSettings, dict)

@@ -1,5 +1,6 @@
-"""The parts of a report as frozen records: numbers of classes, groups, confusions, intervals and images."""
+"""The parts of a report as frozen records: numbers of classes, boundaries, groups, confusions, intervals and images."""
 
+from meaniou.report.records.boundary import BoundaryClass, BoundaryReport, boundary_reports
 from meaniou.report.records.classes import (
     COLUMNS,
     NO_CLASS,
@@ -16,6 +17,8 @@ __all__ = [
     "COLUMNS",
     "NO_CLASS",
     "WORST",
+    "BoundaryClass",
+    "BoundaryReport",
     "ClassReport",
     "Column",
     "Confusion",
@@ -23,6 +26,7 @@ __all__ = [
     "ImageTable",
     "ImagesReport",
     "Intervals",
+    "boundary_reports",
     "columns_of",
     "image_table",
 ]
