@@ -1,5 +1,6 @@
-"""Grids of parameters: pairwise combinations by default, all combinations with slow tests."""
+"""Grids of parameters: combinations of two values by default, of three values with slow tests."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, product
 from typing import Any
@@ -10,15 +11,17 @@ from support import name_of
 
 
 def grid(*indirect: str, **axes: Iterable[Any] | Mapping[str, Any]) -> pytest.MarkDecorator:
-    """Parametrizes a test with all combinations of the values of its axes.
+    """Parametrizes a test with combinations of the values of its axes.
 
-    In the combinations that are not slow, each two values of different axes meet at least once, so that only two of
-    three axes or more are whole. The keys of a mapping name its values. ``indirect`` names axes that are fixtures.
+    Each three values of different axes meet at least once, so that a grid of up to three axes is whole; in the
+    combinations that are not slow, each two do. The keys of a mapping name its values. ``indirect`` names axes that are
+    fixtures.
     """
     named = [_named(values) for values in axes.values()]
-    fast = pairwise([len(values) for values in named])
+    sizes = [len(values) for values in named]
+    fast = covering(sizes, 2)
     cells = []
-    for cell in product(*(range(len(values)) for values in named)):
+    for cell in sorted(fast | covering(sizes, 3)):
         names, values = zip(*(values[i] for values, i in zip(named, cell, strict=True)), strict=True)
         cells.append(pytest.param(*values, id="-".join(names), marks=() if cell in fast else pytest.mark.slow))
     return pytest.mark.parametrize(tuple(axes), cells, indirect=list(indirect))
@@ -33,18 +36,18 @@ def _named(values: Iterable[Any] | Mapping[str, Any]) -> list[tuple[str, Any]]:
     return list(values.items()) if isinstance(values, Mapping) else [(name_of(value), value) for value in values]
 
 
-def pairwise(sizes: Sequence[int]) -> set[tuple[int, ...]]:
-    """Cells of a grid, as indices, that contain every pair of indices of two axes.
+def covering(sizes: Sequence[int], strength: int) -> set[tuple[int, ...]]:
+    """Cells of a grid, as indices, that contain every combination of indices of ``strength`` axes.
 
-    Greedy: first all cells in which every pair is new, then those in which all pairs but one are, and so on.
+    Greedy: first all cells in which every combination is new, then those in which all but one are, and so on.
     """
-    if len(sizes) < 2:
+    if len(sizes) <= strength:
         return set(product(*map(range, sizes)))
     met: set[tuple[tuple[int, int], ...]] = set()
     cells = set()
-    for wanted in range(len(sizes) * (len(sizes) - 1) // 2, 0, -1):
+    for wanted in range(math.comb(len(sizes), strength), 0, -1):
         for cell in product(*map(range, sizes)):
-            new = set(combinations(enumerate(cell), 2)) - met
+            new = set(combinations(enumerate(cell), strength)) - met
             if len(new) >= wanted:
                 cells.add(cell)
                 met |= new
