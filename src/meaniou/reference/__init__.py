@@ -3,6 +3,7 @@
 Tests compare the package with these modules, which therefore share no code with it.
 """
 
+from meaniou.reference.boundary import band_width, boundary_counts, boundary_iou
 from meaniou.reference.iou import class_iou, counts, mean_iou
 from meaniou.reference.labels import (
     OUTSIDE,
@@ -19,6 +20,9 @@ __all__ = [
     "OUTSIDE",
     "VOID",
     "VOID_PREDICTION",
+    "band_width",
+    "boundary_counts",
+    "boundary_iou",
     "class_iou",
     "counts",
     "iou_curve",

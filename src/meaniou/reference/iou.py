@@ -43,7 +43,7 @@ def counts(
                [0, 1, 0, 0],
                [0, 0, 0, 0]])
     """
-    void, void_preds = _set_aside(preds, target, void_ids(ignore_index), valid)
+    void, void_preds = set_aside(preds, target, void_ids(ignore_index), valid)
     matrix = np.zeros((num_classes + 2, num_classes + 2), dtype=np.int64)
     for row, truth in _bins(target, num_classes, void):
         for column, predicted in _bins(preds[truth], num_classes, void_preds[truth]):
@@ -105,7 +105,7 @@ def mean_iou(
         0.6
     """
     average = "none" if average is None else average
-    _one_of("average", average, get_args(Average))
+    one_of("average", average, get_args(Average))
     areas = _areas(preds, target, num_classes, ignore_index, valid, void_preds)
     is_present = _present(areas, present)
     ratios = _ratios(areas, is_present, absent)
@@ -138,9 +138,9 @@ def _areas(
     valid: Mask | None,
     void_preds: VoidPreds,
 ) -> _Areas:
-    _one_of("void_preds", void_preds, get_args(VoidPreds))
+    one_of("void_preds", void_preds, get_args(VoidPreds))
     ignored = void_ids(ignore_index)
-    void, void_pred = _set_aside(preds, target, ignored, valid)
+    void, void_pred = set_aside(preds, target, ignored, valid)
     counted = labelled(target, range(num_classes)) & ~void
     if void_preds == "error" and (counted & void_pred).any():
         number = np.count_nonzero(counted & void_pred)
@@ -158,12 +158,12 @@ def _areas(
 
 
 def _present(areas: _Areas, present: Present) -> list[bool]:
-    _one_of("present", present, get_args(Present))
+    one_of("present", present, get_args(Present))
     return [size > 0 for size in (areas.union if present == "union" else areas.truth)]
 
 
 def _ratios(areas: _Areas, is_present: list[bool], absent: Absent) -> NDArray[np.float64]:
-    _one_of("absent", absent, get_args(Absent))
+    one_of("absent", absent, get_args(Absent))
     value = {"skip": math.nan, "nan": math.nan, "zero": 0.0, "one": 1.0}[absent]
     ratios = np.full(len(is_present), math.nan)
     for c, here in enumerate(is_present):
@@ -184,7 +184,7 @@ def _bins(labels: Labels, num_classes: int, aside: Mask) -> Iterator[tuple[int, 
     yield num_classes + 1, rest
 
 
-def _set_aside(preds: Labels, target: Labels, ignored: frozenset[int], valid: Mask | None) -> tuple[Mask, Mask]:
+def set_aside(preds: Labels, target: Labels, ignored: frozenset[int], valid: Mask | None) -> tuple[Mask, Mask]:
     """The void pixels, and the pixels with a void prediction; a pixel may be both."""
     for name, labels in (("preds", preds), ("target", target)):
         if labels.dtype.kind not in "biu":
@@ -207,7 +207,7 @@ def void_ids(ignore_index: IgnoreIndex) -> frozenset[int]:
     return frozenset(map(int, ignore_index)) if isinstance(ignore_index, Iterable) else frozenset({int(ignore_index)})
 
 
-def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
+def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}.")
 
