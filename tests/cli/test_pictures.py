@@ -18,7 +18,7 @@ from meaniou import synthetic
 from meaniou.cli.overlays import GAP, PANELS, Gallery
 from meaniou.masks import Pair
 from meaniou.plot import overlays
-from meaniou.plot.captions import Letters
+from meaniou.plot.pictures.captions import Letters
 from meaniou.settings import InputSettings
 from meaniou.settings.label_space import LabelSpace
 

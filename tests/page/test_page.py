@@ -223,7 +223,7 @@ def test_each_color_is_set_in_one_place() -> None:
     texts = [package.joinpath(f"page/{name}").read_text(encoding="utf-8") for name in ("template.html", "render.py")]
     texts += [
         package.joinpath(f"plot/{name}.py").read_text(encoding="utf-8")
-        for name in ("figures", "curve_plot", "error_plot", "captions")
+        for name in ("figures", "curve_plot", "error_plot", "pictures/captions")
     ]
     texts += [package.joinpath("cli/overlays.py").read_text(encoding="utf-8")]
     for text in texts:

@@ -3,20 +3,18 @@
 from meaniou.plot.curve_plot import Curves, curve, draw_curves
 from meaniou.plot.error_plot import errors
 from meaniou.plot.figures import classes, confusion
-from meaniou.plot.overlays import (
-    Classes,
-    Light,
-    grey,
-)
+from meaniou.plot.pictures import Classes, Light, captions, grey, overlays
 
 __all__ = [
     "Classes",
     "Curves",
     "Light",
+    "captions",
     "classes",
     "confusion",
     "curve",
     "draw_curves",
     "errors",
     "grey",
+    "overlays",
 ]

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from meaniou.counting import as_tensor, classes_of
-from meaniou.plot import colors, overlays
+from meaniou.plot import colors
 from meaniou.plot.axes import new_axes
 from meaniou.plot.colors import css
+from meaniou.plot.pictures import overlays
 from meaniou.protocols import Protocol, resolve_label_space
 from meaniou.settings import ClassNames, InputSettings, LabelSpace, resolve_class_groups
 
