@@ -1,5 +1,7 @@
 """Counts of a batch and of its bands, passed as tensors or as lists with one map per image."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -30,7 +32,7 @@ def count_bands(
     total: Tensor | None = None
     parts = []
     bands = BandSpec(inputs.text, inputs.edge, inputs.void == "literal", inputs.drop_void_preds)
-    for batch in batches(preds, target, valid, space, inputs):
+    for batch in map(_without_channel, batches(preds, target, valid, space, inputs)):
         _check_axes(batch)
         counts, of_images = run(ops.count_bands, batch, space, inputs, *bands)
         total = counts if total is None else total.add_(counts)
@@ -52,6 +54,19 @@ def bands_of(counts: Tensor) -> Tensor:
     """The pixels of each class in bands, ``[W, 3, C]``, from counts ``[C + 2 + 3 W, C + 2]``."""
     size = counts.shape[-1]
     return counts[size:, :-2].reshape(-1, 3, size - 2)
+
+
+def _without_channel(batch: Batch) -> Batch:
+    """The batch without a lone channel, as in ``[B, 1, H, W]``.
+
+    As a volume of depth 1 it would lie in the band completely, since every window leaves it.
+    """
+    shape = map_shape(batch.target, batch.target_form)
+    if len(shape) not in (4, 5) or shape[1] != 1:
+        return batch
+    sides = ((batch.preds, batch.preds_form), (batch.target, batch.target_form))
+    preds, target = (side.squeeze(2 if form in ("scores", "one-hot") else 1) for side, form in sides)
+    return replace(batch, preds=preds, target=target, valid=None if batch.valid is None else batch.valid.squeeze(1))
 
 
 def _check_axes(batch: Batch) -> None:
