@@ -1,6 +1,8 @@
 """Counts a batch of maps: a confusion matrix, labels that overlap, or bands inside contours."""
 
 from meaniou.counting.bands.count import band_rows, bands_of, count_bands
+from meaniou.counting.bands.frames import pixels_of
+from meaniou.counting.bands.masks import band_masks
 from meaniou.counting.confusion.count import (
     classes_of,
     count,
@@ -18,6 +20,7 @@ __all__ = [
     "LabelValueError",
     "Maps",
     "as_tensor",
+    "band_masks",
     "band_rows",
     "bands_of",
     "check_impl",
@@ -31,6 +34,7 @@ __all__ = [
     "image_counts_of",
     "kernel",
     "label_rows",
+    "pixels_of",
     "refuse_outside",
     "refuse_values",
     "why_not",

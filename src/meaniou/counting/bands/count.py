@@ -1,5 +1,6 @@
 """Counts of a batch and of its bands, passed as tensors or as lists with one map per image."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -31,10 +32,8 @@ def count_bands(
     """
     total: Tensor | None = None
     parts = []
-    bands = BandSpec(inputs.text, inputs.edge, inputs.void == "literal", inputs.drop_void_preds)
-    for batch in map(_without_channel, batches(preds, target, valid, space, inputs)):
-        _check_axes(batch)
-        counts, of_images = run(ops.count_bands, batch, space, inputs, *bands)
+    for batch in band_batches(preds, target, valid, space, inputs):
+        counts, of_images = run(ops.count_bands, batch, space, inputs, *spec_of(inputs))
         total = counts if total is None else total.add_(counts)
         parts.append(band_rows(of_images))
     if total is None:
@@ -54,6 +53,24 @@ def bands_of(counts: Tensor) -> Tensor:
     """The pixels of each class in bands, ``[W, 3, C]``, from counts ``[C + 2 + 3 W, C + 2]``."""
     size = counts.shape[-1]
     return counts[size:, :-2].reshape(-1, 3, size - 2)
+
+
+def spec_of(inputs: BandSettings) -> BandSpec:
+    """How bands are counted, as arguments of the operator."""
+    return BandSpec(inputs.text, inputs.edge, inputs.void == "literal", inputs.drop_void_preds)
+
+
+def band_batches(
+    preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: BandSettings
+) -> Iterator[Batch]:
+    """One batch of tensors, or a batch for each image of lists: images or volumes, without a lone channel.
+
+    Raises:
+        TypeError, ValueError: as ``count``; also for maps that are neither images nor volumes.
+    """
+    for batch in map(_without_channel, batches(preds, target, valid, space, inputs)):
+        _check_axes(batch)
+        yield batch
 
 
 def _without_channel(batch: Batch) -> Batch:

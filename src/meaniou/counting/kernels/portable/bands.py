@@ -43,6 +43,25 @@ def count_bands(
     return count(preds, target, valid, spec), bands
 
 
+def band_masks(
+    preds: Tensor, target: Tensor, valid: Tensor | None, spec: CountSpec, frames: Frames
+) -> tuple[Tensor, Tensor]:
+    """Whether a pixel lies in the band of the ground truth, and in that of the prediction, bool ``[B, W, *]`` each.
+
+    They are the pixels that ``count_bands`` counts, so neither is true where the ground truth is no class.
+    """
+    truth, prediction = target_reader(target.detach(), spec), preds_reader(preds.detach(), spec)
+    size = len(frames.pixels)
+    masks = torch.zeros(2, truth.shape[0], size, *truth.shape[1:], dtype=torch.bool, device=target.device)
+    for images in _parts(truth.shape, target.device):
+        codes = _codes(truth, prediction, valid, frames, images)
+        for i, (width, limit) in enumerate(zip(frames.pixels, frames.limits, strict=True)):
+            of_part = width if isinstance(width, int) else width[images]
+            sides = _bands(codes, of_part, limit, spec.num_classes, frames.edge)
+            masks[0, images, i], masks[1, images, i] = sides
+    return masks[0], masks[1]
+
+
 class Codes(NamedTuple):
     """The labels of some images, int16 ``[b, *]``: class c is c + 1, and 0 is any label."""
 
@@ -102,12 +121,18 @@ def _inside(boxes: Tensor, shape: torch.Size) -> Tensor:
 
 def _in_bands(codes: Codes, width: int | Tensor, limit: int, num_classes: int, edge: bool) -> Tensor:
     """The pixels of each class in both bands, and in each band, int64 ``[b, 3, C]``."""
-    pad = num_classes + 2 if edge else WILD
-    truth = codes.valid & mixed_windows(codes.truth, width, limit, pad)
-    prediction = codes.valid & mixed_windows(codes.prediction, width, limit, pad) & (codes.prediction <= num_classes)
+    truth, prediction = _bands(codes, width, limit, num_classes, edge)
     both = truth & prediction & (codes.truth == codes.prediction)
     parts = ((codes.truth, both), (codes.truth, truth), (codes.prediction, prediction))
     return torch.stack([_of_classes(labels, counted, num_classes) for labels, counted in parts], 1)
+
+
+def _bands(codes: Codes, width: int | Tensor, limit: int, num_classes: int, edge: bool) -> tuple[Tensor, Tensor]:
+    """Whether a pixel lies in the band of the ground truth, and in that of the prediction, bool ``[b, *]``."""
+    pad = num_classes + 2 if edge else WILD
+    truth = codes.valid & mixed_windows(codes.truth, width, limit, pad)
+    prediction = codes.valid & mixed_windows(codes.prediction, width, limit, pad) & (codes.prediction <= num_classes)
+    return truth, prediction
 
 
 def _of_classes(labels: Tensor, counted: Tensor, num_classes: int) -> Tensor:
