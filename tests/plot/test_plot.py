@@ -83,11 +83,11 @@ def photo_of(target: Any) -> Any:
     return light[..., None].repeat(3, 2).clip(0, 1)
 
 
-def scene(of: int | str | None) -> Any:
+def scene(draw: Any, **settings: Any) -> Any:
     preds, target = synthetic.scene(3)
     image = photo_of(target)
     preds[:24, 300:] = 255  # void predictions
-    return plot.errors(image, preds, target, 9, of=of, ignore_index=255, class_names=synthetic.NAMES)
+    return draw(image, preds, target, 9, ignore_index=255, class_names=synthetic.NAMES, **settings)
 
 
 DRAWN = {
@@ -102,8 +102,9 @@ DRAWN = {
         count_labels(IoUCurve(6, thresholds=[0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65], class_names=LAYERS), 6).report()
     ),
     "curve-40": lambda: plot.curve(count_labels(IoUCurve(40), 40, absent=(3,)).report()),
-    "errors": lambda: scene(None),
-    "errors-of-one": lambda: scene("car"),
+    "errors": lambda: scene(plot.errors),
+    "errors-of-one": lambda: scene(plot.errors, of="car"),
+    "errors-in-bands": lambda: scene(plot.boundary_errors, width=0.01),
 }
 
 
@@ -133,7 +134,8 @@ def test_another_picture_is_not_within_the_tolerance(tmp_path: Path, monkeypatch
         "classes-9": lambda: figures.classes(street(absent="zero")),
         "curve-6": lambda: plot.curve(count_labels(IoUCurve(6, class_names=LAYERS), 6).report()),
         "curve-40": lambda: plot.curve(count_labels(IoUCurve(40), 40, absent=(4,)).report()),
-        "errors": lambda: scene("road"),
+        "errors": lambda: scene(plot.errors, of="road"),
+        "errors-in-bands": lambda: scene(plot.boundary_errors, width=0.03),
     }
     for name, draw in others.items():
         monkeypatch.setitem(DRAWN, name, draw)

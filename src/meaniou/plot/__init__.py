@@ -1,7 +1,7 @@
 """Plots of reports, and of the errors in one image, on matplotlib axes."""
 
 from meaniou.plot.curve_plot import Curves, curve, draw_curves
-from meaniou.plot.error_plot import errors
+from meaniou.plot.error_plot import boundary_errors, errors
 from meaniou.plot.figures import classes, confusion
 from meaniou.plot.pictures import Classes, Light, captions, grey, overlays
 
@@ -9,6 +9,7 @@ __all__ = [
     "Classes",
     "Curves",
     "Light",
+    "boundary_errors",
     "captions",
     "classes",
     "confusion",

@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
-from meaniou.counting import as_tensor
+from meaniou.counting import as_tensor, band_masks, classes_of
 from meaniou.plot import colors
-from meaniou.settings import Color, LabelSpace
+from meaniou.settings import BandSettings, Color, LabelSpace
 
 Picture = NDArray[np.uint8]  # [H, W, 3]
 Light = NDArray[np.uint8]  # [H, W]
 Classes = NDArray[np.int64]  # [H, W]: a class, C for void, C + 1 for out of range
+Kinds = NDArray[np.uint8]  # [H, W]: 0 unmarked, 1 to 3 the kinds of a legend, 4 void
 
 LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 BLOCK = 1 << 18  # pixels that are drawn at once, so that intermediate arrays stay small
@@ -52,6 +54,48 @@ def errors(image: Any, preds: Classes, target: Classes, num_classes: int, of: in
     for part in blocks(*target.shape):
         picture[part] = shades[_kinds(preds[part], target[part], num_classes, of), light[part]]
     return picture
+
+
+def boundary_errors(light: Light, kinds: Kinds) -> Picture:
+    """The photo in grey with the errors in bands, from ``band_kinds``, in the colours of ``OF_ONE``; void is dark.
+
+    It may be called for some rows of both at a time.
+    """
+    return np.asarray(_shades()[kinds, light])
+
+
+def band_kinds(preds: Tensor, target: Tensor, space: LabelSpace, inputs: BandSettings, of: int | None = None) -> Kinds:
+    """The kind of each pixel of an image in the bands of one width: unmarked, hit, miss, false alarm, or void.
+
+    A hit lies in both bands with the same class, a miss in the band of the ground truth alone, a false alarm in the
+    band of the prediction alone. A pixel that lies in both with different classes is a miss of the one and a false
+    alarm of the other, and is a miss here. With ``of``, a class, only its bands are drawn.
+
+    Args:
+        preds: the label map ``[H, W]`` or the scores ``[C, H, W]`` of the prediction.
+        target: the label map ``[H, W]`` of the ground truth.
+        space: the classes.
+        inputs: how the bands are counted, with one width.
+        of: a class.
+
+    Raises:
+        TypeError, ValueError: as ``MeanBoundaryIoU.update``, but not for labels out of range.
+    """
+    both = classes_of(preds[None], target[None], None, space, inputs)
+    predicted, truth = (side[0].cpu().numpy() for side in both)
+    masks = band_masks(preds[None], target[None], None, space, inputs)
+    ((in_truth,),), ((in_prediction,),) = (side.cpu().numpy() for side in masks)
+    if of is not None:
+        in_truth, in_prediction = in_truth & (truth == of), in_prediction & (predicted == of)
+    void = truth >= space.num_classes
+    if inputs.drop_void_preds:
+        void |= predicted == space.num_classes
+    kinds: Kinds = np.zeros(truth.shape, np.uint8)
+    kinds[in_prediction] = 3
+    kinds[in_truth] = 2
+    kinds[in_truth & in_prediction & (predicted == truth)] = 1
+    kinds[void] = 4
+    return kinds
 
 
 def legend(names: Mapping[str, Color] = colors.OF_ALL, light: int = colors.MIDDLE) -> dict[str, Color]:
@@ -114,7 +158,7 @@ def _shades() -> NDArray[np.uint8]:
     return np.rint([greys, *marked, colors.DARK * greys]).astype(np.uint8)
 
 
-def _kinds(preds: Classes, target: Classes, num_classes: int, of: int | None) -> NDArray[np.uint8]:
+def _kinds(preds: Classes, target: Classes, num_classes: int, of: int | None) -> Kinds:
     """The kind of each pixel, 0 to 4: unmarked, right, missed, wrong, void."""
     if of is not None:
         predicted, truth = preds == of, target == of
