@@ -59,16 +59,16 @@ def mean_boundary_iou(
             NumPy array or an object with DLPack, or a list with one map per image.
         target: label maps ``[B, H, W]`` or ``[B, D, H, W]``, or a list of them.
         num_classes: number of classes C, 1 to 4096; not needed with ``label_space`` or ``protocol``.
-        width: width of the band, a share of the diagonal of each image or an int in pixels, or several.
+        width: width of the band: a share of the diagonal of each image, an int in pixels, or a list of widths.
         edge: whether the edge of the image is a contour.
-        void: ``"ignore"`` or ``"literal"``, as in ``MeanBoundaryIoU``.
+        void: ``"ignore"`` (void is any label in both maps) or ``"literal"`` (void is one more label).
         valid: bool ``[B]`` or of the target's shape; ``False`` makes an image or a pixel void.
         kwargs: those of ``torchmetrics.Metric``. All other keywords are those of ``MeanBoundaryIoU``.
 
     Returns:
-        A ratio 0 .. 1, 0-d, or ``[C]`` with ``average="none"``; with several widths ``[W]`` or ``[W, C]``; float32
-        (float64 where that is the default dtype), on the device of ``target``. NaN where undefined, such as the value
-        of an absent class.
+        A ratio 0 .. 1: 0-d, or ``[C]`` with ``average="none"``; with W widths ``[W]`` or ``[W, C]``; float32 (float64
+        where that is the default dtype), on the device of ``target``. NaN where undefined, such as the value of an
+        absent class.
 
     Raises:
         TypeError: as ``MeanBoundaryIoU`` and ``MeanBoundaryIoU.update``.

@@ -163,6 +163,6 @@ class CheckedBands(CheckedCounts):
     def _refuse_several(self) -> None:
         if self.number > 1:
             raise ValueError(
-                f"This metric counts {self.number} widths, and this result is of one. Pick it first: "
+                f"The metric has {self.number} widths, and this result is for one. Use metric.at(width), such as "
                 "metric.at(metric.widths[0])."
             )

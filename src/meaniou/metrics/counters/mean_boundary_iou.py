@@ -46,24 +46,24 @@ class MeanBoundaryIoU(IoUMetric):
 
     The band of a class holds its pixels whose window, the square (in volumes the cube) of ``2 d + 1`` pixels around
     them, holds another label or leaves the image. It is the band of Cheng et al., "Boundary IoU", CVPR 2021, class by
-    class. Pixels are summed over images, then follows one ratio per class. There is no official number for semantic
-    segmentation, so name the width with the number.
+    class. Pixels are summed over the images of the dataset before each class gets its ratio. The number depends on the
+    width, so report both. There is no official number for semantic segmentation.
 
-    ``compute`` returns a ratio 0 .. 1: 0-d, or ``[C]`` with ``average="none"``; with several widths ``[W]`` or
-    ``[W, C]``; float32 (float64 where that is the default dtype), on the metric's device. NaN means "undefined", as in
-    ``MeanIoU``; areas are those of the bands.
+    ``compute`` returns a ratio 0 .. 1: 0-d, or ``[C]`` with ``average="none"``; with W widths ``[W]`` or ``[W, C]``;
+    float32 (float64 where that is the default dtype), on the metric's device. NaN means "undefined", as in ``MeanIoU``;
+    a class without a pixel in either band is absent. Reports, image scores and intervals are of the pixels in bands.
 
     Args:
         num_classes: number of classes C, 1 to 4096; labels are ``0 .. C-1``.
-        width: width of the band: a share of the diagonal of each image (0.02 is usual, 0.005 for Cityscapes), rounded
-            to whole pixels and at least 1; or an int, in pixels. Several are counted at once.
+        width: width ``d`` of the band: a share of the diagonal of each image (0.02 for COCO and LVIS, 0.005 for
+            Cityscapes), rounded to whole pixels and at least 1; or an int, in pixels. A list counts several at once.
         edge: whether the edge of the image is a contour, as in the official code.
-        void: ``"ignore"``: a void pixel is any label in both maps, so that it neither makes nor moves a contour, and a
-            prediction that is right on all valid pixels has the score 1. ``"literal"``: void is a label with contours,
-            and its pixels are not counted.
+        void: ``"ignore"``: a void pixel is any label in both maps. It neither makes nor moves a contour, and a
+            prediction that is right on all valid pixels scores 1. ``"literal"``: void is one more label, with contours,
+            but its pixels are not counted.
         void_preds: effect of a void prediction (an ignored id, or a NaN score) where the ground truth is a class:
-            ``"miss"`` (it is another label, the default), ``"drop"`` (the pixel is void in both maps) or ``"error"``
-            (``compute`` raises).
+            ``"miss"`` (it is a label other than the class, the default), ``"drop"`` (the pixel is void in both maps) or
+            ``"error"`` (``compute`` raises). ``report`` cannot change ``"drop"`` afterwards.
         label_space, protocol, average, ignore_index, pred_ids, pred_void, present, absent, classes: as in ``MeanIoU``,
             as are the keywords below.
         per_image: keep the counts of each image (32 bytes per class, width and image) for ``image_scores``,
@@ -153,12 +153,14 @@ class MeanBoundaryIoU(IoUMetric):
     ) -> None:
         """Counts a batch; if it raises, the metric stays unchanged. On an accelerator it never waits for the device.
 
-        Images of different sizes that were padded to one size need ``valid``, or lists: the diagonal and the edge are
-        those of the image, not of the padding.
+        Pass images of different sizes as lists, or padded to one size and with ``valid``. Without ``valid`` the padding
+        is part of the image: its diagonal gives the width, and its border is the edge.
 
         Args:
-            preds: label maps ``[B, H, W]`` or ``[B, D, H, W]``, or floating scores ``[B, C, ...]``, as for ``MeanIoU``.
-            target: label maps ``[B, H, W]`` or ``[B, D, H, W]``, or lists with one map per image, of any sizes.
+            preds: label maps ``[B, H, W]`` or ``[B, D, H, W]``, or floating scores with the classes in dimension 1, as
+                for ``MeanIoU``. Dimension 1 of label maps may be a lone channel, as in ``[B, 1, H, W]``. Volumes of two
+                classes need it.
+            target: label maps likewise. Both may be lists with one map per image, of any sizes.
             valid: bool ``[B]`` or of the target's shape; ``False`` makes an image or a pixel void. The image is the
                 smallest box that holds its valid pixels.
             image_ids: with ``per_image``, an id for each image, the same in every run: whole numbers of at least 0, or
@@ -195,7 +197,9 @@ class MeanBoundaryIoU(IoUMetric):
         return widths
 
     def at(self, width: float) -> "MeanBoundaryIoU":
-        """A metric of one of several widths, with the counts so far, for ``report``, ``image_scores`` and the like.
+        """A metric of one of several widths, with a copy of the counts so far, for results that are of one width.
+
+        These are ``report``, ``image_scores``, ``bootstrap`` and ``compare``.
 
         Raises:
             ValueError: if the width was not counted.

@@ -55,7 +55,7 @@ def as_widths(width: Any) -> tuple[int | float, ...]:
     several = isinstance(width, Iterable) and not isinstance(width, str) and getattr(width, "ndim", 1) > 0
     widths = tuple(_as_width(value) for value in (width if several else [width]))
     if not 1 <= len(widths) <= MAX_WIDTHS:
-        raise ValueError(f"width holds {len(widths)} widths; expected 1 to {MAX_WIDTHS}.")
+        raise ValueError(f"width is a list of {len(widths)}; expected 1 to {MAX_WIDTHS} widths.")
     if len(set(widths)) < len(widths):
         raise ValueError(f"width holds {max(widths, key=widths.count)!r} twice; expected different widths.")
     return widths
@@ -65,7 +65,7 @@ def _as_width(value: Any) -> int | float:
     number = value.item() if getattr(value, "ndim", None) == 0 else value  # of an array or a tensor
     if isinstance(number, bool) or not isinstance(number, Real):
         raise TypeError(
-            f"width is {quoted(value)}; expected a share of the diagonal, such as 0.02, or a whole number of pixels."
+            f"width is {quoted(value)}; expected a share of the diagonal, such as 0.02, or an int, the width in pixels."
         )
     if isinstance(number, Integral):
         if number < 1:
@@ -75,6 +75,6 @@ def _as_width(value: Any) -> int | float:
         number = float(str(np.float32(number)))  # 0.02 in float32 is 0.02
     share = float(number)
     if not 0 < share < 1:
-        cure = f" For a width of {share:g} pixels pass {share:.0f}." if share >= 1 and share.is_integer() else ""
+        cure = f" For a width in pixels pass an int, such as {share:.0f}." if 1 <= share < 1e6 else ""
         raise ValueError(f"width is {share:g}; expected a share of the diagonal above 0 and below 1.{cure}")
     return share
