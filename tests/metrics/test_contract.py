@@ -13,7 +13,7 @@ import pytest
 import torch
 from sklearn.metrics import jaccard_score
 from support import update_all
-from support.kinds import CLASSES, CURVE, KINDS, LABELS, assert_equal, differ, each_kind, each_mean, tensors
+from support.kinds import BANDS, CLASSES, CURVE, KINDS, LABELS, assert_equal, differ, each_kind, each_mean, tensors
 from torch import nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassJaccardIndex
@@ -110,6 +110,14 @@ OF_CURVES = {
     "on step": OF_LABELS["on step"],
     "no cache": OF_LABELS["no cache"],
 }
+OF_BANDS = {
+    "plain": {},
+    "share of the diagonal": {"width": 0.2, "edge": False, "void": "literal", "average": "weighted"},
+    "several": {"width": [2, 0.1, 1], "void_preds": "drop", "absent": "one"},
+    "several, none": {"width": [1, 2], "average": "none"},
+    "on step": OF_LABELS["on step"],
+    "no cache": OF_LABELS["no cache"],
+}
 
 
 def made(settings):
@@ -130,6 +138,11 @@ def test_contract_of_labels_that_overlap(case):
 @pytest.mark.parametrize("case", OF_CURVES)
 def test_contract_of_a_curve(case):
     check_metric_contract(lambda: CURVE.made(**OF_CURVES[case]), CURVE.batches())
+
+
+@pytest.mark.parametrize("case", OF_BANDS)
+def test_contract_of_bands(case):
+    check_metric_contract(lambda: BANDS.made(**OF_BANDS[case]), BANDS.batches())
 
 
 @pytest.mark.parametrize("of", [LABELS, CURVE], ids=str)
@@ -369,6 +382,17 @@ OTHERWISE = {
         "fewer thresholds": ({"thresholds": [0.25, 0.5]}, r"thresholds=\[0.25, 0.5\],"),
         **OF_ALL_LABELS,
     },
+    BANDS.of: {
+        "classes": ({"num_classes": 4}, "num_classes=4"),
+        "width": ({"width": 2}, r"widths=\[2\]"),
+        "share": ({"width": 0.1}, r"widths=\[0.1\]"),
+        "more widths": ({"width": [1, 2]}, r"widths=\[1, 2\]"),
+        "edge": ({"edge": False}, "edge=False"),
+        "void": ({"void": "literal"}, "void='literal'"),
+        "void predictions": ({"void_preds": "drop"}, "drop_void_preds=True"),
+        "rows": ({"per_image": True}, "per_image=True"),
+        **OF_ALL,
+    },
 }
 DAMAGED = {
     "shape": (lambda state: state | {"counts": torch.zeros(4, 4, dtype=torch.int64)}, r"'counts'.*\[4, 4\]"),
@@ -399,6 +423,8 @@ REFUSED_STATES += [
         (LABELS, CLASSES, "num_classes=3, and this metric counts with num_labels=3"),
         (LABELS, CURVE, r"thresholds=\[0.25, 0.5, 0.75\]"),
         (CURVE, LABELS, r"thresholds=\[0.5\]"),
+        (BANDS, CLASSES, "widths"),
+        (CLASSES, BANDS, "widths"),
     )
 ]
 REFUSED_STATES += [
@@ -489,7 +515,8 @@ def test_merge_into_a_fresh_metric_gives_no_warning(kind):
 @each_kind
 def test_merge_takes_another_policy(kind):
     metric = kind.made(average="micro")
-    metric.merge_state(kind.filled(1, absent="zero", classes=[1], class_names=["a", "b", "c"], void_preds="drop"))
+    rules = {} if kind is BANDS else {"void_preds": "drop"}  # which decides the bands
+    metric.merge_state(kind.filled(1, absent="zero", classes=[1], class_names=["a", "b", "c"], **rules))
     assert_equal(metric.compute(), kind.filled(1, average="micro").compute())
 
 
@@ -607,6 +634,12 @@ def test_many_counts_in_one_cell_stay_exact():
             metric.update(torch.ones(1, 3, 1), torch.ones(1, 3, 1, dtype=torch.uint8))
             assert torch.equal(metric.counts, counts.where(counts == 0, start + 1))
             assert (tensors(metric.compute())[0] == 1).all()
+        metric, x = BANDS.made().to(torch.bfloat16), torch.zeros(1, 2, 2, dtype=torch.uint8)
+        metric.update(x, x)
+        counts = metric.counts
+        metric.merge_state(metric.metric_state | {"counts": torch.where(counts > 0, start, 0)})
+        assert torch.equal(metric.counts, torch.where(counts > 0, start + counts, 0))
+        assert metric.compute() == 1
 
 
 # ------------------------------------------------------------------------------------------------------- inference mode
@@ -648,7 +681,7 @@ def test_inference_mode(made_in, updated_in, computed_in, kind):
 
 @each_kind
 def test_scores_that_need_a_gradient(kind):
-    preds, target = score_batches()[0] if kind is CLASSES else kind.batches()[0]
+    preds, target = kind.batches()[0] if kind.overlaps else score_batches()[0]
     metric = kind.made()
     value = metric(preds.requires_grad_(), target)
     assert not any(part.requires_grad for part in tensors(value))
@@ -663,7 +696,8 @@ def test_scores_that_need_a_gradient(kind):
 def kernel_calls(monkeypatch):
     """A list with one entry for each time that a metric counts a batch."""
     calls = []
-    for kind, function in ((CLASSES, "count"), (LABELS, "count_labels"), (CURVE, "count_labels")):
+    functions = {CLASSES: "count", LABELS: "count_labels", CURVE: "count_labels", BANDS: "count_bands"}
+    for kind, function in functions.items():
         module = sys.modules[kind.of.__module__]
         count = getattr(module, function)
 
@@ -690,6 +724,7 @@ SAME = {
     CLASSES: {**SAME_MEANS, "foreground": {"include_background": False}},
     LABELS: {**SAME_MEANS, "one threshold": {"threshold": torch.tensor(0.5)}},
     CURVE: {**SAME_COUNTS, "number": {"thresholds": torch.tensor([0.25, 0.5, 0.75])}},
+    BANDS: {name: settings for name, settings in SAME_MEANS.items() if name != "drop"} | {"list": {"width": [1]}},
 }
 
 
@@ -760,6 +795,19 @@ OTHER_COUNTS = {
             "validate_args": {"validate_args": False},
         }.items()
     },
+    **{
+        f"{name} of bands": (BANDS, {"width": 0.02}, settings)
+        for name, settings in {
+            "width": {"width": 0.02 + 1e-9},
+            "width in pixels": {"width": 1},
+            "number of widths": {"width": [0.02, 0.03]},
+            "edge": {"width": 0.02, "edge": False},
+            "void": {"width": 0.02, "void": "literal"},
+            "void_preds": {"width": 0.02, "void_preds": "drop"},
+            "ignore_index": {"width": 0.02, "ignore_index": (255, 2)},
+            "per_image": {"width": 0.02, "per_image": True},
+        }.items()
+    },
 }
 
 
@@ -769,7 +817,7 @@ def test_metrics_that_may_count_otherwise_are_never_merged(name, kernel_calls):
     collection = MetricCollection({"one": kind.made(**one), "other": kind.made(**other)})
     # A first batch on which all of them agree.
     same = torch.zeros(1, 5, 7, dtype=torch.int64)
-    batch = (same, same) if kind is CLASSES else (torch.zeros(1, 3, 5), torch.zeros(1, 3, 5, dtype=torch.int64))
+    batch = (torch.zeros(1, 3, 5), torch.zeros(1, 3, 5, dtype=torch.int64)) if kind.overlaps else (same, same)
     calls = 6
     if "per_image" in other:
         calls -= 3 * (kind is CLASSES)  # it counts images by another function
@@ -793,14 +841,15 @@ def test_kinds_of_metric_are_never_merged(kernel_calls):
         "classes": MeanIoU(2),
         "label": MultilabelMeanIoU(1),
         "curve": CURVE.made(num_labels=1, ignore_index=None),
+        "bands": BANDS.made(num_classes=2, ignore_index=None),
     }
     collection = MetricCollection(metrics)
     generator = torch.Generator().manual_seed(0)
     for _ in range(3):
         target = torch.randint(0, 2, (2, 5, 7), generator=generator)
         collection.update(torch.rand(2, 5, 7, generator=generator), target)
-    assert len(collection.compute_groups) == 3
-    assert len(kernel_calls) == 9
+    assert len(collection.compute_groups) == 4
+    assert len(kernel_calls) == 12
     classes, label = (collection[name].report().classes for name in ("classes", "label"))
     assert classes[1].iou == label[0].iou == pytest.approx(collection["curve"].at(0.5).item(), rel=1e-6)
     assert collection["curve"].at(0.5) == collection["label"].compute()

@@ -284,7 +284,7 @@ SYNCED = {"distributed_available_fn": lambda: True, "dist_sync_fn": twice}
 def test_a_compute_that_raises_leaves_a_usable_metric(setting, kind):
     metric = kind.made(void_preds="error", **setting)
     preds, target = kind.batches()[0]
-    void = preds.masked_fill(target == 1, 255) if kind is CLASSES else preds.masked_fill(target == 1, math.nan)
+    void = preds.masked_fill(target == 1, math.nan if kind.overlaps else 255)
     metric.update(void, target)
     for call in (metric.compute, metric.report):
         before = dict(vars(metric))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from support import assert_sentence
-from support.kinds import CLASSES, CURVE, KINDS, LABELS, assert_equal, each_kind, tensors
+from support.kinds import BANDS, CURVE, KINDS, LABELS, assert_equal, each_kind, tensors
 from torch import nn
 from torch._subclasses import FakeTensor, FakeTensorMode
 from torchmetrics import MetricCollection
@@ -90,7 +90,9 @@ def test_a_metric_that_leaves_the_meta_device_starts_anew(way, settings, dirty):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
-    ("kind", "settings"), [(LABELS, {}), (LABELS, {"per_image": True}), (CURVE, {})], ids=["labels", "rows", "curve"]
+    ("kind", "settings"),
+    [(LABELS, {}), (LABELS, {"per_image": True}), (CURVE, {}), (BANDS, {}), (BANDS, {"per_image": True})],
+    ids=["labels", "rows", "curve", "bands", "rows of bands"],
 )
 def test_every_kind_starts_anew(way, kind, settings, dirty):
     with torch.device("meta"):
@@ -362,7 +364,7 @@ def test_a_planner_of_memory_runs_a_step_of_every_kind(kind):
     shapes = [tuple(part.shape) for part in tensors(kind.filled().compute())]
     with FakeTensorMode():
         metric = kind.made()
-        target = torch.zeros(2, 8, 9, dtype=torch.uint8) if kind is CLASSES else torch.zeros(2, 3, 8, 9)
+        target = torch.zeros(2, 3, 8, 9) if kind.overlaps else torch.zeros(2, 8, 9, dtype=torch.uint8)
         scores = torch.zeros(2, 3, 8, 9)
         metric.update(scores, target)
         metric.update([scores[0]], [target[0]], valid=[target[0] > 0])

@@ -12,7 +12,7 @@ import pytest
 import torch
 from support import assert_sentence
 from support.images import VOID, C, metric_of
-from support.kinds import CURVE, KINDS, LABELS, assert_equal, each_kind
+from support.kinds import BANDS, CURVE, KINDS, LABELS, assert_equal, each_kind
 
 from meaniou import MeanIoU
 
@@ -314,16 +314,19 @@ OF_KINDS = {
         {"thresholds": 101, "inclusive": True, "average": "weighted", "class_names": NAMES},
     ),
     "one label": (CURVE, {"num_labels": 1, "thresholds": [-1.5, 0.0, 1e-7]}),
+    "bands": (BANDS, {"void": "literal", "edge": False, "class_names": NAMES}),
+    "share of the diagonal": (BANDS, {"width": 0.1, "per_image": True, "void_preds": "drop", "over": "image"}),
+    "several widths": (BANDS, {"width": [1, 0.1, 1e-7, 2], "average": "none", "validate_args": False}),
 }
 
 
 @pytest.mark.parametrize("case", OF_KINDS)
-def test_labels_that_overlap_are_saved_and_loaded(case, tmp_path):
+def test_every_kind_is_saved_and_loaded(case, tmp_path):
     kind, settings = OF_KINDS[case]
     metric = kind.made(**settings)
     for number, (preds, target) in enumerate(kind.batches()):
         ids = {"image_ids": [f"a{number}", f"b{number}"]} if metric.per_image else {}
-        labels = slice(metric.label_space.num_classes)
+        labels = slice(metric.label_space.num_classes if kind.overlaps else None)
         metric.update(preds[:, labels], target[:, labels], **ids)
     metric.save(tmp_path / "a")
     other = kind.of.load(tmp_path / "a")
@@ -333,15 +336,17 @@ def test_labels_that_overlap_are_saved_and_loaded(case, tmp_path):
     assert torch.equal(other.settings, metric.settings)
     assert torch.equal(other.counts, metric.counts)
     assert_equal(other.compute(), metric.compute())
-    assert other.report() == metric.report()
+    ones = [metric.at(width) for width in metric.widths] if kind is BANDS else [metric]
+    others = [other.at(width) for width in other.widths] if kind is BANDS else [other]
+    assert [one.report() for one in others] == [one.report() for one in ones]
     if metric.per_image:
         assert other.image_scores() == metric.image_scores()
     other.merge_state(metric)
     assert other.update_count == 8
 
 
-def test_shards_of_labels_that_overlap_are_those_of_one_run(tmp_path):
-    for kind in (LABELS, CURVE):
+def test_shards_of_every_kind_are_those_of_one_run(tmp_path):
+    for kind in (LABELS, CURVE, BANDS):
         for seed in (0, 1):
             kind.filled(seed).save(tmp_path / str(seed))
         first, second = (kind.of.load(tmp_path / str(seed)) for seed in (0, 1))
@@ -418,7 +423,8 @@ def test_what_the_counts_of_labels_settle_is_not_overridden(kind, tmp_path):
 @each_kind
 def test_rules_of_every_kind_that_change_no_count_are_taken(kind, tmp_path):
     kind.filled().save(tmp_path / "a")
-    rules = {"average": "weighted", "absent": "zero", "present": "target", "void_preds": "drop", "classes": [0, 1]}
+    rules = {"average": "weighted", "absent": "zero", "present": "target", "classes": [0, 1]}
+    rules |= {} if kind is BANDS else {"void_preds": "drop"}  # which decides the bands
     metric = kind.of.load(tmp_path / "a", **rules, impl="portable", sync_on_compute=False)
     assert_equal(metric.compute(), kind.filled(**rules).compute())
     assert str(metric.report()) == str(kind.filled(**rules).report())
@@ -445,7 +451,7 @@ def test_a_bit_that_is_wrong_in_a_file_of_labels_is_noticed(tmp_path):
 def test_a_kernel_that_cannot_run_here_is_not_what_a_file_of_any_kind_needs(kind, tmp_path, monkeypatch):
     kind.filled(impl="portable").save(tmp_path / "a")
     reason = "impl='portable' cannot run, since it is gone; install it."
-    places = ("checkpoint", "counters.mean_iou", "counters.labels")
+    places = ("checkpoint", "counters.mean_iou", "counters.labels", "counters.mean_boundary_iou")
     for module in places:
         monkeypatch.setattr(f"meaniou.metrics.{module}.why_not", lambda impl: reason if impl == "portable" else "")
     with pytest.raises(ValueError, match="cannot run") as error:

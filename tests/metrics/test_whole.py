@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.distributed as dist
 import torchmetrics.metric
-from support.kinds import CURVE, LABELS
+from support.kinds import BANDS, CURVE, LABELS
 
 import meaniou
 from meaniou import MeanIoU
@@ -145,6 +145,7 @@ OF_KINDS = {
     "labels": (LABELS, {}),
     "rows": (LABELS, {"per_image": True}),
     "curve": (CURVE, {}),
+    "bands": (BANDS, {"per_image": True}),
 }
 KIND_CHANGES = {
     "update": ({}, lambda kind, metric: metric.update(*kind.batches(7)[0])),
@@ -156,7 +157,10 @@ KIND_CHANGES = {
     "reset": ({}, lambda kind, metric: metric.reset()),
     "best": (SHARED, lambda kind, metric: metric.best() if kind is CURVE else metric.image_scores()),
 }
-WITHOUT = (("labels", "best"), ("curve", "forward on step"))  # the latter takes 30 seconds
+WITHOUT = (
+    ("labels", "best"),
+    *((case, "forward on step") for case in ("curve", "bands")),
+)  # the latter take 30 seconds
 KIND_CASES = [(case, change) for case in OF_KINDS for change in KIND_CHANGES if (case, change) not in WITHOUT]
 
 

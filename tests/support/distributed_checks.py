@@ -24,7 +24,7 @@ from torchmetrics.utilities.exceptions import TorchMetricsUserError
 
 from meaniou import MeanIoU, Resampling, compare, compare_classes
 from support import update_all, void_batches
-from support.kinds import CURVE, LABELS
+from support.kinds import BANDS, CURVE, LABELS
 from support.kinds import assert_equal as assert_same
 
 SHARES = {2: (3, 2), 3: (3, 0, 2)}  # batches per rank: unequal, and one rank has none
@@ -566,6 +566,8 @@ OF_KINDS = (
     (LABELS, {"threshold": [0.25, 0.5, 0.75], "inclusive": True, "void_preds": "drop", "absent": "one"}),
     (CURVE, {}),
     (CURVE, {"thresholds": 101, "average": "micro"}),
+    (BANDS, {"width": 0.1, "void_preds": "drop"}),
+    (BANDS, {"width": [2, 1], "average": "none"}),
 )
 
 
@@ -581,7 +583,10 @@ def check_labels_of_uneven_ranks(rank, world):
             assert not metric._is_synced
             assert metric.update_count == len(mine)
             assert torch.equal(metric.counts, update_all(kind.made(**settings), mine).counts)
-        assert str(metric.report()) == str(whole_of(kind, **settings).report())
+        one, whole = metric, whole_of(kind, **settings)
+        if kind is BANDS:
+            one, whole = (of.at(of.widths[-1]) for of in (metric, whole))
+        assert str(one.report()) == str(whole.report())
         update_all(metric, kind.batches(count=6)[5:] if rank == world - 1 else [])
         assert_same(computed(metric), whole_of(kind, 6, **settings).compute())
 
@@ -610,7 +615,7 @@ def check_labels_synchronised_in_forward(rank, world):
 
 
 def check_labels_of_ranks_that_are_not_in_step(rank, world):
-    others = {LABELS: {"threshold": 0.4}, CURVE: {"thresholds": [0.25, 0.5, 0.8]}}
+    others = {LABELS: {"threshold": 0.4}, CURVE: {"thresholds": [0.25, 0.5, 0.8]}, BANDS: {"edge": False}}
     for kind, other in others.items():
         metric = update_all(kind.made(**(other if rank else {})), kind.batches(rank)[:1])
         with pytest.raises(RuntimeError, match="settings differ"):
@@ -637,7 +642,8 @@ def check_labels_through_a_gather_of_ones_own(rank, world):
         dist.all_gather_object(parts, tensor, group=group)
         return parts
 
-    for kind, settings in ((LABELS, {}), (LABELS, {"per_image": True}), (CURVE, {})):
+    cases = ((LABELS, {}), (LABELS, {"per_image": True}), (CURVE, {}), (BANDS, {"per_image": True}))
+    for kind, settings in cases:
         metric = kind.made(dist_sync_fn=gather, process_group=dist.group.WORLD, **settings)
         update_all(metric, part_of(kind, rank, world))
         calls.clear()
@@ -648,14 +654,15 @@ def check_labels_through_a_gather_of_ones_own(rank, world):
 def check_rows_of_labels(rank, world):
     """Rows, names, values, intervals and comparisons are those of one process."""
     start = sum(SHARES[world][:rank])
-    for settings in ({}, {"over": "image", "worst_percent": 30, "absent": "one"}, {"over": "class"}):
+    cases = [(LABELS, case) for case in ({}, {"over": "image", "worst_percent": 30, "absent": "one"})]
+    for kind, settings in (*cases, (LABELS, {"over": "class"}), (BANDS, {"over": "class"})):
         settings = {"per_image": True} | settings
         mine, whole = [], []
         for seed in (0, 1):
-            target = [target for _, target in LABELS.batches(0, count=6)]
-            pairs = [(preds, t) for (preds, _), t in zip(LABELS.batches(seed, count=6), target, strict=True)]
-            mine.append(images_of(LABELS.made(**settings), pairs[start:][: SHARES[world][rank]], start))
-            whole.append(images_of(LABELS.made(sync_on_compute=False, **settings), pairs[:5], 0))
+            target = [target for _, target in kind.batches(0, count=6)]
+            pairs = [(preds, t) for (preds, _), t in zip(kind.batches(seed, count=6), target, strict=True)]
+            mine.append(images_of(kind.made(**settings), pairs[start:][: SHARES[world][rank]], start))
+            whole.append(images_of(kind.made(sync_on_compute=False, **settings), pairs[:5], 0))
         assert_same(computed(mine[0]), whole[0].compute())
         for of in ("mean", "accuracy"):
             assert mine[0].bootstrap(of, resamples=50) == whole[0].bootstrap(of, resamples=50)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from meaniou import IoUCurve, MeanIoU, MultilabelMeanIoU
+from meaniou import IoUCurve, MeanBoundaryIoU, MeanIoU, MultilabelMeanIoU
 from support import update_all
 
 SHAPE = (2, 5, 7)  # of a batch without its labels
@@ -29,6 +29,11 @@ class Kind:
     settings: Mapping[str, Any]
     batch: Callable[[torch.Generator], tuple[Tensor, Tensor]]
     number: str = "num_labels"
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether its labels overlap, so that both maps have a dimension of labels."""
+        return self.number == "num_labels"
 
     def made(self, **settings: Any) -> Any:
         """A metric with further settings."""
@@ -56,6 +61,16 @@ def _classes(generator: torch.Generator) -> tuple[Tensor, Tensor]:
     return preds, target.masked_fill(_void(SHAPE, generator), 255)
 
 
+def _regions(generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Regions of 3 x 3 pixels, of which the prediction has some pixels wrong."""
+    images, height, width = SHAPE
+    coarse = torch.randint(0, 3, (images, 2, 3), generator=generator)
+    target = coarse.repeat_interleave(3, 1).repeat_interleave(3, 2)[:, :height, :width]
+    wrong = torch.rand(SHAPE, generator=generator) < 0.2
+    preds = torch.where(wrong, torch.randint(0, 3, SHAPE, generator=generator), target)
+    return preds, target.masked_fill(_void(SHAPE, generator), 255)
+
+
 def _labels(generator: torch.Generator) -> tuple[Tensor, Tensor]:
     shape = (SHAPE[0], 3, *SHAPE[1:])
     target = torch.randint(0, 2, shape, generator=generator)
@@ -67,8 +82,9 @@ def _labels(generator: torch.Generator) -> tuple[Tensor, Tensor]:
 CLASSES = Kind(MeanIoU, {"num_classes": 3, "ignore_index": 255}, _classes, "num_classes")
 LABELS = Kind(MultilabelMeanIoU, {"num_labels": 3, "ignore_index": 255}, _labels)
 CURVE = Kind(IoUCurve, {"num_labels": 3, "ignore_index": 255, "thresholds": [0.25, 0.5, 0.75]}, _labels)
-KINDS = (CLASSES, LABELS, CURVE)
-MEANS = (CLASSES, LABELS)  # those whose value is a mean, and which keep counts of images
+BANDS = Kind(MeanBoundaryIoU, {"num_classes": 3, "ignore_index": 255, "width": 1}, _regions, "num_classes")
+KINDS = (CLASSES, LABELS, CURVE, BANDS)
+MEANS = (CLASSES, LABELS, BANDS)  # those whose value is a mean, and which keep counts of images
 
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=str)
 each_mean = pytest.mark.parametrize("kind", MEANS, ids=str)

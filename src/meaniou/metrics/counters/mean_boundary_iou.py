@@ -1,7 +1,7 @@
 """The torchmetrics metric ``MeanBoundaryIoU`` for bands inside contours: its settings, its update, and its files."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -86,6 +86,7 @@ class MeanBoundaryIoU(IoUMetric):
     """
 
     _checked_as = CheckedBands
+    __jit_unused_properties__: ClassVar[list[str]] = [*IoUMetric.__jit_unused_properties__, "widths"]
 
     def __init__(
         self,
