@@ -16,6 +16,7 @@ from packaging.version import Version
 from PIL import Image
 from sklearn.metrics import jaccard_score
 from support import planes_of
+from support.bands import bands_by_erosion, counts_of_bands, regions
 from support.documents import GUIDES, ROOT, Document
 from support.stand_ins import import_with_stand_ins
 from torch import Tensor
@@ -28,7 +29,15 @@ from torchmetrics.classification import (
 )
 from torchmetrics.segmentation import MeanIoU as MeanOverPairs
 
-from meaniou import IoUCurve, LabelSpace, MeanIoU, MultilabelMeanIoU, confusion_matrix, protocols
+from meaniou import (
+    IoUCurve,
+    LabelSpace,
+    MeanBoundaryIoU,
+    MeanIoU,
+    MultilabelMeanIoU,
+    confusion_matrix,
+    protocols,
+)
 
 Rng = np.random.Generator
 Maps = list[tuple[Tensor, Tensor]]
@@ -370,6 +379,65 @@ def bev_maps(rng: Rng, repeats: int) -> Numbers:
         yield "mean/iou@max", iou.max(1).mean(), curve.best().iou.mean()
 
 
+# ------------------------------------------------------------------------------------------------ bands inside contours
+
+CLASSES = 8
+
+
+def regions_of(rng: Rng, void: list[int]) -> Maps:
+    """Predictions and ground truth of one to four images with regions; the predictions are shifted by two pixels.
+
+    One class is absent, one only predicted, and one never predicted. Void is in both maps.
+    """
+    _absent, only_predicted, never_predicted, *rest = rng.permutation(CLASSES).tolist()
+    pairs = []
+    for _ in range(int(rng.integers(1, 5))):
+        shape = (1, *(int(side) for side in rng.integers(20, 80, size=2)))
+        target = regions(rng, shape, [*rest, never_predicted], 30)
+        preds = np.where(target == never_predicted, rest[0], np.roll(target, 2, 2))
+        preds = np.where(rng.random(shape) < 0.01, rng.choice([*rest, only_predicted], size=shape), preds)
+        preds = np.where(preds == never_predicted, rest[0], preds)
+        target = np.where(regions(rng, shape, [0, 0, 0, 1], 20) == 1, void[0], target) if void else target
+        pairs.append((with_void(rng, preds[0], void, 0.01), with_void(rng, target[0], void, 0.01)))
+    return pairs
+
+
+def by_erosion(rng: Rng, pairs: Maps, edge: bool, **settings: Any) -> Numbers:
+    """The IoU of each class from sums over images, and their mean; a class without a band has none."""
+    share = float(rng.choice([0.005, 0.02, 0.05]))
+    sums = np.zeros((3, CLASSES), np.int64)
+    for pair in pairs:
+        preds, target = (side.numpy() for side in pair)
+        width = max(1, round(share * np.sqrt(sum(side**2 for side in target.shape))))
+        bands = [bands_by_erosion(side, CLASSES, width, edge) for side in (target, preds)]
+        sums += counts_of_bands(*bands, target != 255)
+    with np.errstate(invalid="ignore"):
+        theirs = sums[0] / (sums[1] + sums[2] - sums[0])
+    metric = MeanBoundaryIoU(CLASSES, width=share, edge=edge, **settings)
+    metric.update([preds for preds, _ in pairs], [target for _, target in pairs])
+    report = metric.report()
+    yield "classes", theirs, [c.iou for c in report.classes]
+    yield "mean", np.nanmean(theirs), report.mean_iou
+
+
+def boundary_iou_api(rng: Rng, repeats: int) -> Numbers:
+    """The rule of ``mask_to_boundary``: a border of zeros, and d erosions of each class by a square of 3 x 3.
+
+    From boundary_iou/utils/boundary_utils.py of bowenc0221/boundary-iou-api at 37d25586.
+    """
+    for _ in range(repeats):
+        yield from by_erosion(rng, regions_of(rng, []), edge=True)
+
+
+def beyond_iou(rng: Rng, repeats: int) -> Numbers:
+    """The rule of ``evaluate_sample_boundary_and_trimap_iou``: no border; void pixels are left out after the erosion.
+
+    From beyond_iou/evaluator.py of mxbh/beyond-iou at bfd2d7c8.
+    """
+    for _ in range(repeats):
+        yield from by_erosion(rng, regions_of(rng, [255]), edge=False, void="literal", ignore_index=255)
+
+
 # ------------------------------------------------------------------------------------------------------------- the rows
 
 
@@ -399,11 +467,17 @@ ROWS = {
     "scikit-learn: `jaccard_score`, multilabel": Row(sklearn_jaccard, 12, FLOAT32),
     "MONAI: `MeanIoU`, on labels that overlap": Row(monai_overlapping, 6, FLOAT32, "monai"),
     "mit-han-lab/bevfusion: `evaluate_map`": Row(bev_maps, 12, FLOAT32),
+    "bowenc0221/boundary-iou-api: `mask_to_boundary` of each class": Row(boundary_iou_api, 20, FLOAT64, "cv2"),
+    "mxbh/beyond-iou: `Evaluator`, boundary IoU of classes and mean": Row(beyond_iou, 20, FLOAT64, "cv2"),
 }
 # Tools that are not on PyPI, whose rule the tests write out.
-WRITTEN_OUT = ("mit-han-lab/bevfusion 36bef1a3",)
+WRITTEN_OUT = (
+    "mit-han-lab/bevfusion 36bef1a3",
+    "bowenc0221/boundary-iou-api 37d25586",
+    "mxbh/beyond-iou bfd2d7c8",
+)
 # Only the extra "guides" installs these; the gate runs their tests with the slow ones, after it installed them.
-OF_GUIDES = ("mmseg", "monai")
+OF_GUIDES = ("mmseg", "monai", "cv2")
 
 
 def marks_of(row: Row) -> list[pytest.MarkDecorator]:
@@ -499,3 +573,17 @@ def test_a_wrong_rule_is_noticed() -> None:
         ours = metric_of(pairs, num_classes=4, over=over).compute()
         assert not differences(iter([(over, value, ours)]), FLOAT32)[2]
         assert differences(iter([(over, pooled, ours)]), FLOAT32)[2]
+
+
+@pytest.mark.slow
+def test_a_wrong_rule_of_bands_is_noticed(rng: Rng) -> None:
+    """The rule of one tool with the settings of the other, and void that is no label."""
+    pytest.importorskip("cv2")
+    pairs = regions_of(rng, [255])
+    right = {"void": "literal", "ignore_index": 255}
+    assert not differences(by_erosion(np.random.default_rng(0), pairs, edge=False, **right), FLOAT64)[2]
+    assert differences(by_erosion(np.random.default_rng(0), pairs, edge=False, ignore_index=255), FLOAT64)[2]
+    there = list(by_erosion(np.random.default_rng(0), pairs, edge=True, **right))
+    here = list(by_erosion(np.random.default_rng(0), pairs, edge=False, **right))
+    mixed = [(what, theirs, ours) for (what, theirs, _), (_, _, ours) in zip(there, here, strict=True)]
+    assert differences(iter(mixed), FLOAT64)[2]
