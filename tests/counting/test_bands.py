@@ -185,7 +185,7 @@ def cases(draw):
     return shape, spec, of_bands, dtypes, layouts, draw(st.sampled_from(VALID)), seed, size
 
 
-@number_of_examples(fast=60, slow=1500)
+@number_of_examples(fast=60, slow=600)
 def test_any_batch(examples):
     @settings(max_examples=examples, deadline=None)
     @given(cases())
@@ -198,6 +198,17 @@ def test_any_batch(examples):
             assert_bands(kernel, *maps, spec, of_bands)
 
     test()
+
+
+@pytest.mark.parametrize(
+    "shape", [(0, 4, 5), (2, 0, 5), (2, 5, 0), (0, 2, 3, 4), (2, 3, 0, 4), (1, 1, 1), (1, 1, 1, 1)]
+)
+def test_hardly_any_pixels(rng, kernel, shape):
+    spec = CountSpec("labels", "labels", 3, IGNORE)
+    for kind in ("none", "images", "pixels", "nothing"):
+        preds, target = (torch.from_numpy(rng.integers(0, 2, shape)) for _ in range(2))
+        for edge in (True, False):
+            assert_bands(kernel, preds, target, valid_of(rng, shape, kind), spec, band_spec([0.1, 1], edge=edge))
 
 
 @pytest.mark.parametrize("edge", EDGES.values(), ids=EDGES)
