@@ -1,5 +1,7 @@
 """The shapes of maps whose bands are counted."""
 
+import math
+
 import pytest
 import torch
 
@@ -21,8 +23,9 @@ VALID = torch.ones_like(SQUARE, dtype=torch.bool)
         (SHIFTED[:, None].float(), SQUARE[:, None], VALID[:, None]),
         (SCORES[:, :, None], SQUARE[:, None], VALID[:, None]),
         ([SHIFTED], [SQUARE], [VALID]),
+        (SHIFTED[:, None, None], SQUARE[:, None, None], VALID[:, None, None]),
     ],
-    ids=["labels", "valid", "one side", "threshold", "scores", "list"],
+    ids=["labels", "valid", "one side", "threshold", "scores", "list", "two channels"],
 )
 def test_a_lone_channel_is_no_depth(preds: torch.Tensor, target: torch.Tensor, valid: torch.Tensor | None) -> None:
     expected = mean_boundary_iou(SHIFTED, SQUARE, 2, width=2)
@@ -40,3 +43,20 @@ def test_a_lone_channel_is_the_cure_for_volumes_of_two_classes() -> None:
     with pytest.raises(ValueError, match=r"preds\[None\]"):
         mean_boundary_iou([volume[0]], [volume[0]], 2, width=2)
     assert mean_boundary_iou([volume], [volume], 2, width=2) == 1
+
+
+def test_a_width_above_the_images_is_refused() -> None:
+    with pytest.raises(ValueError, match="Image at index 1: width is 7 pixels, but the images are 6 x 4;"):
+        MeanBoundaryIoU(2, width=7).update([SQUARE[0], SQUARE[0, :6, :4]], [SQUARE[0], SQUARE[0, :6, :4]])
+    with pytest.raises(ValueError, match="width is 21 pixels, but the images are 20 x 20;"):
+        MeanBoundaryIoU(2, width=[0.9, 21]).update(SQUARE, SQUARE)
+    MeanBoundaryIoU(2, width=[0.9, 20]).update(SQUARE, SQUARE)
+
+
+def test_images_without_a_pixel_are_in_no_mean_width() -> None:
+    metric = MeanBoundaryIoU(2)
+    metric.update(SQUARE[:, :0], SQUARE[:, :0])
+    metric.update(SQUARE, SQUARE, VALID & False)
+    assert math.isnan(metric.report().boundaries[0].pixels)
+    metric.update(torch.zeros(1, 300, 400, dtype=torch.int64), torch.zeros(1, 300, 400, dtype=torch.int64))
+    assert metric.report().boundaries[0].pixels == 10

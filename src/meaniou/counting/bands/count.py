@@ -74,16 +74,16 @@ def band_batches(
 
 
 def _without_channel(batch: Batch) -> Batch:
-    """The batch without a lone channel, as in ``[B, 1, H, W]``.
+    """The batch without lone channels, as in ``[B, 1, H, W]``.
 
     As a volume of depth 1 it would lie in the band completely, since every window leaves it.
     """
-    shape = map_shape(batch.target, batch.target_form)
-    if len(shape) not in (4, 5) or shape[1] != 1:
-        return batch
-    sides = ((batch.preds, batch.preds_form), (batch.target, batch.target_form))
-    preds, target = (side.squeeze(2 if form in ("scores", "one-hot") else 1) for side, form in sides)
-    return replace(batch, preds=preds, target=target, valid=None if batch.valid is None else batch.valid.squeeze(1))
+    while len(shape := map_shape(batch.target, batch.target_form)) > 3 and shape[1] == 1:
+        sides = ((batch.preds, batch.preds_form), (batch.target, batch.target_form))
+        preds, target = (side.squeeze(2 if form in ("scores", "one-hot") else 1) for side, form in sides)
+        valid = None if batch.valid is None else batch.valid.squeeze(1)
+        batch = replace(batch, preds=preds, target=target, valid=valid)
+    return batch
 
 
 def _check_axes(batch: Batch) -> None:

@@ -14,21 +14,33 @@ def frames_of(shape: Sequence[int], valid: Tensor | None, spec: BandSpec) -> Fra
     """The frames of images in maps ``[B, *]``; with ``valid`` an image is the box of its valid pixels.
 
     Raises:
-        ValueError: if a width in pixels is larger than the images.
+        ValueError: if a width in pixels is larger than the maps.
     """
     images, sides = shape[0], shape[1:]
     widths = tuple(map(_number, spec.widths.split()))
     limits = tuple(pixels_of(width, sides) for width in widths)
-    if images and any(isinstance(width, int) and width > max(sides) > 0 for width in widths):
-        raise ValueError(
-            f"width is {max(limits)} pixels, but the images are {' x '.join(map(str, sides))}; expected at most their "
-            "longest side. Pass a smaller width, or a share of the diagonal, such as 0.02."
-        )
     boxes = None if valid is None else boxes_of(valid)
+    if images:
+        _refuse_wider(widths, sides)
     pixels: tuple[int | Tensor, ...] = limits
     if boxes is not None:
         pixels = tuple(_pixels_of_boxes(width, boxes, sides) for width in widths)
     return Frames(boxes, pixels, limits, spec.edge, spec.literal, spec.drop)
+
+
+def _refuse_wider(widths: Sequence[int | float], sides: Sequence[int]) -> None:
+    """Raises ``ValueError`` if a width in pixels is larger than the longest side of maps that have pixels."""
+    for width in widths:
+        if isinstance(width, int) and width > max(sides) and min(sides):
+            raise ValueError(
+                f"width is {width} pixels, but the images are {' x '.join(map(str, sides))}; expected at most their "
+                "longest side. Pass a smaller width, or a share of the diagonal, such as 0.02."
+            )
+
+
+def _lengths(boxes: Tensor) -> Tensor:
+    """The sides of boxes, int64 ``[B, A]``."""
+    return boxes[..., 1] - boxes[..., 0]
 
 
 def _number(text: str) -> int | float:
@@ -62,11 +74,10 @@ def _pixels_of_boxes(width: int | float, boxes: Tensor, sides: Sequence[int]) ->
     """A width in pixels for each box, int64 ``[B]``, without a wait for the device."""
     if isinstance(width, int):
         return width
-    lengths = boxes[..., 1] - boxes[..., 0]
     if boxes.device.type == "cpu":
-        return torch.tensor([pixels_of(width, box) for box in lengths.tolist()], dtype=torch.int64)
+        return torch.tensor([pixels_of(width, sides) for sides in _lengths(boxes).tolist()], dtype=torch.int64)
     steps = cached_table(boxes.device, _steps, width, tuple(sides), kept=True)
-    return torch.bucketize((lengths**2).sum(1), steps, right=True) + 1
+    return torch.bucketize((_lengths(boxes) ** 2).sum(1), steps, right=True) + 1
 
 
 def _steps(width: float, sides: tuple[int, ...], device: torch.device) -> Tensor:

@@ -22,18 +22,20 @@ FIELDS = len(CountSpec._fields)
 
 def _count(preds: Tensor, target: Tensor, valid: Tensor | None, *arguments: Any) -> tuple[Tensor, Tensor]:
     spec, of_bands = unpack(CountSpec, arguments[:FIELDS]), unpack(BandSpec, arguments[FIELDS:])
-    frames = frames_of(map_shape(target, spec.target_form), valid, of_bands)
+    shape = map_shape(target, spec.target_form)
+    frames = frames_of(shape, valid, of_bands)
     matrix, bands = kernel_of_maps(preds, target, valid, spec).count_bands(preds, target, valid, spec, frames)
     refuse_labels(matrix, preds, target, valid, spec)
-    return torch.cat([matrix, _rows(bands, frames)]), bands
+    return torch.cat([matrix, _rows(bands, frames, shape.numel() > 0)]), bands
 
 
-def _rows(bands: Tensor, frames: Frames) -> Tensor:
+def _rows(bands: Tensor, frames: Frames, has_pixels: bool) -> Tensor:
     """The pixels of all images in bands, int64 ``[3 W, C + 2]``.
 
     The last two columns hold the widths in pixels, summed over images, and the number of images.
     """
     images, number, _, classes = bands.shape
+    images *= has_pixels
     rows = bands.new_zeros(number, 3, classes + 2)
     rows[..., :classes] = bands.sum(0)
     for i, width in enumerate(frames.pixels):
