@@ -129,10 +129,10 @@ def _count_blocks(truth: LabelReader, prediction: PixelReader, counts: Array) ->
 def _of_maps(truth: LabelReader, target: Tensor, prediction: LabelReader, preds: Tensor) -> Add:
     size = truth.num_classes + 2
     if target.dtype in BYTES and preds.dtype in BYTES:
-        rows, cols = _byte_table(truth.table, size), _byte_table(prediction.table, 1)
+        rows, cols = byte_table(truth.table, size), byte_table(prediction.table, 1)
         return partial(_add_bytes, _aligned(preds), _aligned(target), rows, cols)
-    tables = _table(truth.table, size), _table(prediction.table, 1)
-    return partial(_add_labels, _array(preds), _array(target), tables)
+    tables = table_of(truth.table, size), table_of(prediction.table, 1)
+    return partial(_add_labels, array_of(preds), array_of(target), tables)
 
 
 def _add_bytes(preds: Array, target: Array, rows: Array, cols: Array, start: int, stop: int, counts: Array) -> None:
@@ -149,11 +149,11 @@ def _of_scores(
     """The loop for the layout of flat scores."""
     scores = (flat.view(torch.int16) if flat.dtype in INFINITY else flat).numpy()
     nan_above = INFINITY.get(flat.dtype, np.int16(0))
-    tables = _table(truth.table, truth.num_classes + 2), (prediction.bins().numpy(), 0, NO_SPARSE)
+    tables = table_of(truth.table, truth.num_classes + 2), (prediction.bins().numpy(), 0, NO_SPARSE)
     if len(strides) == 1:
-        return partial(_add_scores_last, scores, (*strides, truth.num_classes, nan_above), _array(target), tables)
+        return partial(_add_scores_last, scores, (*strides, truth.num_classes, nan_above), array_of(target), tables)
     shape = (*strides, truth.num_classes, pixels, nan_above)
-    return partial(_add_scores, scores, shape, _array(target), tables)
+    return partial(_add_scores, scores, shape, array_of(target), tables)
 
 
 def _add_scores(
@@ -193,7 +193,7 @@ def _flat(data: Tensor, block: Block) -> Tensor:
     return data[block].reshape(-1).contiguous()
 
 
-def _array(labels: Tensor) -> Array:
+def array_of(labels: Tensor) -> Array:
     return (labels.view(torch.uint8) if labels.dtype == torch.bool else labels).numpy()
 
 
@@ -203,16 +203,16 @@ def _aligned(labels: Tensor) -> Array:
 
 
 @lru_cache(maxsize=64)
-def _table(table: LabelTable, scale: int) -> Table:
+def table_of(table: LabelTable, scale: int) -> Table:
     """Bins times ``scale`` of dense, then sparse labels; the lowest dense label; the sparse labels."""
     bins = bins_of_codes(table, torch.device("cpu")).numpy()
     return bins[:-1] * scale, table.low, np.array([i for i, _ in table.sparse], np.int64)
 
 
 @lru_cache(maxsize=64)
-def _byte_table(table: LabelTable, scale: int) -> Array:
+def byte_table(table: LabelTable, scale: int) -> Array:
     """Bins times ``scale`` of each of the 256 bytes; the negative labels of int8 are the upper half."""
-    bins, low, _ = _table(table, scale)
+    bins, low, _ = table_of(table, scale)
     stored = np.arange(256)
     signed = np.where(stored > 127, stored - 256, stored) if low < 0 else np.minimum(stored, table.high)
     of_bytes: Array = bins[signed - low]

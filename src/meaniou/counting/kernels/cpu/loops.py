@@ -132,16 +132,7 @@ def count_scores(
         n = min(best.size, (image + 1) * pixels - start, stop - start)
         first = image * image_stride + start - image * pixels
         top, predicted = best[:n], buffer[:n]
-        undefined = _begin(scores[first : first + n], nan_above, top, predicted)
-        c = 1
-        while c < num_classes:
-            place = first + c * class_stride
-            follows = place + class_stride if c + 1 < num_classes else place  # the last class may be compared twice
-            one, other = scores[place : place + n], scores[follows : follows + n]
-            undefined |= _raise_by_two(one, other, nan_above, top, predicted, c)
-            c += 2
-        if undefined:
-            _void_undefined(scores, first, class_stride, num_classes, nan_above, predicted)
+        first_maxima(scores, first, class_stride, num_classes, nan_above, top, predicted)
         count_labels(predicted, target[start : start + n], 0, n, rows, cols, counts)
         start += n
 
@@ -185,6 +176,22 @@ def fold_image(one, counts, image_counts):
     for cell in range(one.size):
         counts[cell] += one[cell]
         one[cell] = 0
+
+
+@compiled
+def first_maxima(scores, first, class_stride, num_classes, nan_above, top, predicted):
+    """Writes the class of the first maximum of each pixel from ``first`` on; ``num_classes`` where a score is NaN."""
+    n = predicted.size
+    undefined = _begin(scores[first : first + n], nan_above, top, predicted)
+    c = 1
+    while c < num_classes:
+        place = first + c * class_stride
+        follows = place + class_stride if c + 1 < num_classes else place  # the last class may be compared twice
+        one, other = scores[place : place + n], scores[follows : follows + n]
+        undefined |= _raise_by_two(one, other, nan_above, top, predicted, c)
+        c += 2
+    if undefined:
+        _void_undefined(scores, first, class_stride, num_classes, nan_above, predicted)
 
 
 @compiled

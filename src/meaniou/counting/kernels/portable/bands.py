@@ -80,7 +80,7 @@ def _parts(shape: torch.Size, device: torch.device) -> Iterator[slice]:
 def _codes(truth: PixelReader, prediction: PixelReader, valid: Tensor | None, frames: Frames, images: slice) -> Codes:
     classes = truth.num_classes
     void, other, outside_of_image = classes, classes + 1, classes + 2 if frames.edge else WILD
-    target, preds = _bins(truth, images), _bins(prediction, images)
+    target, preds = bins_of_images(truth, images), bins_of_images(prediction, images)
     is_class = target < void
     if valid is not None:
         is_class &= valid[images]
@@ -96,7 +96,7 @@ def _codes(truth: PixelReader, prediction: PixelReader, valid: Tensor | None, fr
     return Codes(target, preds, is_class)
 
 
-def _bins(reader: PixelReader, images: slice) -> Tensor:
+def bins_of_images(reader: PixelReader, images: slice) -> Tensor:
     """The bins of some images, int16 ``[b, *]``."""
     on_cpu = reader.data.device.type == "cpu"
     tile, scores = (CPU_TILE, CPU_SCORES) if on_cpu else (ACCELERATOR_TILE, ACCELERATOR_SCORES)
