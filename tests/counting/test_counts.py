@@ -741,6 +741,10 @@ def test_the_mode_sees_each_wait():
         lambda: torch.unique_consecutive(x),
         lambda: x.clone().__setitem__(x > 0, torch.tensor([5, 6])),
         lambda: torch.equal(x, x),
+        lambda: x.tolist(),
+        lambda: x.numpy(),
+        lambda: x.cpu(),
+        lambda: np.asarray(x),
         lambda: by_kernel(portable.count_on_cpu, x, x, 2).sum().item(),
     ]
     for wait in waits:
@@ -748,6 +752,7 @@ def test_the_mode_sees_each_wait():
             wait()
     with NoWait():
         x[torch.tensor([0, 2])].add_(1)
+    assert x.tolist() == x.cpu().numpy().tolist() == [0, 1, 1]
 
 
 def test_the_cpu_kernel_would_wait():

@@ -1,6 +1,7 @@
 """Seeded maps, a comparison of counts that names the cells that differ, and a mode that raises on waits."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -140,12 +141,27 @@ class NoWait(TorchDispatchMode):
     """Raises for every operator that makes the host wait for a value from an accelerator."""
 
     WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "bincount", "equal", "_unique", "unique_")
+    COPIES = ("tolist", "numpy", "cpu", "__array__")  # methods that call no operator where a tensor is on the CPU
+
+    def __enter__(self) -> Any:
+        self.patch = pytest.MonkeyPatch()
+        for name in self.COPIES:
+            self.patch.setattr(Tensor, name, partial(_refuse, name), raising=False)
+        return super().__enter__()
+
+    def __exit__(self, *of_error: Any) -> None:
+        self.patch.undo()
+        super().__exit__(*of_error)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func._schema.name.removeprefix("aten::")
         if name.startswith(self.WAITS) or (name.startswith(("index", "_index_put")) and _has_mask(args)):
             raise AssertionError(f"{name} waits for the device")
         return func(*args, **(kwargs or {}))
+
+
+def _refuse(name: str, *_: Any, **__: Any) -> None:
+    raise AssertionError(f"{name} waits for the device")
 
 
 def _has_mask(args: Any) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from meaniou.counting.kernels.readers import cached_table
+from meaniou.counting.kernels.readers import cached_table, is_cpu
 from meaniou.counting.kernels.spec import BandSpec, Frames
 
 
@@ -74,7 +74,7 @@ def _pixels_of_boxes(width: int | float, boxes: Tensor, sides: Sequence[int]) ->
     """A width in pixels for each box, int64 ``[B]``, without a wait for the device."""
     if isinstance(width, int):
         return width
-    if boxes.device.type == "cpu":
+    if is_cpu(boxes.device):
         return torch.tensor([pixels_of(width, sides) for sides in _lengths(boxes).tolist()], dtype=torch.int64)
     steps = cached_table(boxes.device, _steps, width, tuple(sides), kept=True)
     return torch.bucketize((_lengths(boxes) ** 2).sum(1), steps, right=True) + 1

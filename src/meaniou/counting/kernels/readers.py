@@ -149,6 +149,11 @@ def _bins_of_classes(ignored: tuple[int, ...], num_classes: int, device: torch.d
     return bins
 
 
+def is_cpu(device: torch.device) -> bool:
+    """Whether values on a device can be read without a wait."""
+    return device.type == "cpu"
+
+
 def cached_table(device: torch.device, make: Callable[..., Tensor], *settings: Any, kept: bool = False) -> Tensor:
     """A table, cached on the CPU and made anew on an accelerator: a copy waits, and a captured graph owns its memory.
 

@@ -15,7 +15,7 @@ from meaniou.counting.kernels.portable.confusion import (
     count,
 )
 from meaniou.counting.kernels.portable.windows import WILD, mixed_windows
-from meaniou.counting.kernels.readers import Block, PixelReader, preds_reader, target_reader
+from meaniou.counting.kernels.readers import Block, PixelReader, is_cpu, preds_reader, target_reader
 from meaniou.counting.kernels.spec import CountSpec, Frames
 
 # Pixels of the images that are worked on at once on an accelerator; each takes about 30 bytes.
@@ -73,7 +73,7 @@ class Codes(NamedTuple):
 def _parts(shape: torch.Size, device: torch.device) -> Iterator[slice]:
     """The images that are worked on at once: one on the CPU, several on an accelerator."""
     pixels = max(1, shape[1:].numel())
-    step = 1 if device.type == "cpu" else max(1, ACCELERATOR_PIXELS // pixels)
+    step = 1 if is_cpu(device) else max(1, ACCELERATOR_PIXELS // pixels)
     return (slice(start, start + step) for start in range(0, shape[0], step))
 
 
@@ -98,8 +98,7 @@ def _codes(truth: PixelReader, prediction: PixelReader, valid: Tensor | None, fr
 
 def bins_of_images(reader: PixelReader, images: slice) -> Tensor:
     """The bins of some images, int16 ``[b, *]``."""
-    on_cpu = reader.data.device.type == "cpu"
-    tile, scores = (CPU_TILE, CPU_SCORES) if on_cpu else (ACCELERATOR_TILE, ACCELERATOR_SCORES)
+    tile, scores = (CPU_TILE, CPU_SCORES) if is_cpu(reader.data.device) else (ACCELERATOR_TILE, ACCELERATOR_SCORES)
     first, stop, _ = images.indices(reader.shape[0])
     bins, shape = reader.bins().to(torch.int16), (stop - first, *reader.shape[1:])
     labels = torch.empty(shape, dtype=torch.int16, device=bins.device)
@@ -137,7 +136,7 @@ def _bands(codes: Codes, width: int | Tensor, limit: int, num_classes: int, edge
 
 def _of_classes(labels: Tensor, counted: Tensor, num_classes: int) -> Tensor:
     """The counted pixels of each class, int64 ``[b, C]``."""
-    if labels.device.type == "cpu":
+    if is_cpu(labels.device):
         images = zip(labels, counted, strict=True)
         return torch.stack([torch.bincount(of[pixels], minlength=num_classes + 1)[1:] for of, pixels in images])
     # Each cell has adjacent copies, which neighbouring pixels use in turn, so that they do not wait for each other.
