@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from meaniou.counting.bands import ops
+from meaniou.counting.bands.padding import warn_of_padding
 from meaniou.counting.confusion.batch import Batch, map_shape
 from meaniou.counting.confusion.count import batches, run
 from meaniou.counting.kernels.spec import BandSpec
@@ -34,6 +35,7 @@ def count_bands(
     parts = []
     for batch in band_batches(preds, target, valid, space, inputs):
         counts, of_images = run(ops.count_bands, batch, space, inputs, *spec_of(inputs))
+        warn_of_padding(batch, space, inputs)
         total = counts if total is None else total.add_(counts)
         parts.append(band_rows(of_images))
     if total is None:
