@@ -107,27 +107,24 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return "\n".join(lines)
 
 
-def text(tables: Iterable[Table], footer: str = "") -> str:
-    """The tables as text with aligned columns."""
-    return _joined(map(_text, tables), _plain(footer))
+def text(tables: Iterable[Table], *notes: str) -> str:
+    """The tables as text with aligned columns, and notes below."""
+    return _joined(map(_text, tables), map(_plain, notes))
 
 
-def markdown(tables: Iterable[Table], footer: str = "") -> str:
-    """The tables in GitHub's Markdown."""
-    return _joined(map(_markdown, tables), _escaped_markdown(footer))
+def markdown(tables: Iterable[Table], *notes: str) -> str:
+    """The tables in GitHub's Markdown, and notes below."""
+    return _joined(map(_markdown, tables), map(_escaped_markdown, notes))
 
 
-def latex(tables: Iterable[Table], footer: str = "") -> str:
-    """The tables as LaTeX, one ``tabular`` each; no package is needed."""
-    return _joined(map(_latex, tables), _escaped_latex(footer))
+def latex(tables: Iterable[Table], *notes: str) -> str:
+    """The tables as LaTeX, one ``tabular`` each, and notes below; no package is needed."""
+    return _joined(map(_latex, tables), map(_escaped_latex, notes))
 
 
-def _joined(parts: Iterable[str], footer: str) -> str:
-    """The parts and the footer, if any, separated by empty lines."""
-    blocks = list(parts)
-    if footer:
-        blocks.append(footer)
-    return "\n\n".join(blocks)
+def _joined(parts: Iterable[str], notes: Iterable[str]) -> str:
+    """The parts and the notes that are not empty, separated by empty lines."""
+    return "\n\n".join([*parts, *filter(None, notes)])
 
 
 def _text(table: Table) -> str:

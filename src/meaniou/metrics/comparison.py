@@ -10,7 +10,7 @@ from meaniou._util import Doubt, join_names, kind_of, quoted, warn
 from meaniou.metrics.checked.checked_counts import CheckedCounts
 from meaniou.metrics.checked.checked_metric import CheckedMetric, checked_counts
 from meaniou.metrics.iou_metric import IoUMetric, refuse_without_rows
-from meaniou.report import Compared, ComparisonReport
+from meaniou.report import Compared, ComparisonReport, overall_names
 from meaniou.scores import Areas, ImageAreas, ImageRows, class_iou, class_mean, pixel_accuracy
 from meaniou.settings import ThresholdSettings
 from meaniou.uncertainty import (
@@ -118,12 +118,11 @@ def comparison_report(
     (mean,), (accuracy,), of_class = compare_images(*images, policy, resampling, "mean", "accuracy", "class")
     iou_a, iou_b = class_iou(areas_a, policy), class_iou(areas_b, policy)
     rows = zip(names, iou_a.tolist(), iou_b.tolist(), of_class, strict=True)
+    accuracy_name, mean_name = overall_names(a.input_settings)
     return ComparisonReport(
         tuple(Compared("class", *row) for row in rows),
-        Compared(
-            "accuracy", "pixel accuracy", float(pixel_accuracy(areas_a)), float(pixel_accuracy(areas_b)), accuracy
-        ),
-        Compared("mean", "mean IoU", float(class_mean(iou_a, policy)), float(class_mean(iou_b, policy)), mean),
+        Compared("accuracy", accuracy_name, float(pixel_accuracy(areas_a)), float(pixel_accuracy(areas_b)), accuracy),
+        Compared("mean", mean_name, float(class_mean(iou_a, policy)), float(class_mean(iou_b, policy)), mean),
         resampling.resamples,
         dict(zip("ab", sources, strict=False)),
     )
@@ -159,7 +158,8 @@ def _pairs(a: IoUMetric, b: IoUMetric) -> tuple[tuple[Areas, Areas], tuple[Image
     for name, metric in (("a", a), ("b", b)):
         if not isinstance(metric, IoUMetric):
             raise TypeError(
-                f"{name} is {kind_of(metric)}; expected a MeanIoU or MultilabelMeanIoU with per_image=True."
+                f"{name} is {kind_of(metric)}; expected a MeanIoU, MultilabelMeanIoU or MeanBoundaryIoU with "
+                "per_image=True."
             )
     if reason := first_difference(a, b, but=OF_SCORES):
         raise ValueError(reason)

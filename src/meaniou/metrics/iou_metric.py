@@ -14,7 +14,7 @@ from meaniou.metrics.checked.checked_metric import CheckedMetric, checked_counts
 from meaniou.metrics.state.atomic import all_or_nothing
 from meaniou.report import ImageTable, Report, build_report, image_table
 from meaniou.scores import Floats, ImageAreas, mean_iou, mean_over_images
-from meaniou.settings import Absent, Groups, Present, VoidPreds
+from meaniou.settings import Absent, BandSettings, Groups, Present, VoidPreds
 from meaniou.uncertainty import (
     CONFIDENCE,
     RESAMPLES,
@@ -161,7 +161,8 @@ class IoUMetric(CheckedMetric):
             a.png  road 50.00, car 50.00   50.00
             b.png  car 100.00             100.00
         """
-        return image_table(self._image_areas(), self.label_space, self.policy)
+        of_bands = isinstance(self.input_settings, BandSettings)
+        return image_table(self._image_areas(), self.label_space, self.policy, of_bands=of_bands)
 
     @all_or_nothing
     def bootstrap(

@@ -1,10 +1,11 @@
 """All numbers of a dataset as frozen records, written as text, Markdown, LaTeX, CSV or JSON."""
 
+from meaniou.report.bands import band_extent, band_notes, overall_names, width_words
 from meaniou.report.build import build_report, by_kind, pixel_account
 from meaniou.report.comparison import Compared, ComparisonReport
 from meaniou.report.curve import CurveReport, best_of, build_curve_report, check_curve_report
 from meaniou.report.forms import class_values, overall_numbers
-from meaniou.report.notes import LABELS, Nouns, class_notes, classes_in_mean, extent, nouns_of
+from meaniou.report.notes import LABELS, Nouns, class_notes, classes_in_mean, extent, measure_of, nouns_of, of_bands
 from meaniou.report.records import (
     COLUMNS,
     WORST,
@@ -37,6 +38,8 @@ __all__ = [
     "Intervals",
     "Nouns",
     "Report",
+    "band_extent",
+    "band_notes",
     "best_of",
     "boundary_reports",
     "build_curve_report",
@@ -50,7 +53,11 @@ __all__ = [
     "columns_of",
     "extent",
     "image_table",
+    "measure_of",
     "nouns_of",
+    "of_bands",
+    "overall_names",
     "overall_numbers",
     "pixel_account",
+    "width_words",
 ]

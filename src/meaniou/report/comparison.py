@@ -14,7 +14,8 @@ class Compared(EqualByValue):
 
     Attributes:
         kind: ``"class"`` (also for a label), ``"accuracy"`` or ``"mean"``.
-        name: the class or label, ``"pixel accuracy"`` or ``"mean IoU"``.
+        name: the class or label, ``"pixel accuracy"`` or ``"mean IoU"``; of bands ``"overall band recall"`` or
+            ``"mean boundary IoU"``.
         a, b: the number of each, a ratio 0 .. 1; NaN where it is undefined.
         difference: ``a - b`` with its paired interval.
     """
@@ -98,7 +99,7 @@ class ComparisonReport(EqualByValue):
         interval = "no interval"
         if not math.isnan(mean.difference.low):
             interval = f"{self._confidence()} interval {span(mean.difference.low, mean.difference.high)}"
-        return f"{verdict}; mean IoU in percent: {numbers} ({interval}, {self.resamples:,} resamples of the images)"
+        return f"{verdict}; {mean.name} in percent: {numbers} ({interval}, {self.resamples:,} resamples of the images)"
 
 
 def _cells(row: Compared) -> tuple[str, ...]:

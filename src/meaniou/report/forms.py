@@ -6,7 +6,8 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from meaniou._util import Table, percent, span, tables
-from meaniou.report.notes import LABELS, classes_in_mean, extent, nouns_of
+from meaniou.report.bands import WORDS, band_columns, boundary_means
+from meaniou.report.notes import LABELS, classes_in_mean, extent, measure_of, nouns_of, of_bands
 from meaniou.report.records import COLUMNS, ClassReport
 
 if TYPE_CHECKING:
@@ -17,18 +18,22 @@ CSV_COLUMNS = ("kind", *(part.name for part in fields(ClassReport)))
 
 
 def overall_numbers(report: "Report") -> dict[str, tuple[str, float]]:
-    """The title and the value of each number over all classes, by field; without a confusion matrix not kappa."""
-    return {
-        part.name: (part.metadata["title"], getattr(report, part.name))
+    """The title and the value of each number over all classes, by field; without a confusion matrix not kappa.
+
+    The mean boundary IoU beside mean IoU follows by its name in ``scalars``.
+    """
+    numbers = {
+        part.name: (_title(report, part.name, part.metadata["title"]), getattr(report, part.name))
         for part in fields(report)
         if part.metadata and (report.confusions is not None or part.name != "kappa")
     }
+    return numbers | boundary_means(report)
 
 
 def note(report: "Report") -> str:
     """The note below the tables: the number of classes in the mean if some are left out, and the footer."""
     defined, number = classes_in_mean(report)
-    mean = report.headline() if math.isnan(report.mean_iou) else f"mean IoU {extent(report)}"
+    mean = report.headline() if math.isnan(report.mean_iou) else f"mean {measure_of(report)} {extent(report)}"
     return "; ".join(filter(None, [mean if 0 < defined < number else "", report.footer()]))
 
 
@@ -37,19 +42,25 @@ def class_values(report: "Report", c: int) -> list[float]:
     values = [getattr(report.classes[c], name) for name in SHOWN]
     if report.intervals:
         values.insert(1, report.intervals.classes[c].high - report.intervals.classes[c].low)
+    after = 2 if report.intervals else 1
+    values[after:after] = [column.values[c] for column in band_columns(report)]
     return values
 
 
 def scalars(report: "Report") -> dict[str, float]:
     """The dict of ``Report.scalars`` without a prefix."""
-    values = {name: value for name, (_, value) in overall_numbers(report).items()}
-    values |= {f"iou/{c.name}": c.iou for c in report.classes}
-    values |= {f"mean_iou/{g.name}": g.mean_iou for g in report.class_groups}
+    values = {_key(report, name): value for name, (_, value) in overall_numbers(report).items()}
+    values |= {f"{_key(report, 'iou')}/{c.name}": c.iou for c in report.classes}
+    for column in band_columns(report):
+        if column.mean is not None:
+            pairs = zip(report.classes, column.values, strict=True)
+            values |= {f"{column.name}/{c.name}": value for c, value in pairs}
+    values |= {f"{_key(report, 'mean_iou')}/{g.name}": g.mean_iou for g in report.class_groups}
     if report.class_groups and report.confusions is not None:
         values |= {f"merged_iou/{g.name}": g.merged_iou for g in report.class_groups}
         values["mean_merged_iou"] = report.mean_merged_iou
     if len(report.class_groups) == 2:
-        values["harmonic_mean"] = report.harmonic_mean
+        values[_key(report, "harmonic_mean")] = report.harmonic_mean
     return values
 
 
@@ -63,6 +74,10 @@ def as_csv(report: "Report") -> str:
         columns = (*CSV_COLUMNS, "iou_low", "iou_high")
         for row, interval in zip(rows, (*report.intervals.classes, report.intervals.mean_iou), strict=True):
             row |= {"iou_low": interval.low, "iou_high": interval.high}
+    for extra in band_columns(report):
+        columns = (*columns, extra.name)
+        for row, value in zip(rows, (*extra.values, extra.mean), strict=True):
+            row[extra.name] = value
     rows += [{"kind": "group mean", "name": g.name, "iou": g.mean_iou} for g in report.class_groups]
     if report.class_groups and report.confusions is not None:
         rows += [{"kind": "group merged", "name": g.name, "iou": g.merged_iou} for g in report.class_groups]
@@ -90,11 +105,18 @@ def class_table(report: "Report") -> Table:
     """A row for each class, and a row of means."""
     rows = [[c.name, *(_cell(getattr(c, name)) for name in SHOWN)] for c in report.classes]
     rows.append(["mean", *(percent(getattr(report, c.mean)) if c.mean else "" for c in SHOWN.values())])
-    header = [nouns_of(report).one, *(column.title for column in SHOWN.values())]
+    header = [nouns_of(report).one, *(_title(report, name, column.title) for name, column in SHOWN.items())]
+    after = 2
     if report.intervals:  # after the IoU
+        after = 3
         header.insert(2, f"{100 * report.intervals.mean_iou.confidence:g} % interval")
         for row, interval in zip(rows, (*report.intervals.classes, report.intervals.mean_iou), strict=True):
             row.insert(2, span(interval.low, interval.high))
+    extra = band_columns(report)
+    header[after:after] = [column.title for column in extra]
+    for c, row in enumerate(rows[:-1]):
+        row[after:after] = [percent(column.values[c]) for column in extra]
+    rows[-1][after:after] = ["" if column.mean is None else percent(column.mean) for column in extra]
     return Table(tuple(header), tuple(map(tuple, rows)), mean=True)
 
 
@@ -106,7 +128,8 @@ def group_table(report: "Report") -> Table:
     if len(report.class_groups) == 2:
         rows.append(("harmonic mean", percent(report.harmonic_mean), ""))
     columns = 3 if report.confusions is not None else 2
-    return Table(("group", "mean IoU", "merged IoU")[:columns], tuple(row[:columns] for row in rows))
+    header = ("group", f"mean {measure_of(report)}", "merged IoU")
+    return Table(header[:columns], tuple(row[:columns] for row in rows))
 
 
 def confusion_table(report: "Report") -> Table:
@@ -140,7 +163,7 @@ def image_means_table(report: "Report") -> Table:
     assert report.images is not None
     nouns = nouns_of(report)
     cells = {
-        "mIoU over images": percent(report.images.mean_over_images),
+        f"{'mean boundary IoU' if of_bands(report) else 'mIoU'} over images": percent(report.images.mean_over_images),
         f"over {nouns.many}": percent(report.images.mean_over_classes),
         "images": f"{report.images.number:,}",
         "without a valid pixel": f"{report.images.skipped:,}",
@@ -148,6 +171,16 @@ def image_means_table(report: "Report") -> Table:
     if report.intervals:
         cells[f"% of resamples lacking a {nouns.one}"] = percent(report.intervals.mean_iou.undefined_share)
     return Table(tuple(cells), (tuple(cells.values()),), words=0)
+
+
+def _title(report: "Report", name: str, title: str) -> str:
+    """The title of a field, which has another one in the report of a ``MeanBoundaryIoU``."""
+    return WORDS[name].title if of_bands(report) and name in WORDS else title
+
+
+def _key(report: "Report", name: str) -> str:
+    """The name of a field in scalars, which is another one in the report of a ``MeanBoundaryIoU``."""
+    return WORDS[name].key if of_bands(report) and name in WORDS else name
 
 
 def _cell(value: float) -> str:

@@ -20,6 +20,19 @@ class Nouns(NamedTuple):
 CLASSES, LABELS = Nouns("class", "classes"), Nouns("label", "labels")
 
 
+def of_bands(report: "Report") -> bool:
+    """Whether it is the report of a ``MeanBoundaryIoU``, whose IoU is boundary IoU and whose areas are those of bands.
+
+    The report of a ``MeanIoU`` may have boundary IoU beside IoU.
+    """
+    return "width" in report.rules
+
+
+def measure_of(report: "Report") -> str:
+    """The name of ``iou`` in text: ``boundary IoU`` in the report of a ``MeanBoundaryIoU``, else ``IoU``."""
+    return "boundary IoU" if of_bands(report) else "IoU"
+
+
 def nouns_of(report: "Report") -> Nouns:
     """``LABELS`` for a report of labels that overlap, else ``CLASSES``."""
     return LABELS if "num_labels" in report.rules else CLASSES
@@ -43,6 +56,7 @@ def class_notes(report: "Report") -> list[str]:
     - ``"absent"``: neither in the ground truth nor in the prediction.
     - ``"only predicted"``: not in the ground truth, so every pixel of it is a false positive.
     - ``"never predicted"``: not in the prediction, so every pixel of it is missed.
+    - ``"no contour"``: in the ground truth of a ``MeanBoundaryIoU``, but without a pixel in the band.
     - ``"not in the mean"``: its id is ignored, or ``classes`` or ``include_background`` leave it out.
 
     Example:
@@ -55,11 +69,22 @@ def class_notes(report: "Report") -> list[str]:
     """
     notes, in_mean = [], {*report.rules["classes"]}
     for c, record in enumerate(report.classes):
-        if not record.truth:
-            words = ["only predicted" if record.predicted else "absent"]
+        truth, predicted = _areas(report, c)
+        if not truth:
+            words = ["only predicted" if predicted else "absent"]
         else:
-            words = [] if record.predicted else ["never predicted"]
+            words = [] if predicted else ["never predicted"]
+            words += [] if record.truth else ["no contour"]
         if c not in in_mean:
             words.append("not in the mean")
         notes.append(", ".join(words))
     return notes
+
+
+def _areas(report: "Report", c: int) -> tuple[int, int]:
+    """The pixels of class ``c`` in the ground truth and in the prediction, also where the record has those of bands."""
+    if not of_bands(report):
+        return report.classes[c].truth, report.classes[c].predicted
+    size = len(report.classes)  # the counts begin with the confusion matrix of all pixels
+    dropped = report.counts[c, size] if report.rules["void_preds"] == "drop" else 0
+    return int(report.counts[c].sum() - dropped), int(report.counts[:size, c].sum())

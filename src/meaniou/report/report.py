@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from meaniou._util import EqualByValue, Table, kind_of, percent, tables
 from meaniou.report import forms
-from meaniou.report.notes import extent
+from meaniou.report.bands import band_headline, band_notes
+from meaniou.report.notes import extent, measure_of
 from meaniou.report.records import BoundaryReport, ClassReport, Confusion, GroupReport, ImagesReport, Intervals
 
 
@@ -38,6 +39,10 @@ class Report(EqualByValue):
     The report of ``MultilabelMeanIoU`` has labels in place of classes. Labels that overlap have no confusion matrix, so
     ``kappa``, ``confusions`` and merged IoU are undefined; tables, CSV and ``scalars`` leave them out.
 
+    In the report of ``MeanBoundaryIoU`` all ratios are those of bands, and so are the pixels of classes: ``iou`` is
+    boundary IoU, and ``pixel_accuracy`` the share of the ground-truth bands that lies in the band of the same class in
+    the prediction. Tables and ``scalars`` name them so. It has no confusion matrix either.
+
     Attributes:
         mean_iou: mean IoU over classes, a ratio 0 .. 1 as all others; NaN where undefined.
         mean_dice: mean Dice over classes.
@@ -62,7 +67,9 @@ class Report(EqualByValue):
         counts: the confusion matrix over all ranks, int64 ``[C + 2, C + 2]``, ground truth in rows. Row C is void,
             column C void predictions, row and column C + 1 out of range. For labels int64 ``[L, 4, 4]``: rows are not
             set, set, void and outside; columns not set, set, void predictions and outside. So ``counts[:, 2].sum(1)``
-            are the void pixels of each label, and ``counts[:, :2, 2].sum(1)`` its void predictions. Not in ``to_dict``.
+            are the void pixels of each label, and ``counts[:, :2, 2].sum(1)`` its void predictions. For bands the
+            confusion matrix comes first, then for each width the pixels of each class in both bands, in the band of the
+            ground truth and in that of the prediction. Not in ``to_dict``.
         images: means over images and the worst images; ``None`` without ``per_image``.
         intervals: bootstrap confidence intervals; ``None`` without ``report(bootstrap=...)``.
         boundaries: boundary IoU, a ``BoundaryReport`` for each width: ``width``, ``pixels``, ``mean_iou``, ``classes``
@@ -114,22 +121,25 @@ class Report(EqualByValue):
         """CSV text with a row for each class, the means, and each group: unrounded ratios, empty for NaN.
 
         The columns are the same for labels, whose ``kind`` is ``class`` too. With intervals, ``iou_low`` and
-        ``iou_high`` are the bounds of the IoU of each class and of the mean IoU.
+        ``iou_high`` are the bounds of the IoU of each class and of the mean IoU. With ``boundaries``, ``boundary_iou``
+        is the boundary IoU and ``in_band`` the share of the class in the band; of several widths each has its own
+        columns, such as ``boundary_iou_0.005`` or ``boundary_iou_3px``. The report of ``MeanBoundaryIoU`` has boundary
+        IoU as ``iou``.
         A name that a spreadsheet would read as a formula gets an apostrophe in front.
         """
         return forms.as_csv(self)
 
     def to_markdown(self) -> str:
         """Tables in GitHub's Markdown: percent with two decimals, ``-`` for NaN."""
-        return tables.markdown(self.tables(), forms.note(self))
+        return tables.markdown(self.tables(), forms.note(self), *band_notes(self))
 
     def to_latex(self) -> str:
         """A LaTeX ``tabular`` for each table: percent with two decimals, ``-`` for NaN."""
-        return tables.latex(self.tables(), forms.note(self))
+        return tables.latex(self.tables(), forms.note(self), *band_notes(self))
 
     def __str__(self) -> str:
         """Text tables: percent with two decimals, ``-`` for NaN."""
-        return tables.text(self.tables(), forms.note(self))
+        return tables.text(self.tables(), forms.note(self), *band_notes(self))
 
     def scalars(self, prefix: str = "") -> dict[str, float]:
         """A flat dict for a logger, such as ``{"val/mean_iou": 0.58, "val/iou/road": 0.5}``, with NaN where undefined.
@@ -137,6 +147,10 @@ class Report(EqualByValue):
         It holds the numbers over all classes, ``iou/<class>`` for each class or label, and ``mean_iou/<group>`` and
         ``merged_iou/<group>`` for each group; for labels neither ``kappa`` nor merged IoU. The names are the same on
         every rank and in every epoch.
+
+        With ``boundaries`` there are ``mean_boundary_iou`` and ``boundary_iou/<class>`` too; of several widths
+        ``mean_boundary_iou_0.005``, ``boundary_iou_0.005/<class>``, and so on. The report of ``MeanBoundaryIoU`` has
+        these names in place of ``mean_iou`` and ``iou/<class>``, and ``band`` in the names of other ratios.
 
         Example:
             >>> import torch
@@ -154,9 +168,12 @@ class Report(EqualByValue):
         yield from forms.all_tables(self)
 
     def headline(self) -> str:
-        """The mean IoU in percent and the number of classes in it, such as ``mean IoU 56.42 % over 8 of 9 classes``."""
+        """The mean IoU in percent and the number of classes in it, such as ``mean IoU 56.42 % over 8 of 9 classes``.
+
+        With ``boundaries`` the mean boundary IoU follows.
+        """
         mean = "undefined" if math.isnan(self.mean_iou) else f"{percent(self.mean_iou)} %"
-        return f"mean IoU {mean} {extent(self)}"
+        return f"mean {measure_of(self)} {mean} {extent(self)}{band_headline(self)}"
 
     def footer(self) -> str:
         """The protocol, and which of its rules were changed; empty without a protocol."""

@@ -1,6 +1,6 @@
 """The parts of a report as frozen records: numbers of classes, boundaries, groups, confusions, intervals and images."""
 
-from meaniou.report.records.boundary import BoundaryClass, BoundaryReport, boundary_reports
+from meaniou.report.records.boundary import NEARLY_ALL, BoundaryClass, BoundaryReport, boundary_reports
 from meaniou.report.records.classes import (
     COLUMNS,
     NO_CLASS,
@@ -15,6 +15,7 @@ from meaniou.report.records.images import WORST, ImageTable, columns_of, image_t
 
 __all__ = [
     "COLUMNS",
+    "NEARLY_ALL",
     "NO_CLASS",
     "WORST",
     "BoundaryClass",

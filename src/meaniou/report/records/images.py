@@ -27,6 +27,7 @@ class ImageTable(EqualByValue):
         iou: IoU of each class in each image, float64 ``[N, C]``; NaN where undefined, such as an absent class.
         names: names of the classes, or of the labels of ``MultilabelMeanIoU``.
         nouns: what they are, ``("class", "classes")`` or ``("label", "labels")``.
+        of_bands: whether IoU is boundary IoU, as of a ``MeanBoundaryIoU``.
 
     Example:
         >>> import torch
@@ -44,6 +45,7 @@ class ImageTable(EqualByValue):
     iou: Floats
     names: tuple[str, ...]
     nouns: tuple[str, str] = CLASSES
+    of_bands: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -81,7 +83,8 @@ class ImageTable(EqualByValue):
         for image, value, of_class in list(zip(self.images, self.mean_iou, self.iou, strict=True))[:number]:
             low = [c for c in np.argsort(of_class, kind="stable")[:3] if not math.isnan(of_class[c])]
             rows.append((str(image), ", ".join(f"{self.names[c]} {percent(of_class[c])}" for c in low), percent(value)))
-        return tables.text([Table(("image", f"worst {self.nouns[1]}", "mIoU"), tuple(rows), words=2)])
+        mean = "mean boundary IoU" if self.of_bands else "mIoU"
+        return tables.text([Table(("image", f"worst {self.nouns[1]}", mean), tuple(rows), words=2)])
 
 
 def columns_of(names: Sequence[str], noun: str = CLASSES.one) -> tuple[str, ...]:
@@ -91,12 +94,12 @@ def columns_of(names: Sequence[str], noun: str = CLASSES.one) -> tuple[str, ...]
     return "mean_iou", *names
 
 
-def image_table(images: ImageAreas, space: LabelSpace, policy: Policy) -> ImageTable:
-    """The table of all images."""
+def image_table(images: ImageAreas, space: LabelSpace, policy: Policy, *, of_bands: bool = False) -> ImageTable:
+    """The table of all images, ``of_bands`` for areas of bands."""
     nouns = CLASSES if images.areas.unset is None else LABELS
     iou = image_iou(images.areas, policy)
     means = image_means(iou, policy)
     order = np.argsort(means, kind="stable")
     ids = (images.ids if images.numbers is None else images.numbers)[order].tolist()
     names = tuple(images.names.get(i, i) for i in ids)
-    return ImageTable(tuple(ids), names, tuple(means[order].tolist()), iou[order], space.class_names, nouns)
+    return ImageTable(tuple(ids), names, tuple(means[order].tolist()), iou[order], space.class_names, nouns, of_bands)

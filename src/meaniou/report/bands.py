@@ -1,0 +1,148 @@
+"""Boundary IoU in the forms of a report: its words, its columns beside those of IoU, and its notes."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from meaniou._util import join_names, percent
+from meaniou.report.notes import nouns_of, of_bands
+from meaniou.report.records import NEARLY_ALL, BoundaryReport
+from meaniou.settings import BandSettings, InputSettings, ThresholdSettings
+
+if TYPE_CHECKING:
+    from meaniou.report.report import Report
+
+
+class Words(NamedTuple):
+    """How the report of a ``MeanBoundaryIoU`` calls a number that other reports have too."""
+
+    key: str  # in scalars, whose names may meet those of IoU in a logger
+    title: str
+
+
+# The numbers of classes and over all classes, by their fields. The ratios of bands are no ratios of classes.
+WORDS = {
+    "iou": Words("boundary_iou", "boundary IoU"),
+    "dice": Words("band_dice", "band Dice"),
+    "precision": Words("band_precision", "band precision"),
+    "recall": Words("band_recall", "band recall"),
+    "truth": Words("band_truth", "ground-truth band px"),
+    "predicted": Words("band_predicted", "predicted band px"),
+    "mean_iou": Words("mean_boundary_iou", "mean boundary IoU"),
+    "mean_dice": Words("mean_band_dice", "mean band Dice"),
+    "mean_accuracy": Words("mean_band_recall", "mean band recall"),
+    "pixel_accuracy": Words("overall_band_recall", "overall band recall"),
+    "frequency_weighted_iou": Words("frequency_weighted_boundary_iou", "frequency-weighted boundary IoU"),
+    "harmonic_mean": Words("harmonic_mean_boundary_iou", ""),
+}
+
+
+def overall_names(inputs: InputSettings | ThresholdSettings) -> tuple[str, str]:
+    """The names of the pixel accuracy and of the mean IoU of a metric with these settings."""
+    if isinstance(inputs, BandSettings):
+        return WORDS["pixel_accuracy"].title, WORDS["mean_iou"].title
+    return "pixel accuracy", "mean IoU"
+
+
+class BandColumn(NamedTuple):
+    """A column beside those of ``ClassReport``.
+
+    Attributes:
+        name: its name in CSV and scalars.
+        title: its title in tables.
+        values: the ratio of each class.
+        mean: the mean over classes; ``None`` for none.
+    """
+
+    name: str
+    title: str
+    values: tuple[float, ...]
+    mean: float | None
+
+
+def band_columns(report: "Report") -> list[BandColumn]:
+    """The columns of each width; the report of a ``MeanBoundaryIoU`` has boundary IoU as its IoU."""
+    columns = []
+    for boundary in report.boundaries:
+        key, title = _suffixes(report, boundary)
+        if not of_bands(report):
+            values = tuple(c.iou for c in boundary.classes)
+            columns.append(BandColumn(f"boundary_iou{key}", f"boundary IoU{title}", values, boundary.mean_iou))
+        shares = tuple(c.share for c in boundary.classes)
+        columns.append(BandColumn(f"in_band{key}", f"in band{title}", shares, None))
+    return columns
+
+
+def boundary_means(report: "Report") -> dict[str, tuple[str, float]]:
+    """The title and the value of the mean boundary IoU at each width, by its key in scalars, beside mean IoU."""
+    if of_bands(report):
+        return {}
+    keys = [(_suffixes(report, boundary), boundary.mean_iou) for boundary in report.boundaries]
+    return {f"mean_boundary_iou{key}": (f"mean boundary IoU{title}", mean) for (key, title), mean in keys}
+
+
+def band_headline(report: "Report") -> str:
+    """The mean boundary IoU beside mean IoU, as the end of a headline; empty for none."""
+    means = [value for _, value in boundary_means(report).values()]
+    if not means:
+        return ""
+    at = f" at {len(means)} widths" if len(means) > 1 else ""
+    defined = {percent(value) for value in (min(means), max(means))} if not any(map(math.isnan, means)) else set()
+    return f"; mean boundary IoU {' to '.join(sorted(defined, key=float)) + ' %' if defined else 'undefined'}{at}"
+
+
+def band_notes(report: "Report") -> list[str]:
+    """What to know of the bands: their widths, the rules that differ from the defaults, and where they hold nearly all.
+
+    Empty for a report without boundary IoU.
+    """
+    if not report.boundaries:
+        return []
+    first = report.boundaries[0]
+    widths = join_names(map(width_words, report.boundaries))
+    words = [f"boundary IoU: {'width' if len(report.boundaries) == 1 else 'widths'} {widths}"]
+    if not first.edge:
+        words.append("the edge of the image is no contour")
+    if first.void == "literal":
+        words.append("void is a label with contours")
+    notes = ["; ".join(words)]
+    if names := _nearly_all(report.boundaries):
+        notes.append(
+            f"{join_names(names)}: {100 * NEARLY_ALL:g} % or more of the ground truth lies in the band, so boundary "
+            "IoU says little that IoU does not"
+        )
+    return notes
+
+
+def band_extent(report: "Report", boundary: BoundaryReport) -> str:
+    """How many classes the mean boundary IoU is over, such as ``over 8 of 9 classes``."""
+    defined = sum(not math.isnan(boundary.classes[c].iou) for c in report.rules["classes"])
+    return f"over {defined} of {len(boundary.classes)} {nouns_of(report).of(len(boundary.classes))}"
+
+
+def width_words(boundary: BoundaryReport) -> str:
+    """A width with its unit, and a share of the diagonal also in pixels."""
+    if isinstance(boundary.width, int):
+        return f"{boundary.width} px"
+    pixels = "" if math.isnan(boundary.pixels) else f" ({f'{boundary.pixels:.1f}'.removesuffix('.0')} px on average)"
+    return f"{boundary.width} of the diagonal{pixels}"
+
+
+def _suffixes(report: "Report", boundary: BoundaryReport) -> tuple[str, str]:
+    """The end of the name and of the title of a column, which tell several widths apart."""
+    if len(report.boundaries) == 1:
+        return "", ""
+    width = boundary.width
+    return (f"_{width}px", f" {width} px") if isinstance(width, int) else (f"_{width}", f" {width}")
+
+
+def _nearly_all(boundaries: Sequence[BoundaryReport]) -> list[str]:
+    """The classes that lie in their band for the most part; of several widths with the smallest at which they do."""
+    if len(boundaries) == 1:
+        return list(boundaries[0].nearly_all)
+    widths: dict[str, str] = {}
+    for boundary in sorted(boundaries, key=lambda boundary: boundary.pixels):
+        width = f"{boundary.width} px" if isinstance(boundary.width, int) else str(boundary.width)
+        for name in boundary.nearly_all:
+            widths.setdefault(name, width)
+    return [f"{c.name} (from width {widths[c.name]})" for c in boundaries[0].classes if c.name in widths]
