@@ -1,6 +1,7 @@
 """The HTML page of a report: one file with all numbers, the confusion matrix if there is one, and the worst images."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any
@@ -12,12 +13,18 @@ from meaniou.report import (
     LABELS,
     Nouns,
     Report,
+    band_extent,
+    band_notes,
+    boundary_means,
     check_report,
     class_notes,
     class_values,
     extent,
+    measure_of,
     nouns_of,
+    of_bands,
     overall_numbers,
+    width_words,
 )
 from meaniou.settings import Color, LabelSpace
 from meaniou.uncertainty import Interval
@@ -53,7 +60,7 @@ def html(
 ) -> str:
     """The report as an HTML page: the text of one file, which needs no network.
 
-    The page of labels that overlap has no confusion matrix.
+    The page of labels that overlap, or of a ``MeanBoundaryIoU``, has no confusion matrix.
 
     Args:
         report: a report of a metric.
@@ -99,6 +106,9 @@ def html(
     return template.render(
         title=title,
         nouns=nouns,
+        measure=measure_of(report),
+        band_notes=band_notes(report),
+        of_bands=of_bands(report),
         of_labels=nouns is LABELS,
         mean_iou=percent(report.mean_iou),
         themes=[
@@ -107,7 +117,7 @@ def html(
         ],
         rules=_rules(report),
         cards=list(_cards(report)),
-        class_header=class_table.header,
+        class_header=[re.sub(r"(\d) px", "\\1\N{NO-BREAK SPACE}px", title) for title in class_table.header],
         class_rows=rows,
         class_mean=class_table.rows[-1][1:],
         extent=extent(report),
@@ -155,16 +165,24 @@ def _cards(report: Report) -> Iterable[dict[str, Any]]:
     intervals = {}
     if report.intervals:
         intervals = {"mean_iou": report.intervals.mean_iou, "pixel_accuracy": report.intervals.pixel_accuracy}
+    of_boundary = dict(zip(boundary_means(report), _boundary_notes(report), strict=False))
     for name, (title, value) in overall_numbers(report).items():
         if name != "kappa":
             lines = [extent(report, fields[name])] if name in fields else []
             lines += _interval_notes(intervals[name], nouns_of(report)) if name in intervals else []
-            yield {"name": "mean IoU" if name == "mean_iou" else title, "value": percent(value), "notes": lines}
+            lines += of_boundary.get(name, [])
+            shown = f"mean {measure_of(report)}" if name == "mean_iou" else title
+            yield {"name": shown, "value": percent(value), "notes": lines}
     if report.images:
         images = f"{report.images.number:,} images"
         skipped = [f"{report.images.skipped:,} without a valid pixel"] if report.images.skipped else []
         mean = percent(report.images.mean_over_images)
-        yield {"name": "mean IoU over images", "value": mean, "notes": [images, *skipped]}
+        yield {"name": f"mean {measure_of(report)} over images", "value": mean, "notes": [images, *skipped]}
+
+
+def _boundary_notes(report: Report) -> list[list[str]]:
+    """The notes of the mean boundary IoU at each width."""
+    return [[band_extent(report, boundary), f"width {width_words(boundary)}"] for boundary in report.boundaries]
 
 
 def _interval_notes(interval: Interval, nouns: Nouns) -> list[str]:
@@ -223,6 +241,8 @@ def _account(report: Report) -> Iterable[dict[str, Any]]:
     right = sum(c.intersection for c in report.classes)
     if of_labels:  # also where a label is rightly not set
         right += int(report.counts[:, 0, 0].sum())
+    if of_bands(report):  # also outside of bands
+        right = int(report.counts.diagonal()[: len(report.classes)].sum())
     parts = {
         "right": (right, None),
         "wrong" if of_labels else "wrong class": (report.pixels["counted"] - right, colors.WRONG),

@@ -1,6 +1,6 @@
 """All numbers of a dataset as frozen records, written as text, Markdown, LaTeX, CSV or JSON."""
 
-from meaniou.report.bands import band_extent, band_notes, overall_names, width_words
+from meaniou.report.bands import band_extent, band_notes, boundary_means, overall_names, width_words
 from meaniou.report.build import build_report, by_kind, pixel_account
 from meaniou.report.comparison import Compared, ComparisonReport
 from meaniou.report.curve import CurveReport, best_of, build_curve_report, check_curve_report
@@ -41,6 +41,7 @@ __all__ = [
     "band_extent",
     "band_notes",
     "best_of",
+    "boundary_means",
     "boundary_reports",
     "build_curve_report",
     "build_report",

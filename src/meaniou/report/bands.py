@@ -108,8 +108,8 @@ def band_notes(report: "Report") -> list[str]:
     notes = ["; ".join(words)]
     if names := _nearly_all(report.boundaries):
         notes.append(
-            f"{join_names(names)}: {100 * NEARLY_ALL:g} % or more of the ground truth lies in the band, so boundary "
-            "IoU says little that IoU does not"
+            f"{100 * NEARLY_ALL:g} % or more of the ground truth lies in the band, so boundary IoU says little that "
+            f"IoU does not: {join_names(names)}"
         )
     return notes
 

@@ -20,14 +20,14 @@ CSV_COLUMNS = ("kind", *(part.name for part in fields(ClassReport)))
 def overall_numbers(report: "Report") -> dict[str, tuple[str, float]]:
     """The title and the value of each number over all classes, by field; without a confusion matrix not kappa.
 
-    The mean boundary IoU beside mean IoU follows by its name in ``scalars``.
+    The mean boundary IoU beside mean IoU has its name in ``scalars``.
     """
     numbers = {
         part.name: (_title(report, part.name, part.metadata["title"]), getattr(report, part.name))
         for part in fields(report)
         if part.metadata and (report.confusions is not None or part.name != "kappa")
     }
-    return numbers | boundary_means(report)
+    return {"mean_iou": numbers.pop("mean_iou"), **boundary_means(report), **numbers}
 
 
 def note(report: "Report") -> str:
