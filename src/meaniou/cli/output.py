@@ -1,16 +1,14 @@
 """The outputs of a command: the report, files (all or none are written), and warnings."""
 
-import io
 import os
 import sys
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -25,20 +23,15 @@ from meaniou.cli.options import (
     parse_class_groups,
 )
 from meaniou.cli.overlays import Gallery
+from meaniou.cli.plots import PLOTS, plots
 from meaniou.masks import MaskError
-from meaniou.metrics import IoUCurve, MeanIoU, MultilabelMeanIoU, to_bytes
+from meaniou.metrics import IoUCurve, MeanBoundaryIoU, MeanIoU, MultilabelMeanIoU, to_bytes
 from meaniou.page import html
-from meaniou.plot import curve, figures
 from meaniou.report import WORST, ComparisonReport, CurveReport, ImageTable, Report, columns_of
 from meaniou.settings import resolve_class_groups
 from meaniou.uncertainty import Resampling
 
 PROGRESS = "meaniou.progress"  # the key of the ``Progress`` of files in a command's context
-PLOTS: dict[str, Callable[[Any], Any]] = {
-    "confusion.png": figures.confusion,
-    "classes.png": figures.classes,
-    "curve.png": curve,
-}
 AnyMetric = MeanIoU | MultilabelMeanIoU | IoUCurve
 AnyReport = Report | CurveReport | ComparisonReport
 
@@ -53,6 +46,7 @@ class OutputOptions:
     list_worst: int | None = None
     image_scores: Path | None = None
     save: Path | None = None
+    save_boundary: Path | None = None
     plot: Path | None = None
     html: Path | None = None
     overlay: Path | None = None
@@ -66,14 +60,20 @@ class OutputOptions:
 
     @property
     def needs_images(self) -> bool:
-        """Whether the metric must keep the counts of each image."""
-        return bool(self.ci or self.list_worst or self.image_scores or self.save or self.draws_errors)
+        """Whether the metrics must keep the counts of each image."""
+        return bool(self.ci or self.save or self.save_boundary or self.shows_images)
+
+    @property
+    def shows_images(self) -> bool:
+        """Whether the scores of images are shown or written."""
+        return bool(self.list_worst or self.image_scores or self.draws_errors)
 
     @property
     def outputs(self) -> paths.Outputs:
         """The paths of all outputs."""
-        files = tuple(path for path in (self.image_scores, self.save, self.html, self.output) if path is not None)
-        return paths.Outputs(files, {self.plot: tuple(PLOTS)} if self.plot else {}, self.overlay)
+        files = (self.image_scores, self.save, self.save_boundary, self.html, self.output)
+        named = tuple(path for path in files if path is not None)
+        return paths.Outputs(named, {self.plot: tuple(PLOTS)} if self.plot else {}, self.overlay)
 
     def check(self, inputs: Iterable[Path] = (), sources: Iterable[paths.Source] = ()) -> None:
         """Raises ``ValueError`` for outputs that would fail once all masks are read, or overwrite an input."""
@@ -98,8 +98,16 @@ class OutputOptions:
             columns_of(metric.label_space.class_names)
 
 
-def report_metric(metric: AnyMetric, options: OutputOptions, gallery: Gallery | None = None, title: str = "") -> None:
+def report_metric(
+    metric: AnyMetric,
+    boundary: MeanBoundaryIoU | None,
+    options: OutputOptions,
+    gallery: Gallery | None = None,
+    title: str = "",
+) -> None:
     """Writes and prints the requested outputs of a metric; if anything fails, no file is written.
+
+    ``boundary`` has counted the bands of the same masks.
 
     Raises:
         MaskError: if a file or the standard output cannot be written, or a picture cannot be drawn.
@@ -111,9 +119,14 @@ def report_metric(metric: AnyMetric, options: OutputOptions, gallery: Gallery | 
             report, images = metric.report(), None
         else:
             bootstrap = options.ci and Resampling(clusters=cluster_by_name(options.clusters))
-            report = metric.report(class_groups=parse_class_groups(options.class_group), bootstrap=bootstrap)
-            images = metric.image_scores() if options.needs_images else None
+            groups = parse_class_groups(options.class_group)
+            report = metric.report(class_groups=groups, bootstrap=bootstrap, boundary=boundary)
+            images = metric.image_scores() if options.shows_images else None
+            if boundary is not None:
+                boundary.compute()  # for its warnings; one that the report gave, too, is printed once
     contents = render(metric, report, images, options, gallery, title)
+    if options.save_boundary and boundary is not None:
+        contents[options.save_boundary] += to_bytes(boundary)
     if options.overlay:
         warn_of_others(options.overlay, contents)
     with write_outputs(contents, options.outputs.folders):
@@ -136,8 +149,8 @@ def render(
     options: OutputOptions,
     gallery: Gallery | None,
     title: str,
-) -> dict[Path, bytes]:
-    """The contents of all requested files."""
+) -> defaultdict[Path, bytes]:
+    """The contents of all requested files, but for those of bands."""
     contents = render_report(report, options)
     if options.image_scores and images:
         contents[options.image_scores] += (images.to_csv() + "\n").encode()
@@ -196,29 +209,6 @@ def warn_of_others(folder: Path, contents: Iterable[Path]) -> None:
             f"{folder} holds {number} of an earlier run, such as {others[0].name}. Remove them, or choose another "
             "folder."
         )
-
-
-def plots(report: Report | CurveReport) -> dict[str, bytes]:
-    """The plots of a report as PNG files: those for which it has the numbers."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    contents = {}
-    if isinstance(report, CurveReport):
-        names = ["curve.png"]
-    else:
-        names = ["confusion.png", "classes.png"] if report.confusions is not None else ["classes.png"]
-    for name in names:
-        file = io.BytesIO()
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph")  # letters that the font lacks are drawn as boxes
-            PLOTS[name](report)
-            pyplot.savefig(file, format="png", dpi=150)
-        pyplot.close()
-        contents[name] = file.getvalue()
-    return contents
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from meaniou.uncertainty import compare as compare_images
 
 # The keywords of settings of labels that overlap, where they differ from the names of the fields.
 OF_LABELS = {"num_classes": "num_labels", "thresholds": "threshold"}
+OF_BANDS = {"widths": "width"}  # the same for bands
 
 
 # Settings that decide what a model predicts from its scores: each model may have its own.
@@ -105,7 +106,8 @@ def comparison_report(
 ) -> ComparisonReport:
     """A paired bootstrap test of the mean IoU, the pixel accuracy and the IoU of each class, as a report.
 
-    Its values are those of ``compare`` and ``compare_classes``, and it raises as they do.
+    Its values are those of ``compare`` and ``compare_classes``, and it raises as they do. With a ``MeanBoundaryIoU``
+    they are those of the bands.
 
     Args:
         a, b: metrics as for ``compare``.
@@ -139,7 +141,7 @@ def first_difference(a: CheckedMetric, b: CheckedMetric, *, but: tuple[str, ...]
         for name in (field.name for field in fields(mine) if field.compare and field.name not in but):
             one, other = getattr(mine, name), getattr(theirs, name)
             if one != other:
-                keyword = OF_LABELS.get(name, name) if isinstance(a.input_settings, ThresholdSettings) else name
+                keyword = (OF_LABELS if isinstance(a.input_settings, ThresholdSettings) else OF_BANDS).get(name, name)
                 return f"The two metrics differ in {keyword}: {_differing(one, other)}. Use the same settings for both."
     return ""
 
@@ -172,7 +174,10 @@ def _pairs(a: IoUMetric, b: IoUMetric) -> tuple[tuple[Areas, Areas], tuple[Image
     assert of_a.images is not None
     assert of_b.images is not None
     rows = of_a.images.numbered(), of_b.images.numbered()
-    _check_pairs(*rows, {**rows[1].names, **rows[0].names})
+    names = {**rows[1].names, **rows[0].names}
+    _check_pairs(*rows, names)
+    if not getattr(a.input_settings, "drop_void_preds", False):  # the void of one model moves the bands of its truth
+        _check_truth(*rows, names)
     numbered = replace(of_a, images=rows[0]), replace(of_b, images=rows[1])
     return areas, (numbered[0].image_areas(a.policy), numbered[1].image_areas(a.policy))
 
@@ -189,7 +194,7 @@ def _doubts(a: CheckedCounts, b: CheckedCounts) -> Iterator[str | Warning]:
 
 
 def _check_pairs(a: ImageRows, b: ImageRows, names: Mapping[int, str]) -> None:
-    """Raises ``ValueError`` unless both metrics counted the same images, each once and with the same ground truth."""
+    """Raises ``ValueError`` unless both metrics counted the same images, each once."""
     if (a.ids < 0).any() or (b.ids < 0).any():
         raise ValueError(
             "Images are paired by id, and some images have none; pass image_ids= in every update of both metrics."
@@ -206,6 +211,10 @@ def _check_pairs(a: ImageRows, b: ImageRows, names: Mapping[int, str]) -> None:
         raise ValueError(
             "Some images were counted more than once, so they cannot be paired. Count each image once in both metrics."
         )
+
+
+def _check_truth(a: ImageRows, b: ImageRows, names: Mapping[int, str]) -> None:
+    """Raises ``ValueError`` if the ground truth of an image has another number of pixels of a class in ``b``."""
     wrong = (a.rows[:, 1] != b.rows[:, 1]).any(1)
     if wrong.any():
         i = int(a.ids[wrong.argmax()])

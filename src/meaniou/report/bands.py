@@ -38,9 +38,10 @@ WORDS = {
 
 
 def overall_names(inputs: InputSettings | ThresholdSettings) -> tuple[str, str]:
-    """The names of the pixel accuracy and of the mean IoU of a metric with these settings."""
+    """The names of the pixel accuracy and of the mean IoU of a metric with these settings; of bands with their width."""
     if isinstance(inputs, BandSettings):
-        return WORDS["pixel_accuracy"].title, WORDS["mean_iou"].title
+        width = ", ".join(f"{width} px" if isinstance(width, int) else str(width) for width in inputs.widths)
+        return f"{WORDS['pixel_accuracy'].title} ({width})", f"{WORDS['mean_iou'].title} ({width})"
     return "pixel accuracy", "mean IoU"
 
 

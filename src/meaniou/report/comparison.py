@@ -14,8 +14,8 @@ class Compared(EqualByValue):
 
     Attributes:
         kind: ``"class"`` (also for a label), ``"accuracy"`` or ``"mean"``.
-        name: the class or label, ``"pixel accuracy"`` or ``"mean IoU"``; of bands ``"overall band recall"`` or
-            ``"mean boundary IoU"``.
+        name: the class or label, ``"pixel accuracy"`` or ``"mean IoU"``; of bands such as ``"overall band recall
+            (0.02)"`` or ``"mean boundary IoU (0.02)"``.
         a, b: the number of each, a ratio 0 .. 1; NaN where it is undefined.
         difference: ``a - b`` with its paired interval.
     """

@@ -12,6 +12,8 @@ from meaniou._util import printable, tables
 from meaniou.cli.commands import demo
 from meaniou.cli.commands.group import BadInput, Commands, refusing
 from meaniou.cli.options import (
+    BOUNDARY,
+    BOUNDARY_TEST,
     CI,
     CURVE,
     DEBUG,
@@ -42,10 +44,12 @@ from meaniou.cli.output import (
 from meaniou.cli.overlays import Gallery
 from meaniou.cli.paths import Source, unwritable
 from meaniou.cli.runs import (
+    BoundaryOptions,
     ClassRun,
     LabelOptions,
     MaskOptions,
     Run,
+    RunOptions,
     count_all,
     load_for_comparison,
     merge_saved,
@@ -81,13 +85,14 @@ def main() -> None:
 @SETTINGS
 @MULTILABEL
 @CURVE
+@BOUNDARY
 @REPORT
 @CI
 @PLOTS
 @OVERLAYS
 @DEBUG
 @refusing
-@collect(masks=MaskOptions, labels=LabelOptions, options=OutputOptions)
+@collect(masks=MaskOptions, labels=LabelOptions, bands=BoundaryOptions, options=OutputOptions)
 def score(
     pred: Path,
     target: Path,
@@ -95,6 +100,7 @@ def score(
     photo_suffix: str,
     masks: MaskOptions,
     labels: LabelOptions,
+    bands: BoundaryOptions,
     options: OutputOptions,
 ) -> None:
     """Score a folder of predictions against the ground truth.
@@ -108,7 +114,8 @@ def score(
     share of the files.
     """
     refuse_saved_files(pred, target)
-    labels.check()
+    of_run = RunOptions(masks, labels, bands)
+    of_run.check()
     if photos is not None and not options.draws_errors:
         raise ValueError("--photos has no effect without --overlay or --html. Add one of them.")
     if photo_suffix and photos is None:
@@ -119,7 +126,7 @@ def score(
         if not workers.rank:  # other machines need not have the output folders
             folders = [Source(photos, PHOTOS, photo_suffix)] if photos else []
             options.check(masks.files, [*masks.sources([pred], target), *folders])
-        run = start_run(masks, labels, per_image=options.needs_images)
+        run = start_run(of_run, per_image=options.needs_images)
         if photos and isinstance(run, ClassRun):
             run.find_photos(photos, photo_suffix)
         run.find_masks(pred, target, workers)
@@ -133,7 +140,7 @@ def score(
         run, gallery = workers.run_on_all_or_fail(lambda: prepare(workers))
         metric = run.count(workers)
         if not workers.rank:
-            report_metric(metric, options, gallery, printable(f"{pred} against {target}"))
+            report_metric(metric, run.boundary, options, gallery, printable(f"{pred} against {target}"))
 
 
 @main.command(cls=SectionCommand)
@@ -142,11 +149,12 @@ def score(
 @click.argument("target", type=PATH, required=False)
 @SETTINGS
 @MULTILABEL
+@BOUNDARY_TEST
 @RESAMPLING
 @FORM
 @DEBUG
 @refusing
-@collect(masks=MaskOptions, labels=LabelOptions, options=OutputOptions)
+@collect(masks=MaskOptions, labels=LabelOptions, bands=BoundaryOptions, options=OutputOptions)
 def compare(
     pred_a: Path,
     pred_b: Path,
@@ -155,6 +163,7 @@ def compare(
     seed: int,
     masks: MaskOptions,
     labels: LabelOptions,
+    bands: BoundaryOptions,
     options: OutputOptions,
 ) -> None:
     """Test which of two models is better on the same images.
@@ -175,10 +184,11 @@ def compare(
     with init_workers() if target is not None else nullcontext(Workers()) as workers:
         if target is None:
             options.outputs.check(preds)
-            a, b = load_for_comparison(preds)
+            a, b = load_for_comparison(preds, bands)
         else:
-            labels.check()
-            a, b = count_all(preds, target, masks, labels, options, workers)
+            of_runs = RunOptions(masks, labels, bands)
+            of_runs.check()
+            a, b = count_all(preds, target, of_runs, options, workers)
         if workers.rank:
             return
         names = [printable(str(pred)) for pred in preds]
@@ -202,11 +212,12 @@ def merge(saved: tuple[Path, ...], options: OutputOptions) -> None:
     \b
     SAVED  files of "meaniou score --save", for example one per job of an array
 
-    All runs must have the same classes or labels, and the same rules.
+    All runs must have the same classes or labels, and the same rules. Add the files of --save-boundary to report the
+    boundary IoU, too.
     """
     if not rank():
         options.check(saved)
-        report_metric(merge_saved(saved), options, title=printable(", ".join(map(str, saved))))
+        report_metric(*merge_saved(saved), options, title=printable(", ".join(map(str, saved))))
 
 
 @main.command("protocols", cls=SectionCommand)

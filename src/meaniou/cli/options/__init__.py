@@ -1,5 +1,6 @@
 """The options of the commands, in the sections of their help, and the values that they take."""
 
+from meaniou.cli.options.boundaries import BOUNDARY, BOUNDARY_TEST
 from meaniou.cli.options.definitions import (
     CI,
     DEBUG,
@@ -26,9 +27,12 @@ from meaniou.cli.options.values import (
     naming_options,
     parse_class_groups,
     parse_thresholds,
+    parse_widths,
 )
 
 __all__ = [
+    "BOUNDARY",
+    "BOUNDARY_TEST",
     "CI",
     "CURVE",
     "DEBUG",
@@ -55,5 +59,6 @@ __all__ = [
     "options_of",
     "parse_class_groups",
     "parse_thresholds",
+    "parse_widths",
     "refuse_options",
 ]

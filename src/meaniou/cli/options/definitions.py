@@ -220,6 +220,12 @@ REPORT = options(
         help="Write a CSV file with the mean IoU and the IoU of each class in each image.",
     ),
     OUTPUT("--save", type=PATH, metavar="FILE", help='Save the counts for "meaniou merge" and "meaniou compare".'),
+    OUTPUT(
+        "--save-boundary",
+        type=PATH,
+        metavar="FILE",
+        help="The same for the counts of --boundary, which --save does not hold.",
+    ),
 )
 PLOTS = options(
     PICTURES(

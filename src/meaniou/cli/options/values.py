@@ -10,11 +10,14 @@ from meaniou._util import quoted
 from meaniou.settings import check_text
 
 LONGEST_LABEL = 18  # digits; more do not fit into int64
+# Settings whose options have other names.
+RENAMED = {"width": "boundary", "void": "boundary-void", "edge": "no-boundary-edge"}
 # Settings in an error of the library, such as ignore_index=255, which are options here; quoted text is the user's.
 SETTING = re.compile(
     r"(?P<quoted>(?<!\w)(?P<quote>['\"])(?:\\.|(?!(?P=quote)).)*(?P=quote))|"
     r"(?P<name>\b(?:num_classes|num_labels|class_names|ignore_index|pred_void|pred_ids|void_preds|threshold(?==))"
-    r"|^(?:protocol|thresholds?)|(?<=differ in )(?:present|absent|thresholds?|inclusive))\b"
+    r"|^(?:protocol|thresholds?|width)"
+    r"|(?<=differ in )(?:present|absent|thresholds?|inclusive|width|void|edge))\b"
     r"(?:='?(?P<value>-?\w+(?:\.\d+)?)'?(?: or '(?P<other>\w+)')?)?"
 )
 
@@ -37,7 +40,8 @@ def _option(setting: re.Match[str]) -> str:
     if setting["quoted"]:
         return setting[0]
     value = " or ".join(filter(None, (setting["value"], setting["other"])))
-    return f"--{setting['name'].replace('_', '-')} {value}".rstrip()
+    name = RENAMED.get(setting["name"], setting["name"].replace("_", "-"))
+    return f"--{name} {value}".rstrip()
 
 
 def parse_thresholds(text: str | None) -> int | tuple[float, ...]:
@@ -62,6 +66,25 @@ def parse_thresholds(text: str | None) -> int | tuple[float, ...]:
             f"--thresholds {quoted(text)} does not hold ascending, finite thresholds. Write for example {example}."
         )
     return values
+
+
+def parse_widths(texts: Iterable[str]) -> tuple[int | float, ...]:
+    """The widths of ``--boundary``: whole numbers of pixels, or shares of the diagonal.
+
+    Raises:
+        ValueError: if a text is no number.
+    """
+    return tuple(map(_width, texts))
+
+
+def _width(text: str) -> int | float:
+    try:
+        return int(text) if re.fullmatch(r"\s*[+-]?\d+\s*", text) else float(text)
+    except ValueError as error:
+        raise ValueError(
+            f"--boundary {quoted(text)} is no number. Write a share of the diagonal, such as 0.02, or a whole number "
+            "of pixels."
+        ) from error
 
 
 def parse_class_groups(texts: Iterable[str]) -> dict[str, list[int | str]] | None:

@@ -1,6 +1,7 @@
 """The run over maps of classes, in which each pixel has one class."""
 
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -8,6 +9,7 @@ from meaniou._util import join_names
 from meaniou.cli.options import naming_options
 from meaniou.cli.output import warn
 from meaniou.cli.overlays import Gallery
+from meaniou.cli.runs.boundary_options import BoundaryOptions
 from meaniou.cli.runs.mask_options import MaskOptions
 from meaniou.cli.runs.run import Run
 from meaniou.cli.workers import Workers
@@ -18,14 +20,17 @@ from meaniou.protocols import get
 
 
 class ClassRun(Run):
-    """The maps of classes of two folders, and the ``MeanIoU`` that counts them."""
+    """The maps of classes of two folders, and the ``MeanIoU`` that counts them; ``boundary`` counts their bands."""
 
     metric: MeanIoU
 
-    def __init__(self, options: MaskOptions, *, per_image: bool) -> None:
+    def __init__(self, options: MaskOptions, bands: BoundaryOptions, *, per_image: bool) -> None:
         """Raises ``ValueError`` if the options do not fit together."""
         super().__init__(options)
-        self.metric = metric_of_classes(options, per_image)
+        settings = settings_of_classes(options)
+        with naming_options():
+            self.metric = MeanIoU(**settings, per_image=per_image)
+            self.boundary = bands.new_metric(**settings, per_image=per_image)
         self._shape: tuple[int, ...] = ()  # of the first map
 
     def find_photos(self, folder: Path, suffix: str) -> None:
@@ -64,10 +69,14 @@ class ClassRun(Run):
 
     def _count(self, pair: Pair, preds: Tensor, target: Tensor) -> None:
         self._shape = self._shape or tuple(target.shape)
-        if self.metric.per_image:
-            self.metric.update([preds], [target], image_ids=[pair.name])
+        names = [pair.name] if self.metric.per_image else None
+        if names:
+            self.metric.update([preds], [target], image_ids=names)
         else:
             self.metric.update(preds, target)
+        if self.boundary is not None:
+            _check_axes(pair, target)
+            self.boundary.update(preds[None], target[None], image_ids=names)
 
     def _explain(self, error: LabelRangeError | LabelValueError, path: str) -> str:
         assert isinstance(error, LabelRangeError)
@@ -75,8 +84,19 @@ class ClassRun(Run):
         return explain(error, "cli", path, f"name all classes in {names}" if names else "")
 
 
-def metric_of_classes(options: MaskOptions, per_image: bool) -> MeanIoU:
-    """A metric for maps of classes; raises ``ValueError`` if the options do not fit together."""
+def _check_axes(pair: Pair, target: Tensor) -> None:
+    """Raises ``MaskError`` unless a mask is an image or a volume."""
+    if target.dim() not in (2, 3):
+        why = ", since points have no contour" if target.dim() < 2 else ""
+        raise MaskError(
+            f"{pair.target} has the shape {' x '.join(map(str, target.shape))}; bands need an image [H, W] or a volume "
+            f"[D, H, W]{why}.",
+            "Leave out {boundary:}.",
+        )
+
+
+def settings_of_classes(options: MaskOptions) -> dict[str, Any]:
+    """The settings of a metric for maps of classes; raises ``ValueError`` if the options do not fit together."""
     with naming_options():
         protocol = None if options.protocol is None else get(options.protocol)
     num_classes = options.num_classes or (protocol.label_space.num_classes if protocol else None)
@@ -87,17 +107,15 @@ def metric_of_classes(options: MaskOptions, per_image: bool) -> MeanIoU:
             "The number of classes is missing. Pass --num-classes, --class-names or --protocol; for labels that "
             "overlap, pass --multilabel."
         )
-    with naming_options():
-        return MeanIoU(
-            options.num_classes or (None if protocol else len(names or ())),
-            protocol=protocol,
-            pred_ids=options.pred_ids,
-            ignore_index=options.ignore_index or None,
-            pred_void=options.pred_void or None,
-            class_names=names,
-            void_preds=options.void_preds,
-            present=options.present,
-            absent=options.absent,
-            input_format="index",
-            per_image=per_image,
-        )
+    return {
+        "num_classes": options.num_classes or (None if protocol else len(names or ())),
+        "protocol": protocol,
+        "pred_ids": options.pred_ids,
+        "ignore_index": options.ignore_index or None,
+        "pred_void": options.pred_void or None,
+        "class_names": names,
+        "void_preds": options.void_preds,
+        "present": options.present,
+        "absent": options.absent,
+        "input_format": "index",
+    }

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from meaniou.cli.options import naming_options, parse_thresholds, refuse_options
+from meaniou.cli.runs.boundary_options import OF_BANDS
 from meaniou.cli.runs.mask_options import MaskOptions
 from meaniou.cli.runs.run import Run
 from meaniou.cli.workers import Workers
@@ -25,6 +26,7 @@ NOT_WITH_MULTILABEL = {
     "overlay": "a picture has one class per pixel",
     "photos": "errors are drawn for maps with one class per pixel",
     "photo_suffix": "errors are drawn for maps with one class per pixel",
+    **dict.fromkeys(("boundary", *OF_BANDS), "bands are counted in maps with one class per pixel"),
 }
 NO_IMAGES = "an IoU curve keeps no counts of images"
 # The same for --curve.

@@ -20,6 +20,7 @@ from meaniou.cli.runs.mask_options import MaskOptions
 from meaniou.cli.workers import Workers
 from meaniou.counting import LabelRangeError, LabelValueError
 from meaniou.masks import MAX_PIXELS, MaskError, Pair, pair_masks, read_pairs
+from meaniou.metrics import MeanBoundaryIoU
 
 
 class Run(ABC):
@@ -27,12 +28,14 @@ class Run(ABC):
 
     Attributes:
         metric: the metric; set by ``find_masks`` at the latest.
+        boundary: the metric of bands inside contours, with ``--boundary``.
         pairs: the masks by the names of their images.
         photos: the photos by the same names; empty without ``--photos``.
     """
 
     multilabel: ClassVar[bool] = False
     metric: AnyMetric
+    boundary: MeanBoundaryIoU | None = None
 
     def __init__(self, options: MaskOptions) -> None:
         self.options = options
@@ -64,14 +67,15 @@ class Run(ABC):
         return None
 
     def count(self, workers: Workers) -> AnyMetric:
-        """Counts the masks, each process its share, and returns the metric, which then holds the total.
+        """Counts the masks, each process its share, and returns the metric; it and ``boundary`` then hold the total.
 
         Raises:
             MaskError: if a file cannot be scored.
         """
         workers.run_on_all_or_fail(lambda: self._count_share(workers))
         if workers.size > 1:
-            self.metric.sync()
+            for metric in filter(None, (self.metric, self.boundary)):
+                metric.sync()
         gathered = workers.gather(self._doubts)
         if workers.rank:
             return self.metric
@@ -116,7 +120,7 @@ class Run(ABC):
         except MaskError:
             raise
         except (TypeError, ValueError) as error:
-            raise MaskError(f"Cannot compare {pair.pred} with {pair.target}: {error}") from error
+            raise MaskError(f"Cannot compare {pair.pred} with {pair.target}: {naming(str(error))}") from error
 
     @abstractmethod
     def _count(self, pair: Pair, preds: Tensor, target: Tensor) -> None:
