@@ -17,7 +17,7 @@ from meaniou.cli.commands import demo
 from meaniou.cli.options import naming_options
 
 COMMANDS = ["", *main.commands]
-SECTIONS = ["Classes", "Rules", "Input", "Labels", "Output", "Uncertainty", "Pictures", "Other"]
+SECTIONS = ["Classes", "Rules", "Input", "Labels", "Boundaries", "Output", "Uncertainty", "Pictures", "Other"]
 
 
 def help_of(command: str, columns: int = 80) -> str:

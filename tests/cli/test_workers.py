@@ -18,7 +18,7 @@ from click.testing import Result
 from support import launch
 from support.command import invoke
 
-from meaniou import IoUCurve, MeanIoU, MultilabelMeanIoU
+from meaniou import IoUCurve, MeanBoundaryIoU, MeanIoU, MultilabelMeanIoU
 from meaniou.cli import workers
 from meaniou.cli.commands import demo
 from meaniou.cli.workers import FAILED, StoppedError, Workers, default_reader_threads
@@ -80,7 +80,7 @@ class Ranks:
             patched.setattr(dist, "init_process_group", lambda *_, rank, **__: self.connected.append(rank))
             patched.setattr(dist, "destroy_process_group", self.connected.pop)
             patched.setattr(dist, "all_gather_object", all_gather_object)
-            for kind in (MeanIoU, MultilabelMeanIoU, IoUCurve):
+            for kind in (MeanIoU, MultilabelMeanIoU, IoUCurve, MeanBoundaryIoU):
                 patched.setattr(kind, "sync", sync)
             ran = invoke(*self.words)
         assert self.connected == []
@@ -142,6 +142,16 @@ def test_torchrun_scores_labels_that_overlap(folders: tuple[Path, Path], tmp_pat
 
 
 @pytest.mark.slow
+def test_torchrun_counts_bands(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    words = [*folders, *OPTIONS, "--boundary", "0.02", "--boundary", 2, "--format", "json"]
+    one = alone(*words, "--save-boundary", tmp_path / "one")
+    many = torchrun(2, *words, "--save-boundary", tmp_path / "many")
+    assert many.returncode == 0, many.stderr
+    assert many.stdout.endswith(one.stdout)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "many").read_bytes()
+
+
+@pytest.mark.slow
 def test_torchrun_ends_with_the_error_of_one_process(tmp_path: Path) -> None:
     """Only the second process has the bad file."""
     ran = torchrun(2, *spoil(tmp_path / "masks", 1), *OPTIONS, "--output", tmp_path / "report")
@@ -178,6 +188,19 @@ def test_labels_that_overlap_as_in_one_process(
     assert (many.exit_code, many.stdout) == (0, one.stdout), many.output
     for name in ("save", "output"):
         assert (tmp_path / f"{name}1").read_bytes() == (tmp_path / f"{name}{size}").read_bytes()
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_bands_as_in_one_process(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    words: list[object] = [*folders, *OPTIONS, "--boundary", "0.02", "--boundary", 2, "--format", "json"]
+    one = alone(*words, "--save-boundary", tmp_path / "bands1")
+    many = as_ranks(monkeypatch, size, *words, "--save-boundary", tmp_path / "bands")
+    assert (many.exit_code, many.stdout) == (0, one.stdout), many.output
+    assert (tmp_path / "bands").read_bytes() == (tmp_path / "bands1").read_bytes()
+    words = ["compare", folders[0], *folders, *OPTIONS, "--boundary", 2]
+    assert as_ranks(monkeypatch, size, *words).stdout == alone(*words).stdout
 
 
 def test_warnings_of_all_processes_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

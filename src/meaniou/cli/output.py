@@ -122,8 +122,6 @@ def report_metric(
             groups = parse_class_groups(options.class_group)
             report = metric.report(class_groups=groups, bootstrap=bootstrap, boundary=boundary)
             images = metric.image_scores() if options.shows_images else None
-            if boundary is not None:
-                boundary.compute()  # for its warnings; one that the report gave, too, is printed once
     contents = render(metric, report, images, options, gallery, title)
     if options.save_boundary and boundary is not None:
         contents[options.save_boundary] += to_bytes(boundary)

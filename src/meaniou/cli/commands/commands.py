@@ -217,7 +217,9 @@ def merge(saved: tuple[Path, ...], options: OutputOptions) -> None:
     """
     if not rank():
         options.check(saved)
-        report_metric(*merge_saved(saved), options, title=printable(", ".join(map(str, saved))))
+        with warnings_to_stderr():
+            metric, boundary = merge_saved(saved)
+        report_metric(metric, boundary, options, title=printable(", ".join(map(str, saved))))
 
 
 @main.command("protocols", cls=SectionCommand)

@@ -152,7 +152,9 @@ def _refuse_options_of_kinds(first: Path, total: AnyMetric | None, boundary: Mea
 
 
 def _classes_of(boundary: MeanBoundaryIoU) -> MeanIoU:
-    """The confusion matrix of the pixels from which bands were counted."""
+    """The confusion matrix of the pixels from which bands were counted, checked with the warnings of the bands."""
+    with naming_options():
+        boundary.compute()
     policy, size = boundary.policy, boundary.label_space.num_classes + 2
     metric = MeanIoU(
         label_space=boundary.label_space,
@@ -161,7 +163,7 @@ def _classes_of(boundary: MeanBoundaryIoU) -> MeanIoU:
         present=policy.present,
         absent=policy.absent,
         classes=policy.classes,
-        validate_args=boundary.input_settings.validate_args,
+        validate_args=False,
     )
     metric.protocol = boundary.protocol
     metric.merge_state(metric.snapshot() | {"counts": boundary.counts[:size]})
