@@ -63,7 +63,7 @@ def test_first_screen() -> None:
     assert lines.index("```", 5) - 5 == 8
     screen = lines[: lines.index("## Install")]
     assert len(screen) <= 45
-    assert sum(line.startswith("- **") for line in screen) == 8
+    assert sum(line.startswith("- **") for line in screen) == 9
     assert sum(line.startswith("![") for line in screen) == 1
 
 
