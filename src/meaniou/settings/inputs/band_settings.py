@@ -75,6 +75,6 @@ def _as_width(value: Any) -> int | float:
         number = float(str(np.float32(number)))  # 0.02 in float32 is 0.02
     share = float(number)
     if not 0 < share < 1:
-        cure = f" For a width in pixels pass an int, such as {share:.0f}." if 1 <= share < 1e6 else ""
+        cure = f" For a width in pixels pass a whole number, such as {share:.0f}." if 1 <= share < 1e6 else ""
         raise ValueError(f"width is {share:g}; expected a share of the diagonal above 0 and below 1.{cure}")
     return share
