@@ -38,7 +38,7 @@ WORDS = {
 
 
 def overall_names(inputs: InputSettings | ThresholdSettings) -> tuple[str, str]:
-    """The names of the pixel accuracy and of the mean IoU of a metric with these settings; of bands with their width."""
+    """The names of the pixel accuracy and of the mean IoU of a metric with these settings; for bands with the width."""
     if isinstance(inputs, BandSettings):
         width = ", ".join(f"{width} px" if isinstance(width, int) else str(width) for width in inputs.widths)
         return f"{WORDS['pixel_accuracy'].title} ({width})", f"{WORDS['mean_iou'].title} ({width})"
