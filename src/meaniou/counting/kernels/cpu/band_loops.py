@@ -8,12 +8,16 @@ and the start of the next (van Herk, 1992), so that a pixel takes the same steps
 """
 
 import numpy as np
+from numba import njit
 
 from meaniou.counting.kernels.cpu.loops import _code, compiled, first_maxima
 
-# Columns, or pixels, that are worked on together. With a width of 46 the windows of a block of rows take 190 KiB. On
-# one core merging takes 0.7 ns per pixel and pair, and 1.4 with 2^8 columns, since each call of a loop takes its time.
+# Columns, or pixels, that are worked on together. With a width of 46 the windows of a block of rows take 190 KiB, in
+# the second cache; with 2^8 columns merging takes twice as long.
 STRIPE = 1 << 11
+
+# A part of another loop. Compiled on its own, it takes more time to compile, and 20 ns or more a call for its arrays.
+part_of = njit(nogil=True, inline="always")
 
 
 @compiled
@@ -65,7 +69,7 @@ def settle(truth, prediction, valid, rest):
         truth[i], prediction[i] = t, p if t else t
 
 
-@compiled
+@part_of
 def _reach(width, length, edge):
     """The width and the padding of windows along an axis; they are cut at the edge of the image if it is no contour."""
     if edge:
@@ -100,25 +104,25 @@ def row_windows(codes, width, edge, windows):
             of_row[:width], of_row[length - width :] = top, top
 
 
-@compiled
+@part_of
 def _read_row(codes, large, less):
     for i in range(codes.size):
         large[i], less[i] = codes[i], codes[i] - codes.dtype.type(1)
 
 
-@compiled
+@part_of
 def _raise(values, others, result):
     for i in range(values.size):
         result[i] = max(values[i], others[i])
 
 
-@compiled
+@part_of
 def _lower(values, others, result):
     for i in range(values.size):
         result[i] = min(values[i], others[i])
 
 
-@compiled
+@part_of
 def _join(large, other_large, less, other_less, windows):
     kind = windows.dtype.type
     for i in range(large.size):
@@ -133,51 +137,47 @@ def merge_windows(windows, width, edge, start, stop):
     Columns are numbered over A and N.
     """
     length, inner = windows.shape[1:]
-    ends = np.empty((2 * min(width, length - 1) + 1, STRIPE), windows.dtype)
+    room = np.empty((2 * min(width, length - 1) + 2, STRIPE), windows.dtype)
     while start < stop:
         first = start % inner
         n = min(STRIPE, inner - first, stop - start)
-        _merge_stripe(windows[start // inner, :, first : first + n], width, edge, ends[:, :n])
+        _merge_stripe(windows[start // inner], first, n, width, edge, room)
         start += n
 
 
-@compiled
-def _merge_stripe(windows, width, edge, ends):
-    """Widens the windows of some columns ``[L, n]``.
+@part_of
+def _merge_stripe(windows, first, n, width, edge, room):
+    """Widens windows ``[L, N]`` in ``n`` columns.
 
-    ``ends`` is room for the rows of a block; once the block is whole, each is merged with those after it.
+    ``room`` is for the rows of a block, each merged with those after it, and for the start of a block.
     """
-    length, top = windows.shape[0], windows.dtype.type(-1)
+    (length, _), top, stop = windows.shape, windows.dtype.type(-1), first + n
     width, pad = _reach(width, length, edge)
-    number, size = 2 * width + 1, length + 2 * pad
-    if number > size:
-        windows[:] = top
-        return
-    begun = np.zeros(windows.shape[1], windows.dtype)
-    ends[:pad] = 0
+    number, size, begun = 2 * width + 1, length + 2 * pad, room[-1, :n]
     # Rows are numbered from the start of the padding. With the last row of a window, its pixel gets its code.
-    for last in range(pad, size):
+    for last in range(size if number <= size else 0):
         place = last % number
+        end = room[place, :n]
         if place == 0:
             begun[:] = 0
-            for row in range(number - 2, 0, -1):
-                _merge(ends[row + 1], ends[row])
-        if last < length + pad:
-            _merge_row(windows[last - pad], begun, ends[place])
+            for row in range(number - 2 if last else 0, 0, -1):
+                _merge(room[row + 1, :n], room[row, :n])
+        if pad <= last < length + pad:
+            _read_merged(windows[last - pad, first:stop], begun, end)
         else:
-            ends[place] = 0
+            end[:] = 0
         if last >= 2 * width:
-            window = windows[last - width - pad]
-            window[:] = begun
-            if place + 1 < number:
-                _merge(ends[place + 1], window)
-    if edge:
-        windows[:width], windows[length - width :] = top, top
+            # A whole block has no rows before it; merged with its last row, its code stays the same.
+            before, row = room[min(place + 1, number - 1), :n], last - width - pad
+            _write_merged(begun, before, windows[row, first:stop])
+    for row in range(length if edge else 0):
+        if row < width or row >= length - width:
+            windows[row, first:stop] = top
 
 
-@compiled
-def _merge_row(row, begun, end):
-    """Merges a row with the start of its block, and keeps it for the end of the block."""
+@part_of
+def _read_merged(row, begun, end):
+    """Merges a row with the start of its block, and copies it."""
     kind = row.dtype.type
     for i in range(row.size):
         code = row[i]
@@ -186,7 +186,15 @@ def _merge_row(row, begun, end):
         end[i] = code
 
 
-@compiled
+@part_of
+def _write_merged(begun, end, window):
+    kind = window.dtype.type
+    for i in range(window.size):
+        most, least = max(end[i], begun[i]), min(end[i], begun[i])
+        window[i] = most if kind(least - kind(1)) >= kind(most - kind(1)) else kind(-1)
+
+
+@part_of
 def _merge(row, result):
     """Merges a row with another: code 0 gives way to any code, and two codes turn into the highest number."""
     kind = row.dtype.type
@@ -204,13 +212,13 @@ def count_codes(codes, windows, num_classes, start, stop, counts):
     truth, prediction = np.empty(STRIPE, codes.dtype), np.empty(STRIPE, codes.dtype)
     for first in range(start, stop, STRIPE):
         n = min(STRIPE, stop - first)
-        part = slice(first, first + n)
-        _in_band(codes[0, part], codes[0, part], windows[0, part], num_classes, truth[:n])
-        _in_band(codes[1, part], codes[0, part], windows[1, part], num_classes, prediction[:n])
+        target = codes[0, first : first + n]
+        _in_band(target, target, windows[0, first : first + n], num_classes, truth[:n])
+        _in_band(codes[1, first : first + n], target, windows[1, first : first + n], num_classes, prediction[:n])
         _count_pairs(prediction[:n], truth[:n], counts)
 
 
-@compiled
+@part_of
 def _in_band(codes, truth, windows, num_classes, result):
     """Writes the codes of classes in their bands where the ground truth is a class; 0 elsewhere."""
     kind = codes.dtype.type
@@ -220,7 +228,7 @@ def _in_band(codes, truth, windows, num_classes, result):
         result[i] = codes[i] if counted else kind(0)
 
 
-@compiled
+@part_of
 def _count_pairs(prediction, truth, counts):
     """Counts pairs of codes; neighbours are mostly alike, so 8 words are compared at once, then word by word."""
     lanes = 8 // truth.itemsize  # codes in a word
@@ -252,7 +260,7 @@ def _count_pairs(prediction, truth, counts):
         _add(np.uint64(prediction[i]), np.uint64(truth[i]), 1, counts)
 
 
-@compiled
+@part_of
 def _add(prediction, truth, number, counts):
     counts[0, truth if truth == prediction else np.uint64(0)] += number
     counts[1, truth] += number
