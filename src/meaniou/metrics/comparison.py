@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from meaniou._util import Doubt, join_names, kind_of, quoted, warn
-from meaniou.metrics.checked.checked_counts import CheckedCounts
+from meaniou.metrics.checked.checked_counts import CheckedBands, CheckedCounts
 from meaniou.metrics.checked.checked_metric import CheckedMetric, checked_counts
 from meaniou.metrics.iou_metric import IoUMetric, refuse_without_rows
 from meaniou.report import Compared, ComparisonReport, overall_names
@@ -24,7 +24,7 @@ from meaniou.uncertainty import (
 )
 from meaniou.uncertainty import compare as compare_images
 
-# The keywords of settings of labels that overlap, where they differ from the names of the fields.
+# The keywords of settings, where they differ from the names of the fields.
 OF_LABELS = {"num_classes": "num_labels", "thresholds": "threshold"}
 OF_BANDS = {"widths": "width"}  # the same for bands
 
@@ -176,7 +176,9 @@ def _pairs(a: IoUMetric, b: IoUMetric) -> tuple[tuple[Areas, Areas], tuple[Image
     rows = of_a.images.numbered(), of_b.images.numbered()
     names = {**rows[1].names, **rows[0].names}
     _check_pairs(*rows, names)
-    if not getattr(a.input_settings, "drop_void_preds", False):  # the void of one model moves the bands of its truth
+    if isinstance(of_a, CheckedBands) and a.policy.void_preds == "drop":
+        _check_dataset(of_a, of_b)
+    else:
         _check_truth(*rows, names)
     numbered = replace(of_a, images=rows[0]), replace(of_b, images=rows[1])
     return areas, (numbered[0].image_areas(a.policy), numbered[1].image_areas(a.policy))
@@ -213,8 +215,17 @@ def _check_pairs(a: ImageRows, b: ImageRows, names: Mapping[int, str]) -> None:
         )
 
 
+def _check_dataset(a: CheckedCounts, b: CheckedCounts) -> None:
+    """Raises ``ValueError`` unless the ground truth of the data set has as many pixels of each class in ``b``.
+
+    Dropped void predictions change the bands of the ground truth, so that those of images need not be equal.
+    """
+    if (a.pixels_by_kind.sum(1) != b.pixels_by_kind.sum(1)).any():
+        raise ValueError("The ground truth differs between a and b; check the image ids and the target.")
+
+
 def _check_truth(a: ImageRows, b: ImageRows, names: Mapping[int, str]) -> None:
-    """Raises ``ValueError`` if the ground truth of an image has another number of pixels of a class in ``b``."""
+    """Raises ``ValueError`` unless the ground truth of each image has as many pixels of each class in ``b``."""
     wrong = (a.rows[:, 1] != b.rows[:, 1]).any(1)
     if wrong.any():
         i = int(a.ids[wrong.argmax()])

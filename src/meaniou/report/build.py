@@ -208,7 +208,7 @@ def images_report(images: ImageAreas, space: LabelSpace, policy: Policy) -> Imag
     orders = [replace(policy, average="macro", over=over, worst_percent=()) for over in ("image", "class")]
     over_images, over_classes = (float(mean_over_images(images.areas, order)) for order in orders)
     worst = tuple(zip(table.images[:WORST], table.mean_iou[:WORST], strict=True))
-    return ImagesReport(len(table), int((images.areas.valid == 0).sum()), over_images, over_classes, worst)
+    return ImagesReport(len(table), int((~images.areas.any_valid.any(-1)).sum()), over_images, over_classes, worst)
 
 
 def intervals_of(images: ImageAreas, policy: Policy, resampling: Resampling) -> Intervals:

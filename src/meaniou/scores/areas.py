@@ -98,9 +98,12 @@ class Areas:
 
     @property
     def any_valid(self) -> Bools:
-        """Whether any pixel is valid, bool ``[..., 1]``; of labels that overlap for each label, ``[..., L]``."""
+        """Whether any pixel is valid, bool ``[..., 1]``; of labels that overlap for each label, ``[..., L]``.
+
+        For bands, whether any valid pixel is in a band of either map.
+        """
         if self.unset is None:
-            return np.asarray(self.valid > 0)[..., None]
+            return np.asarray(self.union.any(-1))[..., None]
         return np.asarray(self.truth + self.unset.truth > 0)
 
     def present(self, policy: Policy) -> Bools:

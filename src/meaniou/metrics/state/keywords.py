@@ -35,6 +35,8 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "": "leave it out, since each label has its own IoU",
     },
     "reduction": {"": "use average="},
+    "dilation_ratio": {"width": "use width="},
+    "dilation": {"width": "use width= with a whole number of pixels"},
     "top_k": {
         "num_classes": "leave it out, since only the class with the highest score counts",
         "": "leave it out, since each label is compared with its threshold",

@@ -1,13 +1,13 @@
 """The settings of how the bands inside contours are counted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from meaniou._util import check_bool, quoted
+from meaniou._util import check_bool, kind_of, quoted
 from meaniou.settings.choices import VoidRule, check_choice
 from meaniou.settings.inputs.input_settings import InputSettings
 
@@ -52,7 +52,9 @@ def as_widths(width: Any) -> tuple[int | float, ...]:
         TypeError: if one is no number.
         ValueError: if one is out of range, or comes twice.
     """
-    several = isinstance(width, Iterable) and not isinstance(width, str) and getattr(width, "ndim", 1) > 0
+    if isinstance(width, Set | Mapping):
+        raise TypeError(f"width is {kind_of(width)}; expected a number, or a list of several, whose order is kept.")
+    several = isinstance(width, Iterable) and not isinstance(width, str | bytes) and getattr(width, "ndim", 1) > 0
     widths = tuple(_as_width(value) for value in (width if several else [width]))
     if not 1 <= len(widths) <= MAX_WIDTHS:
         raise ValueError(f"width is a list of {len(widths)}; expected 1 to {MAX_WIDTHS} widths.")
