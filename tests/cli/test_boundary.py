@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 import torch
 from click.testing import Result
+from PIL import Image
 from support.command import invoke
 
 from meaniou import MeanBoundaryIoU, MeanIoU, compare, reference
 from meaniou.cli.options import parse_widths
+from meaniou.cli.overlays import GAP
+from meaniou.plot import overlays
+from meaniou.plot.pictures.captions import Letters
 from meaniou.report import Report
+from meaniou.settings import BandSettings
+from meaniou.settings.label_space import LabelSpace
 
 NAMES = [f"city/scene_{i}" for i in range(4)]
 CLASSES = 3
@@ -143,6 +149,33 @@ def test_intervals_and_images_are_those_of_the_iou(folder: Path, tmp_path: Path)
     assert (tmp_path / "each.csv").read_text() == table.to_csv() + "\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "settings"),
+    [(["--boundary", "0.1", "--boundary", "2"], {}), (["--boundary", "3", "--no-boundary-edge"], {"edge": False})],
+)
+def test_overlays_show_the_errors_in_the_bands(folder: Path, words: list[object], settings: dict[str, Any]) -> None:
+    """Beside the three pictures of a run without bands, those of the first width."""
+    score(folder, "--overlay", folder / "without", "--list-worst", 1)
+    score(folder, *words, "--overlay", folder / "over", "--list-worst", 1)
+    (plain,), (path,) = ((folder / name).iterdir() for name in ("without", "over"))
+    assert path.name == plain.name
+    number = int(path.name.removesuffix(".npy.png").removesuffix(".png")[-1])
+    preds, target = maps()["pred"][number], maps()["target"][number]
+    space, shape = LabelSpace(CLASSES, ignore_index=255), target.shape
+    width = 3 if settings else 0.1
+    inputs = BandSettings(input_format="index", widths=(width,), **settings)
+    kinds = overlays.band_kinds(torch.from_numpy(preds), torch.from_numpy(target), space, inputs)
+    assert {*np.unique(kinds)} == {0, 1, 2, 3, 4}
+    picture = np.asarray(Image.open(path))
+    panel = (picture.shape[1] - GAP) // 4 - GAP
+    top = GAP + Letters.for_panel(shape[1]).line
+    drawn = [picture[top : top + shape[0], GAP + i * (panel + GAP) :][:, : shape[1]] for i in range(4)]
+    assert (drawn[3] == overlays.boundary_errors(overlays.grey(None, shape), kinds)).all()
+    assert (drawn[1] == overlays.mask(np.where(preds == 255, CLASSES, preds), space)).all()
+    errors = {tuple(color) for color in drawn[2].reshape(-1, 3).tolist()}
+    assert errors == {*overlays.legend().values()}
+
+
 # ------------------------------------------------------------------------------------------------------- saved counts
 
 
@@ -236,7 +269,7 @@ def test_a_comparison_of_bands(folder: Path, rule: list[str]) -> None:
     settings: dict[str, Any] = {"width": 0.05} | ({"void_preds": "drop"} if rule else {})
     expected = compare(*(counted(pred, **settings)[1] for pred in ("pred", "other")), seed=3)
     assert report["mean_iou"]["name"] == "mean boundary IoU (0.05)"
-    assert report["pixel_accuracy"]["name"] == "pixel accuracy in bands (0.05)"
+    assert report["pixel_accuracy"]["name"] == "overall band recall (0.05)"
     difference = report["mean_iou"]["difference"]
     assert (difference["value"], difference["low"], difference["high"]) == (expected.value, expected.low, expected.high)
     files = [saved(folder, *WIDTHS, *rule, name=pred, pred=pred)[1] for pred in ("pred", "other")]
@@ -275,7 +308,7 @@ def test_comparisons_that_are_refused(folder: Path) -> None:
         (["--boundary", "-2"], "--boundary is -2 pixels; expected at least 1."),
         (["--boundary", "-0.1"], "--boundary is -0.1; expected a share of the diagonal above 0 and below 1."),
         (["--boundary", "nan"], "--boundary is nan; expected a share of the diagonal above 0 and below 1."),
-        (["--boundary", "3.0"], "above 0 and below 1. For a width in pixels pass an int, such as 3."),
+        (["--boundary", "3.0"], "above 0 and below 1. For a width in pixels pass a whole number, such as 3."),
         (["--boundary", "wide"], "--boundary 'wide' is no number."),
         (["--boundary", "2", "--boundary", "02"], "--boundary holds 2 twice; expected different widths."),
         (["--boundary-void", "ignore"], "--boundary-void has no effect without --boundary. Add --boundary."),

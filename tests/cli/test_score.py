@@ -21,7 +21,7 @@ from meaniou import MeanIoU, reference, synthetic
 from meaniou.__main__ import main as start
 from meaniou.cli import main
 from meaniou.cli.commands import demo
-from meaniou.cli.runs import ClassRun, MaskOptions
+from meaniou.cli.runs import BoundaryOptions, ClassRun, MaskOptions
 from meaniou.cli.workers import Workers
 from meaniou.masks import MaskError, Pair, pair_masks, read, read_pair, read_pairs
 from meaniou.report.report import Report
@@ -412,7 +412,7 @@ def test_a_switch_for_large_masks(folders: tuple[Path, Path], tmp_path: Path) ->
         assert "131,071" in ran.stderr
         assert "pass --max-pixels 131072" in ran.stderr
         assert invoke(*words, *OPTIONS, "--max-pixels", pixels).exit_code == 0
-    scored = ClassRun(MaskOptions(num_classes=9, max_pixels=pixels), per_image=True)
+    scored = ClassRun(MaskOptions(num_classes=9, max_pixels=pixels), BoundaryOptions(), per_image=True)
     scored.find_masks(*folders, Workers())
     assert scored.gallery().max_pixels == pixels
 

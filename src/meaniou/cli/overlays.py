@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from meaniou.counting import classes_of
+from meaniou.counting import classes_of, pixels_of
 from meaniou.masks import MAX_PIXELS, MaskError, Pair, photo, read_pair
 from meaniou.plot import Classes, Light, captions, colors, overlays
 from meaniou.scores import Ints
-from meaniou.settings import InputSettings, LabelSpace
+from meaniou.settings import BandSettings, Color, InputSettings, LabelSpace
 
 GAP = 8  # pixels between two panels
 LINES = 3  # of the legend of classes
@@ -32,6 +32,7 @@ class Gallery:
         input_settings: how maps are read.
         pairs: the masks of each image, by its name.
         photos: the photos by the same names; empty if there are none.
+        bands: how bands inside contours are counted, with one width; ``None`` for no panel of their errors.
         max_pixels: the largest mask that is read.
     """
 
@@ -39,10 +40,13 @@ class Gallery:
     input_settings: InputSettings
     pairs: Mapping[str, Pair]
     photos: Mapping[str, Path]
+    bands: BandSettings | None = None
     max_pixels: int = MAX_PIXELS
 
     def overlay(self, name: str) -> bytes:
         """A PNG of the ground truth, the prediction and the errors, with a caption above each and legends below.
+
+        With ``bands`` a fourth panel shows the errors in the bands.
 
         Raises:
             MaskError: if a file cannot be read, the photo has another size, or the masks are not maps ``[H, W]``.
@@ -56,24 +60,32 @@ class Gallery:
         height, width = truth.shape
         light = self._light(name, truth)
         letters = captions.Letters.for_panel(width)
-        errors = self._errors_legend(name)
-        panel = max(width, *map(letters.width, PANELS), *map(letters.entry, errors))
-        above = letters.captions(PANELS, panel, GAP)
-        of_classes = letters.legend(self._classes_legend(pred, truth), 2 * panel + GAP, LINES)
-        of_errors = letters.legend(errors, panel, len(errors))
-        top, left = GAP + above.height, [GAP + i * (panel + GAP) for i in range(len(PANELS))]
-        below = max(of_classes.height, of_errors.height)
+        titles, entries = [*PANELS], [self._errors_legend(name, colors.OF_ALL)]
+        kinds = None
+        if self.bands is not None:
+            kinds = overlays.band_kinds(pred, truth, self.label_space, self.bands)
+            titles.append(f"boundary errors, width {pixels_of(self.bands.widths[0], truth.shape)} px")
+            entries.append(self._errors_legend(name, colors.OF_ONE))
+        panel = max(width, *map(letters.width, titles), *(letters.entry(entry) for of in entries for entry in of))
+        above = letters.captions(titles, panel, GAP)
+        legends = [letters.legend(self._classes_legend(pred, truth), 2 * panel + GAP, LINES)]
+        legends += [letters.legend(of, panel, len(of)) for of in entries]
+        top, left = GAP + above.height, [GAP + i * (panel + GAP) for i in range(len(titles))]
+        below = max(legend.height for legend in legends)
         picture = Image.new("RGB", (left[-1] + panel + GAP, top + height + below + GAP), captions.GROUND)
         picture.paste(above, (GAP, GAP))
         for part, preds, target in self._blocks(pred, truth):
-            for x, drawing in zip(left, self._panels(preds, target, light[part]), strict=True):
+            drawings = [*self._panels(preds, target, light[part])]
+            if kinds is not None:
+                drawings.append(Image.fromarray(overlays.boundary_errors(light[part], kinds[part])))
+            for x, drawing in zip(left, drawings, strict=True):
                 picture.paste(drawing, (x, top + part.start))
-        picture.paste(of_classes, (left[0], top + height))
-        picture.paste(of_errors, (left[-1], top + height))
+        for x, legend in zip((left[0], *left[2:]), legends, strict=True):
+            picture.paste(legend, (x, top + height))
         return _png(picture)
 
     def embedded(self, name: str) -> dict[str, str]:
-        """The same three pictures, made small for a page, as data URIs by their captions.
+        """The first three pictures, made small for a page, as data URIs by their captions.
 
         There are none if the masks are not maps ``[H, W]``, such as those of point clouds.
 
@@ -131,9 +143,9 @@ class Gallery:
         order = (*np.argsort(-pixels[:size], kind="stable").tolist(), size, size + 1)
         return [(names[i], [shades[i]]) for i in order if pixels[i]]
 
-    def _errors_legend(self, name: str) -> list[captions.Entry]:
+    def _errors_legend(self, name: str, words: Mapping[str, Color]) -> list[captions.Entry]:
         """The colours of errors; on a photo, each from dark to light."""
-        legends = [overlays.legend(light=grey) for grey in (GREYS if name in self.photos else [colors.MIDDLE])]
+        legends = [overlays.legend(words, grey) for grey in (GREYS if name in self.photos else [colors.MIDDLE])]
         return [(word, [legend[word] for legend in legends]) for word in legends[0]]
 
 

@@ -245,7 +245,7 @@ OVERLAYS = options(
         type=PATH,
         metavar="FOLDER",
         help="Draw ground truth, prediction and errors of the worst images (10, or the N of --list-worst) into a "
-        "folder.",
+        "folder, with --boundary also the errors in the bands of its first width.",
     ),
     PICTURES(
         "--photos",

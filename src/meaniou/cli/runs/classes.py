@@ -1,5 +1,6 @@
 """The run over maps of classes, in which each pixel has one class."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,11 @@ class ClassRun(Run):
                 f"No photo for {len(missing)} of {len(self.pairs)} masks: {join_names(missing)}.",
                 "Add the missing photos. If their names only end differently, pass {photo_suffix:}.",
             )
-        return Gallery(self.metric.label_space, self.metric.input_settings, self.pairs, self.photos, self.max_pixels)
+        bands = None
+        if self.boundary is not None:
+            bands = replace(self.boundary.input_settings, widths=self.boundary.widths[:1])
+        settings = self.metric.label_space, self.metric.input_settings
+        return Gallery(*settings, self.pairs, self.photos, bands, self.max_pixels)
 
     def count(self, workers: Workers) -> MeanIoU:
         """As in ``Run``; warns if the masks seem to hold labels that overlap."""

@@ -74,8 +74,9 @@ class Run(ABC):
         """
         workers.run_on_all_or_fail(lambda: self._count_share(workers))
         if workers.size > 1:
-            for metric in filter(None, (self.metric, self.boundary)):
-                metric.sync()
+            self.metric.sync()
+            if self.boundary is not None:
+                self.boundary.sync()
         gathered = workers.gather(self._doubts)
         if workers.rank:
             return self.metric

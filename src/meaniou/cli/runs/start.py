@@ -71,4 +71,5 @@ def count_all(
 
     runs = workers.run_on_all_or_fail(prepare)
     counted = [(run.count(workers), run.boundary) for run in runs]
-    return [boundary or metric for metric, boundary in counted if not isinstance(metric, IoUCurve)]
+    compared = [metric if boundary is None else boundary for metric, boundary in counted]
+    return [metric for metric in compared if not isinstance(metric, IoUCurve)]
