@@ -22,6 +22,9 @@ PACKAGES = (
     "scikit-learn",
     "kornia",
     "pytorch-ignite",
+    "scipy",
+    "opencv-python-headless",
+    "edt",
 )
 
 
@@ -35,6 +38,7 @@ def about() -> dict[str, str]:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "commit": _git("rev-parse", "--short", "HEAD") + (" and changes" if _git("status", "--porcelain") else ""),
         "machine": f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        "load": f"{os.getloadavg()[0]:.1f} processes in the minute before" if hasattr(os, "getloadavg") else "unknown",
         "versions": f"python {platform.python_version()}, " + ", ".join(map(_version, PACKAGES)),
     }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -30,13 +31,13 @@ class Case:
     def has_scores(self) -> bool:
         return self.preds.is_floating_point()
 
-    def up_to(self, pixels: int) -> "Case":
+    def up_to(self, pixels: int) -> Self:
         """The first images with no more pixels than that, or the upper part of the first; one whole image of scores."""
         images = min(len(self.target), pixels // self.target[0].numel())
         if images or self.has_scores:
             part: tuple[slice, ...] = (slice(0, max(1, images)),)
         else:
-            part = slice(0, 1), slice(0, max(1, pixels // self.target.shape[-1]))
+            part = slice(0, 1), slice(0, max(1, pixels // self.target[0, 0].numel()))
         return replace(self, preds=self.preds[part], target=self.target[part])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from cases import VOID
 from label_cases import LabelCase
-from peers import Contender
+from peers import Contender, read
 from torch import Tensor
 from torchmetrics.classification import (
     BinaryPrecisionRecallCurve,
@@ -35,7 +35,7 @@ def label_contenders(case: LabelCase) -> Iterator[Contender]:
     fewer, recipe = case.up_to(MOST_PIXELS), _bucketed if several else _masked
     name = "bucketize and bincount" if several else "sums of masks"
     yield Contender(name, lambda: recipe(fewer), lambda: recipe(fewer), fewer.pixels)
-    yield Contender("limit: read both", lambda: (_read(case.preds), _read(case.target)), None, case.pixels)
+    yield Contender("limit: read both", lambda: (read(case.preds), read(case.target)), None, case.pixels)
 
 
 def _ours(name: str, case: LabelCase, impl: Any) -> Contender:
@@ -105,8 +105,3 @@ def _bucketed(case: LabelCase) -> Tensor:
     cells = (bins + case.target.long() * width + start)[case.target != VOID]
     counts = torch.bincount(cells, minlength=case.num_labels * 2 * width).view(-1, 2, width)
     return at_thresholds(torch.nn.functional.pad(counts, (0, 2)))
-
-
-def _read(side: Tensor) -> Tensor:
-    flat = side.flatten()
-    return flat.view(torch.int64 if flat.numel() * flat.element_size() % 8 == 0 else flat.dtype).sum()

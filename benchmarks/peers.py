@@ -28,6 +28,7 @@ class Contender:
         counts: the confusion matrix of the case, int64 ``[C, C]``, truth in rows; None where there is none.
         pixels: how many of the case it is given; slow ones get fewer.
         note: why there are no counts, or that it is missing.
+        one_thread: whether it is measured on one thread only.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Contender:
     counts: Callable[[], Tensor] | None
     pixels: int
     note: str = ""
+    one_thread: bool = False
 
 
 def contenders(case: Case) -> Iterator[Contender]:
@@ -55,7 +57,7 @@ def contenders(case: Case) -> Iterator[Contender]:
         yield Contender("argmax(1) alone", lambda: fewer.preds.argmax(1), None, fewer.pixels, "half of the work")
         yield Contender("limit: amax(1)", lambda: case.preds.amax(1), None, case.pixels)
     else:
-        yield Contender("limit: read both", lambda: (_read(case.preds), _read(case.target)), None, case.pixels)
+        yield Contender("limit: read both", lambda: (read(case.preds), read(case.target)), None, case.pixels)
         rooms = torch.empty_like(case.preds), torch.empty_like(case.target)
         yield Contender(
             "limit: copy both", lambda: (rooms[0].copy_(case.preds), rooms[1].copy_(case.target)), None, case.pixels
@@ -164,7 +166,8 @@ def _bincount(case: Case) -> Tensor:
     return torch.from_numpy(np.bincount(cell, minlength=case.num_classes**2)).view(case.num_classes, case.num_classes)
 
 
-def _read(labels: Tensor) -> Tensor:
-    flat = labels.flatten()
-    size = 8 // labels.element_size()
+def read(side: Tensor) -> Tensor:
+    """Reads a map once, eight bytes at a time."""
+    flat = side.flatten()
+    size = 8 // side.element_size()
     return flat[: flat.numel() // size * size].view(torch.int64).sum()

@@ -2,7 +2,7 @@
 
 Equal counts come first, then times: the contenders of a case run in turn, round after round, so that a machine which
 changes its speed changes it for all. Ratios are of the times per pixel within a round. ``--labels`` times labels that
-overlap in place of classes; pixels are then summed over labels.
+overlap in place of classes; pixels are then summed over labels. ``--boundary`` times bands inside contours.
 """
 
 import argparse
@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 from about import about, write
+from boundary_cases import boundary_cases
+from boundary_peers import boundary_contenders
 from cases import Case, cases
 from label_cases import LabelCase, label_cases
 from label_peers import label_contenders
@@ -32,24 +34,30 @@ def main() -> None:
     """Runs the benchmark and prints its tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="small inputs and two rounds: does every line run")
-    parser.add_argument("--labels", action="store_true", help="labels that overlap, at one threshold and at 100")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--labels", action="store_true", help="labels that overlap, at one threshold and at 100")
+    kinds.add_argument("--boundary", action="store_true", help="bands inside contours, narrow and wide")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--megapixels", type=float, default=32, help="size of the label maps")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--output", type=Path, help="CSV file to write")
     options = parser.parse_args()
-    rounds, megapixels = (2, 0.13) if options.smoke else (options.rounds, options.megapixels)
+    rounds, megapixels, span = (2, 0.13, 0.0) if options.smoke else (options.rounds, options.megapixels, ROUND)
     facts = about()
     print("\n".join(f"{key}: {value}" for key, value in facts.items()))
     rows: list[dict[str, object]] = []
-    inputs: Iterable[Any] = label_cases(megapixels) if options.labels else cases(megapixels)
-    enter: Enter = label_contenders if options.labels else contenders
-    for case in inputs:
+    kind: tuple[Callable[[float], Iterable[Any]], Enter] = cases, contenders
+    if options.labels:
+        kind = label_cases, label_contenders
+    elif options.boundary:
+        kind = boundary_cases, boundary_contenders
+    make, enter = kind
+    for case in make(megapixels):
         entered = list(enter(case))
         equal = compare(case, entered, enter)
         for threads in options.threads:
             torch.set_num_threads(threads)
-            rows += timed(case, entered, equal, threads, rounds)
+            rows += timed(case, entered, equal, threads, rounds, span)
         show(rows, case)
     if options.output:
         write(options.output, facts, FIELDS, rows)
@@ -73,12 +81,13 @@ def compare(case: AnyCase, entered: list[Contender], enter: Enter) -> dict[str, 
 
 
 def timed(
-    case: AnyCase, entered: list[Contender], equal: dict[str, str], threads: int, rounds: int
+    case: AnyCase, entered: list[Contender], equal: dict[str, str], threads: int, rounds: int, span: float
 ) -> list[dict[str, object]]:
-    """A row for each contender, without times for those that cannot run here."""
+    """A row for each contender, without times for those that cannot run here or on that many threads."""
+    entered = [c for c in entered if threads == 1 or not c.one_thread]
     runs = [c for c in entered if c.run is not None]
     timers = [Timer("run()", globals={"run": c.run}, num_threads=threads) for c in runs]
-    calls = [max(1, int(ROUND / timer.timeit(1).mean)) for timer in timers]
+    calls = [max(1, int(span / timer.timeit(1).mean)) for timer in timers]
     found = [[timer.timeit(n).mean for timer, n in zip(timers, calls, strict=True)] for _ in range(rounds)]
     times = list(zip(*found, strict=True))
     rows: list[dict[str, object]] = []
@@ -118,14 +127,16 @@ def summary(rows: list[dict[str, object]]) -> str:
     limits = {name: ratio for name, ratio in times.items() if name.startswith("limit: read") or "amax" in name}
     counted = {str(row["contender"]) for row in rows if row["counts"] == "equal"}
     peers = {name: ratio for name, ratio in times.items() if name in counted and not name.startswith("meaniou")}
-    fastest = min(peers, key=lambda name: peers[name])
+    beside = []
+    if peers:
+        fastest = min(peers, key=lambda name: peers[name])
+        beside.append(f"fastest peer, {fastest}: {peers[fastest]:.1f} x meaniou; ")
+    if "torchmetrics" in times:
+        beside.append(f"torchmetrics: {times['torchmetrics']:.1f} x; ")
     limit = next(iter(limits))
     of_limit = next(float(str(row["p50_us"])) / int(str(row["pixels"])) for row in rows if row["contender"] == limit)
     ours = float(str(rows[0]["p50_us"])) / int(str(rows[0]["pixels"]))
-    return (
-        f"fastest peer, {fastest}: {peers[fastest]:.1f} x meaniou; torchmetrics: {times['torchmetrics']:.1f} x; "
-        f"meaniou takes {ours / of_limit:.2f} x the {limit}"
-    )
+    return "".join(beside) + f"meaniou takes {ours / of_limit:.2f} x the {limit}"
 
 
 if __name__ == "__main__":
