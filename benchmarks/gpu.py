@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from about import about, write
+from boundary_cases import BoundaryCase, boundary_cases
 from cases import VOID, Case, cases
 from label_cases import LabelCase, label_cases
 from label_peers import MOST_AT_ALL_THRESHOLDS, at_thresholds
@@ -30,7 +31,8 @@ from torchmetrics.classification import (
     MultilabelPrecisionRecallCurve,
 )
 
-from meaniou import IoUCurve, MeanIoU, MultilabelMeanIoU
+from meaniou import IoUCurve, MeanBoundaryIoU, MeanIoU, MultilabelMeanIoU
+from meaniou.counting import bands_of
 
 FIELDS = ("case", "contender", "pixels", "p20_us", "p50_us", "p80_us", "ps_per_pixel", "share_of_copy_bandwidth")
 FIELDS += ("times_meaniou", "waits", "kernels", "peak_extra_bytes", "note")
@@ -73,7 +75,7 @@ def main() -> None:
 
 
 def gpu_cases(megapixels: float, device: torch.device) -> Iterator[Case | LabelCase]:
-    """The cases of the CPU, on the device, and beside the scores the same with classes last; then those of labels."""
+    """The cases of the CPU, on the device, and beside the scores the same with classes last; then labels and bands."""
     for case in cases(megapixels):
         moved = replace(case, preds=case.preds.to(device), target=case.target.to(device))
         yield moved
@@ -82,11 +84,16 @@ def gpu_cases(megapixels: float, device: torch.device) -> Iterator[Case | LabelC
             yield replace(moved, name=f"{case.name}, channels last", preds=last)
     for labels in label_cases(megapixels):
         yield replace(labels, preds=labels.preds.to(device), target=labels.target.to(device))
+    for bands in boundary_cases(megapixels):
+        yield replace(bands, preds=bands.preds.to(device), target=bands.target.to(device))
 
 
 def contenders(case: Case | LabelCase) -> Iterator[Contender]:
     """meaniou first, then torchmetrics, then the limits."""
-    yield from _of_labels(case) if isinstance(case, LabelCase) else _of_classes(case)
+    if isinstance(case, LabelCase):
+        yield from _of_labels(case)
+    else:
+        yield from _of_bands(case) if isinstance(case, BoundaryCase) else _of_classes(case)
     rooms = torch.empty_like(case.preds), torch.empty_like(case.target)
     yield Contender("limit: copy both", lambda b: (rooms[0].copy_(b.preds), rooms[1].copy_(b.target)))
 
@@ -116,6 +123,18 @@ def _of_labels(case: LabelCase) -> Iterator[Contender]:
     for name, validate in (("torchmetrics", True), ("torchmetrics, unvalidated", False)):
         metric = _torchmetrics(case, validate).to(case.preds.device)
         yield Contender(name, lambda b, m=metric: m.update(b.preds, b.target.long()), metric, note, _matrices)
+
+
+def _of_bands(case: BoundaryCase) -> Iterator[Contender]:
+    """meaniou, and the portable kernel where it is another; torchmetrics has no metric of bands."""
+    kernels = set()
+    for name, impl in (("meaniou", "auto"), ("meaniou, portable", "portable")):
+        settings: dict[str, Any] = {"width": case.widths, "void": case.void, "ignore_index": VOID, "impl": impl}
+        metric: Any = MeanBoundaryIoU(case.num_classes, **settings).to(case.preds.device)
+        if metric.kernel not in kernels:
+            note, of_bands = f"kernel {metric.kernel}", lambda m: bands_of(m.counts)
+            yield Contender(name, lambda b, m=metric: m.update(b.preds, b.target), metric, note, of_bands)
+        kernels.add(metric.kernel)
 
 
 def _label_metric(case: LabelCase, impl: Any) -> Any:
