@@ -59,14 +59,14 @@ def close(value, expected):
 # Settings.
 
 SHARE = "expected a share of the diagonal above 0 and below 1"
-NUMBER = "expected a share of the diagonal, such as 0.02, or a whole number of pixels"
+NUMBER = "expected a share of the diagonal, such as 0.02, or an int, the width in pixels"
 REFUSED = [
     ({"width": 0}, ValueError, "width is 0 pixels; expected at least 1"),
     ({"width": -1}, ValueError, "width is -1 pixels; expected at least 1"),
     ({"width": 0.0}, ValueError, f"width is 0.0; {SHARE}"),
     ({"width": -0.02}, ValueError, f"width is -0.02; {SHARE}"),
-    ({"width": 1.0}, ValueError, f"width is 1.0; {SHARE}. For a width of 1 pixel pass 1"),
-    ({"width": 3.0}, ValueError, "For a width of 3 pixels pass 3"),
+    ({"width": 1.0}, ValueError, f"width is 1.0; {SHARE}. For a width in pixels pass a whole number, such as 1"),
+    ({"width": 3.0}, ValueError, "For a width in pixels pass a whole number, such as 3"),
     ({"width": 1.5}, ValueError, f"width is 1.5; {SHARE}."),
     ({"width": math.nan}, ValueError, f"width is nan; {SHARE}"),
     ({"width": math.inf}, ValueError, f"width is inf; {SHARE}"),
@@ -78,8 +78,8 @@ REFUSED = [
     ({"width": [1, "2"]}, TypeError, f"width is '2'; {NUMBER}"),
     ({"width": {1, 2}}, TypeError, "width is a set; expected a number, or a list of several"),
     ({"width": {1: "a"}}, TypeError, "width is a dict; expected a number, or a list of several"),
-    ({"width": []}, ValueError, "width holds 0 widths; expected 1 to 100"),
-    ({"width": range(1, 102)}, ValueError, "width holds 101 widths; expected 1 to 100"),
+    ({"width": []}, ValueError, "width is a list of 0; expected 1 to 100 widths"),
+    ({"width": range(1, 102)}, ValueError, "width is a list of 101; expected 1 to 100 widths"),
     ({"width": [0.02, 1, 0.02]}, ValueError, "width holds 0.02 twice; expected different widths"),
     ({"edge": 1}, TypeError, "edge is 1"),
     ({"void": "label"}, ValueError, "void is 'label'; expected one of 'ignore', 'literal'"),
@@ -538,9 +538,9 @@ def test_results_of_one_width_refuse_several(pair, tmp_path):
         lambda: compare_classes(metric, metric.clone(), resamples=5),
     )
     for call in calls:
-        with pytest.raises(ValueError, match="counts 2 widths") as error:
+        with pytest.raises(ValueError, match="has 2 widths") as error:
             call()
-        assert_sentence(error, "Pick it first: metric.at(metric.widths[0])")
+        assert_sentence(error, "Use metric.at(width), such as metric.at(metric.widths[0])")
     metric.save(tmp_path / "a")
     loaded = MeanBoundaryIoU.load(tmp_path / "a")
     loaded.merge_state(counted(*pair, width=[2, 0.1], per_image=True, image_ids=[4, 5, 6]))
@@ -666,9 +666,7 @@ def test_bands_of_the_ground_truth_that_depend_on_the_predictions(pair):
     void = preds.clone()
     void[1, 3:9, 4:9] = VOID
     dropped = {"void_preds": "drop"}
-    with pytest.raises(ValueError, match="depend on the void predictions") as error:
-        compare(images_of(preds, target, **dropped), images_of(void, target, **dropped))
-    assert_sentence(error, "The bands of the ground truth of image 2 differ", "with void_preds='miss'")
+    assert compare(images_of(preds, target, **dropped), images_of(void, target, **dropped), resamples=5).confidence
     assert compare(images_of(preds, target), images_of(void, target), resamples=5).better in ("a", "b", None)
     assert compare(images_of(void, target, **dropped), images_of(void, target, **dropped), resamples=5).better is None
     other = target.clone()

@@ -78,5 +78,5 @@ def _as_width(value: Any) -> int | float:
     share = float(number)
     if not 0 < share < 1:
         cure = f" For a width in pixels pass a whole number, such as {share:.0f}." if 1 <= share < 1e6 else ""
-        raise ValueError(f"width is {share:g}; expected a share of the diagonal above 0 and below 1.{cure}")
+        raise ValueError(f"width is {share!r}; expected a share of the diagonal above 0 and below 1.{cure}")
     return share
