@@ -13,7 +13,17 @@ import pytest
 import torch
 from support import assert_sentence
 
-from meaniou import IoUCurve, LabelSpace, MeanIoU, MultilabelMeanIoU, Resampling, plot, protocols, synthetic
+from meaniou import (
+    IoUCurve,
+    LabelSpace,
+    MeanBoundaryIoU,
+    MeanIoU,
+    MultilabelMeanIoU,
+    Resampling,
+    plot,
+    protocols,
+    synthetic,
+)
 from meaniou.plot import colors, figures, matrix_view, overlays
 from meaniou.report.report import Report
 
@@ -35,6 +45,18 @@ def street(**settings: Any) -> Report:
         preds, target = synthetic.scene(i, 64, 128)
         metric.update(torch.from_numpy(preds)[None], torch.from_numpy(target)[None], image_ids=[i])
     return metric.report(**settings)
+
+
+def bands(width: Any) -> Report:
+    both = (
+        MeanIoU(9, ignore_index=255, class_names=synthetic.NAMES),
+        MeanBoundaryIoU(9, ignore_index=255, class_names=synthetic.NAMES, width=width),
+    )
+    for i in range(3):
+        preds, target = synthetic.scene(i)
+        for metric in both:
+            metric.update(torch.from_numpy(preds)[None], torch.from_numpy(target)[None])
+    return both[0].report(boundary=both[1])
 
 
 def benchmark(name: str) -> Report:
@@ -102,6 +124,7 @@ DRAWN = {
         count_labels(IoUCurve(6, thresholds=[0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65], class_names=LAYERS), 6).report()
     ),
     "curve-40": lambda: plot.curve(count_labels(IoUCurve(40), 40, absent=(3,)).report()),
+    "curve-of-bands": lambda: plot.boundary_curve(bands([0.004, 0.006, 0.01, 0.02, 0.05, 0.1])),
     "errors": lambda: scene(plot.errors),
     "errors-of-one": lambda: scene(plot.errors, of="car"),
     "errors-in-bands": lambda: scene(plot.boundary_errors, width=0.01),
@@ -134,6 +157,7 @@ def test_another_picture_is_not_within_the_tolerance(tmp_path: Path, monkeypatch
         "classes-9": lambda: figures.classes(street(absent="zero")),
         "curve-6": lambda: plot.curve(count_labels(IoUCurve(6, class_names=LAYERS), 6).report()),
         "curve-40": lambda: plot.curve(count_labels(IoUCurve(40), 40, absent=(4,)).report()),
+        "curve-of-bands": lambda: plot.boundary_curve(bands([2, 3, 4])),
         "errors": lambda: scene(plot.errors, of="road"),
         "errors-in-bands": lambda: scene(plot.boundary_errors, width=0.03),
     }

@@ -1,5 +1,6 @@
 """Plots of reports, and of the errors in one image, on matplotlib axes."""
 
+from meaniou.plot.boundary_plot import boundary_curve
 from meaniou.plot.curve_plot import Curves, curve, draw_curves
 from meaniou.plot.error_plot import boundary_errors, errors
 from meaniou.plot.figures import classes, confusion
@@ -9,6 +10,7 @@ __all__ = [
     "Classes",
     "Curves",
     "Light",
+    "boundary_curve",
     "boundary_errors",
     "captions",
     "classes",

@@ -9,17 +9,16 @@ from torch import Tensor
 
 from meaniou._util import as_integer, quoted
 from meaniou.plot import colors
-from meaniou.plot.axes import SMALL, cut_off, edge, new_axes
+from meaniou.plot.axes import cut_off, draw_line, edge, new_axes, style_lines
 from meaniou.plot.colors import css
 from meaniou.report import CurveReport, best_of, check_curve_report
-from meaniou.scores import Bools, Floats, class_mean
+from meaniou.scores import Floats, class_mean
 from meaniou.settings import Policy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 READABLE = len(colors.LINES)  # lines that can be told apart
-FEW = 20  # thresholds up to which each has a point
 LONGEST = 32  # characters of a name in the legend
 
 
@@ -109,18 +108,7 @@ def draw_curves(curves: Curves, ax: "Axes | None" = None, *, most: int = READABL
         _draw_line(ax, curves.thresholds, curves.iou[:, label], name, highest[label], color=color, linewidth=1.6)
     if curves.mean_iou is not None and len(curves.names) > 1:
         _draw_mean(ax, curves.thresholds, curves.mean_iou)
-    ax.set_xlabel("threshold")
-    ax.set_ylabel("IoU in percent")
-    ax.set_ylim(-2, 102)  # room for points at the ends
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(color=css(colors.UNDEFINED))
-    ax.set_axisbelow(True)
-    ax.set_title(title, fontsize=11)
-    legend = ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=SMALL, frameon=False, alignment="left")
-    legend.set_title("highest IoU, and its threshold")
-    legend.get_title().set_fontsize(SMALL)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    style_lines(ax, "threshold", "IoU in percent", title, "highest IoU, and its threshold")
     return ax
 
 
@@ -148,12 +136,5 @@ def _draw_line(ax: "Axes", thresholds: Floats, iou: Floats, name: str, best: tup
     """Draws a line with gaps, and a point where it is highest."""
     threshold, highest = best
     label = f"{name}: undefined" if math.isnan(highest) else f"{name}: {100 * highest:.1f} at {threshold:.4g}"
-    points = np.flatnonzero(_has_point(iou)).tolist()
-    ax.plot(thresholds, 100 * iou, marker="." if points else None, markevery=points, label=label, **style)
+    draw_line(ax, thresholds, iou, label, **style)
     ax.plot([threshold], [100 * highest], marker="o", color=style["color"], path_effects=edge(), zorder=3)
-
-
-def _has_point(iou: Floats) -> Bools:
-    """Whether a threshold has a point: each of few, and those between gaps, where there is no line."""
-    gaps = np.isnan(np.concatenate([[math.nan], iou, [math.nan]]))
-    return np.asarray(~gaps[1:-1] & ((len(iou) <= FEW) | (gaps[:-2] & gaps[2:])))

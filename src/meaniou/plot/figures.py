@@ -10,7 +10,7 @@ from meaniou.plot import colors, matrix_view
 from meaniou.plot.axes import SMALL, cut_off, edge, new_axes
 from meaniou.plot.colors import css
 from meaniou.plot.matrix_view import READABLE, MatrixView, Normalize
-from meaniou.report import Intervals, Report, check_report, class_notes, extent, nouns_of
+from meaniou.report import Intervals, Report, check_report, class_notes, extent, measure_of, nouns_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -127,13 +127,13 @@ def classes(report: Report, ax: "Axes | None" = None, *, most: int = 40) -> "Axe
         number = f"{100 * report.classes[c].iou:.1f}" if i < len(bars) else ""
         ax.text(100 * end + 1, i, " ".join(filter(None, (number, notes[c]))), va="center", fontsize=SMALL)
     if not math.isnan(report.mean_iou):
-        label = f"mean IoU {100 * report.mean_iou:.2f} {extent(report)}"
+        label = f"mean {measure_of(report)} {100 * report.mean_iou:.2f} {extent(report)}"
         ax.axvline(100 * report.mean_iou, color=css(colors.INK), linestyle="--", path_effects=edge(), label=label)
         ax.legend(loc="lower right", fontsize=SMALL)
-    _style_classes(ax, [report.classes[c].name for c in rows])
+    _style_classes(ax, [report.classes[c].name for c in rows], measure_of(report))
     parts = [f"the {len(bars)} lowest of {len(defined)} {nouns.many}"] if len(bars) < len(defined) else []
     parts += [f"{len(undefined)} undefined"] if len(rows) == len(bars) and undefined else []
-    ax.set_title(f"IoU of each {nouns.one}" + (f" ({', '.join(parts)})" if parts else ""), fontsize=11)
+    ax.set_title(f"{measure_of(report)} of each {nouns.one}" + (f" ({', '.join(parts)})" if parts else ""), fontsize=11)
     return ax
 
 
@@ -170,12 +170,12 @@ def _draw_intervals(ax: "Axes", intervals: Intervals, order: list[int]) -> None:
         ax.axvspan(100 * mean.low, 100 * mean.high, color=css(colors.SOFT), alpha=0.2, linewidth=0, zorder=0)
 
 
-def _style_classes(ax: "Axes", names: list[str]) -> None:
+def _style_classes(ax: "Axes", names: list[str], measure: str) -> None:
     ax.set_yticks(range(len(names)), cut_off(names), parse_math=False)
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xlim(0, 108)  # room for the number of a bar that fills the width
     ax.set_xticks(range(0, 101, 20))
-    ax.set_xlabel("IoU in percent")
+    ax.set_xlabel(f"{measure} in percent")
     ax.tick_params(axis="y", length=0)
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.grid(axis="x", color=css(colors.UNDEFINED))

@@ -1,23 +1,25 @@
 """The torchmetrics metric ``MeanBoundaryIoU`` for bands inside contours: its settings, its update, and its files."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from meaniou import plot
 from meaniou._util import Doubt, check_bool
 from meaniou.counting import Maps, band_rows, bands_of, count_bands, refuse_outside, why_not
 from meaniou.metrics.checked.checked_counts import CheckedBands, CheckedCounts
+from meaniou.metrics.checked.checked_metric import matplotlib_needed
 from meaniou.metrics.checked.diagnostics import suspicious_counts
 from meaniou.metrics.checked.image_ids import ImageIds, ids_of
 from meaniou.metrics.checkpoint import SavedSettings
-from meaniou.metrics.counters.classes import counting_settings, saved_classes
+from meaniou.metrics.counters.bands import band_form, counts_of_width, saved_bands
 from meaniou.metrics.iou_metric import IoUMetric
+from meaniou.metrics.state.atomic import all_or_nothing
 from meaniou.metrics.state.images import BatchImages
-from meaniou.metrics.state.state_form import StateForm
 from meaniou.protocols import Protocol, resolve_label_space
+from meaniou.report import BoundaryReport
 from meaniou.scores import Floats
 from meaniou.settings import (
     Absent,
@@ -143,7 +145,7 @@ class MeanBoundaryIoU(IoUMetric):
         self.input_settings = BandSettings.of_bands(inputs, width, edge, void, self.policy.void_preds == "drop")
         if reason := why_not(impl):
             raise ValueError(reason)
-        self._add_counts(_state_form(self.label_space, self.input_settings, per_image or over != "dataset"))
+        self._add_counts(band_form(self.label_space, self.input_settings, per_image or over != "dataset"))
 
     def update(
         self,
@@ -216,7 +218,7 @@ class MeanBoundaryIoU(IoUMetric):
         """
         if width not in self.widths:
             raise ValueError(f"width is {width!r}, which was not counted; expected one of {list(self.widths)}.")
-        i, size, classes = self.widths.index(width), self.label_space.num_classes + 2, self.label_space.num_classes
+        i, classes = self.widths.index(width), self.label_space.num_classes
         inputs = {**vars(self.input_settings), "widths": (self.widths[i],)}
         parts = {"space": SAVED.values(self), "policy": vars(self.policy), "input_settings": inputs}
         keywords = {name: getattr(self, name) for name in OF_TORCHMETRICS}
@@ -224,12 +226,27 @@ class MeanBoundaryIoU(IoUMetric):
         one = MeanBoundaryIoU(**SAVED.keywords({**parts, "per_image": self.per_image}), **keywords)
         one.protocol = self.protocol
         state = self.snapshot()
-        state |= {"settings": one.settings, "counts": _of_width(state["counts"], size, i)}
+        state |= {"settings": one.settings, "counts": counts_of_width(state["counts"], i)}
         if self.per_image:
             state["image_rows"] = [rows[..., i * classes : (i + 1) * classes] for rows in state["image_rows"]]
         one.to(self.counts.device)
         one.merge_state(state)
         return one
+
+    def plot(self, val: Any = None, ax: Any = None) -> Any:
+        """Plots ``val``, by default the value of ``compute``, on ``ax``, and returns ``(figure, axes)``.
+
+        Without ``val``, several widths are drawn as by ``meaniou.plot.boundary_curve``: the boundary IoU of each class
+        over the width. Without ``val``, every rank of a process group must call it.
+
+        Raises:
+            ModuleNotFoundError: if matplotlib is not installed.
+        """
+        if val is not None or len(self.widths) == 1:
+            return super().plot(val, ax)
+        with matplotlib_needed():
+            axes = plot.boundary_curve(self._boundaries(), ax)
+        return axes.figure, axes
 
     def extra_repr(self) -> str:
         """The settings that ``repr`` shows: the main ones, and all others that differ from their default."""
@@ -248,6 +265,11 @@ class MeanBoundaryIoU(IoUMetric):
     def saved_settings(cls) -> SavedSettings:
         """How ``save`` stores the settings on which the counts depend."""
         return SAVED
+
+    @all_or_nothing
+    def _boundaries(self) -> tuple[BoundaryReport, ...]:
+        """Boundary IoU at each width, over all ranks."""
+        return self._checked_counts().boundaries(self.policy, self.input_settings)
 
     def _value_shape(self) -> tuple[int, ...]:
         number = len(self.widths)
@@ -268,23 +290,4 @@ class MeanBoundaryIoU(IoUMetric):
         return band_rows(bands_of(counts))
 
 
-def _state_form(space: LabelSpace, inputs: BandSettings, per_image: bool) -> StateForm:
-    """The form of the states, with the settings on which the counts depend."""
-    size, number = space.num_classes + 2, len(inputs.widths)
-    shape = size + 3 * number, size
-    return StateForm.of(counting_settings(space, inputs), shape, number * space.num_classes, per_image)
-
-
-def _of_width(counts: Tensor, size: int, i: int) -> Tensor:
-    """The counts of width ``i`` alone."""
-    start = size + 3 * i
-    return torch.cat([counts[:size], counts[start : start + 3]])
-
-
-def _keywords(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The keywords of a metric from saved input settings."""
-    others = {name: value for name, value in inputs.items() if name not in ("widths", "drop_void_preds")}
-    return {**others, "width": inputs["widths"]}
-
-
-SAVED = saved_classes("MeanBoundaryIoU", BandSettings, _keywords, ("width", "void_preds"))
+SAVED = saved_bands("MeanBoundaryIoU")
