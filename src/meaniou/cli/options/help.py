@@ -39,6 +39,10 @@ EXAMPLES = {
         meaniou sample/labels/pred sample/labels/target --multilabel \\
             --class-names sample/labels/names.txt --ignore-index 255 --curve
 
+        # Boundary IoU beside the IoU, in bands of 0.5 % and of 2 % of the diagonal
+        meaniou sample/pred sample/target --num-classes 9 --ignore-index 255 \\
+            --boundary 0.005 --boundary 0.02
+
         # Label ids of Cityscapes by the rules of the benchmark, as JSON
         meaniou results gtFine/val --protocol cityscapes --format json
     """,
