@@ -176,7 +176,9 @@ def _pairs(a: IoUMetric, b: IoUMetric) -> tuple[tuple[Areas, Areas], tuple[Image
     rows = of_a.images.numbered(), of_b.images.numbered()
     names = {**rows[1].names, **rows[0].names}
     _check_pairs(*rows, names)
-    if isinstance(of_a, CheckedBands) and a.policy.void_preds == "drop":
+    # With ``void_preds="drop"`` the void predictions of a model change the bands of its ground truth.
+    dropped = isinstance(of_a, CheckedBands) and a.policy.void_preds == "drop"
+    if dropped and any(checked.pixels_by_kind[:-2, -2].any() for checked in (of_a, of_b)):
         _check_dataset(of_a, of_b)
     else:
         _check_truth(*rows, names)
@@ -216,10 +218,7 @@ def _check_pairs(a: ImageRows, b: ImageRows, names: Mapping[int, str]) -> None:
 
 
 def _check_dataset(a: CheckedCounts, b: CheckedCounts) -> None:
-    """Raises ``ValueError`` unless the ground truth of the data set has as many pixels of each class in ``b``.
-
-    Dropped void predictions change the bands of the ground truth, so that those of images need not be equal.
-    """
+    """Raises ``ValueError`` unless the ground truth of the data set has as many pixels of each class in ``b``."""
     if (a.pixels_by_kind.sum(1) != b.pixels_by_kind.sum(1)).any():
         raise ValueError("The ground truth differs between a and b; check the image ids and the target.")
 
