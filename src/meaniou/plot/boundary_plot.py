@@ -52,7 +52,7 @@ def boundary_curve(
         ...     metric.update(target.roll(1, dims=2), target)
         >>> ax = plot.boundary_curve(iou.report(boundary=bands))
         >>> [text.get_text() for text in ax.get_legend().get_texts()]
-        ['0: 0.0 to 33.3', '1: 0.0 to 33.3', 'mean: 0.0 to 33.3', 'mean IoU: 60.0']
+        ['0: 0.0 to 50.0', '1: 0.0 to 25.0', 'mean: 0.0 to 37.5', 'mean IoU: 60.0']
     """
     if as_integer("most", most) < 1:
         raise ValueError(f"most is {most}; expected 1 class or more.")
