@@ -176,6 +176,15 @@ def test_overlays_show_the_errors_in_the_bands(folder: Path, words: list[object]
     assert errors == {*overlays.legend().values()}
 
 
+def test_several_widths_are_plotted(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    for words, names in ((WIDTHS, ["boundary.png", "classes.png", "confusion.png"]), (WIDTHS[:2], None)):
+        plots = tmp_path / str(len(words))
+        score(folder, *words, "--plot", plots)
+        assert sorted(path.name for path in plots.iterdir()) == (names or ["classes.png", "confusion.png"])
+    assert np.asarray(Image.open(tmp_path / "4" / "boundary.png")).std() > 10
+
+
 # ------------------------------------------------------------------------------------------------------- saved counts
 
 

@@ -5,13 +5,14 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from meaniou.plot import curve, figures
+from meaniou.plot import boundary_curve, curve, figures
 from meaniou.report import CurveReport, Report
 
 PLOTS: dict[str, Callable[[Any], Any]] = {
     "confusion.png": figures.confusion,
     "classes.png": figures.classes,
     "curve.png": curve,
+    "boundary.png": boundary_curve,
 }
 
 
@@ -38,4 +39,5 @@ def _names(report: Report | CurveReport) -> list[str]:
     """The plots for which a report has the numbers."""
     if isinstance(report, CurveReport):
         return ["curve.png"]
-    return ["confusion.png", "classes.png"] if report.confusions is not None else ["classes.png"]
+    matrix = ["confusion.png"] if report.confusions is not None else []
+    return [*matrix, "classes.png", *(["boundary.png"] if len(report.boundaries) > 1 else [])]

@@ -236,7 +236,7 @@ PLOTS = options(
         type=PATH,
         metavar="FOLDER",
         help="Draw confusion.png and classes.png into a folder, with --multilabel only classes.png, with --curve "
-        "curve.png (needs matplotlib).",
+        "curve.png, with several --boundary also boundary.png, the boundary IoU over the widths (needs matplotlib).",
     ),
 )
 OVERLAYS = options(
