@@ -1,14 +1,15 @@
-"""Captions and legends of overlays, drawn with Pillow."""
+"""Captions and legends of overlays, drawn with Pillow, which is loaded only then: metrics import this package, too."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
-
-from PIL import Image, ImageDraw, ImageFont
+from typing import TYPE_CHECKING, TypeAlias
 
 from meaniou.plot import colors
 from meaniou.settings import Color
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageFont
 
 GROUND = "white"
 SMALLEST = 12  # font size in pixels
@@ -28,8 +29,10 @@ class Letters:
         return cls(max(SMALLEST, width // PER_WIDTH))
 
     @cached_property
-    def font(self) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    def font(self) -> "ImageFont.FreeTypeFont | ImageFont.ImageFont":
         """The font that Pillow brings."""
+        from PIL import ImageFont
+
         return ImageFont.load_default(self.size)
 
     @property
@@ -46,16 +49,20 @@ class Letters:
         text, shades = entry
         return self._swatch(shades) + self.width(text)
 
-    def captions(self, texts: Sequence[str], panel: int, gap: int) -> Image.Image:
+    def captions(self, texts: Sequence[str], panel: int, gap: int) -> "Image.Image":
         """A line with a caption above each panel."""
+        from PIL import Image, ImageDraw
+
         strip = Image.new("RGB", (len(texts) * (panel + gap) - gap, self.line), GROUND)
         pen = ImageDraw.Draw(strip)
         for i, text in enumerate(texts):
             pen.text((i * (panel + gap), self.line / 2), text, fill=colors.INK, font=self.font, anchor="lm")
         return strip
 
-    def legend(self, entries: Sequence[Entry], width: int, lines: int) -> Image.Image:
+    def legend(self, entries: Sequence[Entry], width: int, lines: int) -> "Image.Image":
         """A legend of at most this width and number of lines; entries that do not fit are counted: ``+ 3 more``."""
+        from PIL import Image, ImageDraw
+
         placed = self._fitted(entries, width, lines)
         strip = Image.new("RGB", (width, self.line * (1 + max((y for _, _, y in placed), default=-1))), GROUND)
         pen = ImageDraw.Draw(strip)
