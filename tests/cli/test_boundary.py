@@ -11,7 +11,7 @@ from click.testing import Result
 from PIL import Image
 from support.command import invoke
 
-from meaniou import MeanBoundaryIoU, MeanIoU, compare, reference
+from meaniou import MeanBoundaryIoU, MeanIoU, MultilabelMeanIoU, compare, reference
 from meaniou.cli.options import parse_widths
 from meaniou.cli.overlays import GAP
 from meaniou.plot import overlays
@@ -262,6 +262,11 @@ def test_files_that_do_not_belong_together(folder: Path, tmp_path: Path) -> None
     assert f"--save-boundary does not apply to {classes}" in refused(
         "merge", classes, "--save-boundary", tmp_path / "out"
     )
+    MultilabelMeanIoU(3).save(tmp_path / "labels.pt")
+    for files in ([bands], [bands, classes], [classes, bands]):
+        error = refused("merge", *files, tmp_path / "labels.pt")
+        assert f"Cannot merge {files[0]} and {tmp_path / 'labels.pt'}: the first holds counts of " in error
+        assert "the second counts of labels that overlap" in error
     MeanBoundaryIoU(4).save(tmp_path / "four.pt")
     assert "differ in --num-classes" in refused("merge", bands, tmp_path / "four.pt")
 

@@ -42,5 +42,5 @@ BOUNDARY = _boundary(
 )
 BOUNDARY_TEST = _boundary(
     f"Compare the {BOUNDARY_IOU} in place of the IoU",
-    "With saved files it selects one of several widths.",
+    "With files of --save-boundary it selects one of their widths.",
 )
