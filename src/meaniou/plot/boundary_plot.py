@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 READABLE = len(colors.LINES)  # lines that can be told apart
 LONGEST = 32  # characters of a name in the legend
 SPREAD = 8  # times the smallest width, from which on the horizontal axis is logarithmic
-ROOM = 0.075  # that a number below the axis needs, as a share of its length
+ROOM = 0.09  # that a number below the axis needs, as a share of its length
 
 
 def boundary_curve(
