@@ -209,13 +209,14 @@ def count_codes(codes, windows, num_classes, start, stop, counts):
 
     ``codes`` and ``windows`` are those of ground truth and prediction, ``[2, n]``.
     """
-    truth, prediction = np.empty(STRIPE, codes.dtype), np.empty(STRIPE, codes.dtype)
+    of_truth, of_preds = np.empty(STRIPE, codes.dtype), np.empty(STRIPE, codes.dtype)
     for first in range(start, stop, STRIPE):
         n = min(STRIPE, stop - first)
-        target = codes[0, first : first + n]
-        _in_band(target, target, windows[0, first : first + n], num_classes, truth[:n])
-        _in_band(codes[1, first : first + n], target, windows[1, first : first + n], num_classes, prediction[:n])
-        _count_pairs(prediction[:n], truth[:n], counts)
+        truth, whole = codes[0, first : first + n], -(-n * codes.itemsize // 64) * 64 // codes.itemsize
+        _in_band(truth, truth, windows[0, first : first + n], num_classes, of_truth[:n])
+        _in_band(codes[1, first : first + n], truth, windows[1, first : first + n], num_classes, of_preds[:n])
+        of_truth[n:whole], of_preds[n:whole] = 0, 0
+        _count_pairs(of_preds[:whole], of_truth[:whole], counts)
 
 
 @part_of
@@ -230,14 +231,15 @@ def _in_band(codes, truth, windows, num_classes, result):
 
 @part_of
 def _count_pairs(prediction, truth, counts):
-    """Counts pairs of codes; neighbours are mostly alike, so 8 words are compared at once, then word by word."""
-    lanes = 8 // truth.itemsize  # codes in a word
-    bits = np.uint64(8 * truth.itemsize)
+    """Counts pairs of codes, whose number is a multiple of 8 words of 8 bytes.
+
+    Neighbours are mostly alike, so 8 words are compared at once, then word by word.
+    """
+    lanes, bits = 8 // truth.itemsize, np.uint64(8 * truth.itemsize)
     code, ones = (np.uint64(1) << bits) - np.uint64(1), np.uint64(0)
     for lane in range(lanes):
         ones |= np.uint64(1) << (bits * np.uint64(lane))
-    whole = truth.size - truth.size % (8 * lanes)
-    words, of_truth = prediction[:whole].view(np.uint64), truth[:whole].view(np.uint64)
+    words, of_truth = prediction.view(np.uint64), truth.view(np.uint64)
     for i in range(words.size // 8):
         block = 8 * i
         p, t = words[block] & code, of_truth[block] & code
@@ -256,8 +258,6 @@ def _count_pairs(prediction, truth, counts):
             for lane in range(lanes):
                 shift = bits * np.uint64(lane)
                 _add((x >> shift) & code, (y >> shift) & code, 1, counts)
-    for i in range(whole, truth.size):
-        _add(np.uint64(prediction[i]), np.uint64(truth[i]), 1, counts)
 
 
 @part_of
