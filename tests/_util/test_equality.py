@@ -9,20 +9,25 @@ import numpy as np
 import pytest
 import torch
 
-from meaniou import IoUCurve, MeanIoU, Resampling, compare_classes
+from meaniou import IoUCurve, MeanBoundaryIoU, MeanIoU, Resampling, compare_classes
 from meaniou._util.equality import EqualByValue
 from meaniou.metrics import comparison_report
 from meaniou.report import ImageTable
 from meaniou.uncertainty import Interval
 
 
-def counted(shift=0, ids=(0, 1, 2)):
+def counted(shift=0, ids=(0, 1, 2), of=MeanIoU):
     """Three images of four classes: one class is absent, and an image is void, so that numbers of all kinds are NaN."""
     target = torch.tensor([[0, 0, 1, 1], [2, 2, 1, 1], [255, 255, 255, 255]])[:, None]
     preds = torch.tensor([[0, 1, 1, 1], [2, 2, 1, 0], [0, 0, 0, 0]])[:, None]
-    metric = MeanIoU(4, ignore_index=255, per_image=True)
+    metric = of(4, ignore_index=255, per_image=True)
     metric.update((preds + shift) % 4, target, image_ids=ids)
     return metric
+
+
+def report(shift):
+    boundary = counted(shift, of=MeanBoundaryIoU)
+    return counted(shift).report(class_groups={"a": [0, 1], "b": [3]}, bootstrap=NINE, boundary=boundary)
 
 
 def curve(shift=0):
@@ -35,7 +40,7 @@ def curve(shift=0):
 
 NINE = Resampling(resamples=9)
 MAKERS = {
-    "Report": lambda shift: counted(shift).report(class_groups={"a": [0, 1], "b": [3]}, bootstrap=NINE),
+    "Report": report,
     "CurveReport": lambda shift: curve(shift).report(),
     "ImageTable": lambda shift: counted(shift).image_scores(),
     "Interval": lambda shift: counted(shift).bootstrap_classes(resamples=9)[3 if shift == 0 else 1],

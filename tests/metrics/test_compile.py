@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from support import update_all
-from support.kinds import CURVE, LABELS, assert_equal, each_kind, each_mean
+from support.kinds import BANDS, CURVE, LABELS, assert_equal, each_kind, each_mean
 from torch import nn
 
 import meaniou
@@ -88,7 +88,10 @@ def test_compiled_update_of_every_kind(kind, backend, graphs):
     assert graphs() <= 2
 
 
-OF_LABELS = {
+OF_KINDS = {
+    "bands": (BANDS, {"width": [2, 0.1], "edge": False, "void": "literal", "void_preds": "drop"}, None),
+    "rows of bands": (BANDS, {"width": 0.2, "per_image": True}, lambda target: target < 2),
+    "valid image of bands": (BANDS, {"width": 0.2}, lambda target: target[:, 0, 0] < 2),
     "rows": (LABELS, {"per_image": True}, None),
     "threshold of each label": (LABELS, {"threshold": [0.25, 0.5, 0.75], "inclusive": True}, None),
     "many thresholds": (CURVE, {"thresholds": 101}, None),
@@ -99,9 +102,9 @@ OF_LABELS = {
 }
 
 
-@pytest.mark.parametrize("case", OF_LABELS)
-def test_compiled_update_of_labels_that_overlap(case, graphs):
-    kind, settings, valid = OF_LABELS[case]
+@pytest.mark.parametrize("case", OF_KINDS)
+def test_compiled_update_with_other_settings(case, graphs):
+    kind, settings, valid = OF_KINDS[case]
     pairs = [(*pair, None if valid is None else valid(pair[1])) for pair in kind.batches(count=3)]
     metric = kind.made(**settings)
     update = torch.compile(metric.update, fullgraph=True, backend="eager")
@@ -329,6 +332,30 @@ def test_export_keeps_the_operator_of_labels():
         assert torch.equal(counts.sum(0), update_all(CURVE.made(), [(scores, target)]).counts)
         assert len(counts) == len(scores)
     assert "meaniou.count_thresholds" in str(program.run_decompositions().graph)
+
+
+class CountedBands(nn.Module):
+    """A module that returns the counts of bands inside contours, of all images and of each."""
+
+    def forward(self, preds, target, valid):
+        spec = ("labels", "labels", 3, [255], 0.5, True, "auto", "", "")
+        return torch.ops.meaniou.count_bands(preds, target, valid, *spec, "1 0.25", True, False, False)
+
+
+@pytest.mark.filterwarnings("ignore:`isinstance\\(treespec, LeafSpec\\)` is deprecated:FutureWarning")
+def test_export_keeps_the_operator_of_bands():
+    batch = torch.export.Dim("batch")
+    pairs = [tuple(torch.cat([side] * times) for side in BANDS.batches()[0]) for times in (1, 2)]
+    maps = [(*pair, pair[1] < 2) for pair in pairs]
+    program = torch.export.export(CountedBands(), maps[0], dynamic_shapes=({0: batch}, {0: batch}, {0: batch}))
+    called = [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
+    assert called.count("meaniou.count_bands.default") == 1
+    for of_batch in maps:
+        counts, bands = program.module()(*of_batch)
+        assert torch.equal(counts, update_all(BANDS.made(width=[1, 0.25]), [of_batch]).counts)
+        assert torch.equal(bands.sum(0).flatten(0, 1), counts[5:, :3])
+        assert bands.shape == (len(of_batch[0]), 2, 3, 3)
+    assert "meaniou.count_bands" in str(program.run_decompositions().graph)
 
 
 # ------------------------------------------------------------------------------------------------- what an import loads

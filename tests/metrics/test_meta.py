@@ -379,6 +379,18 @@ def test_a_planner_of_memory_runs_a_step_of_every_kind(kind):
     assert_kind_as_new(kind, metric.to_empty(device="cpu"))
 
 
+def test_a_planner_of_memory_runs_a_step_of_several_widths():
+    settings = {"width": [1, 0.1, 0.2], "average": "none", "per_image": True}
+    with FakeTensorMode():
+        metric, target = BANDS.made(**settings), torch.zeros(2, 8, 9, dtype=torch.uint8)
+        metric.update(target, target, valid=target > 0)
+        assert metric(torch.zeros(2, 3, 8, 9), target, valid=target[:, 0, 0] > 0).shape == (3, 3)
+        assert metric.compute().shape == (3, 3)
+        assert metric.counts.shape == (5 + 3 * 3, 5)
+        assert [tuple(part.shape) for part in metric.image_rows] == [(2, 4, 9), (2, 4, 9)]
+    assert_kind_as_new(BANDS, metric.to_empty(device="cpu"), **settings)
+
+
 def test_a_real_metric_in_a_planner_of_memory():
     metric = made(per_image=False)
     with FakeTensorMode(allow_non_fake_inputs=True):
