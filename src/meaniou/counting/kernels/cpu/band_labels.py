@@ -100,15 +100,22 @@ def code_of(labels: Tensor, spec: CountSpec, ids: str, of_void: Any, other: Any)
 
     Class c is c + 1; ``of_void`` and ``other`` are the codes of void and of labels out of range.
     """
-    table, memory = label_table(labels.dtype, spec.num_classes, spec.ignore, ids), array_of(labels)
-    void = _void_labels(table, bool(of_void != other))
-    if not table.by_number or len(void) > MANY_VOID or labels.dtype == torch.bool:
-        codes = _codes_of_ids(labels.dtype, table, of_void, other)
-        return (memory.view(np.uint8) if labels.dtype in BYTES else memory), partial(_code_ids, codes)
-    unsigned = np.dtype(f"u{memory.itemsize}").type
-    last = unsigned(min(spec.num_classes - 1, int(np.iinfo(memory.dtype).max)))
-    of_memory = np.array([label % 256**memory.itemsize for label in void], unsigned)
-    return memory.view(unsigned), partial(_code_numbers, last, of_memory, of_void, other)
+    table = label_table(labels.dtype, spec.num_classes, spec.ignore, ids)
+    kind, code = _code_of(labels.dtype, table, of_void, other)
+    return array_of(labels).view(kind), code
+
+
+@lru_cache(maxsize=64)
+def _code_of(dtype: torch.dtype, table: LabelTable, of_void: Any, other: Any) -> tuple[Any, Code]:
+    """The dtype in which the loop reads labels of a dtype, and the loop."""
+    void = [label for label, _ in table.dense + table.sparse if of_void != other or 0 <= label < table.num_classes]
+    if not table.by_number or len(void) > MANY_VOID or dtype == torch.bool:
+        kind = np.dtype(np.uint8) if dtype in BYTES else np.dtype(str(dtype).removeprefix("torch."))
+        return kind, partial(_code_ids, _codes_of_ids(dtype, table, of_void, other))
+    size = dtype.itemsize
+    unsigned, last = np.dtype(f"u{size}").type, min(table.num_classes - 1, torch.iinfo(dtype).max)
+    of_memory = np.array([label % 256**size for label in void], unsigned)
+    return unsigned, partial(_code_numbers, unsigned(last), of_memory, of_void, other)
 
 
 def _code_numbers(last: Any, void: Array, of_void: Any, other: Any, labels: Array, codes: Array) -> None:
@@ -119,14 +126,6 @@ def _code_ids(table: tuple[Array, int, Array], labels: Array, codes: Array) -> N
     loops.code_ids(labels, table, codes)
 
 
-@lru_cache(maxsize=64)
-def _void_labels(table: LabelTable, all_of_them: bool) -> list[int]:
-    """The void labels whose codes differ from those of other labels without a class."""
-    void = [label for label, _ in table.dense + table.sparse]
-    return [label for label in void if all_of_them or 0 <= label < table.num_classes]
-
-
-@lru_cache(maxsize=64)
 def _codes_of_ids(dtype: torch.dtype, table: LabelTable, of_void: Any, other: Any) -> tuple[Array, int, Array]:
     """The codes of dense, then of sparse labels; the lowest dense label; the sparse labels."""
     codes = np.append(np.arange(1, table.num_classes + 1), [of_void, other]).astype(other.dtype)

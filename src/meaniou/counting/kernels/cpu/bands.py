@@ -9,6 +9,7 @@ grows with the batch.
 import math
 from collections.abc import Callable
 from functools import partial
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -77,7 +78,7 @@ def _count_images(maps: LabelMaps, frames: Frames, bands: Array) -> None:
 def _plan(maps: LabelMaps, frames: Frames) -> Plan:
     classes = maps.spec.num_classes
     kind = np.min_scalar_type(classes + 2).type
-    other, top = kind(classes + 1), kind(np.iinfo(kind).max)
+    other, top = kind(classes + 1), ~kind(0)
     rest = other if frames.literal else kind(0)
     target, code_target = code_of(maps.target, maps.spec, maps.spec.target_ids, rest, rest)
     preds, code_preds = code_of(maps.preds, maps.spec, maps.spec.preds_ids, top if frames.drop else other, other)
@@ -116,7 +117,7 @@ def _write_codes(plan: Plan, place: tuple[int | slice, ...], codes: Array, run: 
     target, preds = plan.target[place], plan.preds[place]
     valid = None if plan.valid is None else plan.valid[place]
     parts = list(blocks(target.shape, BLOCK))
-    ends = np.cumsum([target[part].size for part in parts]).tolist()
+    ends = list(accumulate(target[part].size for part in parts))
 
     def write(start: int, stop: int, _: Array) -> None:
         for first, last, part in zip([0, *ends][start:stop], ends[start:stop], parts[start:stop], strict=True):
