@@ -13,10 +13,12 @@ from support import (
     random_scores,
     whole_matrix,
 )
+from support.bands import VALID, assert_same_bands, band_batch, band_spec, valid_of
 from support.labels import assert_same_label_counts, counts_by_reference, difficult_labels, difficult_scores, spec_of
 from support.layouts import LAYOUTS
 
-from meaniou import IoUCurve, MeanIoU, MultilabelMeanIoU, confusion_matrix, reference
+from meaniou import IoUCurve, MeanBoundaryIoU, MeanIoU, MultilabelMeanIoU, confusion_matrix, reference
+from meaniou.counting.kernels.spec import CountSpec
 
 pytestmark = [
     pytest.mark.gpu,
@@ -326,3 +328,135 @@ def test_memory_of_an_update_of_labels(kind):
     metric.update(preds, target)
     torch.cuda.synchronize()
     assert torch.cuda.max_memory_allocated() - before <= MEBIBYTE
+
+
+# Bands inside contours.
+
+BAND_WIDTHS = {"pixels": (1, 7), "shares": (0.02, 0.1), "both": (3, 0.05)}
+BAND_RULES = {"plain": {}, "no edge": {"edge": False}, "literal": {"literal": True}, "drop": {"drop": True}}
+BAND_METRICS = {
+    "share": {},
+    "several": {"width": [1, 0.05, 9]},
+    "rules": {"width": 4, "edge": False, "void": "literal", "void_preds": "drop"},
+    "rows": {"width": 0.1, "per_image": True},
+}
+
+
+def on_gpu(*maps):
+    return [None if side is None else side.cuda() for side in maps]
+
+
+@pytest.mark.parametrize("impl", IMPLS)
+@pytest.mark.parametrize("rules", BAND_RULES.values(), ids=BAND_RULES)
+@pytest.mark.parametrize("widths", BAND_WIDTHS.values(), ids=BAND_WIDTHS)
+@pytest.mark.parametrize("valid", VALID)
+@pytest.mark.parametrize("shape", [(3, 63, 65), (2, 9, 20, 22)], ids=["image", "volume"])
+def test_bands(rng, shape, valid, widths, rules, impl):
+    of_bands = band_spec(widths, **rules)
+    for form, dtype in (("labels", torch.uint8), ("labels", torch.int64), ("scores", torch.bfloat16)):
+        spec = CountSpec(form, "labels", 19, (255, -1), validate=False, impl=impl)
+        batch = (*band_batch(rng, shape, spec, (dtype, torch.int64), 9), valid_of(rng, shape, valid))
+        expected = torch.ops.meaniou.count_bands(*batch, *spec._replace(impl="portable"), *of_bands)
+        counts, bands = torch.ops.meaniou.count_bands(*on_gpu(*batch), *spec, *of_bands)
+        assert torch.equal(counts.cpu(), expected[0])
+        assert_same_bands(bands.cpu(), expected[1].numpy())
+
+
+def scene_of_bands(rng):
+    """Two scenes, the prediction beside the ground truth, and their boxes, on the GPU."""
+    preds, target = (torch.cat(sides) for sides in zip(*(blobs(rng, 256, 320, 19) for _ in "ab"), strict=True))
+    valid = torch.zeros(target.shape, dtype=torch.bool)
+    valid[0, :200], valid[1, :, 5:300] = True, True
+    return on_gpu(preds, target, valid)
+
+
+def bands_metric(kind, **settings):
+    return MeanBoundaryIoU(19, ignore_index=255, **BAND_METRICS[kind], **settings)
+
+
+@pytest.mark.parametrize("impl", IMPLS)
+@pytest.mark.parametrize("kind", BAND_METRICS)
+def test_an_update_of_bands_does_not_wait(rng, kind, impl):
+    preds, target, valid = scene_of_bands(rng)
+    scores = torch.nn.functional.one_hot(preds.long(), 19).movedim(-1, 1).half()
+    inputs = [(preds, target), (preds.long(), target), (scores, target), (preds, target, valid)]
+    inputs += [(preds, target, valid[:, 220, 200])]
+    metric = bands_metric(kind, impl=impl).cuda()
+    for batch in inputs:
+        metric.update(*batch)  # the first call copies tables, and may compile
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for batch in inputs:
+            metric.update(*batch)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    portable = bands_metric(kind, impl="portable")
+    for batch in inputs:
+        portable.update(*(side.cpu() for side in batch))
+    assert torch.equal(metric.counts.cpu(), 2 * portable.counts)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in BAND_METRICS if kind != "rows"])  # rows of images grow
+def test_a_captured_graph_counts_bands_at_each_replay(rng, kind):
+    batch = scene_of_bands(rng)
+    metric = bands_metric(kind).cuda()
+    metric.update(*batch)
+    expected = metric.counts.clone()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        metric.update(*batch)
+    for _ in range(3):
+        graph.replay()
+    assert torch.equal(metric.counts, 4 * expected)
+    batch[0].fill_(1)
+    graph.replay()
+    assert not torch.equal(metric.counts, 5 * expected)
+
+
+def test_deterministic_algorithms_with_bands(rng):
+    batch = scene_of_bands(rng)
+    metric, portable = bands_metric("several").cuda(), bands_metric("several", impl="portable")
+    portable.update(*(side.cpu() for side in batch))
+    torch.use_deterministic_algorithms(True)
+    try:
+        metric.update(*batch)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert torch.equal(metric.counts.cpu(), portable.counts)
+
+
+def test_padding_is_not_looked_for_on_a_gpu():
+    """On the CPU this batch warns; on a GPU that would wait, and warnings are errors here."""
+    target = torch.zeros(2, 40, 60, dtype=torch.uint8)
+    target[:, 5:9], target[1, 30:] = 1, 255
+    metric = MeanBoundaryIoU(3, ignore_index=255).cuda()
+    metric.update(target.cuda(), target.cuda())
+    with pytest.warns(UserWarning, match="padded to one size"):
+        MeanBoundaryIoU(3, ignore_index=255).update(target, target)
+    assert metric.compute() == 1
+
+
+def test_outside_labels_of_bands_are_refused_at_the_end():
+    metric = MeanBoundaryIoU(3, width=1).cuda()
+    x = torch.zeros(1, 3, 4, dtype=torch.int64, device="cuda")
+    metric.update(x, x + 7)
+    with pytest.raises(ValueError, match="target holds 12 pixels outside"):
+        metric.compute()
+
+
+def test_memory_of_an_update_of_bands():
+    """It grows with the pixels that are worked on at once, and not with the batch."""
+    peaks = []
+    for images in (64, 128):
+        target = torch.zeros(images, 1024, 1024, dtype=torch.uint8, device="cuda")
+        metric = MeanBoundaryIoU(19).cuda()
+        metric.update(target, target)
+        torch.cuda.synchronize()
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        metric.update(target, target)
+        torch.cuda.synchronize()
+        peaks.append(torch.cuda.max_memory_allocated() - before)
+    assert max(peaks) <= 40 * (1 << 26)
+    assert peaks[1] - peaks[0] <= MEBIBYTE
