@@ -3,6 +3,7 @@
 import inspect
 import math
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -742,6 +743,23 @@ def test_boundaries_that_do_not_fit(pair):
         with_void.report(boundary=counted(void, target), void_preds="drop")
     # Without a void prediction the rule changes nothing.
     assert metric.report(boundary=counted(*pair, void_preds="drop")).boundaries == counted(*pair).report().boundaries
+
+
+# Warnings.
+
+
+def test_the_warnings_about_counts_are_those_of_a_mean_iou(pair):
+    """The sides swapped: only the predictions hold void."""
+    preds, target = pair
+    for metric in (made(width=[1, 2]), MeanIoU(3, ignore_index=VOID)):
+        metric.update(target, preds)
+        with pytest.warns(UserWarning, match="the two are swapped") as caught:
+            metric.compute()
+        assert [Path(warning.filename) for warning in caught] == [Path(__file__)]
+    boundary = counted(target, preds)
+    with pytest.warns(UserWarning, match="the two are swapped") as caught:
+        metric.report(boundary=boundary)
+    assert len(caught) == 1
 
 
 def test_a_metric_that_counts_for_long_stays_small(pair):

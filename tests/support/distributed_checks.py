@@ -674,6 +674,24 @@ def check_rows_of_labels(rank, world):
     assert set(named.image_scores().images) == set(names)
 
 
+def check_boundary_iou_in_a_report(rank, world):
+    """Boundary IoU beside IoU, and images of different sizes, whose widths are summed over ranks."""
+    of_bands = {"width": [0.18, 1]}
+    mine, whole = part_of(BANDS, rank, world), BANDS.batches(count=6)[:5]
+    metric, boundary = update_all(made(), mine), update_all(BANDS.made(**of_bands), mine)
+    alone_with = update_all(BANDS.made(sync_on_compute=False, **of_bands), whole)
+    assert metric.report(boundary=boundary) == alone(whole).report(boundary=alone_with)
+    assert not boundary._is_synced
+    for of, pairs in ((boundary, mine), (alone_with, whole)):
+        of.update([preds[0, :3] for preds, _ in pairs], [target[0, :3] for _, target in pairs])
+    one, other = boundary.at(0.18).report(), alone_with.at(0.18).report()
+    assert one.boundaries == other.boundaries
+    assert 1 < one.boundaries[0].pixels < 2
+    with pytest.raises(ValueError, match="has counted other pixels"):
+        metric.report(boundary=boundary)
+    assert metric.report() == alone(whole).report()
+
+
 def check_values_of_labels_that_are_refused_on_all_ranks(rank, world):
     for kind in (LABELS, CURVE):
         metric = update_all(kind.made(), kind.batches(rank)[:1])
