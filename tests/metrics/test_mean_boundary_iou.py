@@ -522,7 +522,7 @@ def test_a_metric_of_one_of_several_widths(pair):
     counts = metric.counts.clone()
     one.update(*pair, image_ids=["d", "e", "f"])
     assert torch.equal(metric.counts, counts)
-    for wrong in (2, 0.2, "1", None):
+    for wrong in (2, 0.2):
         with pytest.raises(ValueError, match="which was not counted") as error:
             metric.at(wrong)
         assert_sentence(error, f"width is {wrong!r}", "expected one of [1, 0.1]")
@@ -560,6 +560,19 @@ def test_what_the_counts_settle_is_not_overridden(pair, settled, tmp_path):
     with pytest.raises(TypeError) as error:
         MeanBoundaryIoU.load(tmp_path / "a", **settled)
     assert_sentence(error, f"cannot change {next(iter(settled))}", "Leave it out")
+
+
+def test_a_width_is_picked_by_its_kind(pair):
+    """A share of 1.0 is no width of one pixel."""
+    metric = counted(*pair, width=[1, 0.1])
+    for width in (1, np.int64(1), torch.tensor(1)):
+        assert metric.at(width).widths == (1,)
+    assert metric.at(np.float32(0.1)).widths == (0.1,)
+    for width, words in ((1.0, "above 0 and below 1"), (2, "not counted; expected one of"), ([1, 0.1], "not counted")):
+        with pytest.raises(ValueError, match=words):
+            metric.at(width)
+    with pytest.raises(TypeError, match="expected a share"):
+        metric.at("1")
 
 
 def test_files_that_hold_a_wrong_part(pair, tmp_path):

@@ -25,6 +25,7 @@ from meaniou.settings.inputs import (
     InputSettings,
     ThresholdSettings,
     as_threshold,
+    as_widths,
     label_thresholds,
     threshold_grid,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "VoidRule",
     "as_threshold",
     "as_void_ids",
+    "as_widths",
     "check_text",
     "label_thresholds",
     "number_of_classes",

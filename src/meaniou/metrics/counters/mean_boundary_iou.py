@@ -35,6 +35,7 @@ from meaniou.settings import (
     Present,
     VoidPreds,
     VoidRule,
+    as_widths,
 )
 
 OF_TORCHMETRICS = (
@@ -205,6 +206,7 @@ class MeanBoundaryIoU(IoUMetric):
         These are ``report``, ``image_scores``, ``bootstrap`` and ``compare``.
 
         Raises:
+            TypeError: if the width is no number.
             ValueError: if the width was not counted.
 
         Example:
@@ -216,9 +218,10 @@ class MeanBoundaryIoU(IoUMetric):
             >>> metric.at(2).compute() == metric.compute()[1]
             tensor(True)
         """
-        if width not in self.widths:
+        (wanted, *others) = as_widths(width)
+        if others or wanted not in self.widths:
             raise ValueError(f"width is {width!r}, which was not counted; expected one of {list(self.widths)}.")
-        i, classes = self.widths.index(width), self.label_space.num_classes
+        i, classes = self.widths.index(wanted), self.label_space.num_classes
         inputs = {**vars(self.input_settings), "widths": (self.widths[i],)}
         parts = {"space": SAVED.values(self), "policy": vars(self.policy), "input_settings": inputs}
         keywords = {name: getattr(self, name) for name in OF_TORCHMETRICS}

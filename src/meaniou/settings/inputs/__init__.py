@@ -1,6 +1,6 @@
 """How a batch is read and counted: label maps and scores, thresholds, and bands inside contours."""
 
-from meaniou.settings.inputs.band_settings import BandSettings
+from meaniou.settings.inputs.band_settings import BandSettings, as_widths
 from meaniou.settings.inputs.input_settings import InputSettings, as_threshold
 from meaniou.settings.inputs.threshold_settings import ThresholdSettings, label_thresholds, threshold_grid
 
@@ -9,6 +9,7 @@ __all__ = [
     "InputSettings",
     "ThresholdSettings",
     "as_threshold",
+    "as_widths",
     "label_thresholds",
     "threshold_grid",
 ]
