@@ -1,6 +1,6 @@
 """Counts a batch of maps: a confusion matrix, labels that overlap, or bands inside contours."""
 
-from meaniou.counting.bands.count import band_rows, bands_of, count_bands
+from meaniou.counting.bands.count import band_rows, bands_of, count_bands, counts_of_width
 from meaniou.counting.bands.frames import pixels_of
 from meaniou.counting.bands.masks import band_masks
 from meaniou.counting.confusion.count import (
@@ -29,6 +29,7 @@ __all__ = [
     "count_bands",
     "count_images",
     "count_labels",
+    "counts_of_width",
     "explain",
     "explain_value",
     "image_counts_of",

@@ -28,7 +28,6 @@ from meaniou.uncertainty import compare as compare_images
 OF_LABELS = {"num_classes": "num_labels", "thresholds": "threshold"}
 OF_BANDS = {"widths": "width"}  # the same for bands
 
-
 # Settings that decide what a model predicts from its scores: each model may have its own.
 OF_SCORES = ("threshold", "thresholds", "per_label", "inclusive")
 
@@ -176,7 +175,7 @@ def _pairs(a: IoUMetric, b: IoUMetric) -> tuple[tuple[Areas, Areas], tuple[Image
     rows = of_a.images.numbered(), of_b.images.numbered()
     names = {**rows[1].names, **rows[0].names}
     _check_pairs(*rows, names)
-    # With ``void_preds="drop"`` the void predictions of a model change the bands of its ground truth.
+    # With ``void_preds="drop"`` void predictions change the bands of the ground truth, so those of two models differ.
     dropped = isinstance(of_a, CheckedBands) and a.policy.void_preds == "drop"
     if dropped and any(checked.pixels_by_kind[:-2, -2].any() for checked in (of_a, of_b)):
         _check_dataset(of_a, of_b)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LONGEST = 60  # characters of a name
 SMALL = 9  # size of the text in bars, cells and legends, in points
-FEW = 20  # values on the horizontal axis up to which each has a point
+FEW = 20  # points of a line, up to which each is marked
 PAD = 0.12  # inches around a figure, which may be shown on a dark ground
 
 

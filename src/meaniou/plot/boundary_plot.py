@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 READABLE = len(colors.LINES)  # lines that can be told apart
 LONGEST = 32  # characters of a name in the legend
-SPREAD = 8  # times the smallest width, from which on the horizontal axis is logarithmic
-ROOM = 0.09  # that a number below the axis needs, as a share of its length
+SPREAD = 8  # ratio of the largest to the smallest width from which the horizontal axis is logarithmic
+ROOM = 0.09  # share of the axis that a number below it needs
 
 
 def boundary_curve(
@@ -102,7 +102,7 @@ def _boundaries(report: object) -> Sequence[BoundaryReport]:
 
 
 def _over_widths(boundaries: Sequence[BoundaryReport]) -> tuple[Sequence[BoundaryReport], Floats, str]:
-    """The reports with the smallest width first, their places on the horizontal axis, and its label."""
+    """The reports from the smallest width to the largest, their places on the horizontal axis, and its label."""
     in_pixels = [isinstance(boundary.width, int) for boundary in boundaries]
     label = "width of the band in pixels" if all(in_pixels) else "width of the band, a share of the diagonal"
     places = [float(boundary.width) for boundary in boundaries]

@@ -33,9 +33,9 @@ def boundary_counts(
 ) -> NDArray[np.int64]:
     """Pixels of each class in both bands, in the band of the ground truth, and in the band of the prediction.
 
-    The band of a class holds its pixels whose window holds a pixel with another label, or with ``edge`` a place
-    outside the image. The window of a pixel is the square (in a volume the cube) of ``2 d + 1`` pixels around it. Only
-    pixels whose ground truth is a class are counted.
+    The band of a class holds its pixels whose window holds another label or, with ``edge``, leaves the image. The
+    window of a pixel is the square (in a volume the cube) of ``2 d + 1`` pixels around it. Only pixels whose ground
+    truth is a class are counted.
 
     Args:
         preds, target: integer or bool labels ``[B, H, W]`` or ``[B, D, H, W]`` of one shape, or lists with one map for
@@ -49,14 +49,16 @@ def boundary_counts(
         valid: bool, one value for each image or for each pixel; ``False`` is void. The image is the smallest box that
             holds its valid pixels.
         void_preds: a void prediction is a label without a class (``"miss"``), makes its pixel void (``"drop"``), or
-            raises (``"error"``). A prediction out of range is a label without a class; it is the same one.
+            raises (``"error"``). A prediction out of range is the same label without a class.
         per_image: whether each image has counts of its own.
 
     Returns:
         Pixels, int64 ``[W, 3, C]`` for W widths, or ``[B, W, 3, C]`` with ``per_image``.
 
     Raises:
-        TypeError, ValueError: if a dtype or a shape does not fit.
+        TypeError: if labels are neither integers nor bool.
+        ValueError: if shapes do not fit, a setting is unknown, or there are void predictions with
+            ``void_preds="error"``.
 
     Example:
         >>> target = np.array([[[0, 0, 0, 0, 1, 1]]])
@@ -166,9 +168,9 @@ def _image(
     void: Void,
     void_preds: VoidPreds,
 ) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], Mask]:
-    """Class numbers, ``OTHER`` and ``ANY`` of ground truth and prediction in the box of the image, and what is counted.
+    """Class numbers, ``OTHER`` and ``ANY`` of ground truth and prediction in the box of the image, and a mask.
 
-    Counted are the pixels whose ground truth is a class.
+    The mask holds the pixels that are counted: their ground truth is a class.
     """
     if valid is not None and not valid.ndim:
         valid = np.broadcast_to(valid, target.shape)
@@ -196,7 +198,7 @@ def _box(valid: Mask) -> tuple[slice, ...]:
 
 
 def _band(labels: NDArray[np.int64], c: int, width: int, edge: bool) -> Mask:
-    """The pixels of class c whose window holds a pixel with another label, or with ``edge`` a place outside."""
+    """The pixels of class c whose window holds another label or, with ``edge``, leaves the image."""
     of_class: Mask = labels == c
     contrary: Mask = np.pad(~of_class & (labels != ANY), width, constant_values=edge)
     for axis in range(labels.ndim):  # a window is the product of an interval on each axis

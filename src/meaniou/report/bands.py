@@ -40,7 +40,7 @@ WORDS = {
 def overall_names(inputs: InputSettings | ThresholdSettings) -> tuple[str, str]:
     """The names of the pixel accuracy and of the mean IoU of a metric with these settings; for bands with the width."""
     if isinstance(inputs, BandSettings):
-        width = ", ".join(f"{width} px" if isinstance(width, int) else str(width) for width in inputs.widths)
+        width = ", ".join(map(_short, inputs.widths))
         return f"{WORDS['pixel_accuracy'].title} ({width})", f"{WORDS['mean_iou'].title} ({width})"
     return "pixel accuracy", "mean IoU"
 
@@ -93,7 +93,7 @@ def band_headline(report: "Report") -> str:
 
 
 def band_notes(report: "Report") -> list[str]:
-    """What to know of the bands: their widths, the rules that differ from the defaults, and where they hold nearly all.
+    """The widths of the bands, the rules that differ from the defaults, and the classes that lie in their bands.
 
     Empty for a report without boundary IoU.
     """
@@ -124,26 +124,30 @@ def band_extent(report: "Report", boundary: BoundaryReport) -> str:
 def width_words(boundary: BoundaryReport) -> str:
     """A width with its unit, and a share of the diagonal also in pixels."""
     if isinstance(boundary.width, int):
-        return f"{boundary.width} px"
+        return _short(boundary.width)
     pixels = "" if math.isnan(boundary.pixels) else f" ({f'{boundary.pixels:.1f}'.removesuffix('.0')} px on average)"
     return f"{boundary.width} of the diagonal{pixels}"
 
 
 def _suffixes(report: "Report", boundary: BoundaryReport) -> tuple[str, str]:
-    """The end of the name and of the title of a column, which tell several widths apart."""
+    """The ends of the name and of the title of a column: the width, if there are several."""
     if len(report.boundaries) == 1:
         return "", ""
-    width = boundary.width
-    return (f"_{width}px", f" {width} px") if isinstance(width, int) else (f"_{width}", f" {width}")
+    width = _short(boundary.width)
+    return f"_{width.replace(' ', '')}", f" {width}"
+
+
+def _short(width: int | float) -> str:
+    """A width as text, such as ``3 px`` or ``0.02``."""
+    return f"{width} px" if isinstance(width, int) else str(width)
 
 
 def _nearly_all(boundaries: Sequence[BoundaryReport]) -> list[str]:
-    """The classes that lie in their band for the most part; of several widths with the smallest at which they do."""
+    """The classes that lie in their bands for 90 % or more; with several widths, each with the smallest such width."""
     if len(boundaries) == 1:
         return list(boundaries[0].nearly_all)
     widths: dict[str, str] = {}
     for boundary in sorted(boundaries, key=lambda boundary: boundary.pixels):
-        width = f"{boundary.width} px" if isinstance(boundary.width, int) else str(boundary.width)
         for name in boundary.nearly_all:
-            widths.setdefault(name, width)
+            widths.setdefault(name, _short(boundary.width))
     return [f"{c.name} (from width {widths[c.name]})" for c in boundaries[0].classes if c.name in widths]

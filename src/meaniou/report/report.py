@@ -73,7 +73,8 @@ class Report(EqualByValue):
         images: means over images and the worst images; ``None`` without ``per_image``.
         intervals: bootstrap confidence intervals; ``None`` without ``report(bootstrap=...)``.
         boundaries: boundary IoU, a ``BoundaryReport`` for each width: ``width``, ``pixels``, ``mean_iou``, ``classes``
-            (``name``, ``iou``, ``share``); empty without ``report(boundary=...)``.
+            (``name``, ``iou``, ``share``). For ``MeanIoU`` empty without ``report(boundary=...)``, for
+            ``MultilabelMeanIoU`` always.
 
     Example:
         >>> import torch
@@ -124,8 +125,7 @@ class Report(EqualByValue):
         ``iou_high`` are the bounds of the IoU of each class and of the mean IoU. With ``boundaries``, ``boundary_iou``
         is the boundary IoU and ``in_band`` the share of the class in the band; of several widths each has its own
         columns, such as ``boundary_iou_0.005`` or ``boundary_iou_3px``. The report of ``MeanBoundaryIoU`` has boundary
-        IoU as ``iou``.
-        A name that a spreadsheet would read as a formula gets an apostrophe in front.
+        IoU as ``iou``. A name that a spreadsheet would read as a formula gets an apostrophe in front.
         """
         return forms.as_csv(self)
 

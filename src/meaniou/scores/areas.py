@@ -74,7 +74,7 @@ class Areas:
     def of_bands(cls, bands: Ints, space: LabelSpace) -> "Areas":
         """Areas of bands inside contours, ``[..., C]``, from their counts ``[..., 3, C]``.
 
-        A void prediction counts under every policy as the bands were counted: as a miss, or as void.
+        The policy has no effect: the counts of bands already treat a void prediction as a miss, or as void.
         """
         intersection, truth, predicted = np.moveaxis(bands, -2, 0)
         return cls(intersection, truth, predicted, ignored_of(space))

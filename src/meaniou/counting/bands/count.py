@@ -57,6 +57,13 @@ def bands_of(counts: Tensor) -> Tensor:
     return counts[size:, :-2].reshape(-1, 3, size - 2)
 
 
+def counts_of_width(counts: Tensor, i: int) -> Tensor:
+    """The counts of width ``i`` alone, ``[C + 5, C + 2]``, from counts ``[C + 2 + 3 W, C + 2]``."""
+    size = counts.shape[-1]
+    start = size + 3 * i
+    return torch.cat([counts[:size], counts[start : start + 3]])
+
+
 def spec_of(inputs: BandSettings) -> BandSpec:
     """How bands are counted, as arguments of the operator."""
     return BandSpec(inputs.text, inputs.edge, inputs.void == "literal", inputs.drop_void_preds)

@@ -52,7 +52,12 @@ def pixels_of(width: int | float, sides: Sequence[int]) -> int:
 
     A share of the diagonal is rounded to the nearest whole number, a half to the even one.
     """
-    return width if isinstance(width, int) else max(1, round(width * math.sqrt(sum(side**2 for side in sides))))
+    return width if isinstance(width, int) else _rounded(width, sum(side**2 for side in sides))
+
+
+def _rounded(share: float, square: int) -> int:
+    """A share of a diagonal in pixels, from the square of the diagonal."""
+    return max(1, round(share * math.sqrt(square)))
 
 
 def boxes_of(valid: Tensor) -> Tensor:
@@ -88,6 +93,6 @@ def _steps(width: float, sides: tuple[int, ...], device: torch.device) -> Tensor
         high = total
         while low < high:
             middle = (low + high) // 2
-            low, high = (low, middle) if max(1, round(width * math.sqrt(middle))) >= pixels else (middle + 1, high)
+            low, high = (low, middle) if _rounded(width, middle) >= pixels else (middle + 1, high)
         squares.append(low)
     return torch.tensor(squares, dtype=torch.int64, device=device)

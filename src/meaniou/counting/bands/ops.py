@@ -4,6 +4,7 @@ On the CPU it raises for labels out of range before a state changes. On an accel
 there the labels are counted and ``compute`` raises.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,8 +21,13 @@ ARGUMENTS = f"Tensor preds, Tensor target, Tensor? valid, {schema(CountSpec)}, {
 FIELDS = len(CountSpec._fields)
 
 
+def specs_of(arguments: Sequence[Any]) -> tuple[CountSpec, BandSpec]:
+    """Both specifications, from the arguments of the operator after the maps."""
+    return unpack(CountSpec, arguments[:FIELDS]), unpack(BandSpec, arguments[FIELDS:])
+
+
 def _count(preds: Tensor, target: Tensor, valid: Tensor | None, *arguments: Any) -> tuple[Tensor, Tensor]:
-    spec, of_bands = unpack(CountSpec, arguments[:FIELDS]), unpack(BandSpec, arguments[FIELDS:])
+    spec, of_bands = specs_of(arguments)
     shape = map_shape(target, spec.target_form)
     frames = frames_of(shape, valid, of_bands)
     matrix, bands = kernel_of_maps(preds, target, valid, spec).count_bands(preds, target, valid, spec, frames)
@@ -48,7 +54,7 @@ def _rows(bands: Tensor, frames: Frames, has_pixels: bool) -> Tensor:
 
 
 def _count_fake(preds: Tensor, target: Tensor, valid: Tensor | None, *arguments: Any) -> tuple[Tensor, Tensor]:
-    spec, of_bands = unpack(CountSpec, arguments[:FIELDS]), unpack(BandSpec, arguments[FIELDS:])
+    spec, of_bands = specs_of(arguments)
     number, size = len(of_bands.widths.split()), spec.num_classes + 2
     counts = preds.new_empty((size + 3 * number, size), dtype=torch.int64)
     return counts, preds.new_empty((preds.shape[0], number, 3, spec.num_classes), dtype=torch.int64)

@@ -11,8 +11,8 @@ from meaniou.counting.kernels.spec import CountSpec
 from meaniou.settings import BandSettings, LabelSpace
 
 LEAST = 256  # void pixels of padding; fewer may be chance
-MOSTLY = 0.5  # share of valid pixels in the last line of an image before its padding; void of another shape has fewer
-SAMPLE = 16  # lines across which the end of an image is searched
+MOSTLY = 0.5  # the most void in the last line of an image before its padding, as a share; other void has more
+SAMPLE = 16  # places on each other axis at which the end of an image is searched
 EVERY, FIRST, LAST = slice(None), slice(0, 1), slice(-1, None)
 
 
@@ -41,7 +41,7 @@ def warn_of_padding(batch: Batch, space: LabelSpace, inputs: BandSettings) -> No
 def _is_padded(truth: PixelReader) -> bool:
     """Whether the images look padded: each fills a box from its first lines on, and the boxes differ.
 
-    A few lines rule that out for most batches: the last corner of a padded image is void, and so is a last line of it.
+    A few lines rule that out for most batches: a padded image has a void last corner, and a void last row or column.
     """
     axes = range(1, len(truth.shape))
     if not truth.shape.numel() or not _are_void(truth, EVERY, *[LAST for _ in axes]).any():
@@ -70,7 +70,7 @@ def _stops(truth: PixelReader, ends: Tensor) -> Tensor:
 
 
 def _ends_at(truth: PixelReader, image: int, stops: list[int]) -> bool:
-    """Whether all is void beyond the stops of an image, and its last lines before them are mostly valid."""
+    """Whether an image is void beyond its stops, and mostly valid in the last lines before them."""
     for axis, stop in enumerate(stops):
         if stop == truth.shape[axis + 1]:
             continue

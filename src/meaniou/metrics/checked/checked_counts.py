@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from meaniou.counting import bands_of, label_rows
+from meaniou.counting import bands_of, counts_of_width, label_rows
 from meaniou.report import BoundaryReport, boundary_reports, by_kind, pixel_account
 from meaniou.scores import Areas, ImageAreas, ImageRows, Ints, refuse_void_preds
 from meaniou.settings import LabelSpace, Policy
@@ -103,7 +103,7 @@ class CheckedCurves(CheckedLabels):
 class CheckedBands(CheckedCounts):
     """The checked counts of bands inside contours, ``[C + 2 + 3 W, C + 2]``, and for images rows ``[N, 4, W C]``.
 
-    The areas are those of the bands of the only width; ``of_width`` picks one of several.
+    Areas are those of one width. With several widths they raise ``ValueError``; ``of_width`` has the counts of one.
     """
 
     @property
@@ -123,11 +123,11 @@ class CheckedBands(CheckedCounts):
 
     @property
     def matrix(self) -> Ints | None:
-        """``None``: the bands of two classes are not confused with each other."""
+        """``None``: the counts of bands are no confusion matrix."""
         return None
 
     def boundaries(self, policy: Policy, inputs: Any) -> tuple[BoundaryReport, ...]:
-        """Boundary IoU at each width; raises ``ValueError`` if the policy needs other bands."""
+        """Boundary IoU at each width; raises ``ValueError`` if the bands were counted with other ``void_preds``."""
         refuse_void_preds(self.pixels_by_kind, policy)
         matrix = self.pixels_by_kind
         if (policy.void_preds == "drop") != inputs.drop_void_preds and matrix[:-2, -2].any():
@@ -140,13 +140,10 @@ class CheckedBands(CheckedCounts):
 
     def of_width(self, i: int) -> "CheckedBands":
         """The counts of width ``i`` alone."""
-        size, classes = self.counts.shape[1], self.space.num_classes
-        start, images = size + 3 * i, self.images
+        classes, images = self.space.num_classes, self.images
         if images is not None:
             images = replace(images, rows=images.rows[..., i * classes : (i + 1) * classes])
-        return replace(
-            self, counts=np.concatenate([self.pixels_by_kind, self.counts[start : start + 3]]), images=images
-        )
+        return replace(self, counts=counts_of_width(torch.from_numpy(self.counts), i).numpy(), images=images)
 
     @property
     def pixels_by_kind(self) -> Ints:

@@ -1,10 +1,7 @@
-"""Parts of the metric of bands inside contours: its states, its counts of one width, and its files."""
+"""Parts of the metric of bands inside contours: its states and its files."""
 
 from collections.abc import Mapping
 from typing import Any
-
-import torch
-from torch import Tensor
 
 from meaniou.metrics.checkpoint import SavedSettings
 from meaniou.metrics.counters.classes import counting_settings, saved_classes
@@ -17,13 +14,6 @@ def band_form(space: LabelSpace, inputs: BandSettings, per_image: bool) -> State
     size, number = space.num_classes + 2, len(inputs.widths)
     shape = size + 3 * number, size
     return StateForm.of(counting_settings(space, inputs), shape, number * space.num_classes, per_image)
-
-
-def counts_of_width(counts: Tensor, i: int) -> Tensor:
-    """The counts of width ``i`` alone."""
-    size = counts.shape[1]
-    start = size + 3 * i
-    return torch.cat([counts[:size], counts[start : start + 3]])
 
 
 def saved_bands(metric: str) -> SavedSettings:

@@ -8,13 +8,13 @@ from torch import Tensor
 
 from meaniou import plot
 from meaniou._util import Doubt, check_bool
-from meaniou.counting import Maps, band_rows, bands_of, count_bands, refuse_outside, why_not
+from meaniou.counting import Maps, band_rows, bands_of, count_bands, counts_of_width, refuse_outside, why_not
 from meaniou.metrics.checked.checked_counts import CheckedBands, CheckedCounts
 from meaniou.metrics.checked.checked_metric import matplotlib_needed
 from meaniou.metrics.checked.diagnostics import suspicious_counts
 from meaniou.metrics.checked.image_ids import ImageIds, ids_of
 from meaniou.metrics.checkpoint import SavedSettings
-from meaniou.metrics.counters.bands import band_form, counts_of_width, saved_bands
+from meaniou.metrics.counters.bands import band_form, saved_bands
 from meaniou.metrics.iou_metric import IoUMetric
 from meaniou.metrics.state.atomic import all_or_nothing
 from meaniou.metrics.state.images import BatchImages
@@ -54,7 +54,7 @@ class MeanBoundaryIoU(IoUMetric):
 
     ``compute`` returns a ratio 0 .. 1: 0-d, or ``[C]`` with ``average="none"``; with W widths ``[W]`` or ``[W, C]``;
     float32 (float64 where that is the default dtype), on the metric's device. NaN means "undefined", as in ``MeanIoU``;
-    a class without a pixel in either band is absent. Reports, image scores and intervals are of the pixels in bands.
+    a class without a pixel in either band is absent. Reports, image scores and intervals count the pixels in bands.
 
     Args:
         num_classes: number of classes C, 1 to 4096; labels are ``0 .. C-1``.
@@ -67,8 +67,8 @@ class MeanBoundaryIoU(IoUMetric):
         void_preds: effect of a void prediction (an ignored id, or a NaN score) where the ground truth is a class:
             ``"miss"`` (it is a label other than the class, the default), ``"drop"`` (the pixel is void in both maps) or
             ``"error"`` (``compute`` raises). ``report`` cannot change ``"drop"`` afterwards.
-        label_space, protocol, average, ignore_index, pred_ids, pred_void, present, absent, classes: as in ``MeanIoU``,
-            as are the keywords below.
+        label_space, protocol, average, ignore_index, pred_ids, pred_void, present, absent, classes, include_background,
+        input_format, threshold, class_names, over, worst_percent, validate_args, impl: as in ``MeanIoU``.
         per_image: keep the counts of each image (32 bytes per class, width and image) for ``image_scores``,
             ``bootstrap`` and ``compare``; implied by ``over="image"`` and ``over="class"``.
         kwargs: those of ``torchmetrics.Metric``, such as ``sync_on_compute=False``.
@@ -201,9 +201,9 @@ class MeanBoundaryIoU(IoUMetric):
         return widths
 
     def at(self, width: float) -> "MeanBoundaryIoU":
-        """A metric of one of several widths, with a copy of the counts so far, for results that are of one width.
+        """A metric of one width, with a copy of the counts so far.
 
-        These are ``report``, ``image_scores``, ``bootstrap`` and ``compare``.
+        ``report``, ``image_scores``, ``bootstrap`` and ``compare`` need a metric of one width.
 
         Raises:
             TypeError: if the width is no number.
@@ -239,8 +239,8 @@ class MeanBoundaryIoU(IoUMetric):
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plots ``val``, by default the value of ``compute``, on ``ax``, and returns ``(figure, axes)``.
 
-        Without ``val``, several widths are drawn as by ``meaniou.plot.boundary_curve``: the boundary IoU of each class
-        over the width. Without ``val``, every rank of a process group must call it.
+        Several widths are drawn as by ``meaniou.plot.boundary_curve``: the boundary IoU of each class over the width.
+        Without ``val``, every rank of a process group must call it.
 
         Raises:
             ModuleNotFoundError: if matplotlib is not installed.

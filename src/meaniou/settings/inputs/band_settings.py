@@ -1,4 +1,4 @@
-"""The settings of how the bands inside contours are counted."""
+"""The settings of counting bands inside contours."""
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
@@ -49,8 +49,8 @@ def as_widths(width: Any) -> tuple[int | float, ...]:
     """One or several widths of a band: whole numbers of pixels, or shares of the diagonal.
 
     Raises:
-        TypeError: if one is no number.
-        ValueError: if one is out of range, or comes twice.
+        TypeError: if a width is not a number, or for a set or mapping, which have no order.
+        ValueError: if a width is out of range or repeated, or if there are none or too many.
     """
     if isinstance(width, Set | Mapping):
         raise TypeError(f"width is {kind_of(width)}; expected a number, or a list of several, whose order is kept.")

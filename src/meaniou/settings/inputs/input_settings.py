@@ -1,4 +1,4 @@
-"""The settings of how a batch of label maps or scores is read and counted."""
+"""The settings of reading and counting a batch of label maps or scores."""
 
 from dataclasses import dataclass, field
 from numbers import Real

@@ -1,4 +1,4 @@
-"""The settings of how scores of labels that overlap are thresholded and counted."""
+"""The settings of thresholding and counting the scores of labels that overlap."""
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field

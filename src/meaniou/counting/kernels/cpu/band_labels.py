@@ -1,4 +1,4 @@
-"""Label maps for the CPU kernel that counts bands: any form of maps as labels, and labels as small codes."""
+"""Label maps and their codes for the CPU kernel that counts bands: scores and class planes become labels first."""
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
@@ -25,7 +25,7 @@ from meaniou.counting.kernels.portable.bands import bins_of_images
 from meaniou.counting.kernels.readers import PixelReader, layout, preds_reader, target_reader
 from meaniou.counting.kernels.spec import CountSpec
 
-# Up to this number, void labels are compared with each pixel; with more, codes are looked up in a table.
+# Up to this number, each pixel is compared with the void labels; with more, its code is looked up in a table.
 MANY_VOID = 4
 Code = Callable[[Array, Array], None]  # writes the codes of flat labels
 

@@ -12,8 +12,8 @@ from numba import njit
 
 from meaniou.counting.kernels.cpu.loops import _code, compiled, first_maxima
 
-# Columns, or pixels, that are worked on together. With a width of 46 the windows of a block of rows take 190 KiB, in
-# the second cache; with 2^8 columns merging takes twice as long.
+# Columns, or pixels, that are worked on together. With a width of 46 the windows of a block of rows take 190 KiB, which
+# fit into the second-level cache; with 2^8 columns merging takes twice as long.
 STRIPE = 1 << 11
 
 # A part of another loop. Compiled on its own, it takes more time to compile, and 20 ns or more a call for its arrays.

@@ -1,4 +1,4 @@
-"""The CPU kernel for bands inside contours: loops compiled by Numba, at the same cost for any width and any classes.
+"""The CPU kernel for bands inside contours, compiled by Numba: the same cost for any width and number of classes.
 
 Memory: a thread that works on an image keeps two maps of codes and two of windows, each with 1 byte a pixel up to 253
 classes and 2 bytes beyond, and windows of up to ``2 d + 1`` rows of 2048 columns. Threads that share an image share its
@@ -106,7 +106,7 @@ def _count_image(plan: Plan, frames: Frames, i: int, image: int, room: Array, ru
     codes, windows = room[: 4 * pixels].reshape(2, 2, pixels)
     _write_codes(plan, place, codes, run)
     for k, width in enumerate(frames.pixels):
-        _find_windows(codes, shape, int(width if isinstance(width, int) else width[image]), frames.edge, windows, run)
+        _write_windows(codes, shape, int(width if isinstance(width, int) else width[image]), frames.edge, windows, run)
         counts = np.zeros((3, plan.num_classes + 1), np.int64)
         run(partial(loops.count_codes, codes, windows, plan.num_classes), PER_THREAD, 0, pixels, counts)
         bands[image, k] = counts[:, 1:]
@@ -130,7 +130,7 @@ def _write_codes(plan: Plan, place: tuple[int | slice, ...], codes: Array, run: 
     run(write, 1, 0, len(parts), _no_counts(), unit=1)
 
 
-def _find_windows(codes: Array, shape: tuple[int, ...], width: int, edge: bool, windows: Array, run: Run) -> None:
+def _write_windows(codes: Array, shape: tuple[int, ...], width: int, edge: bool, windows: Array, run: Run) -> None:
     """Writes the windows of codes ``[2, n]``, axis by axis."""
     rows, of_rows = codes.reshape(-1, shape[-1]), windows.reshape(-1, shape[-1])
 

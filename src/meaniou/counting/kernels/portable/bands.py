@@ -37,9 +37,8 @@ def count_bands(
     bands = torch.zeros(len(target), len(frames.pixels), 3, spec.num_classes, dtype=torch.int64, device=target.device)
     for images in _parts(truth.shape, target.device):
         codes = _codes(truth, prediction, valid, frames, images)
-        for i, (width, limit) in enumerate(zip(frames.pixels, frames.limits, strict=True)):
-            of_part = width if isinstance(width, int) else width[images]
-            bands[images, i] = _in_bands(codes, of_part, limit, spec.num_classes, frames.edge)
+        for i, width, limit in _widths(frames, images):
+            bands[images, i] = _in_bands(codes, width, limit, spec.num_classes, frames.edge)
     return count(preds, target, valid, spec), bands
 
 
@@ -48,17 +47,15 @@ def band_masks(
 ) -> tuple[Tensor, Tensor]:
     """Whether a pixel lies in the band of the ground truth, and in that of the prediction, bool ``[B, W, *]`` each.
 
-    They are the pixels that ``count_bands`` counts, so neither is true where the ground truth is no class.
+    They are the pixels that ``count_bands`` counts, so the ground truth of each is a class.
     """
     truth, prediction = target_reader(target.detach(), spec), preds_reader(preds.detach(), spec)
     size = len(frames.pixels)
     masks = torch.zeros(2, truth.shape[0], size, *truth.shape[1:], dtype=torch.bool, device=target.device)
     for images in _parts(truth.shape, target.device):
         codes = _codes(truth, prediction, valid, frames, images)
-        for i, (width, limit) in enumerate(zip(frames.pixels, frames.limits, strict=True)):
-            of_part = width if isinstance(width, int) else width[images]
-            sides = _bands(codes, of_part, limit, spec.num_classes, frames.edge)
-            masks[0, images, i], masks[1, images, i] = sides
+        for i, width, limit in _widths(frames, images):
+            masks[0, images, i], masks[1, images, i] = _bands(codes, width, limit, spec.num_classes, frames.edge)
     return masks[0], masks[1]
 
 
@@ -75,6 +72,12 @@ def _parts(shape: torch.Size, device: torch.device) -> Iterator[slice]:
     pixels = max(1, shape[1:].numel())
     step = 1 if is_cpu(device) else max(1, ACCELERATOR_PIXELS // pixels)
     return (slice(start, start + step) for start in range(0, shape[0], step))
+
+
+def _widths(frames: Frames, images: slice) -> Iterator[tuple[int, int | Tensor, int]]:
+    """The index of each width, its pixels for some images, and the most pixels."""
+    for i, (width, limit) in enumerate(zip(frames.pixels, frames.limits, strict=True)):
+        yield i, width if isinstance(width, int) else width[images], limit
 
 
 def _codes(truth: PixelReader, prediction: PixelReader, valid: Tensor | None, frames: Frames, images: slice) -> Codes:
