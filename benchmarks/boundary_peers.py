@@ -1,4 +1,4 @@
-"""What is timed on a case of bands: meaniou, erosions, filters and distances from public packages, and the limit.
+"""The contenders on a case of bands: meaniou; erosions, filters and distances of public packages; and the limit.
 
 All give the band of a class as the pixels whose square (or cube) of ``2 d + 1`` pixels holds another label or leaves
 the image, with void as any label. The surface metrics of torchmetrics and MONAI are left out, since no setting of them

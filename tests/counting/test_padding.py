@@ -119,7 +119,7 @@ def test_no_warning_where_the_size_is_known_or_does_not_matter(rng):
     assert doubts(target, valid=torch.ones(3, dtype=torch.bool)) == []
     cut = [image[: size[0], : size[1]] for image, size in zip(target, SIZES, strict=True)]
     assert doubts(cut) == []
-    assert doubts(list(target)) == []  # one map per image, each as large as it says
+    assert doubts(list(target)) == []  # each map of a list is an image
     assert doubts(target[1:2]) == []
     assert doubts(target, width=2, edge=False) == []
     assert doubts(target, validate_args=False) == []
@@ -162,7 +162,7 @@ def test_void_of_another_kind_is_no_padding(rng, plain):
     lines = plain.clone()
     lines[0, -1], lines[0, 10:20] = VOID, VOID
     assert doubts(lines) == []
-    # An image that is void altogether, as a filler of the last batch.
+    # An image that is all void, as a filler of the last batch.
     lines = plain.clone()
     lines[2] = VOID
     assert doubts(lines) == []
@@ -202,7 +202,7 @@ def test_the_first_lines_rule_it_out_for_most_batches(plain, monkeypatch):
     assert doubts(large, width=1) == []
     assert read == [3, 3 * 300, 3 * 200]
     read.clear()
-    assert doubts(framed(large, bottom=25), width=1) == []  # equal in all images: the lines at the ends, and samples
+    assert doubts(framed(large, bottom=25), width=1) == []  # equal in all images: few lines are read
     assert sum(read) < large.numel() / 4
 
 

@@ -157,7 +157,7 @@ def lzw_tiff(stream: bytes, fill_order: int = 1) -> bytes:
 
 
 @pytest.mark.parametrize("fill_order", [1, 2])
-def test_lzw_that_its_decoder_would_leave_its_memory_for(tmp_path: Path, fill_order: int) -> None:
+def test_lzw_that_could_crash_its_decoder_is_refused(tmp_path: Path, fill_order: int) -> None:
     """The first code after a clear code is a byte; imagecodecs does not check it, and the process may crash."""
     good = [256, 7, 258, 5, 256, 256, 9, 258, 258]
     assert read_back(tmp_path / "a.tif", lzw_tiff(lzw([*good, 257]), fill_order)).tolist() == [[7, 7, 7, 5, 9, 9, 9, 9]]
@@ -181,7 +181,7 @@ def test_long_lzw(tmp_path: Path, values: int) -> None:
         (offset, _), (length, _) = file.pages.first.dataoffsets, file.pages.first.databytecounts
     content = bytearray((tmp_path / "a.tif").read_bytes())
     strip = content[offset : offset + length]
-    # The last clear code of the strip, and the code after it made one without an entry, at the bits where they lie.
+    # The code after the last clear code of the strip is replaced by one without an entry, at the same bits.
     bits = "".join(f"{byte:08b}" for byte in strip)
     place = last_clear(bits)
     bits = f"{bits[: place + 9]}{300:09b}{bits[place + 18 :]}"
@@ -190,7 +190,7 @@ def test_long_lzw(tmp_path: Path, values: int) -> None:
 
 
 def last_clear(bits: str) -> int:
-    """Where the code after the last clear code begins, less nine; the sizes follow from the number of codes."""
+    """The bit at which the code after the last clear code begins, minus 9; sizes follow from the number of codes."""
     place, entries, last = 0, 258, 0
     first = True
     while True:

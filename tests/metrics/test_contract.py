@@ -515,7 +515,7 @@ def test_merge_into_a_fresh_metric_gives_no_warning(kind):
 @each_kind
 def test_merge_takes_another_policy(kind):
     metric = kind.made(average="micro")
-    rules = {} if kind is BANDS else {"void_preds": "drop"}  # which decides the bands
+    rules = {} if kind is BANDS else {"void_preds": "drop"}  # for bands, a setting of counting
     metric.merge_state(kind.filled(1, absent="zero", classes=[1], class_names=["a", "b", "c"], **rules))
     assert_equal(metric.compute(), kind.filled(1, average="micro").compute())
 
@@ -1082,8 +1082,12 @@ def test_every_kind_of_input_through_the_metric():
     )
 
 
-@pytest.mark.parametrize("kind", [LABELS, CURVE], ids=str)
-def test_counts_of_labels_stay_where_a_captured_graph_adds_to_them(kind, monkeypatch):
+@pytest.mark.parametrize(
+    ("kind", "cell"),
+    [(LABELS, (slice(None), 0, -3)), (CURVE, (slice(None), 0, -3)), (BANDS, (-1, 0))],
+    ids=["labels", "curve", "bands"],
+)
+def test_counts_of_each_kind_stay_where_a_captured_graph_adds_to_them(kind, cell, monkeypatch):
     metric, batch = kind.made(), kind.batches()[0]
     metric.update(*batch)
     monkeypatch.setattr("meaniou.metrics.state.count_state.is_captured", lambda counts, per_image: True)
@@ -1096,7 +1100,7 @@ def test_counts_of_labels_stay_where_a_captured_graph_adds_to_them(kind, monkeyp
     assert metric.counts is captured
     assert torch.equal(captured, 4 * counts)
     assert_equal(metric.compute(), value)
-    captured[:, 0, -3] += 1000  # false positives at every threshold
+    captured[cell] += 1000  # false positives, at every threshold
     assert differ(metric.compute(), value)  # no value is cached
     metric.reset()
     assert metric.counts is captured

@@ -424,7 +424,7 @@ def test_what_the_counts_of_labels_settle_is_not_overridden(kind, tmp_path):
 def test_rules_of_every_kind_that_change_no_count_are_taken(kind, tmp_path):
     kind.filled().save(tmp_path / "a")
     rules = {"average": "weighted", "absent": "zero", "present": "target", "classes": [0, 1]}
-    rules |= {} if kind is BANDS else {"void_preds": "drop"}  # which decides the bands
+    rules |= {} if kind is BANDS else {"void_preds": "drop"}  # for bands, a setting of counting
     metric = kind.of.load(tmp_path / "a", **rules, impl="portable", sync_on_compute=False)
     assert_equal(metric.compute(), kind.filled(**rules).compute())
     assert str(metric.report()) == str(kind.filled(**rules).report())

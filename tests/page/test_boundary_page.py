@@ -90,5 +90,5 @@ def test_a_class_without_a_contour_is_explained() -> None:
     metric.update(same, same)
     page = render.html(metric.report())
     assert '<span class="note">no contour</span>' in page
-    assert "A class with <em>no contour</em> has no pixel in the band." in page
+    assert "A class with <em>no contour</em> has no pixel in the band of the ground truth." in page
     assert "no contour</em>" not in render.html(counted()[1].report())

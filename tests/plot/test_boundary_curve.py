@@ -62,7 +62,7 @@ def test_a_metric_draws_its_widths() -> None:
     assert lines_of(ax)["mean"].tolist() == [[b.width, 100 * b.mean_iou] for b in boundaries]
     _, axes = pyplot.subplots()
     assert bands.plot(ax=axes)[1] is axes
-    assert bands.plot(bands.compute())[1] is not axes  # any value is drawn as that of another metric
+    assert bands.plot(bands.compute())[1] is not axes  # a value that is passed is drawn as for any metric
     assert not lines_of(bands.at(3).plot()[1]).keys() & {"mean"}
     pyplot.close("all")
 
@@ -107,7 +107,7 @@ def test_one_width_and_one_class() -> None:
     assert f"mean: {100 * mean:.1f}" in [text.get_text() for text in ax.get_legend().get_texts()]
     assert "mean IoU" not in lines_of(plot.boundary_curve(bands.report()))
     lone = MeanBoundaryIoU(1, width=[1, 2])
-    assert list(lines_of(lone.plot()[1])) == ["0"]  # and nothing is counted
+    assert list(lines_of(lone.plot()[1])) == ["0"]  # before any update
     pyplot.close("all")
 
 

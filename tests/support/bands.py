@@ -230,8 +230,8 @@ def bands_by_filters(labels: Labels, d: int, edge: bool, anything: int | None = 
 def bands_by_erosion(labels: Labels, num_classes: int, d: int, edge: bool) -> Mask:
     """The band of each class of one image, bool ``[C, H, W]``, by OpenCV.
 
-    The mask of a class gets a border of one pixel of zeros, is eroded d times by a square of 3 x 3, and its band is
-    the rest of it. Without ``edge`` it gets no border; OpenCV then erodes nothing at the edge.
+    The mask of a class gets a border of one pixel of zeros and is eroded d times by a square of 3 x 3; its band holds
+    the pixels that are removed. Without ``edge`` it gets no border; OpenCV then erodes nothing at the edge.
     """
     cv2 = pytest.importorskip("cv2")
     square, border = np.ones((3, 3), np.uint8), int(edge)

@@ -13,8 +13,8 @@ from support import name_of
 def grid(*indirect: str, **axes: Iterable[Any] | Mapping[str, Any]) -> pytest.MarkDecorator:
     """Parametrizes a test with combinations of the values of its axes.
 
-    Each three values of different axes meet at least once, so that a grid of up to three axes is whole; in the
-    combinations that are not slow, each two do. The keys of a mapping name its values. ``indirect`` names axes that are
+    Any three values of different axes occur together at least once, so a grid of up to three axes is complete. Any two
+    occur together at least once in a combination that is not slow. The keys of a mapping name its values. ``indirect`` names axes that are
     fixtures.
     """
     named = [_named(values) for values in axes.values()]

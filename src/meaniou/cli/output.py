@@ -107,7 +107,7 @@ def report_metric(
 ) -> None:
     """Writes and prints the requested outputs of a metric; if anything fails, no file is written.
 
-    ``boundary`` has counted the bands of the same masks.
+    ``boundary`` is the metric of the bands of the same masks, with ``--boundary``.
 
     Raises:
         MaskError: if a file or the standard output cannot be written, or a picture cannot be drawn.
@@ -148,7 +148,7 @@ def render(
     gallery: Gallery | None,
     title: str,
 ) -> defaultdict[Path, bytes]:
-    """The contents of all requested files, but for those of bands."""
+    """The contents of all requested files except that of ``--save-boundary``."""
     contents = render_report(report, options)
     if options.image_scores and images:
         contents[options.image_scores] += (images.to_csv() + "\n").encode()

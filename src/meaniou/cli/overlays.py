@@ -85,7 +85,7 @@ class Gallery:
         return _png(picture)
 
     def embedded(self, name: str) -> dict[str, str]:
-        """The first three pictures, made small for a page, as data URIs by their captions.
+        """The pictures without that of bands, made small for a page, as data URIs by their captions.
 
         There are none if the masks are not maps ``[H, W]``, such as those of point clouds.
 

@@ -128,7 +128,7 @@ class IoUMetric(CheckedMetric):
 
     def _bands_of(self, boundary: "IoUMetric", checked: CheckedCounts) -> CheckedCounts:
         """The checked counts of a ``MeanBoundaryIoU`` of the same pixels; raises ``TypeError`` or ``ValueError``."""
-        bands = checked_counts(boundary) if isinstance(boundary, IoUMetric) else None  # its warnings are those of self
+        bands = checked_counts(boundary) if isinstance(boundary, IoUMetric) else None  # self warns of the same pixels
         if not isinstance(bands, CheckedBands):
             raise TypeError(f"boundary is {kind_of(boundary)}; expected a MeanBoundaryIoU of the same batches.")
         if checked.matrix is None:

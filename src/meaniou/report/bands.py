@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class Words(NamedTuple):
-    """How the report of a ``MeanBoundaryIoU`` calls a number that other reports have too."""
+    """The names of a number in the report of a ``MeanBoundaryIoU``."""
 
-    key: str  # in scalars, whose names may meet those of IoU in a logger
+    key: str  # in scalars; a logger may have the number of a ``MeanIoU`` under its usual name
     title: str
 
 
-# The numbers of classes and over all classes, by their fields. The ratios of bands are no ratios of classes.
+# By the fields of ``ClassReport`` and ``Report``. Ratios of bands must not be read as ratios of whole classes.
 WORDS = {
     "iou": Words("boundary_iou", "boundary IoU"),
     "dice": Words("band_dice", "band Dice"),
@@ -62,7 +62,7 @@ class BandColumn(NamedTuple):
 
 
 def band_columns(report: "Report") -> list[BandColumn]:
-    """The columns of each width; the report of a ``MeanBoundaryIoU`` has boundary IoU as its IoU."""
+    """The columns of each width: boundary IoU, unless the report has it as IoU, and the share in the band."""
     columns = []
     for boundary in report.boundaries:
         key, title = _suffixes(report, boundary)

@@ -20,7 +20,7 @@ CSV_COLUMNS = ("kind", *(part.name for part in fields(ClassReport)))
 def overall_numbers(report: "Report") -> dict[str, tuple[str, float]]:
     """The title and the value of each number over all classes, by field; without a confusion matrix not kappa.
 
-    The mean boundary IoU beside mean IoU has its name in ``scalars``.
+    The key of the mean boundary IoU beside mean IoU is its name in ``scalars``.
     """
     numbers = {
         part.name: (_title(report, part.name, part.metadata["title"]), getattr(report, part.name))
@@ -174,12 +174,12 @@ def image_means_table(report: "Report") -> Table:
 
 
 def _title(report: "Report", name: str, title: str) -> str:
-    """The title of a field, which has another one in the report of a ``MeanBoundaryIoU``."""
+    """The title of a field, from ``WORDS`` in the report of a ``MeanBoundaryIoU``."""
     return WORDS[name].title if of_bands(report) and name in WORDS else title
 
 
 def _key(report: "Report", name: str) -> str:
-    """The name of a field in scalars, which is another one in the report of a ``MeanBoundaryIoU``."""
+    """The name of a field in scalars, from ``WORDS`` in the report of a ``MeanBoundaryIoU``."""
     return WORDS[name].key if of_bands(report) and name in WORDS else name
 
 

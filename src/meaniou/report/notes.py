@@ -21,9 +21,9 @@ CLASSES, LABELS = Nouns("class", "classes"), Nouns("label", "labels")
 
 
 def of_bands(report: "Report") -> bool:
-    """Whether it is the report of a ``MeanBoundaryIoU``, whose IoU is boundary IoU and whose areas are those of bands.
+    """Whether a report is that of a ``MeanBoundaryIoU``: its IoU is boundary IoU, and its areas are those of bands.
 
-    The report of a ``MeanIoU`` may have boundary IoU beside IoU.
+    It is false for a ``MeanIoU``, also with ``report(boundary=...)``.
     """
     return "width" in report.rules
 
@@ -82,7 +82,7 @@ def class_notes(report: "Report") -> list[str]:
 
 
 def _areas(report: "Report", c: int) -> tuple[int, int]:
-    """The pixels of class ``c`` in the ground truth and in the prediction, also where the record has those of bands."""
+    """The pixels of class ``c`` in ground truth and prediction, of whole images even in a report of bands."""
     if not of_bands(report):
         return report.classes[c].truth, report.classes[c].predicted
     size = len(report.classes)  # the counts begin with the confusion matrix of all pixels

@@ -18,7 +18,7 @@ WIDTHS = (
 
 
 def _boundary(purpose: str, number: str) -> Callable[[Any], Any]:
-    """The options of boundary IoU, for a purpose and a number of widths."""
+    """The options of boundary IoU; ``purpose`` begins the help of ``--boundary``, ``number`` ends it."""
     return options(
         BANDS(
             "--boundary",

@@ -72,7 +72,7 @@ def parse_widths(texts: Iterable[str]) -> tuple[int | float, ...]:
     """The widths of ``--boundary``: whole numbers of pixels, or shares of the diagonal.
 
     Raises:
-        ValueError: if a text is no number.
+        ValueError: if a text is not a number.
     """
     return tuple(map(_width, texts))
 

@@ -34,7 +34,7 @@ class BoundaryOptions:
         """A metric of the bands, with the settings of classes; ``None`` without ``--boundary``.
 
         Raises:
-            ValueError: if a width is no number or out of range, or comes twice.
+            ValueError: if a width is not a number, out of range or repeated.
         """
         if not self.boundary:
             return None

@@ -21,7 +21,7 @@ from meaniou.protocols import get
 
 
 class ClassRun(Run):
-    """The maps of classes of two folders, and the ``MeanIoU`` that counts them; ``boundary`` counts their bands."""
+    """The maps of classes of two folders, the ``MeanIoU`` that counts them, and the metric of their bands, if any."""
 
     metric: MeanIoU
 

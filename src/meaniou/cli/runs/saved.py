@@ -101,10 +101,10 @@ def refuse_target_of_saved_files(preds: Sequence[Path], target: Path | None) -> 
 
 
 def merge_saved(paths: Sequence[Path]) -> tuple[AnyMetric, MeanBoundaryIoU | None]:
-    """The sum of saved metrics, and that of bands; files of bands hold the confusion matrix of all pixels, too.
+    """The sums of saved metrics and of saved bands; with bands alone, the first is a ``MeanIoU`` of their pixels.
 
     Raises:
-        ValueError: if a file holds no metric, or one of other rules or of a kind that does not go with the others.
+        ValueError: if a file holds no metric, or kinds, settings or masks do not fit together.
     """
     sums: dict[type, AnyMetric | MeanBoundaryIoU] = {}
     firsts: dict[type, Path] = {}
@@ -132,7 +132,7 @@ def merge_saved(paths: Sequence[Path]) -> tuple[AnyMetric, MeanBoundaryIoU | Non
 
 
 def _refuse_options_of_kinds(first: Path, total: AnyMetric | None, boundary: MeanBoundaryIoU | None) -> None:
-    """Raises ``ValueError`` for options that need a file of another kind than those that are merged."""
+    """Raises ``ValueError`` for options that the kinds of the merged files do not support."""
     if isinstance(total, IoUCurve):
         refuse_options(
             NOT_WITH_CURVE, f"{{option}} does not apply to {first}, which holds an IoU curve: {{reason}}. Leave it out."
@@ -152,7 +152,7 @@ def _refuse_options_of_kinds(first: Path, total: AnyMetric | None, boundary: Mea
 
 
 def _classes_of(boundary: MeanBoundaryIoU) -> MeanIoU:
-    """The confusion matrix of the pixels from which bands were counted, checked with the warnings of the bands."""
+    """A ``MeanIoU`` with the confusion matrix of bands, which shows the warnings of the bands."""
     with naming_options():
         boundary.compute()
     policy, size = boundary.policy, boundary.label_space.num_classes + 2

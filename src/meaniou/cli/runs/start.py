@@ -20,9 +20,9 @@ class RunOptions:
     """The options of a run.
 
     Attributes:
-        masks: those about masks.
-        labels: those about labels that overlap.
-        bands: those about bands inside contours.
+        masks: options about masks.
+        labels: options about labels that overlap.
+        bands: options about bands inside contours.
     """
 
     masks: MaskOptions
@@ -45,7 +45,7 @@ def start_run(options: RunOptions, *, per_image: bool) -> Run:
 def count_all(
     preds: list[Path], target: Path, options: RunOptions, outputs: OutputOptions, workers: Workers
 ) -> list[MeanIoU | MultilabelMeanIoU | MeanBoundaryIoU]:
-    """A metric for each folder of predictions, of bands with ``--boundary``.
+    """A metric for each folder of predictions; with ``--boundary`` a ``MeanBoundaryIoU``.
 
     Options and paths are checked before the first mask is read.
     """

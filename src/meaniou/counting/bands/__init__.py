@@ -1,1 +1,1 @@
-"""Counts the pixels of each class in bands inside contours, of prediction and ground truth."""
+"""Counts the pixels of each class in the bands inside its contours, in the prediction and the ground truth."""

@@ -158,7 +158,7 @@ class MeanBoundaryIoU(IoUMetric):
         """Counts a batch; if it raises, the metric stays unchanged. On an accelerator it never waits for the device.
 
         Pass images of different sizes as lists, or padded to one size and with ``valid``. Without ``valid`` the padding
-        is part of the image: its diagonal gives the width, and its border is the edge.
+        is part of the image, and changes its diagonal and its edge.
 
         Args:
             preds: label maps ``[B, H, W]`` or ``[B, D, H, W]``, or floating scores with the classes in dimension 1, as

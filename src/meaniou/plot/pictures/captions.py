@@ -1,4 +1,4 @@
-"""Captions and legends of overlays, drawn with Pillow, which is loaded only then: metrics import this package, too."""
+"""Captions and legends of overlays. They import Pillow when they draw, since metrics import this module without it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

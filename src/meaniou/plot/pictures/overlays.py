@@ -59,7 +59,7 @@ def errors(image: Any, preds: Classes, target: Classes, num_classes: int, of: in
 def boundary_errors(light: Light, kinds: Kinds) -> Picture:
     """The photo in grey with the errors in bands, from ``band_kinds``, in the colours of ``OF_ONE``; void is dark.
 
-    It may be called for some rows of both at a time.
+    Rows can be drawn in parts: pass the same rows of both.
     """
     return np.asarray(_shades()[kinds, light])
 
@@ -68,15 +68,15 @@ def band_kinds(preds: Tensor, target: Tensor, space: LabelSpace, inputs: BandSet
     """The kind of each pixel of an image in the bands of one width: unmarked, hit, miss, false alarm, or void.
 
     A hit lies in both bands with the same class, a miss in the band of the ground truth alone, a false alarm in the
-    band of the prediction alone. A pixel that lies in both with different classes is a miss of the one and a false
-    alarm of the other, and is a miss here. With ``of``, a class, only its bands are drawn.
+    band of the prediction alone. A pixel that lies in both with different classes is a miss of one class and a false
+    alarm of the other; it is drawn as a miss.
 
     Args:
         preds: the label map ``[H, W]`` or the scores ``[C, H, W]`` of the prediction.
         target: the label map ``[H, W]`` of the ground truth.
         space: the classes.
         inputs: how the bands are counted, with one width.
-        of: a class.
+        of: a class, to draw its bands alone.
 
     Raises:
         TypeError, ValueError: as ``MeanBoundaryIoU.update``, but not for labels out of range.

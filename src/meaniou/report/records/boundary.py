@@ -49,7 +49,7 @@ class BoundaryReport(EqualByValue):
 
     @property
     def nearly_all(self) -> tuple[str, ...]:
-        """The names of the classes whose ground truth lies in the band for 90 % or more."""
+        """The names of the classes of which 90 % or more of the ground truth lies in the band."""
         return tuple(c.name for c in self.classes if c.share >= NEARLY_ALL)
 
 
@@ -62,9 +62,9 @@ def boundary_reports(
         bands: the pixels of each class in both bands and in each band, ``[W, 3, C]``.
         frames: the widths in pixels summed over images, and the number of images, ``[W, 2]``.
         matrix: the confusion matrix ``[C + 2, C + 2]``.
-        space: the classes.
-        policy: the rules.
-        inputs: the settings of the bands.
+        space: the label space, with the names of the classes.
+        policy: the rules of presence and of means.
+        inputs: the settings with which bands were counted.
     """
     whole = Areas.of_counts(matrix, space, policy).truth
     reports = []

@@ -27,7 +27,7 @@ class ImageTable(EqualByValue):
         iou: IoU of each class in each image, float64 ``[N, C]``; NaN where undefined, such as an absent class.
         names: names of the classes, or of the labels of ``MultilabelMeanIoU``.
         nouns: what they are, ``("class", "classes")`` or ``("label", "labels")``.
-        of_bands: whether IoU is boundary IoU, as of a ``MeanBoundaryIoU``.
+        of_bands: whether IoU is boundary IoU, from a ``MeanBoundaryIoU``.
 
     Example:
         >>> import torch

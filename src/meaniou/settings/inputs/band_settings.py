@@ -53,7 +53,7 @@ def as_widths(width: Any) -> tuple[int | float, ...]:
         ValueError: if a width is out of range or repeated, or if there are none or too many.
     """
     if isinstance(width, Set | Mapping):
-        raise TypeError(f"width is {kind_of(width)}; expected a number, or a list of several, whose order is kept.")
+        raise TypeError(f"width is {kind_of(width)}; expected a number, or a list of numbers, which has an order.")
     several = isinstance(width, Iterable) and not isinstance(width, str | bytes) and getattr(width, "ndim", 1) > 0
     widths = tuple(_as_width(value) for value in (width if several else [width]))
     if not 1 <= len(widths) <= MAX_WIDTHS:

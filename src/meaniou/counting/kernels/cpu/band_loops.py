@@ -12,7 +12,7 @@ from numba import njit
 
 from meaniou.counting.kernels.cpu.loops import _code, compiled, first_maxima
 
-# Columns, or pixels, that are worked on together. With a width of 46 the windows of a block of rows take 190 KiB, which
+# Columns, or pixels, that are worked on together. With a width of 46 the windows of a block of rows take 188 KiB, which
 # fit into the second-level cache; with 2^8 columns merging takes twice as long.
 STRIPE = 1 << 11
 

@@ -1,7 +1,7 @@
 """The CPU kernel for bands inside contours, compiled by Numba: the same cost for any width and number of classes.
 
 Memory: a thread that works on an image keeps two maps of codes and two of windows, each with 1 byte a pixel up to 253
-classes and 2 bytes beyond, and windows of up to ``2 d + 1`` rows of 2048 columns. Threads that share an image share its
+classes and 2 bytes beyond, and windows of up to ``2 d + 2`` rows of 2048 columns. Threads that share an image share its
 maps. Scores, class planes and thresholds become labels first, with 1 byte or 2 a pixel, image by image. So nothing
 grows with the batch.
 """
