@@ -144,7 +144,7 @@ SPACES = {
 
 @grid("kernel", kernel=KERNELS, space=SPACES, void=VOIDS, dtype=(torch.int64, torch.uint8))
 def test_every_label_space(rng, kernel, space, void, dtype):
-    """The ids of each side become class numbers; a class whose ids are void is nowhere."""
+    """The ids of each side become class numbers; a class whose ids are all void occurs nowhere."""
     tables = space.tables
     spec = CountSpec(
         "labels",
@@ -265,7 +265,7 @@ def test_the_windows_are_those_of_the_erosion_bit_for_bit(rng):
 
 @pytest.mark.parametrize("share", [0.005, 0.02, 0.1, 0.5])
 def test_widths_of_boxes_on_an_accelerator(share):
-    """A search among squared diagonals finds the rounded width of every one of them."""
+    """Looking up a squared diagonal gives its rounded width, for every squared diagonal."""
     sides = (60, 80)
     steps = _steps(share, sides, torch.device("cpu"))
     squares = torch.arange(sum(side**2 for side in sides) + 1)

@@ -238,14 +238,14 @@ def test_wrong_bands_are_noticed(rng):
 
 
 def minus_the_smallest(labels, width):
-    """What is left of a label map after subtracting the smallest label number of each window."""
+    """A label map minus the smallest label number of each window."""
     padded = np.pad(labels, width)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * width + 1,) * 2)
     return labels - windows.min((-1, -2))
 
 
 def test_the_maps_have_bands_and_interiors(rng):
-    """Else the oracles would agree on nothing."""
+    """Otherwise the oracles would agree without a test of anything."""
     parts = np.zeros(3)
     for _ in range(50):
         labels = regions(rng, (1, 9, 9), range(3))

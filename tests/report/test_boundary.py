@@ -216,7 +216,7 @@ def test_scalars_of_both_metrics_do_not_meet(one: Report, own: Report) -> None:
 
 
 def test_notes_are_about_pixels_and_not_about_bands() -> None:
-    """The class 0 of the first image has no contour where the edge is none, but is in the ground truth."""
+    """With ``edge=False`` class 0 of the first image has no contour, but it is in the ground truth."""
     metric = MeanBoundaryIoU(4, width=1, edge=False)
     target = torch.zeros(2, 6, 6, dtype=torch.long)
     target[1, :3], target[1, 3:] = 1, 2

@@ -14,8 +14,8 @@ def grid(*indirect: str, **axes: Iterable[Any] | Mapping[str, Any]) -> pytest.Ma
     """Parametrizes a test with combinations of the values of its axes.
 
     Any three values of different axes occur together at least once, so a grid of up to three axes is complete. Any two
-    occur together at least once in a combination that is not slow. The keys of a mapping name its values. ``indirect`` names axes that are
-    fixtures.
+    occur together at least once in a combination that is not slow. The keys of a mapping name its values. ``indirect``
+    names axes that are fixtures.
     """
     named = [_named(values) for values in axes.values()]
     sizes = [len(values) for values in named]

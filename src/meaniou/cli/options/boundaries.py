@@ -32,12 +32,12 @@ def _boundary(purpose: str, number: str) -> Callable[[Any], Any]:
             help="Void pixels neither make nor move a contour (ignore), or void is a label with contours whose pixels "
             "are not counted (literal).  [default: ignore]",
         ),
-        BANDS("--no-boundary-edge", is_flag=True, help="The edge of the image is no contour."),
+        BANDS("--no-boundary-edge", is_flag=True, help="Do not take the edge of the image as a contour."),
     )
 
 
 BOUNDARY = _boundary(
-    f"Report also the {BOUNDARY_IOU}",
+    f"Also report the {BOUNDARY_IOU}",
     "Repeatable. Intervals, image scores and the list of the worst images stay those of the IoU.",
 )
 BOUNDARY_TEST = _boundary(

@@ -224,7 +224,7 @@ REPORT = options(
         "--save-boundary",
         type=PATH,
         metavar="FILE",
-        help="The same for the counts of --boundary, which --save does not hold.",
+        help="Save the counts of --boundary, which --save does not hold.",
     ),
 )
 PLOTS = options(
