@@ -54,7 +54,7 @@ def kernel(request):
 
 
 def assert_bands(kernel, preds, target, valid, spec, of_bands, by_pixels=False):
-    """Fails unless a kernel counts all pixels, and the bands, as the reference does; with ``by_pixels`` as both do."""
+    """Fails unless a kernel counts as the reference does; ``by_pixels`` also compares with the count pixel by pixel."""
     matrix, bands = bands_by_kernel(kernel, preds, target, valid, spec, of_bands)
     maps = label_maps(preds, target, spec)
     mask = None if valid is None else valid.numpy()
