@@ -60,3 +60,22 @@ def test_images_without_a_pixel_are_in_no_mean_width() -> None:
     assert math.isnan(metric.report().boundaries[0].pixels)
     metric.update(torch.zeros(1, 300, 400, dtype=torch.int64), torch.zeros(1, 300, 400, dtype=torch.int64))
     assert metric.report().boundaries[0].pixels == 10
+
+
+@pytest.mark.parametrize("shape", [(2, 20, 30, 1), (2, 20, 1, 30), (1, 1, 20, 1, 30)])
+def test_a_volume_of_one_plane_is_refused(shape: tuple[int, ...]) -> None:
+    """Such as maps with their channel last; every pixel would lie in a band."""
+    maps = torch.zeros(shape, dtype=torch.int64)
+    with pytest.raises(ValueError, match=r"expected images or volumes of several planes\. (Pass preds\[|Remove)"):
+        MeanBoundaryIoU(3).update(maps, maps)
+
+
+@pytest.mark.parametrize(("shape", "width"), [((2, 400, 3), 2), ((2, 40, 40), 20), ((2, 4, 40, 40), 2)])
+def test_images_that_lie_in_their_bands_completely_are_doubted(shape: tuple[int, ...], width: int) -> None:
+    maps, metric = torch.zeros(shape, dtype=torch.int64), MeanBoundaryIoU(3, width=[1, width])
+    with pytest.warns(UserWarning, match="so near to its edge that it lies in a band"):
+        metric.update(maps, maps)
+    assert metric.at(width).report().boundaries[0].classes[0].share == 1
+    MeanBoundaryIoU(3, width=width - 1).update(maps, maps)
+    MeanBoundaryIoU(3, width=width, edge=False).update(maps, maps)
+    MeanBoundaryIoU(3, width=width, validate_args=False).update(maps, maps)

@@ -10,8 +10,8 @@ from support import assert_sentence
 from support.bands import regions
 
 from meaniou import LabelSpace, MeanBoundaryIoU, MeanIoU, mean_boundary_iou
-from meaniou.counting.bands import padding
-from meaniou.counting.bands.padding import LEAST
+from meaniou.counting.bands import sizes
+from meaniou.counting.bands.sizes import LEAST
 
 VOID = 255
 SIZES = ((40, 60), (30, 60), (40, 41))
@@ -46,7 +46,8 @@ def test_the_sentence_names_the_cause_and_the_cure(rng):
     assert str(warning.message) == (
         "The ground truth is void in the last rows or columns of some images, and not equally in all, as if images of "
         "different sizes were padded to one size. The width and the edge of the bands then follow from the padded "
-        "size. Pass valid=, which is False on padding, or lists with one map per image."
+        "size. Pass valid=, which is False on padding, or lists with one map per image. If the void pixels are part of "
+        "the images, nothing is wrong."
     )
     assert metric.counts[:5].sum() == target.numel()  # the batch is counted
     with pytest.warns(UserWarning, match="padded to one size"):
@@ -186,14 +187,14 @@ def test_a_few_pixels_may_be_chance(rng):
 def test_the_first_lines_rule_it_out_for_most_batches(plain, monkeypatch):
     """A batch without a void corner is read there alone."""
     read = []
-    are_void = padding._are_void
+    are_void = sizes._are_void
 
     def counted(truth, *block):
         void = are_void(truth, *block)
         read.append(void.numel())
         return void
 
-    monkeypatch.setattr(padding, "_are_void", counted)
+    monkeypatch.setattr(sizes, "_are_void", counted)
     assert doubts(plain) == []
     assert read == [3]
     large = plain.repeat(1, 5, 5)
@@ -209,8 +210,8 @@ def test_the_first_lines_rule_it_out_for_most_batches(plain, monkeypatch):
 def test_nothing_is_read_on_an_accelerator(rng, monkeypatch):
     target = padded(rng)
     assert len(doubts(target)) == 1
-    monkeypatch.setattr(padding, "can_look", lambda *maps: False)
-    monkeypatch.setattr(padding, "_is_padded", lambda truth: pytest.fail("it was read"))
+    monkeypatch.setattr(sizes, "can_look", lambda *maps: False)
+    monkeypatch.setattr(sizes, "_is_padded", lambda truth: pytest.fail("it was read"))
     assert doubts(target) == []
 
 

@@ -92,13 +92,17 @@ def test_values_by_which_a_page_sorts_are_those_of_the_table(name: str, request:
 
 def test_csv_has_a_field_for_each_column(one: Report, several: Report) -> None:
     rows = rows_of(one)
-    assert list(rows[0])[-4:] == ["iou_low", "iou_high", "boundary_iou", "in_band"]
+    assert list(rows[0])[-4:] == ["iou_low", "iou_high", "boundary_iou_0.02", "in_band_0.02"]
     (boundary,) = one.boundaries
     for row, c in zip(rows, boundary.classes, strict=False):
-        assert [row["boundary_iou"], row["in_band"]] == [
+        assert [row["boundary_iou_0.02"], row["in_band_0.02"]] == [
             "" if math.isnan(value) else repr(value) for value in (c.iou, c.share)
         ]
-    assert (rows[-1]["kind"], rows[-1]["boundary_iou"], rows[-1]["in_band"]) == ("mean", repr(boundary.mean_iou), "")
+    assert (rows[-1]["kind"], rows[-1]["boundary_iou_0.02"], rows[-1]["in_band_0.02"]) == (
+        "mean",
+        repr(boundary.mean_iou),
+        "",
+    )
     rows = rows_of(several)
     keys = ["0.005", "0.02", "2px"]
     assert list(rows[0])[-6:] == [f"{word}_{key}" for key in keys for word in ("boundary_iou", "in_band")]
@@ -173,12 +177,13 @@ def test_classes_that_lie_in_their_band_are_named(one: Report, several: Report, 
 def test_the_headline_has_both_means(one: Report, several: Report, own: Report) -> None:
     mean, number = percent(one.boundaries[0].mean_iou), extent(one)
     assert extent(one) == extent(own) == "over 7 of 9 classes"
-    assert one.headline() == f"mean IoU {percent(one.mean_iou)} % {number}; mean boundary IoU {mean} %"
-    low, high = percent(several.boundaries[0].mean_iou), percent(several.boundaries[1].mean_iou)
-    assert several.headline().endswith(f"; mean boundary IoU {low} to {high} % at 3 widths")
+    assert one.headline() == f"mean IoU {percent(one.mean_iou)} % {number}; mean boundary IoU {mean} % (width 0.02)"
+    means = [percent(boundary.mean_iou) for boundary in several.boundaries]
+    ends = f"{means[0]} % (width 0.005), {means[1]} % (width 0.02), {means[2]} % (width 2 px)"
+    assert several.headline().endswith(f"; mean boundary IoU {ends}")
     assert own.headline() == f"mean boundary IoU {percent(own.mean_iou)} % {number}"
     nothing = MeanIoU(2).report(boundary=MeanBoundaryIoU(2))
-    assert nothing.headline() == "mean IoU undefined over 0 of 2 classes; mean boundary IoU undefined"
+    assert nothing.headline() == "mean IoU undefined over 0 of 2 classes; mean boundary IoU undefined (width 0.02)"
 
 
 def test_the_report_of_bands_calls_no_number_by_the_name_of_another(own: Report) -> None:
@@ -198,8 +203,8 @@ def test_the_report_of_bands_calls_no_number_by_the_name_of_another(own: Report)
         for word in ("mIoU", "mean IoU", "pixel accuracy", "kappa", "merged", "predicted as"):
             assert word not in text
     assert [c.iou for c in own.classes] == pytest.approx([c.iou for c in own.boundaries[0].classes], nan_ok=True)
-    assert rows_of(own)[0]["in_band"] == repr(own.boundaries[0].classes[0].share)
-    assert "boundary_iou" not in rows_of(own)[0]
+    assert rows_of(own)[0]["in_band_0.02"] == repr(own.boundaries[0].classes[0].share)
+    assert "boundary_iou_0.02" not in rows_of(own)[0]
 
 
 def test_scalars_of_both_metrics_do_not_meet(one: Report, own: Report) -> None:

@@ -2,13 +2,14 @@
 
 import functools
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 from torch._subclasses import FakeTensor
 
-from meaniou._util import kind_of
+from meaniou._util import join_names, kind_of
 from meaniou.metrics.checked.checked_counts import NO_ROWS, CheckedBands, CheckedCounts
 from meaniou.metrics.checked.checked_metric import CheckedMetric, checked_counts, matplotlib_needed, result_dtype
 from meaniou.metrics.state.atomic import all_or_nothing
@@ -133,8 +134,11 @@ class IoUMetric(CheckedMetric):
             raise TypeError(f"boundary is {kind_of(boundary)}; expected a MeanBoundaryIoU of the same batches.")
         if checked.matrix is None:
             raise TypeError("boundary is for the report of a MeanIoU; leave it out.")
-        if boundary.label_space != self.label_space:
-            raise ValueError("boundary has other classes or ids than this metric. Construct both with the same ones.")
+        names = [part.name for part in fields(self.label_space) if part.compare]
+        if differing := [n for n in names if getattr(boundary.label_space, n) != getattr(self.label_space, n)]:
+            raise ValueError(
+                f"boundary differs from this metric in {join_names(differing)}. Construct both with the same settings."
+            )
         if not np.array_equal(bands.pixels_by_kind, checked.pixels_by_kind):
             raise ValueError("boundary has counted other pixels than this metric. Update both with the same batches.")
         return bands

@@ -49,13 +49,15 @@ class BandColumn(NamedTuple):
     """A column beside those of ``ClassReport``.
 
     Attributes:
-        name: its name in CSV and scalars.
+        name: its name in scalars, with its width if there are several.
+        csv: its name in CSV, always with its width, since no other cell has it.
         title: its title in tables.
         values: the ratio of each class.
         mean: the mean over classes; ``None`` for none.
     """
 
     name: str
+    csv: str
     title: str
     values: tuple[float, ...]
     mean: float | None
@@ -65,12 +67,13 @@ def band_columns(report: "Report") -> list[BandColumn]:
     """The columns of each width: boundary IoU, unless the report has it as IoU, and the share in the band."""
     columns = []
     for boundary in report.boundaries:
-        key, title = _suffixes(report, boundary)
+        (key, title), width = _suffixes(report, boundary), _key(boundary.width)
         if not of_bands(report):
             values = tuple(c.iou for c in boundary.classes)
-            columns.append(BandColumn(f"boundary_iou{key}", f"boundary IoU{title}", values, boundary.mean_iou))
+            names = f"boundary_iou{key}", f"boundary_iou_{width}", f"boundary IoU{title}"
+            columns.append(BandColumn(*names, values, boundary.mean_iou))
         shares = tuple(c.share for c in boundary.classes)
-        columns.append(BandColumn(f"in_band{key}", f"in band{title}", shares, None))
+        columns.append(BandColumn(f"in_band{key}", f"in_band_{width}", f"in band{title}", shares, None))
     return columns
 
 
@@ -83,13 +86,14 @@ def boundary_means(report: "Report") -> dict[str, tuple[str, float]]:
 
 
 def band_headline(report: "Report") -> str:
-    """The mean boundary IoU beside mean IoU, as the end of a headline; empty for none."""
-    means = [value for _, value in boundary_means(report).values()]
-    if not means:
+    """The mean boundary IoU beside mean IoU at each width, as the end of a headline; empty for none."""
+    if of_bands(report) or not report.boundaries:
         return ""
-    at = f" at {len(means)} widths" if len(means) > 1 else ""
-    defined = {percent(value) for value in (min(means), max(means))} if not any(map(math.isnan, means)) else set()
-    return f"; mean boundary IoU {' to '.join(sorted(defined, key=float)) + ' %' if defined else 'undefined'}{at}"
+    means = [
+        f"{'undefined' if math.isnan(of.mean_iou) else f'{percent(of.mean_iou)} %'} (width {_short(of.width)})"
+        for of in report.boundaries
+    ]
+    return f"; mean boundary IoU {', '.join(means)}"
 
 
 def band_notes(report: "Report") -> list[str]:
@@ -133,8 +137,12 @@ def _suffixes(report: "Report", boundary: BoundaryReport) -> tuple[str, str]:
     """The ends of the name and of the title of a column: the width, if there are several."""
     if len(report.boundaries) == 1:
         return "", ""
-    width = _short(boundary.width)
-    return f"_{width.replace(' ', '')}", f" {width}"
+    return f"_{_key(boundary.width)}", f" {_short(boundary.width)}"
+
+
+def _key(width: int | float) -> str:
+    """A width as part of a name, such as ``3px`` or ``0.02``."""
+    return _short(width).replace(" ", "")
 
 
 def _short(width: int | float) -> str:

@@ -75,9 +75,9 @@ def as_csv(report: "Report") -> str:
         for row, interval in zip(rows, (*report.intervals.classes, report.intervals.mean_iou), strict=True):
             row |= {"iou_low": interval.low, "iou_high": interval.high}
     for extra in band_columns(report):
-        columns = (*columns, extra.name)
+        columns = (*columns, extra.csv)
         for row, value in zip(rows, (*extra.values, extra.mean), strict=True):
-            row[extra.name] = value
+            row[extra.csv] = value
     rows += [{"kind": "group mean", "name": g.name, "iou": g.mean_iou} for g in report.class_groups]
     if report.class_groups and report.confusions is not None:
         rows += [{"kind": "group merged", "name": g.name, "iou": g.merged_iou} for g in report.class_groups]

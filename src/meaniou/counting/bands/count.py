@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from meaniou.counting.bands import ops
-from meaniou.counting.bands.padding import warn_of_padding
+from meaniou.counting.bands.sizes import warn_of_padding, warn_of_small_images
 from meaniou.counting.confusion.batch import Batch, map_shape
 from meaniou.counting.confusion.count import batches, run
 from meaniou.counting.kernels.spec import BandSpec
@@ -36,6 +36,7 @@ def count_bands(
     for batch in band_batches(preds, target, valid, space, inputs):
         counts, of_images = run(ops.count_bands, batch, space, inputs, *spec_of(inputs))
         warn_of_padding(batch, space, inputs)
+        warn_of_small_images(batch, inputs)
         total = counts if total is None else total.add_(counts)
         parts.append(band_rows(of_images))
     if total is None:
@@ -98,10 +99,16 @@ def _without_channel(batch: Batch) -> Batch:
 def _check_axes(batch: Batch) -> None:
     """Raises ``ValueError`` unless the maps are images or volumes."""
     shape = list(map_shape(batch.target, batch.target_form))
-    axes = len(shape) - 1
+    axes, of_list = len(shape) - 1, batch.image is not None
+    if axes == 3 and 1 in shape[1:]:
+        channel = shape[-1] == 1
+        cure = "Pass preds[..., 0] and target[..., 0]" if channel else "Remove the axis of length 1"
+        raise ValueError(
+            f"target has the shape {shape[1:] if of_list else shape}, and a volume of one plane lies in its bands "
+            f"completely; expected images or volumes of several planes. {cure}."
+        )
     if axes in AXES:
         return
-    of_list = batch.image is not None
     expected = "[H, W] or [D, H, W]" if of_list else "[B, H, W] or [B, D, H, W]"
     fact = f"target has the shape {shape[1:] if of_list else shape}; expected images or volumes {expected}"
     if axes == 1 and not of_list:

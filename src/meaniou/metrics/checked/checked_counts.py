@@ -161,5 +161,5 @@ class CheckedBands(CheckedCounts):
         if self.number > 1:
             raise ValueError(
                 f"The metric has {self.number} widths, and this result is for one. Use metric.at(width), such as "
-                "metric.at(metric.widths[0])."
+                "metric.at(metric.widths[0]), or MeanIoU.report(boundary=metric), which takes all widths."
             )

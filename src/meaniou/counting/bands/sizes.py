@@ -1,15 +1,17 @@
-"""The warning that images of different sizes seem to be padded to one size, which changes their widths and edges."""
+"""Warnings about the size of images: padded to one size, or so small that they lie in their bands completely."""
 
 import torch
 from torch import Tensor
 
 from meaniou._util import Doubt, warn
-from meaniou.counting.confusion.batch import Batch
+from meaniou.counting.bands.frames import pixels_of
+from meaniou.counting.confusion.batch import Batch, map_shape
 from meaniou.counting.contents import can_look
 from meaniou.counting.kernels.readers import PixelReader, target_reader
 from meaniou.counting.kernels.spec import CountSpec
 from meaniou.settings import BandSettings, LabelSpace
 
+MANY = 1000  # pixels; the bands of fewer may well be all of an image
 LEAST = 256  # void pixels of padding; fewer may be chance
 MOSTLY = 0.5  # the most void in the last line of an image before its padding, as a share; other void has more
 SAMPLE = 16  # places on each other axis at which the end of an image is searched
@@ -33,7 +35,22 @@ def warn_of_padding(batch: Batch, space: LabelSpace, inputs: BandSettings) -> No
                 "The ground truth is void in the last rows or columns of some images, and not equally in all, as if "
                 f"images of different sizes were padded to one size. The {' and the '.join(affected)} of the bands "
                 f"then {follow} from the padded size. Pass valid=, which is False on padding, or lists with one map "
-                "per image."
+                "per image. If the void pixels are part of the images, nothing is wrong."
+            )
+        )
+
+
+def warn_of_small_images(batch: Batch, inputs: BandSettings) -> None:
+    """Warns if every pixel of an image is so near to its edge that it lies in a band."""
+    sides = map_shape(batch.target, batch.target_form)[1:]
+    if not inputs.edge or not inputs.validate_args or batch.valid is not None or sides.numel() < MANY:
+        return
+    if any(min(sides) <= 2 * pixels_of(width, sides) for width in inputs.widths):
+        warn(
+            Doubt(
+                "Every pixel of an image is so near to its edge that it lies in a band, so boundary IoU is IoU there. "
+                "Pass a smaller width. If an axis of the maps holds channels or images, it is read as an axis of an "
+                "image; remove it, or pass a list of maps."
             )
         )
 
