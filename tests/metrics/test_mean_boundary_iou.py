@@ -197,8 +197,8 @@ MAPS = {
     "points": (zeros(5), f"target has the shape [5]; {AXES}, since points have no contour."),
     "an image without a batch dimension": (
         zeros(4, 5),
-        f"target has the shape [4, 5]; {AXES}, since points have no contour. Pass preds[None] and target[None] for one "
-        "image without a batch dimension.",
+        f"target has the shape [4, 5]; {AXES}, since points have no contour. For points use MeanIoU; for one image "
+        "without a batch dimension pass preds[None] and target[None].",
     ),
     "four axes": (zeros(1, 7, 4, 5, 6), f"target has the shape [1, 7, 4, 5, 6]; {AXES}."),
     "five axes": (zeros(1, 7, 3, 4, 5, 6), f"target has the shape [1, 7, 3, 4, 5, 6]; {AXES}."),
@@ -743,7 +743,7 @@ def test_boundaries_that_do_not_fit(pair):
             metric,
             counted(*pair, ignore_index=(VOID, 7)),
             ValueError,
-            "in ignore_index, pred_void. Construct both with the same settings",
+            "in ignore_index, pred_void. Construct both",
         ),
         (counted(*pair), counted(*pair), TypeError, "boundary is for the report of a MeanIoU; leave it out"),
         (labels, counted(*pair), TypeError, "boundary is for the report of a MeanIoU; leave it out"),

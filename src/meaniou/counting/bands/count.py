@@ -113,7 +113,7 @@ def _check_axes(batch: Batch) -> None:
     fact = f"target has the shape {shape[1:] if of_list else shape}; expected images or volumes {expected}"
     if axes == 1 and not of_list:
         raise ValueError(
-            f"{fact}, since points have no contour. Pass preds[None] and target[None] for one image without a batch "
-            "dimension."
+            f"{fact}, since points have no contour. For points use MeanIoU; for one image without a batch dimension "
+            "pass preds[None] and target[None]."
         )
     raise ValueError(f"{fact}, since points have no contour." if axes < 2 else f"{fact}.")
