@@ -171,6 +171,13 @@ def test_scores_take_the_memory_of_one_image(rng, peak):
     assert peak(scores, target, None, spec, band_spec([20])) < 6.5 * pixels
 
 
+def test_a_wide_window_takes_the_memory_of_its_columns(peak):
+    """A block of rows holds the columns of the image, also where they are fewer than those of a stripe."""
+    labels = torch.zeros(1, 40_000, 2, dtype=torch.uint8)
+    most = peak(labels, labels, None, CountSpec("labels", "labels", 2), band_spec([20_000], edge=False))
+    assert most < 8 * labels.numel() + (1 << 20)
+
+
 @pytest.mark.parametrize("edge", [True, False])
 def test_windows_by_the_definition(rng, edge):
     """Each axis alone, with any label, against the labels in each window."""

@@ -137,7 +137,7 @@ def merge_windows(windows, width, edge, start, stop):
     Columns are numbered over A and N.
     """
     length, inner = windows.shape[1:]
-    room = np.empty((2 * min(width, length - 1) + 2, STRIPE), windows.dtype)
+    room = np.empty((2 * min(width, length - 1) + 2, min(STRIPE, inner)), windows.dtype)
     while start < stop:
         first = start % inner
         n = min(STRIPE, inner - first, stop - start)
