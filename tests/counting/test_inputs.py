@@ -725,6 +725,15 @@ def test_a_list_of_numbers_is_no_image(numbers):
         assert_sentence(error, "preds", "numpy.asarray(preds)")
 
 
+def test_a_generator_becomes_a_list():
+    maps = [zeros(2, 3), zeros(4, 1)]
+    for call in (confusion_matrix, mean_iou):
+        with pytest.raises(TypeError) as error:
+            call(iter(maps), maps, num_classes=3)
+        assert_sentence(error, "preds is a", "Pass list(preds)")
+        call(list(iter(maps)), maps, num_classes=3)
+
+
 @pytest.mark.parametrize("outputs", [(torch.zeros(1, 3, 4),), [torch.zeros(1, 3, 4)] * 2])
 def test_several_outputs_of_a_model_are_no_batch(outputs):
     for call in (lambda: mean_iou(outputs, zeros(1, 4), 3), lambda: MeanIoU(3).update(outputs, zeros(1, 4))):

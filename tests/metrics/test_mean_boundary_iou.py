@@ -102,6 +102,7 @@ REFUSED = [
     ({"validate_args": 1}, TypeError, "validate_args is 1"),
     ({"impl": "gpu"}, ValueError, "impl is 'gpu'"),
     ({"dilation_ratio": 0.02}, ValueError, "has no argument 'dilation_ratio'; use width="),
+    ({"zero_division": 0}, ValueError, "has no argument 'zero_division'; use absent='zero' or 'one' for classes"),
     ({"dilation": 2}, ValueError, "has no argument 'dilation'; use width= with a whole number of pixels"),
     ({"widht": 2}, ValueError, "did you mean 'width'?"),
     ({"num_labels": 3}, ValueError, "use num_classes="),

@@ -59,6 +59,8 @@ def _cure_of_kind(value: Any, name: str) -> str:
         return f"Pass the tensor that it holds, such as {name}['out']."
     if isinstance(value, str | PathLike):
         return "Read the file first."
+    if isinstance(value, Iterator):  # numpy.asarray would hold it as one object
+        return f"Pass list({name}) if it yields one map per image."
     whole = name.partition("[")[0] if isinstance(value, Number) else name  # nested lists of numbers are one array
     return f"Convert it first, for example by numpy.asarray({whole})."
 

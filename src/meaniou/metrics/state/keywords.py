@@ -46,7 +46,10 @@ ELSEWHERE: dict[str, dict[str, str]] = {
     "over": {"thresholds": "use MultilabelMeanIoU, which has means over images"},
     "include_background": {"num_labels": CLASSES},
     "ignore_background": {"include_background": "use include_background=False", "": CLASSES},
-    "zero_division": {"": "use absent='zero' or 'one' for labels that are set nowhere; by default they are left out"},
+    "zero_division": {
+        "num_classes": "use absent='zero' or 'one' for classes that are not present; by default they are left out",
+        "": "use absent='zero' or 'one' for labels that are set nowhere; by default they are left out",
+    },
     "reduce_zero_label": {"label_space": REDUCE},
     "reduce_labels": {"label_space": REDUCE},
     "label_map": {"label_space": "use label_space=LabelSpace(num_classes, ids=...)"},
