@@ -124,6 +124,17 @@ def test_what_has_no_widths_is_refused() -> None:
     assert not pyplot.get_fignums()
 
 
+def test_values_of_classes_at_several_widths_are_no_bars() -> None:
+    bands = MeanBoundaryIoU(3, width=[1, 2], average="none")
+    val = torch.rand(2, 3)
+    for table in (val, [val, val]):
+        with pytest.raises(ValueError, match=r"\[2, 3\]") as error:
+            bands.plot(table)
+        assert_sentence(error, "val[0]", "leave val out")
+    assert bands.plot(val[0])[1].get_lines()
+    pyplot.close("all")
+
+
 def test_bars_of_bands_name_boundary_iou() -> None:
     iou, bands = counted(0.02)
     ax = figures.classes(bands.report())

@@ -16,6 +16,16 @@ def band_form(space: LabelSpace, inputs: BandSettings, per_image: bool) -> State
     return StateForm.of(counting_settings(space, inputs), shape, number * space.num_classes, per_image)
 
 
+def refuse_table(val: Any) -> None:
+    """Raises ``ValueError`` if values to plot are those of classes at several widths."""
+    for value in val if isinstance(val, list | tuple) else [val]:
+        if getattr(value, "ndim", 0) > 1:
+            raise ValueError(
+                f"val has the shape {list(value.shape)}; expected one value, or one for each class. Pass the row of "
+                "one width, such as val[0], or leave val out to draw all widths."
+            )
+
+
 def saved_bands(metric: str) -> SavedSettings:
     """How a metric of bands is saved."""
     return saved_classes(metric, BandSettings, _keywords, ("width", "void_preds"))

@@ -14,7 +14,7 @@ from meaniou.metrics.checked.checked_metric import matplotlib_needed
 from meaniou.metrics.checked.diagnostics import suspicious_counts
 from meaniou.metrics.checked.image_ids import ImageIds, ids_of
 from meaniou.metrics.checkpoint import SavedSettings
-from meaniou.metrics.counters.bands import band_form, saved_bands
+from meaniou.metrics.counters.bands import band_form, refuse_table, saved_bands
 from meaniou.metrics.iou_metric import IoUMetric
 from meaniou.metrics.state.atomic import all_or_nothing
 from meaniou.metrics.state.images import BatchImages
@@ -244,7 +244,9 @@ class MeanBoundaryIoU(IoUMetric):
 
         Raises:
             ModuleNotFoundError: if matplotlib is not installed.
+            ValueError: if ``val`` holds values of classes at several widths.
         """
+        refuse_table(val)
         if val is not None or len(self.widths) == 1:
             return super().plot(val, ax)
         with matplotlib_needed():

@@ -2,8 +2,8 @@
 
 Memory: a thread that works on an image keeps two maps of codes and two of windows, each with 1 byte a pixel up to 253
 classes and 2 bytes beyond, and windows of up to ``2 d + 2`` rows of 2048 columns. Threads that share an image share its
-maps. Scores, class planes and thresholds become labels first, with 1 byte or 2 a pixel, image by image. So nothing
-grows with the batch.
+maps. Scores, class planes and thresholds become labels first, with 1 byte or 2 a pixel, image by image. Only the counts
+of each image, 24 bytes for each class and width, grow with the batch.
 """
 
 import math
