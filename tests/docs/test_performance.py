@@ -17,11 +17,29 @@ OF_LABELS = {
     "`bucketize` + `bincount`": "bucketize and bincount",
     "limit": "limit: read both",
 }
+# Headings of the tables of bands, the contenders of boundary.csv, and their threads.
+OF_BANDS = {
+    "meaniou": ("meaniou", "1"),
+    "… 2 threads": ("meaniou", "2"),
+    "portable kernel": ("meaniou, portable", "1"),
+    "OpenCV erosions": ("OpenCV erosions", "1"),
+    "OpenCV distances": ("OpenCV distances", "1"),
+    "SciPy filters": ("SciPy filters", "1"),
+    "SciPy distances": ("SciPy distances", "1"),
+    "edt": ("edt", "1"),
+    "`MeanIoU` alone": ("MeanIoU alone", "1"),
+    "limit": ("limit: read both", "1"),
+}
 
 
 def memory_of(row: Row) -> str:
     """Bytes per pixel beyond the inputs."""
     return f"{int(row['peak_extra_bytes']) / int(row['pixels']):.1f}" if row.get("ns_per_pixel") else "-"
+
+
+def mebibytes_of(row: Row) -> str:
+    """MiB of an update beyond its inputs."""
+    return f"{int(row['peak_extra_bytes']) / 2**20:.1f}" if row.get("ns_per_pixel") else "-"
 
 
 def call_of(row: Row) -> str:
@@ -70,6 +88,26 @@ def test_the_table_of_labels_comes_from_the_results_file() -> None:
     assert [row["input"] for row in rows_of(section)] == list(dict.fromkeys(r["case"] for r in results("labels.csv")))
     cell = rows_of(section)[0]["meaniou"]
     assert len(list(wrong_label_cells(section.replace(f"| {cell} |", "| 0.001 |", 1)))) == 1
+
+
+def wrong_band_cells(section: str, number_of: Callable[[Row], str] = time_of) -> Iterator[str]:
+    """The cells of a table of bands that are not what boundary.csv has."""
+    measured = {(r["case"], r["contender"], r["threads"]): r for r in results("boundary.csv")}
+    for row in rows_of(section):
+        (_, case), *cells = row.items()
+        for heading, cell in cells:
+            expected = number_of(measured.get((case, *OF_BANDS[heading]), {}))
+            if cell != expected:
+                yield f"{case}, {heading}: {cell}, and {expected} in the file"
+
+
+def test_the_tables_of_bands_come_from_the_results_file() -> None:
+    times, memory = GUIDE.section("Boundary IoU").split("### Memory")
+    assert list(wrong_band_cells(times)) == []
+    assert list(wrong_band_cells(memory, mebibytes_of)) == []
+    assert [row["input"] for row in rows_of(times)] == list(dict.fromkeys(r["case"] for r in results("boundary.csv")))
+    cell = rows_of(times)[0]["meaniou"]
+    assert len(list(wrong_band_cells(times.replace(f"| {cell} |", "| 0.001 |", 1)))) == 1
 
 
 def test_the_guide_has_all_cases() -> None:
