@@ -322,9 +322,14 @@ WORK = {
 }
 
 
+def each_with_a_target(names):
+    """Parametrizes a test with each name, for one target in turn: a compilation takes most of a second."""
+    pairs = [(name, TARGETS[i % len(TARGETS)]) for i, name in enumerate(names)]
+    return pytest.mark.parametrize(("work", "target"), pairs, ids=[f"{name}-{of.arch}" for name, of in pairs])
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("target", TARGETS, ids=lambda t: str(t.arch))
-@pytest.mark.parametrize("work", WORK)
+@each_with_a_target(WORK)
 @pytest.mark.filterwarnings("ignore:TRITON_DEFAULT_FP_FUSION is unset:UserWarning")
 def test_programs_compile(cuda, monkeypatch, tmp_path, work, target):
     if target.backend == "hip" and triton.__version__.startswith("3.4."):
@@ -386,8 +391,7 @@ LABEL_WORK = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", TARGETS, ids=lambda t: str(t.arch))
-@pytest.mark.parametrize("work", LABEL_WORK)
+@each_with_a_target(LABEL_WORK)
 @pytest.mark.filterwarnings("ignore:TRITON_DEFAULT_FP_FUSION is unset:UserWarning")
 def test_programs_of_labels_compile(cuda, monkeypatch, tmp_path, work, target):
     if target.backend == "hip" and triton.__version__.startswith("3.4."):
