@@ -14,7 +14,7 @@ from support.kinds import BANDS, CURVE, LABELS, assert_equal, each_kind, each_me
 from torch import nn
 
 import meaniou
-from meaniou import MeanIoU, confusion_matrix, mean_iou
+from meaniou import MeanBoundaryIoU, MeanIoU, confusion_matrix, mean_iou
 
 SOURCE = Path(meaniou.__file__).parent
 
@@ -343,6 +343,16 @@ class CountedBands(nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore:`isinstance\\(treespec, LeafSpec\\)` is deprecated:FutureWarning")
+def test_a_warning_about_the_size_of_images_breaks_no_graph():
+    """Images that lie in their bands completely cause a warning, which a graph cannot hold."""
+    metric = MeanBoundaryIoU(3, width=20)
+    target = torch.zeros(2, 40, 40, dtype=torch.int64)
+    torch.compile(metric.update, fullgraph=True, backend="eager")(target, target)
+    assert metric.compute() == 1
+    with pytest.warns(UserWarning, match="so near to its edge"):
+        metric.update(target, target)
+
+
 def test_export_keeps_the_operator_of_bands():
     batch = torch.export.Dim("batch")
     pairs = [tuple(torch.cat([side] * times) for side in BANDS.batches()[0]) for times in (1, 2)]

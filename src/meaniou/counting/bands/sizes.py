@@ -45,6 +45,8 @@ def warn_of_small_images(batch: Batch, inputs: BandSettings) -> None:
     sides = map_shape(batch.target, batch.target_form)[1:]
     if not inputs.edge or not inputs.validate_args or batch.valid is not None or sides.numel() < MANY:
         return
+    if torch.compiler.is_compiling():  # a warning would break the graph
+        return
     if any(min(sides) <= 2 * pixels_of(width, sides) for width in inputs.widths):
         warn(
             Doubt(
