@@ -303,7 +303,8 @@ def settings_of(of_bands, impl, **settings):
 def counted(preds, target, valid=None, num_classes=3, impl="portable", ignore=IGNORE, **settings):
     """Bands ``[W, 3, C]`` of all images, and those of each, ``[B, 4, W C]``, by the function of the package."""
     space = LabelSpace(num_classes, ignore_index=ignore)
-    counts, rows = count_bands(preds, target, valid, space, settings_of(band_spec(**settings), impl))
+    counts, bands = count_bands(preds, target, valid, space, settings_of(band_spec(**settings), impl))
+    rows = band_rows(bands)
     return bands_of(counts), rows
 
 
@@ -338,7 +339,8 @@ def test_widths_and_images_are_counted_with_the_bands(rng, impl):
     pairs = [band_batch(rng, (1, *size), spec) for size in sizes]
     images = [[side[0] for side in sides] for sides in zip(*pairs, strict=True)]
     space, of_bands = LabelSpace(3, ignore_index=IGNORE), band_spec(widths)
-    counts, rows = count_bands(*images, None, space, settings_of(of_bands, impl))
+    counts, bands = count_bands(*images, None, space, settings_of(of_bands, impl))
+    rows = band_rows(bands)
     expected = [sum(reference.band_width(width, size) for size in sizes) for width in widths]
     assert counts.shape == (5 + 9, 5)
     assert counts[5:, 3].tolist() == [total for total in expected for _ in range(3)]

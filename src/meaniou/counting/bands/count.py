@@ -20,12 +20,11 @@ AXES = (2, 3)  # of an image, and of a volume
 def count_bands(
     preds: Maps, target: Maps, valid: Maps | None, space: LabelSpace, inputs: BandSettings
 ) -> tuple[Tensor, Tensor]:
-    """Counts of one batch, int64 ``[C + 2 + 3 W, C + 2]``, and of each image, ``[B, 4, W C]``, on its device.
+    """Counts of one batch, int64 ``[C + 2 + 3 W, C + 2]``, and bands of each image, ``[B, W, 3, C]``, on its device.
 
     The first C + 2 rows of the counts are the confusion matrix. Then come three rows for each of W widths: the pixels
     of each class in both bands, in the band of the ground truth, and in that of the prediction; the last two columns
-    hold the widths in pixels, summed over images, and the number of images. The four numbers of an image are those
-    three, and 0.
+    hold the widths in pixels, summed over images, and the number of images.
 
     Raises:
         TypeError, ValueError: as ``count``; also for maps that are neither images nor volumes, and for a width that is
@@ -38,16 +37,16 @@ def count_bands(
         warn_of_padding(batch, space, inputs)
         warn_of_small_images(batch, inputs)
         total = counts if total is None else total.add_(counts)
-        parts.append(band_rows(of_images))
+        parts.append(of_images)
     if total is None:
         size, number = space.num_classes + 2, len(inputs.widths)
         total = torch.zeros(size + 3 * number, size, dtype=torch.int64, device="cpu")
-        return total, torch.zeros(0, 4, number * space.num_classes, dtype=torch.int64, device="cpu")
+        return total, torch.zeros(0, number, 3, space.num_classes, dtype=torch.int64, device="cpu")
     return total, parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def band_rows(bands: Tensor) -> Tensor:
-    """Image counts ``[..., 4, W C]`` from the pixels of each class in bands, ``[..., W, 3, C]``."""
+    """Image counts ``[..., 4, W C]`` from the pixels of each class in bands, ``[..., W, 3, C]``; the fourth are 0."""
     rows = bands.movedim(-2, -3).flatten(-2)
     return torch.cat([rows, torch.zeros_like(rows[..., :1, :])], -2)
 

@@ -1,16 +1,41 @@
-"""Parts that the metrics of classes share: their states and files."""
+"""Parts that the metrics of classes share: their rules, states and files."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
 from meaniou.metrics.checkpoint import SavedSettings
-from meaniou.settings import InputSettings, LabelSpace, Policy
+from meaniou.protocols import Protocol
+from meaniou.settings import Absent, InputSettings, LabelSpace, Policy, Present, VoidPreds
 
 SPACE = tuple(field.name for field in fields(LabelSpace) if field.name != "tables")
 SETTLED = (
     "num_classes", "label_space", "protocol", "ignore_index", "pred_ids", "pred_void", "class_names", "per_image",
 )  # fmt: skip
+
+
+def policy_under(
+    protocol: Protocol | None,
+    space: LabelSpace,
+    *,
+    void_preds: VoidPreds | None,
+    present: Present | None,
+    absent: Absent | None,
+    **settings: Any,
+) -> Policy:
+    """The policy with these settings; ``None`` is the rule of the protocol, or the default without one.
+
+    Raises:
+        TypeError, ValueError: as ``Policy.of``.
+    """
+    rules = protocol or Policy()
+    return Policy.of(
+        space,
+        void_preds=rules.void_preds if void_preds is None else void_preds,
+        present=rules.present if present is None else present,
+        absent=rules.absent if absent is None else absent,
+        **settings,
+    )
 
 
 def counting_settings(space: LabelSpace, inputs: InputSettings) -> dict[str, Any]:

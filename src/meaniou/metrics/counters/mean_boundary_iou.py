@@ -15,6 +15,7 @@ from meaniou.metrics.checked.diagnostics import suspicious_counts
 from meaniou.metrics.checked.image_ids import ImageIds, ids_of
 from meaniou.metrics.checkpoint import SavedSettings
 from meaniou.metrics.counters.bands import band_form, refuse_table, saved_bands
+from meaniou.metrics.counters.classes import policy_under
 from meaniou.metrics.iou_metric import IoUMetric
 from meaniou.metrics.state.atomic import all_or_nothing
 from meaniou.metrics.state.images import BatchImages
@@ -129,13 +130,13 @@ class MeanBoundaryIoU(IoUMetric):
             pred_ids=pred_ids,
             pred_void=pred_void,
         )
-        rules = self.protocol or Policy()
-        self.policy = Policy.of(
+        self.policy = policy_under(
+            self.protocol,
             self.label_space,
+            void_preds=void_preds,
+            present=present,
+            absent=absent,
             average=average,
-            void_preds=rules.void_preds if void_preds is None else void_preds,
-            present=rules.present if present is None else present,
-            absent=rules.absent if absent is None else absent,
             classes=classes,
             include_background=include_background,
             over=over,
@@ -187,10 +188,10 @@ class MeanBoundaryIoU(IoUMetric):
         """
         if image_ids is not None and not self.per_image:
             raise ValueError("image_ids needs per_image=True; construct the metric with it, or leave image_ids out.")
-        counts, rows = count_bands(preds, target, valid, self.label_space, self.input_settings)
+        counts, bands = count_bands(preds, target, valid, self.label_space, self.input_settings)
         images = None
         if self.per_image:
-            images = BatchImages(rows, *ids_of(image_ids, len(rows), self.counts.device))
+            images = BatchImages(band_rows(bands), *ids_of(image_ids, len(bands), self.counts.device))
         if not isinstance(target, (list, tuple)) or target:  # an empty list is on no device
             self._add_batch(counts, images)
 

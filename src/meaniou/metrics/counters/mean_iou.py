@@ -10,7 +10,7 @@ from meaniou.counting import Maps, count, count_images, image_counts_of, refuse_
 from meaniou.metrics.checked.diagnostics import suspicious_counts
 from meaniou.metrics.checked.image_ids import ImageIds, ids_of
 from meaniou.metrics.checkpoint import SavedSettings
-from meaniou.metrics.counters.classes import counting_settings, saved_classes
+from meaniou.metrics.counters.classes import counting_settings, policy_under, saved_classes
 from meaniou.metrics.iou_metric import IoUMetric
 from meaniou.metrics.state.images import BatchImages
 from meaniou.metrics.state.state_form import StateForm
@@ -136,13 +136,13 @@ class MeanIoU(IoUMetric):
             pred_ids=pred_ids,
             pred_void=pred_void,
         )
-        rules = self.protocol or Policy()
-        self.policy = Policy.of(
+        self.policy = policy_under(
+            self.protocol,
             self.label_space,
+            void_preds=void_preds,
+            present=present,
+            absent=absent,
             average=average,
-            void_preds=rules.void_preds if void_preds is None else void_preds,
-            present=rules.present if present is None else present,
-            absent=rules.absent if absent is None else absent,
             classes=classes,
             include_background=include_background,
             over=over,
