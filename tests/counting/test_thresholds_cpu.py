@@ -38,7 +38,7 @@ def two_threads(monkeypatch):
     torch.set_num_threads(before)
 
 
-def by_cpu(preds, target, valid, spec):
+def assert_cpu_counts(preds, target, valid, spec):
     """The counts, which are checked against those of the portable kernel."""
     counts = cpu.count_thresholds(preds, target, valid, spec)
     assert_same_label_counts(counts, portable.count_on_cpu(preds, target, valid, spec).numpy())
@@ -52,9 +52,9 @@ def test_pixels_around_every_chunk(rng, spec, pixels):
         for dtypes in ((torch.float32, torch.uint8), (torch.float32, torch.int64), (torch.uint8, torch.uint8)):
             if spec is ONE or dtypes[0].is_floating_point:
                 batch = batch_of(rng, (2, 2, pixels), spec, dtypes, valid=True)
-                by_cpu(*batch[:2], None, spec._replace(images=images))
-                by_cpu(*batch, spec._replace(images=images))
-                by_cpu(*(LAYOUTS["channels_last"](side) for side in batch), spec._replace(images=images))
+                assert_cpu_counts(*batch[:2], None, spec._replace(images=images))
+                assert_cpu_counts(*batch, spec._replace(images=images))
+                assert_cpu_counts(*(LAYOUTS["channels_last"](side) for side in batch), spec._replace(images=images))
 
 
 @pytest.mark.parametrize("spec", [ONE, SEVERAL], ids=["one", "several"])
@@ -65,9 +65,9 @@ def test_one_odd_pixel_anywhere(spec):
         for value in (255, 3):
             scores, target = torch.full((1, 1, 2 * size + 5), 0.75), torch.ones(1, 1, 2 * size + 5, dtype=torch.uint8)
             target[0, 0, place] = value
-            by_cpu(scores, target, None, spec)
+            assert_cpu_counts(scores, target, None, spec)
             scores[0, 0, place] = float("nan")
-            counts = by_cpu(scores, target, None, spec)
+            counts = assert_cpu_counts(scores, target, None, spec)
             assert counts[0, 0, 2 if value == 255 else 3, spec.number + 1] == 1
             assert counts.sum() == 2 * size + 5
 
@@ -77,7 +77,7 @@ def test_one_histogram_and_several(rng, monkeypatch):
     count = loops.count_planes
     monkeypatch.setattr(loops, "count_planes", lambda *args: used.append(args[10][3]) or count(*args))
     for pixels in (100, 40_000):
-        by_cpu(*batch_of(rng, (1, 2, pixels), SEVERAL), SEVERAL)
+        assert_cpu_counts(*batch_of(rng, (1, 2, pixels), SEVERAL), SEVERAL)
     assert used == [1, loops.COPIES]
 
 
@@ -109,7 +109,7 @@ def test_what_is_copied(rng, monkeypatch, layout):
     for spec in (ONE, SEVERAL):
         for images in (False, True):
             maps = [(IN_PLACE | COPIED)[layout](side) for side in batch_of(rng, (2, 4, 6, 8), spec, valid=True)]
-            by_cpu(*maps, spec._replace(images=images))
+            assert_cpu_counts(*maps, spec._replace(images=images))
     assert bool(tiles) == (layout in COPIED)
     assert all(tile.numel() <= 16 for tile in tiles)
 
@@ -120,13 +120,13 @@ def test_tiles_of_any_size(rng, monkeypatch, tile):
     for spec in (ONE, SEVERAL, spec_of((0.1, 0.5, 0.9, 0.0), per_label=True)):
         for images in (False, True):
             batch = batch_of(rng, (2, 4, 6, 8), spec, (torch.float32, torch.int16), valid=True)
-            by_cpu(*batch, spec._replace(images=images))
+            assert_cpu_counts(*batch, spec._replace(images=images))
 
 
 def test_dtypes_that_are_copied(rng):
     for dtype in (torch.int16, torch.uint16, torch.int32, torch.uint32, torch.float16, torch.bfloat16):
         assert cpu._side(torch.zeros(1, 1, 2, dtype=dtype), cpu.TARGET_AS, ()) is None
-        by_cpu(*batch_of(rng, (2, 3, 50), SEVERAL, (torch.float32, dtype)), SEVERAL)
+        assert_cpu_counts(*batch_of(rng, (2, 3, 50), SEVERAL, (torch.float32, dtype)), SEVERAL)
 
 
 @pytest.mark.parametrize("byte", [2, 3, 255])
@@ -137,9 +137,9 @@ def test_bools_of_other_bytes(rng, byte, layout):
     if layout == "strided":
         odd, plain = odd[..., ::2, ::3], plain[..., ::2, ::3]
     scores = torch.rand(plain.shape)
-    assert torch.equal(by_cpu(odd, plain, None, ONE), by_cpu(plain, plain, None, ONE))
-    assert torch.equal(by_cpu(odd, odd, None, ONE), by_cpu(plain, plain, None, ONE))
-    assert torch.equal(by_cpu(scores, odd, odd, SEVERAL), by_cpu(scores, plain, plain, SEVERAL))
+    assert torch.equal(assert_cpu_counts(odd, plain, None, ONE), assert_cpu_counts(plain, plain, None, ONE))
+    assert torch.equal(assert_cpu_counts(odd, odd, None, ONE), assert_cpu_counts(plain, plain, None, ONE))
+    assert torch.equal(assert_cpu_counts(scores, odd, odd, SEVERAL), assert_cpu_counts(scores, plain, plain, SEVERAL))
 
 
 def test_values_are_void_in_the_dtypes_that_hold_them():
@@ -150,9 +150,9 @@ def test_values_are_void_in_the_dtypes_that_hold_them():
     assert cpu.void_of((-1, 255), torch.bool).size == 0
     # 255 is not the byte of -1, nor is 2^32 + 7 the value 7.
     target = torch.tensor([[[0, 1, -1]]], dtype=torch.int8)
-    assert by_cpu(torch.rand(1, 1, 3), target, None, spec_of(ignore=(255,)))[0, 0, 3].sum() == 1
+    assert assert_cpu_counts(torch.rand(1, 1, 3), target, None, spec_of(ignore=(255,)))[0, 0, 3].sum() == 1
     target = torch.tensor([[[0, 1, 2**32 + 7]]])
-    assert by_cpu(torch.rand(1, 1, 3), target, None, spec_of(ignore=(7,)))[0, 0, 3].sum() == 1
+    assert assert_cpu_counts(torch.rand(1, 1, 3), target, None, spec_of(ignore=(7,)))[0, 0, 3].sum() == 1
 
 
 NUMBERS = (
@@ -203,7 +203,7 @@ def test_one_bucket_is_enough_for_thresholds_without_a_range():
         scores = torch.tensor([[[-1e30, -1.0, 0.0, 0.1, 0.2, float("inf"), -float("inf"), float("nan")]]])
         spec = spec_of(thresholds)
         assert cpu.rule_of(spec.thresholds, False, False, False)[2].tolist() == [0, 0]
-        assert_counts(by_cpu(scores, scores > 0, None, spec), scores, scores > 0, None, spec)
+        assert_counts(assert_cpu_counts(scores, scores > 0, None, spec), scores, scores > 0, None, spec)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
@@ -228,20 +228,20 @@ def test_small_scores_when_subnormal_numbers_are_read_as_zero(dtype):
 def test_two_threads_count_as_one(rng, two_threads, spec, images, layout):
     for shape in ((5, 3, 40, 70), (1, 1, 9000), (300, 2, 8)):
         batch = batch_of(rng, shape, spec, valid=True)
-        by_cpu(*(LAYOUTS[layout](side) for side in batch), spec._replace(images=images))
+        assert_cpu_counts(*(LAYOUTS[layout](side) for side in batch), spec._replace(images=images))
     assert any(thread.name.startswith("meaniou") for thread in threading.enumerate())
 
 
 def test_a_small_batch_starts_no_thread(rng, monkeypatch):
     started = []
     monkeypatch.setattr("meaniou.counting.kernels.cpu.threads._threads", started.append)
-    by_cpu(*batch_of(rng, (1, 8, 64, 64), SEVERAL), SEVERAL)
+    assert_cpu_counts(*batch_of(rng, (1, 8, 64, 64), SEVERAL), SEVERAL)
     assert started == []
 
 
 def test_many_python_threads_at_once(rng, two_threads):
     batch = batch_of(rng, (3, 4, 50, 60), SEVERAL, valid=True)
-    expected, counts = by_cpu(*batch, SEVERAL), []
+    expected, counts = assert_cpu_counts(*batch, SEVERAL), []
 
     def count():
         counts.extend(cpu.count_thresholds(*batch, SEVERAL) for _ in range(20))
@@ -260,8 +260,8 @@ def test_large_maps(rng):
     for spec in (ONE, SEVERAL, spec_of([k / 3000 for k in range(3000)])):
         scores = torch.rand(3, 2, 300, 401, generator=torch.Generator().manual_seed(0))
         target = difficult_labels(rng, scores.shape, torch.uint8)
-        by_cpu(scores, target, None, spec)
-        by_cpu(difficult_scores(rng, scores.shape, torch.float64, (0.2, 0.5)), target, None, spec)
+        assert_cpu_counts(scores, target, None, spec)
+        assert_cpu_counts(difficult_scores(rng, scores.shape, torch.float64, (0.2, 0.5)), target, None, spec)
 
 
 def test_nothing_is_copied_of_a_large_map():
